@@ -1,0 +1,296 @@
+//! The columns of an event, once: name, type, OCSF path, meaning. Everything else is derived from here.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// The OCSF release whose classes, ids and attribute names the columns follow.
+pub const OCSF_VERSION: &str = "1.8.0";
+
+/// The type of a column, in memory and in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text with few distinct values in a batch: dictionary in memory, plain text in the table.
+    Label,
+    /// Text that is mostly distinct.
+    Text,
+    /// Text that holds one JSON value.
+    Json,
+    /// 32-bit integer.
+    Int,
+    /// 64-bit integer.
+    Long,
+    /// 64-bit float.
+    Float,
+    /// True or false.
+    Flag,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Time,
+    /// Days since 1970-01-01.
+    Day,
+}
+
+impl Kind {
+    /// The Arrow type while the event is in memory.
+    pub fn arrow_type(self) -> DataType {
+        match self {
+            Self::Label => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            other => other.stored_type(),
+        }
+    }
+
+    /// The Arrow type of the column when read from the table.
+    pub fn stored_type(self) -> DataType {
+        match self {
+            Self::Label | Self::Text | Self::Json => DataType::Utf8,
+            Self::Int => DataType::Int32,
+            Self::Long => DataType::Int64,
+            Self::Float => DataType::Float64,
+            Self::Flag => DataType::Boolean,
+            Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Day => DataType::Date32,
+        }
+    }
+}
+
+/// What is known of one column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its place.
+    pub col: Col,
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its path in an OCSF document; empty where the column is ours or repeats part of another.
+    pub ocsf: &'static str,
+    /// The OCSF observable type that its values are, 0 for none (OCSF `observable.type_id`).
+    pub observable: u8,
+    /// What it means, one sentence.
+    pub meaning: &'static str,
+}
+
+macro_rules! columns {
+    ($($variant:ident, $name:literal, $kind:ident, $ocsf:literal, $observable:literal, $meaning:literal;)*) => {
+        /// A column of an event, in table order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(usize)]
+        pub enum Col { $(#[doc = $meaning] $variant,)* }
+
+        /// Every column, in table order; `COLUMNS[col as usize].col == col`.
+        pub const COLUMNS: &[Column] = &[$(Column {
+            col: Col::$variant,
+            name: $name,
+            kind: Kind::$kind,
+            ocsf: $ocsf,
+            observable: $observable,
+            meaning: $meaning,
+        },)*];
+    };
+}
+
+columns! {
+    Time, "time", Time, "time", 0, "When it happened, by the clock of the cloud.";
+    EventDay, "event_day", Day, "", 0, "The UTC day of `time`; the table is partitioned by it.";
+    EventUid, "event_uid", Text, "", 0, "Stormglass's id of the event: the same for every delivery of the same event.";
+    LogType, "log_type", Label, "", 0, "The kind of log, as in `--type`: aws_cloudtrail, azure_activity and so on.";
+    Source, "source", Label, "", 0, "The configured source that delivered it.";
+    LogOffset, "log_offset", Long, "", 0, "The record's number in Stormglass's own log.";
+    ClassUid, "class_uid", Int, "class_uid", 0, "OCSF class, such as 3002 Authentication or 6003 API Activity.";
+    ClassName, "class_name", Label, "class_name", 0, "Name of the OCSF class.";
+    CategoryUid, "category_uid", Int, "category_uid", 0, "OCSF category: 3 Identity & Access Management, 6 Application Activity.";
+    CategoryName, "category_name", Label, "category_name", 0, "Name of the OCSF category.";
+    ActivityId, "activity_id", Int, "activity_id", 0, "What was done, by the class's own list: for API Activity 1 Create, 2 Read, 3 Update, 4 Delete.";
+    ActivityName, "activity_name", Label, "activity_name", 0, "Name of the activity.";
+    TypeUid, "type_uid", Long, "type_uid", 0, "Class and activity in one number: class_uid * 100 + activity_id.";
+    TypeName, "type_name", Label, "type_name", 0, "Class and activity in words: `API Activity: Create`.";
+    SeverityId, "severity_id", Int, "severity_id", 0, "1 Informational, 2 Low, 3 Medium, 4 High, 5 Critical, 6 Fatal.";
+    Severity, "severity", Label, "severity", 0, "Name of the severity.";
+    StatusId, "status_id", Int, "status_id", 0, "1 Success, 2 Failure, 0 Unknown, 99 Other.";
+    Status, "status", Label, "status", 0, "Name of the status.";
+    StatusCode, "status_code", Label, "status_code", 0, "The cloud's own result or error code.";
+    StatusDetail, "status_detail", Text, "status_detail", 0, "The cloud's words about the result.";
+    Message, "message", Text, "message", 0, "What the cloud says happened, in words.";
+    MetadataUid, "metadata_uid", Text, "metadata.uid", 0, "The cloud's own id of the event.";
+    MetadataEventCode, "metadata_event_code", Label, "metadata.event_code", 0, "The cloud's kind of event, such as AwsApiCall.";
+    MetadataLogName, "metadata_log_name", Label, "metadata.log_name", 0, "The log within the cloud, such as activity or data_access.";
+    MetadataLogProvider, "metadata_log_provider", Label, "metadata.log_provider", 0, "The service that wrote the log.";
+    MetadataLogVersion, "metadata_log_version", Label, "metadata.log_version", 0, "The version of the cloud's record format.";
+    MetadataVersion, "metadata_version", Label, "metadata.version", 0, "The OCSF version of this row.";
+    MetadataProductName, "metadata_product_name", Label, "metadata.product.name", 0, "The product that wrote the record, such as CloudTrail.";
+    MetadataProductVendorName, "metadata_product_vendor_name", Label, "metadata.product.vendor_name", 0, "Its vendor.";
+    MetadataProductFeatureName, "metadata_product_feature_name", Label, "metadata.product.feature.name", 0, "Its feature: Management, Data, Insight; Administrative; NonInteractiveUserSignInLogs.";
+    MetadataCorrelationUid, "metadata_correlation_uid", Label, "metadata.correlation_uid", 0, "The cloud's id that joins records of one operation.";
+    MetadataOriginalTime, "metadata_original_time", Text, "metadata.original_time", 0, "The event's time as the cloud wrote it.";
+    MetadataLoggedTime, "metadata_logged_time", Time, "metadata.logged_time", 0, "When Stormglass received the record.";
+    MetadataTenantUid, "metadata_tenant_uid", Label, "metadata.tenant_uid", 0, "The directory or tenant that the record belongs to.";
+    CloudProvider, "cloud_provider", Label, "cloud.provider", 0, "AWS, Azure or GCP; the table is partitioned by it.";
+    CloudAccountUid, "cloud_account_uid", Label, "cloud.account.uid", 35, "AWS account, Azure subscription or GCP project where it happened.";
+    CloudAccountName, "cloud_account_name", Label, "cloud.account.name", 34, "Its name, where the record has one.";
+    CloudAccountType, "cloud_account_type", Label, "cloud.account.type", 0, "AWS Account, Azure AD Account or GCP Project, as OCSF names them.";
+    CloudAccountTypeId, "cloud_account_type_id", Int, "cloud.account.type_id", 0, "OCSF account type: 10 AWS Account, 6 Azure AD Account, 11 GCP Project, 99 Other.";
+    CloudRegion, "cloud_region", Label, "cloud.region", 0, "Region or location.";
+    CloudOrgUid, "cloud_org_uid", Label, "cloud.org.uid", 0, "Organisation or tenant.";
+    ApiOperation, "api_operation", Label, "api.operation", 0, "The call, as the cloud names it: eventName, operationName, methodName.";
+    ApiServiceName, "api_service_name", Label, "api.service.name", 0, "The service called: iam.amazonaws.com, Microsoft.Compute, storage.googleapis.com.";
+    ApiVersion, "api_version", Label, "api.version", 0, "The API's version.";
+    ApiRequestUid, "api_request_uid", Text, "api.request.uid", 0, "The request's id.";
+    ApiRequestData, "api_request_data", Json, "api.request.data", 0, "The parameters of the call, as JSON.";
+    ApiResponseData, "api_response_data", Json, "api.response.data", 0, "What the call answered, as JSON.";
+    ApiResponseCode, "api_response_code", Int, "api.response.code", 0, "The numeric result of the call.";
+    ApiResponseError, "api_response_error", Label, "api.response.error", 0, "The error code of a call that failed, such as AccessDenied.";
+    ApiResponseErrorMessage, "api_response_error_message", Label, "api.response.error_message", 0, "The error in words.";
+    ActorUserName, "actor_user_name", Label, "actor.user.name", 4, "Who did it, by name.";
+    ActorUserUid, "actor_user_uid", Label, "actor.user.uid", 31, "Who did it: ARN, object id or principal.";
+    ActorUserUidAlt, "actor_user_uid_alt", Label, "actor.user.uid_alt", 0, "Another id of the same: AWS principalId, Entra PUID.";
+    ActorUserType, "actor_user_type", Label, "actor.user.type", 0, "The cloud's kind of identity, such as AssumedRole or servicePrincipal.";
+    ActorUserTypeId, "actor_user_type_id", Int, "actor.user.type_id", 0, "OCSF user type: 1 User, 2 Admin, 3 System, 4 Service, 0 Unknown, 99 Other.";
+    ActorUserEmailAddr, "actor_user_email_addr", Label, "actor.user.email_addr", 5, "The actor's e-mail address.";
+    ActorUserAccountUid, "actor_user_account_uid", Label, "actor.user.account.uid", 35, "The account that the identity belongs to.";
+    ActorUserCredentialUid, "actor_user_credential_uid", Label, "actor.user.credential_uid", 19, "The access key or credential used.";
+    ActorSessionUid, "actor_session_uid", Label, "actor.session.uid", 0, "The session or token.";
+    ActorSessionIssuer, "actor_session_issuer", Label, "actor.session.issuer", 0, "Who issued the session: the role's ARN, the impersonating account.";
+    ActorSessionIsMfa, "actor_session_is_mfa", Flag, "actor.session.is_mfa", 0, "Whether the session began with a second factor.";
+    ActorSessionCreatedTime, "actor_session_created_time", Time, "actor.session.created_time", 0, "When the session began.";
+    ActorIdpName, "actor_idp_name", Label, "actor.idp.name", 0, "The identity provider behind the session.";
+    ActorIdpUid, "actor_idp_uid", Label, "actor.idp.uid", 0, "Its id.";
+    ActorInvokedBy, "actor_invoked_by", Label, "actor.invoked_by", 0, "The service that called on behalf of the actor.";
+    ActorAppName, "actor_app_name", Label, "actor.app_name", 0, "The application through which the actor called.";
+    ActorAppUid, "actor_app_uid", Label, "actor.app_uid", 0, "Its id: client or application id.";
+    ActorAuthorizations, "actor_authorizations", Json, "actor.authorizations", 0, "The permission checks and their outcome, as JSON.";
+    UserName, "user_name", Label, "user.name", 4, "The user that signed in or was changed, by name.";
+    UserUid, "user_uid", Label, "user.uid", 31, "Its id.";
+    UserUidAlt, "user_uid_alt", Label, "user.uid_alt", 0, "Another id of the same.";
+    UserType, "user_type", Label, "user.type", 0, "The cloud's kind of identity.";
+    UserTypeId, "user_type_id", Int, "user.type_id", 0, "OCSF user type.";
+    UserEmailAddr, "user_email_addr", Label, "user.email_addr", 5, "Its e-mail address.";
+    UserAccountUid, "user_account_uid", Label, "user.account.uid", 35, "The account that it belongs to.";
+    UserCredentialUid, "user_credential_uid", Label, "user.credential_uid", 19, "The access key created, changed or deleted.";
+    GroupName, "group_name", Label, "group.name", 32, "The group that was changed.";
+    GroupUid, "group_uid", Label, "group.uid", 33, "Its id.";
+    Privileges, "privileges", Json, "privileges", 0, "The roles, policies or permissions given or taken, as a JSON list of text.";
+    EntityName, "entity_name", Label, "entity.name", 0, "The managed entity (role, application, policy, device), by name.";
+    EntityUid, "entity_uid", Label, "entity.uid", 0, "Its id.";
+    EntityType, "entity_type", Label, "entity.type", 0, "Its kind.";
+    ServiceName, "service_name", Label, "service.name", 0, "The service or application that was signed in to.";
+    ServiceUid, "service_uid", Label, "service.uid", 0, "Its id.";
+    IsMfa, "is_mfa", Flag, "is_mfa", 0, "Whether the sign-in used more than one factor.";
+    IsRemote, "is_remote", Flag, "is_remote", 0, "Whether the sign-in came over a network.";
+    LogonType, "logon_type", Label, "logon_type", 0, "The kind of sign-in, in words.";
+    LogonTypeId, "logon_type_id", Int, "logon_type_id", 0, "OCSF logon type: 2 Interactive, 3 Network, 5 OS Service, 99 Other.";
+    AuthProtocol, "auth_protocol", Label, "auth_protocol", 0, "The protocol of the sign-in.";
+    AuthProtocolId, "auth_protocol_id", Int, "auth_protocol_id", 0, "OCSF protocol: 5 SAML, 6 OAUTH 2.0, 4 OpenID, 99 Other.";
+    SessionUid, "session_uid", Label, "session.uid", 0, "The session that the sign-in opened.";
+    SessionIssuer, "session_issuer", Label, "session.issuer", 0, "Who issued it.";
+    SessionCredentialUid, "session_credential_uid", Label, "session.credential_uid", 19, "The temporary access key issued by the sign-in.";
+    SrcEndpointIp, "src_endpoint_ip", Label, "src_endpoint.ip", 2, "The address that the call came from.";
+    SrcEndpointPort, "src_endpoint_port", Int, "src_endpoint.port", 0, "Its port.";
+    SrcEndpointName, "src_endpoint_name", Label, "src_endpoint.name", 0, "The calling machine's name, or what stands in the address's place.";
+    SrcEndpointDomain, "src_endpoint_domain", Label, "src_endpoint.domain", 0, "The domain that stands in the address's place, as when a cloud service calls.";
+    SrcEndpointUid, "src_endpoint_uid", Label, "src_endpoint.uid", 48, "The endpoint's id: VPC endpoint, device.";
+    SrcEndpointOsName, "src_endpoint_os_name", Label, "src_endpoint.os.name", 0, "Its operating system.";
+    SrcEndpointOsTypeId, "src_endpoint_os_type_id", Int, "src_endpoint.os.type_id", 0, "OCSF operating system type: 100 Windows, 200 Linux, 201 Android, 300 macOS, 301 iOS, 0 Unknown.";
+    SrcEndpointLocationCountry, "src_endpoint_location_country", Label, "src_endpoint.location.country", 14, "Country, two letters.";
+    SrcEndpointLocationRegion, "src_endpoint_location_region", Label, "src_endpoint.location.region", 0, "State or province.";
+    SrcEndpointLocationCity, "src_endpoint_location_city", Label, "src_endpoint.location.city", 0, "City.";
+    SrcEndpointLocationLat, "src_endpoint_location_lat", Float, "src_endpoint.location.lat", 0, "Latitude, degrees.";
+    SrcEndpointLocationLong, "src_endpoint_location_long", Float, "src_endpoint.location.long", 0, "Longitude, degrees.";
+    SrcEndpointAsn, "src_endpoint_autonomous_system_number", Long, "src_endpoint.autonomous_system.number", 0, "Number of the network (ASN).";
+    HttpRequestUserAgent, "http_request_user_agent", Label, "http_request.user_agent", 16, "The client's user agent.";
+    HttpRequestHttpMethod, "http_request_http_method", Label, "http_request.http_method", 0, "GET, PUT and so on.";
+    HttpRequestUrl, "http_request_url", Text, "http_request.url.url_string", 6, "The address that was requested.";
+    Resources, "resources", Json, "resources", 0, "Everything acted on, as a JSON list of {uid, name, type}.";
+    ResourceUid, "resource_uid", Label, "", 10, "The first resource's id: ARN, resource id, resource name.";
+    ResourceName, "resource_name", Label, "", 38, "The first resource's name.";
+    ResourceType, "resource_type", Label, "", 0, "The first resource's type.";
+    DatabucketName, "databucket_name", Label, "databucket.name", 0, "The bucket or container whose objects were read or written.";
+    DatabucketUid, "databucket_uid", Label, "databucket.uid", 0, "Its id.";
+    DatabucketTypeId, "databucket_type_id", Int, "databucket.type_id", 0, "OCSF bucket type: 1 S3, 2 Azure Blob, 3 GCP Bucket.";
+    TableName, "table_name", Label, "table.name", 0, "The database table that was read or written.";
+    TableUid, "table_uid", Label, "table.uid", 0, "Its id.";
+    RiskLevel, "risk_level", Label, "", 0, "The cloud's own opinion of the risk: low, medium, high.";
+    Enrichments, "enrichments", Json, "enrichments", 0, "Opinions about the event from outside its own record, as a JSON list.";
+    Unmapped, "unmapped", Json, "unmapped", 0, "What the record holds beyond the columns, as JSON under its own names.";
+    RawData, "raw_data", Text, "raw_data", 0, "The record as the cloud wrote it.";
+}
+
+impl Col {
+    /// Its description.
+    pub fn column(self) -> &'static Column {
+        // The macro makes both lists from the same lines, so the index is always in range.
+        #[expect(clippy::indexing_slicing, reason = "enum and table are generated from the same list")]
+        &COLUMNS[self as usize]
+    }
+
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        self.column().name
+    }
+
+    /// The column called `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        COLUMNS.iter().find(|column| column.name == name).map(|column| column.col)
+    }
+
+    /// Whether every row has a value.
+    pub fn is_required(self) -> bool {
+        use Col::*;
+        matches!(
+            self,
+            Time | EventDay
+                | EventUid
+                | LogType
+                | Source
+                | LogOffset
+                | ClassUid
+                | CategoryUid
+                | ActivityId
+                | TypeUid
+                | SeverityId
+                | CloudProvider
+        )
+    }
+}
+
+fn schema(data_type: impl Fn(Kind) -> DataType) -> SchemaRef {
+    let fields: Vec<_> = COLUMNS
+        .iter()
+        .map(|column| Field::new(column.name, data_type(column.kind), !column.col.is_required()))
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// The schema of an [`EventBatch`](crate::EventBatch): labels are dictionaries.
+pub fn arrow_schema() -> SchemaRef {
+    schema(Kind::arrow_type)
+}
+
+/// The schema of the table: labels are plain text.
+pub fn stored_schema() -> SchemaRef {
+    schema(Kind::stored_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_follow_the_ocsf_path() {
+        // The one that shortens its path.
+        let exceptions = ["http_request_url"];
+        for column in COLUMNS.iter().filter(|c| !c.ocsf.is_empty() && !exceptions.contains(&c.name)) {
+            assert_eq!(column.name, column.ocsf.replace('.', "_"));
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        let names: HashSet<_> = COLUMNS.iter().map(|c| c.name).collect();
+        assert_eq!(names.len(), COLUMNS.len());
+        for column in COLUMNS {
+            assert_eq!(Col::by_name(column.name), Some(column.col));
+            assert_eq!(column.col.column().name, column.name);
+        }
+    }
+}

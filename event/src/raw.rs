@@ -1,0 +1,177 @@
+//! Raw records on their way from a source into the log.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::LogType;
+
+/// The number of a record in the log, counted from 0 without gaps over all sources.
+pub type Offset = u64;
+
+/// The name of a configured source (`cli`, `http`, `aws-prod-trail`): the key of all accounting.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(Arc<str>);
+
+impl SourceId {
+    /// A source's name; the configuration checks it (1 to 64 of `a-z 0-9 . _ -`).
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One record of a [`RawBatch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawRecord<'a> {
+    /// The bytes as the source gave them.
+    pub bytes: &'a [u8],
+    /// Its number within the origin, from 0: the n-th record of the file, object or request.
+    pub number: u64,
+    /// Set where the reader already knows that these bytes are no record (a torn gzip stream, a
+    /// line over the limit): the reason for the dead letter.
+    pub reject: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Span {
+    bytes: Range<u32>,
+    number: u64,
+    reject: Option<Box<str>>,
+}
+
+/// What a source hands over at once and the log makes durable as one frame: records of one origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawBatch {
+    /// The source that is charged with these records.
+    pub source: SourceId,
+    /// The log type, where the source fixes it; otherwise each record is asked.
+    pub log_type: Option<LogType>,
+    /// Where the records lay: a file, an object's address, `http`. Shown in dead letters.
+    pub origin: String,
+    /// When Stormglass received them, in microseconds since 1970-01-01T00:00:00Z.
+    pub received_us: i64,
+    data: Bytes,
+    spans: Vec<Span>,
+}
+
+impl RawBatch {
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The bytes of all records together.
+    pub fn byte_len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The record at `index`.
+    pub fn get(&self, index: usize) -> Option<RawRecord<'_>> {
+        let span = self.spans.get(index)?;
+        let bytes = self.data.get(span.bytes.start as usize..span.bytes.end as usize)?;
+        Some(RawRecord { bytes, number: span.number, reject: span.reject.as_deref() })
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = RawRecord<'_>> {
+        self.spans.iter().map(|span| RawRecord {
+            bytes: self.data.get(span.bytes.start as usize..span.bytes.end as usize).unwrap_or_default(),
+            number: span.number,
+            reject: span.reject.as_deref(),
+        })
+    }
+}
+
+/// Gathers records into a [`RawBatch`].
+#[derive(Debug)]
+pub struct RawBatchBuilder {
+    data: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl RawBatchBuilder {
+    /// An empty one that has room for `bytes` bytes of records.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { data: Vec::with_capacity(bytes), spans: Vec::new() }
+    }
+
+    /// Adds a record. `false`: the batch would pass 4 GiB; finish it and start another.
+    #[must_use]
+    pub fn push(&mut self, record: RawRecord<'_>) -> bool {
+        let start = self.data.len();
+        let Ok(end) = u32::try_from(start + record.bytes.len()) else { return false };
+        self.data.extend_from_slice(record.bytes);
+        self.spans.push(Span {
+            bytes: start as u32..end,
+            number: record.number,
+            reject: record.reject.map(Into::into),
+        });
+        true
+    }
+
+    /// The number of records so far.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no record yet.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The bytes of the records so far.
+    pub fn byte_len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The batch, with what is common to its records.
+    pub fn finish(
+        self,
+        source: SourceId,
+        log_type: Option<LogType>,
+        origin: String,
+        received_us: i64,
+    ) -> RawBatch {
+        RawBatch { source, log_type, origin, received_us, data: self.data.into(), spans: self.spans }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_in_order() {
+        let mut builder = RawBatchBuilder::with_capacity(16);
+        assert!(builder.push(RawRecord { bytes: b"{}", number: 0, reject: None }));
+        assert!(builder.push(RawRecord { bytes: b"oops", number: 1, reject: Some("torn") }));
+        let batch = builder.finish(SourceId::new("cli"), None, "a.json".into(), 5);
+        let records: Vec<_> = batch.records().collect();
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].bytes, b"{}");
+        assert_eq!(records[1].reject, Some("torn"));
+        assert_eq!(batch.get(1).map(|r| r.number), Some(1));
+        assert_eq!(batch.get(2), None);
+        assert_eq!(batch.byte_len(), 6);
+    }
+}
