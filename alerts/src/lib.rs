@@ -1,1 +1,20 @@
-//! alerts
+//! Alerts: what a rule's match becomes, how it lives, where it is kept.
+//!
+//! An [`Alert`]'s id is a function of its rule and its events, so the same events raise the same
+//! alert after a crash, a replay or a second delivery, and recording it again changes nothing. It
+//! carries its evidence with it: the raw records, so that it can be judged when the table is gone.
+//!
+//! [`lifecycle`] is pure; [`AlertStore`] writes through [`storage::state::Txn`], in the same
+//! transaction as the position of the log that the alert was found at.
+
+mod alert;
+mod error;
+pub mod lifecycle;
+mod page;
+mod store;
+
+pub use alert::{Alert, AlertId, Entity, EntityKind, Evidence, RuleRef};
+pub use error::{Error, Result};
+pub use lifecycle::{AlertStatus, Change, Verdict};
+pub use page::{AlertFilter, AlertPage, Cursor};
+pub use store::{AlertChange, AlertStore, StoredAlert, state_table};

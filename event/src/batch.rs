@@ -40,6 +40,21 @@ impl EventBatch {
         Ok(Self { batch: RecordBatch::try_new(arrow_schema(), arrays)? })
     }
 
+    /// The rows of all `batches`, in order.
+    ///
+    /// # Errors
+    /// The columns together pass what an Arrow array can hold (2 GiB of text).
+    pub fn concat(batches: &[Self]) -> Result<Self, ArrowError> {
+        match batches {
+            [] => Ok(Self::empty()),
+            [one] => Ok(one.clone()),
+            many => {
+                let parts = many.iter().map(|part| &part.batch);
+                Ok(Self { batch: arrow::compute::concat_batches(&arrow_schema(), parts)? })
+            }
+        }
+    }
+
     /// The rows in the schema of the table ([`stored_schema`]).
     ///
     /// # Errors

@@ -1,0 +1,147 @@
+//! What an alert is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The identity of an alert: a hash over its rule and its events, as 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertId(String);
+
+impl AlertId {
+    /// The id of the alert that rule `rule_id` raises for the events `event_uids`, in their order.
+    pub fn new<'a>(rule_id: &str, event_uids: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"alert\0");
+        hasher.update(rule_id.as_bytes());
+        for uid in event_uids {
+            hasher.update(b"\0");
+            hasher.update(uid.as_bytes());
+        }
+        Self(hasher.finalize().to_hex().chars().take(32).collect())
+    }
+
+    /// An id read back from the store.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The rule behind an alert, as it was when it matched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// The rule's id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its level as Sigma names it: informational, low, medium, high, critical.
+    pub level: String,
+    /// Its tags as written, ATT&CK techniques among them.
+    pub tags: Vec<String>,
+    /// Its description.
+    pub description: String,
+}
+
+/// The kind of thing that an [`Entity`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityKind {
+    /// Who did it.
+    Actor,
+    /// The credential used.
+    Credential,
+    /// The user it was done to.
+    User,
+    /// The account, subscription or project.
+    Account,
+    /// The address it came from.
+    Address,
+    /// What it was done to.
+    Resource,
+}
+
+/// Someone or something that an alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entity {
+    /// Its kind.
+    pub kind: EntityKind,
+    /// Its id, or its name where there is no id.
+    pub value: String,
+}
+
+/// One event that an alert rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The event's id in the table.
+    pub event_uid: String,
+    /// When it happened, in microseconds since 1970.
+    pub time_us: i64,
+    /// The call, as the cloud names it.
+    pub operation: String,
+    /// The record as the cloud wrote it.
+    pub raw: String,
+}
+
+/// A rule's match, with all that is needed to judge it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its identity.
+    pub id: AlertId,
+    /// The rule.
+    pub rule: RuleRef,
+    /// 1 informational, 2 low, 3 medium, 4 high, 5 critical (OCSF `severity_id`).
+    pub severity_id: u8,
+    /// When the deciding event happened, in microseconds since 1970.
+    pub time_us: i64,
+    /// AWS, Azure or GCP.
+    pub provider: String,
+    /// Who and what it is about.
+    pub entities: Vec<Entity>,
+    /// The events it rests on, in order of time.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Alert {
+    /// The first entity of `kind`.
+    pub fn entity(&self, kind: EntityKind) -> Option<&str> {
+        self.entities.iter().find(|entity| entity.kind == kind).map(|entity| entity.value.as_str())
+    }
+}
+
+/// The severity that a Sigma level has.
+pub(crate) fn severity_name(severity_id: u8) -> &'static str {
+    match severity_id {
+        1 => "informational",
+        2 => "low",
+        3 => "medium",
+        4 => "high",
+        5 => "critical",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_depends_on_rule_and_events_alone() {
+        let one = AlertId::new("r1", ["a", "b"]);
+        assert_eq!(one, AlertId::new("r1", ["a", "b"]));
+        assert_ne!(one, AlertId::new("r2", ["a", "b"]));
+        assert_ne!(one, AlertId::new("r1", ["ab"]));
+        assert_eq!(one.as_str().len(), 32);
+    }
+}

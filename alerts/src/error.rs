@@ -1,0 +1,56 @@
+//! Errors of this crate.
+
+use event::Fate;
+
+/// What can go wrong with an alert.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No alert has this id. Mend: take an id from the list of alerts.
+    #[error("there is no alert `{id}`; `stormglass alerts list` shows those there are")]
+    AlertUnknown {
+        /// The id asked for.
+        id: String,
+    },
+    /// The alert's state does not allow the change.
+    #[error("alert `{id}` is {status} and cannot be {wanted}")]
+    ChangeRefused {
+        /// The alert.
+        id: String,
+        /// Its status now.
+        status: &'static str,
+        /// What was asked for, as a past participle.
+        wanted: &'static str,
+    },
+    /// A page cursor that this program did not hand out.
+    #[error("the cursor is not one that this server gave; start again without it")]
+    CursorUnknown,
+    /// The state could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The state database refused a statement.
+    #[error("the alert tables could not be read or written: {0}")]
+    Database(#[from] storage::state::rusqlite::Error),
+    /// A stored list is not JSON: the database was changed by something else.
+    #[error("alert `{id}` is damaged in the state database: {source}")]
+    Damaged {
+        /// The alert.
+        id: String,
+        /// What the JSON parser says.
+        source: serde_json::Error,
+    },
+}
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// What the pipeline does about it.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::AlertUnknown { .. } | Self::ChangeRefused { .. } | Self::CursorUnknown => Fate::Reject,
+            Self::Storage(error) => error.fate(),
+            Self::Database(_) | Self::Damaged { .. } => Fate::Stop,
+        }
+    }
+}

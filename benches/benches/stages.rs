@@ -1,0 +1,65 @@
+//! The stages one by one, on generated records held in memory.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use event::{RawBatch, RawBatchBuilder, RawRecord, SourceId};
+
+const RECORDS: u64 = 2000;
+
+fn cloudtrail() -> Vec<String> {
+    let mut generator = benches::Generator::new(1);
+    (0..RECORDS).map(|_| generator.cloudtrail()).collect()
+}
+
+fn batch(records: &[String]) -> RawBatch {
+    let mut builder = RawBatchBuilder::with_capacity(4 << 20);
+    for (number, record) in records.iter().enumerate() {
+        let record = RawRecord { bytes: record.as_bytes(), number: number as u64, reject: None };
+        assert!(builder.push(record), "the batch is small");
+    }
+    builder.finish(SourceId::new("bench"), None, "memory".into(), 0)
+}
+
+fn stages(criterion: &mut Criterion) {
+    let records = cloudtrail();
+    let raw = batch(&records);
+    let mut group = criterion.benchmark_group("cloudtrail");
+    group.throughput(Throughput::Elements(RECORDS));
+
+    group.bench_function("parse alone: sonic-rs", |bencher| {
+        bencher.iter(|| {
+            for record in &records {
+                black_box(sonic_rs::from_str::<sonic_rs::Value>(record).is_ok());
+            }
+        });
+    });
+    group.bench_function("parse alone: serde_json", |bencher| {
+        bencher.iter(|| {
+            for record in &records {
+                black_box(serde_json::from_str::<serde_json::Value>(record).is_ok());
+            }
+        });
+    });
+    let container = format!("{{\"Records\":[{}]}}", records.join(","));
+    group.bench_function("split", |bencher| {
+        bencher.iter(|| black_box(ingest::split_body(container.as_bytes(), &ingest::Limits::default()).len()));
+    });
+    let mut normalizer = normalize::Normalizer::new();
+    group.bench_function("normalise", |bencher| {
+        bencher.iter(|| black_box(normalizer.map(&raw, 0).events.len()));
+    });
+    let rules = rules::load(&rules::shipped()).rules;
+    let events = normalizer.map(&raw, 0).events;
+    group.bench_function(format!("match {} shipped rules", rules.len()), |bencher| {
+        bencher.iter_batched_ref(
+            rules::Scratch::default,
+            |scratch| black_box(rules.matches(&events, scratch).len()),
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);

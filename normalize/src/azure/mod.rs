@@ -1,0 +1,5 @@
+//! Microsoft Azure and Entra.
+
+pub(crate) mod activity;
+pub(crate) mod audit;
+pub(crate) mod signin;

@@ -1,0 +1,166 @@
+//! Entries of the log become columns, matches and rejects, on all cores.
+
+use std::sync::Arc;
+
+use event::{EventBatch, Offset, RawBatch, SourceId};
+use normalize::Normalizer;
+use parking_lot::Mutex;
+use rules::{Match, RuleSet, Scratch};
+use storage::dead_letter::DeadLetter;
+use storage::log::{LogEntry, LogReader};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::{Error, Result};
+
+/// A run of log entries that is refined together.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) entries: Vec<LogEntry>,
+}
+
+/// What a group became.
+#[derive(Debug)]
+pub(crate) struct Refined {
+    /// The first offset of the group.
+    pub(crate) first: Offset,
+    /// The offset after the group.
+    pub(crate) next: Offset,
+    /// What was received, by source.
+    pub(crate) received: Vec<Received>,
+    /// The events, in the log's order, duplicates still among them.
+    pub(crate) events: EventBatch,
+    /// The rules that matched, by row of `events`.
+    pub(crate) matches: Vec<Match>,
+    /// The rules that `matches` means.
+    pub(crate) rules: Arc<RuleSet>,
+    /// What could not be mapped.
+    pub(crate) rejects: Vec<DeadLetter>,
+}
+
+/// How many records one source gave to a group.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) source: SourceId,
+    pub(crate) records: u64,
+    pub(crate) received_us: i64,
+}
+
+/// Reusable buffers of the workers.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    idle: Mutex<Vec<Worker>>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    normalizer: Normalizer,
+    scratch: Scratch,
+}
+
+/// Reads the log from `reader` and sends groups to be refined, in order, at most as many at once as
+/// `out` holds. `boundaries` are the offsets at which a group must end, so that a stage which has
+/// everything below one can skip whole groups after a restart.
+pub(crate) async fn read(
+    mut reader: LogReader,
+    group_bytes: usize,
+    boundaries: [Offset; 2],
+    rules: watch::Receiver<Arc<RuleSet>>,
+    out: mpsc::Sender<JoinHandle<Result<Refined>>>,
+) -> Result<()> {
+    let workers = Arc::new(Workers::default());
+    loop {
+        // Waiting for room before reading keeps at most one unread group in memory.
+        let Ok(place) = out.reserve().await else { return Ok(()) };
+        let first = tokio::select! {
+            entry = reader.next() => entry?,
+            () = out.closed() => return Ok(()),
+        };
+        let group = gather(first, &mut reader, group_bytes, boundaries)?;
+        let (workers, rules) = (workers.clone(), rules.borrow().clone());
+        place.send(tokio::task::spawn_blocking(move || workers.refine(group, rules)));
+    }
+}
+
+/// Adds entries that are ready to `first`, up to `group_bytes` and to the next boundary.
+fn gather(
+    first: LogEntry,
+    reader: &mut LogReader,
+    group_bytes: usize,
+    boundaries: [Offset; 2],
+) -> Result<Group> {
+    let mut bytes = first.batch.byte_len();
+    let mut next = first.first + first.batch.len() as u64;
+    let mut entries = vec![first];
+    while bytes < group_bytes && !boundaries.contains(&next) {
+        let Some(entry) = reader.try_next()? else { break };
+        bytes += entry.batch.byte_len();
+        next = entry.first + entry.batch.len() as u64;
+        entries.push(entry);
+    }
+    Ok(Group { entries })
+}
+
+impl Workers {
+    fn refine(&self, group: Group, rules: Arc<RuleSet>) -> Result<Refined> {
+        let idle = self.idle.lock().pop();
+        let mut worker =
+            idle.unwrap_or_else(|| Worker { normalizer: Normalizer::new(), scratch: Scratch::default() });
+        let refined = worker.refine(&group, rules);
+        self.idle.lock().push(worker);
+        refined
+    }
+}
+
+impl Worker {
+    fn refine(&mut self, group: &Group, rules: Arc<RuleSet>) -> Result<Refined> {
+        let mut parts = Vec::with_capacity(group.entries.len());
+        let mut rejects = Vec::new();
+        let mut received = Vec::with_capacity(group.entries.len());
+        let mut first = None;
+        let mut next = 0;
+        for entry in &group.entries {
+            first.get_or_insert(entry.first);
+            next = entry.first + entry.batch.len() as u64;
+            let normalized = self.normalizer.map(&entry.batch, entry.first);
+            rejects.extend(
+                normalized.rejects.iter().filter_map(|reject| dead_letter(&entry.batch, entry.first, reject)),
+            );
+            received.push(Received {
+                source: entry.batch.source.clone(),
+                records: entry.batch.len() as u64,
+                received_us: entry.batch.received_us,
+            });
+            if !normalized.events.is_empty() {
+                parts.push(normalized.events);
+            }
+        }
+        let events = EventBatch::concat(&parts)?;
+        let matches = rules.matches(&events, &mut self.scratch);
+        let first = first.unwrap_or(next);
+        Ok(Refined { first, next, received, events, matches, rules, rejects })
+    }
+}
+
+fn dead_letter(batch: &RawBatch, first: Offset, reject: &normalize::Reject) -> Option<DeadLetter> {
+    let record = batch.get(reject.record)?;
+    Some(DeadLetter::new(
+        first + reject.record as u64,
+        batch,
+        &record,
+        reject.reason.as_str(),
+        &reject.detail,
+    ))
+}
+
+/// The refined group behind `handle`.
+///
+/// # Errors
+/// The stage's own error, or that its thread panicked (a bug of ours; the group is tried again after
+/// a restart, nothing is lost).
+pub(crate) async fn finished(handle: JoinHandle<Result<Refined>>) -> Result<Refined> {
+    match handle.await {
+        Ok(refined) => refined,
+        Err(panic) => Err(Error::Stopped { reason: format!("a refining thread panicked: {panic}") }),
+    }
+}

@@ -1,0 +1,268 @@
+//! Starting, running and stopping the stages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::Offset;
+use parking_lot::Mutex;
+use rules::RuleSet;
+use storage::log::Log;
+use storage::position;
+use storage::seen::UidIndex;
+use storage::state::State;
+use storage::table::EventTable;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::progress::{advance, wait};
+use crate::refine::{self, Refined};
+use crate::sink::Sink;
+use crate::tally::Tally;
+use crate::turn::{Raise, turn};
+use crate::{Error, Health, PipelineConfig, Progress, Result, raise};
+
+/// What the pipeline runs on; the server opens them.
+#[derive(Debug)]
+pub struct Parts {
+    /// The log.
+    pub log: Log,
+    /// The events table.
+    pub table: EventTable,
+    /// The state database.
+    pub state: State,
+    /// The index of events seen.
+    pub seen: UidIndex,
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// The wall clock, in microseconds since 1970.
+    pub now_us: fn() -> i64,
+}
+
+/// The parts that stay in use from outside while the stages run.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) log: Log,
+    table: EventTable,
+}
+
+/// The running stages.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(crate) parts: Shared,
+    pub(crate) health: Health,
+    pub(crate) tally: Arc<Tally>,
+    progress: watch::Receiver<Progress>,
+    rules: watch::Sender<Arc<RuleSet>>,
+    flush: Arc<Notify>,
+    stop: watch::Sender<bool>,
+    stages: Mutex<Option<JoinSet<()>>>,
+}
+
+impl Pipeline {
+    /// Starts the stages where the last run left off.
+    ///
+    /// # Errors
+    /// The state or the log cannot be read.
+    pub fn start(parts: Parts, config: PipelineConfig) -> Result<Self> {
+        let Parts { log, table, state, seen, rules, now_us } = parts;
+        let raised = state.read(|db| position::get(db, raise::CONSUMER))?;
+        let committed = table.committed();
+        let restart = raised.min(committed);
+        let reader = log.reader(restart)?;
+
+        let health = Health::default();
+        let tally = Arc::new(Tally::default());
+        let (progress, marks) = watch::channel(Progress { refined: restart, raised, committed });
+        let progress = Arc::new(progress);
+        let (rules, current_rules) = watch::channel(rules);
+        let (stop, stopped) = watch::channel(false);
+        let flush = Arc::new(Notify::new());
+        let (refining, refined) = mpsc::channel(config.workers.max(1) + 1);
+        let (raising, raises) = mpsc::channel(16);
+
+        let mut stages = JoinSet::new();
+        let read = refine::read(reader, config.group_bytes, [raised, committed], current_rules, refining);
+        stages.spawn(guard("refine", health.clone(), stop.clone(), read));
+        let turns = Turns {
+            table: table.clone(),
+            seen: Arc::new(Mutex::new(seen)),
+            raising,
+            committed,
+            pending_bytes: config.pending_bytes,
+            progress: progress.clone(),
+            tally: tally.clone(),
+            flush: flush.clone(),
+        };
+        stages.spawn(guard("turn", health.clone(), stop.clone(), turns.run(refined, stopped.clone())));
+        let raise = raise::raise(state, raised, raises, progress.clone(), tally.clone(), now_us);
+        stages.spawn(guard("raise", health.clone(), stop.clone(), raise));
+        let sink = Sink {
+            table: table.clone(),
+            log: log.clone(),
+            config,
+            progress,
+            tally: tally.clone(),
+            flush: flush.clone(),
+        };
+        stages.spawn(guard("sink", health.clone(), stop.clone(), sink.run(stopped)));
+
+        Ok(Self {
+            parts: Shared { log, table },
+            health,
+            tally,
+            progress: marks,
+            rules,
+            flush,
+            stop,
+            stages: Mutex::new(Some(stages)),
+        })
+    }
+
+    /// How far each stage has come.
+    pub fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Whether the stages run.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Totals since the start.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The rules in use.
+    pub fn rules(&self) -> Arc<RuleSet> {
+        self.rules.borrow().clone()
+    }
+
+    /// Puts another set of rules to use, from the next group of records on.
+    pub fn swap_rules(&self, rules: Arc<RuleSet>) {
+        self.rules.send_replace(rules);
+    }
+
+    /// Waits until everything below `offset` is visible to SQL and its alerts are durable.
+    ///
+    /// # Errors
+    /// The pipeline has stopped before that.
+    pub async fn caught_up(&self, offset: Offset) -> Result<()> {
+        self.reached(|mark| mark.refined >= offset && mark.raised >= offset).await
+    }
+
+    /// Waits until everything below `offset` is in the table's files, too.
+    ///
+    /// # Errors
+    /// The pipeline has stopped before that.
+    pub async fn flushed(&self, offset: Offset) -> Result<()> {
+        self.caught_up(offset).await?;
+        if self.parts.table.committed() < offset {
+            self.flush.notify_one();
+        }
+        self.reached(|mark| mark.committed >= offset).await
+    }
+
+    async fn reached(&self, done: impl FnMut(&Progress) -> bool) -> Result<()> {
+        let mut progress = self.progress.clone();
+        let mut stopped = self.stop.subscribe();
+        let reached = tokio::select! {
+            reached = wait(&mut progress, done) => reached,
+            _ = stopped.wait_for(|stopped| *stopped) => false,
+        };
+        if reached {
+            return Ok(());
+        }
+        let reason = self.health.failure().unwrap_or_else(|| "it was asked to stop".into());
+        Err(Error::Stopped { reason })
+    }
+
+    /// Stops the stages: what is refined is raised and committed; what is not waits in the log.
+    ///
+    /// # Errors
+    /// The stages did not end within `grace`; what they left undone is done at the next start.
+    pub async fn stop(&self, grace: Duration) -> Result<()> {
+        self.stop.send_replace(true);
+        let Some(mut stages) = self.stages.lock().take() else { return Ok(()) };
+        let drained = tokio::time::timeout(grace, async { while stages.join_next().await.is_some() {} }).await;
+        drained.map_err(|_| Error::Stopped {
+            reason: format!("the stages did not end within {} s; the log keeps what is left", grace.as_secs()),
+        })
+    }
+}
+
+/// Runs a stage; its failure stops all, because each leans on the others.
+async fn guard(
+    stage: &'static str,
+    health: Health,
+    stop: watch::Sender<bool>,
+    run: impl Future<Output = Result<()>> + Send,
+) {
+    if let Err(error) = run.await {
+        health.fail(stage, &error);
+        stop.send_replace(true);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+
+/// The stage that takes refined groups in the log's order.
+struct Turns {
+    table: EventTable,
+    seen: Arc<Mutex<UidIndex>>,
+    raising: mpsc::Sender<Raise>,
+    /// Rows below are in the table already.
+    committed: Offset,
+    pending_bytes: usize,
+    progress: Arc<watch::Sender<Progress>>,
+    tally: Arc<Tally>,
+    flush: Arc<Notify>,
+}
+
+impl Turns {
+    async fn run(
+        self,
+        mut refined: mpsc::Receiver<tokio::task::JoinHandle<Result<Refined>>>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<()> {
+        loop {
+            let handle = tokio::select! {
+                handle = refined.recv() => handle,
+                _ = stop.wait_for(|stopped| *stopped) => None,
+            };
+            let Some(handle) = handle else { return Ok(()) };
+            let group = refine::finished(handle).await?;
+            self.take(group).await?;
+            self.wait_for_room(&mut stop).await;
+        }
+    }
+
+    /// One turn; the index of events seen may read the disk, so it runs where that harms nobody.
+    async fn take(&self, group: Refined) -> Result<()> {
+        let (seen, tally) = (self.seen.clone(), self.tally.clone());
+        let oldest_day = self.table.oldest_day();
+        let work = tokio::task::spawn_blocking(move || turn(group, &mut seen.lock(), oldest_day, &tally));
+        let turn =
+            work.await.map_err(|panic| Error::Stopped { reason: format!("a turn panicked: {panic}") })??;
+        if turn.first >= self.committed {
+            self.table.append(turn.rows, turn.next);
+        }
+        // A closed inbox means that `raise` has failed and said so; the stop signal ends this stage.
+        if self.raising.send(turn.raise).await.is_ok() {
+            advance(&self.progress, |mark| mark.refined = turn.next);
+        }
+        Ok(())
+    }
+
+    /// Holds the wheel while too many rows wait for a commit.
+    async fn wait_for_room(&self, stop: &mut watch::Receiver<bool>) {
+        let mut progress = self.progress.subscribe();
+        while self.table.pending_bytes() > self.pending_bytes {
+            self.flush.notify_one();
+            tokio::select! {
+                changed = progress.changed() => if changed.is_err() { return },
+                _ = stop.wait_for(|stopped| *stopped) => return,
+            }
+        }
+    }
+}

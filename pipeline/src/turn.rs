@@ -1,0 +1,125 @@
+//! One turn of the wheel: a refined group becomes rows, alerts, dead letters and counts.
+
+use std::collections::BTreeMap;
+
+use alerts::Alert;
+use arrow::array::BooleanArray;
+use event::{Col, EventBatch, Offset, SourceId};
+use storage::dead_letter::DeadLetter;
+use storage::ledger::SourceCounts;
+use storage::seen::UidIndex;
+
+use crate::refine::Refined;
+use crate::tally::{Tally, add};
+use crate::{Result, detect};
+
+/// What a turn leaves for the durable stages.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// The first offset of the group.
+    pub(crate) first: Offset,
+    /// The offset after the group.
+    pub(crate) next: Offset,
+    /// Rows for the table: new, and not older than the retention.
+    pub(crate) rows: EventBatch,
+    /// What to record in the state.
+    pub(crate) raise: Raise,
+}
+
+/// What is recorded in the state in one transaction with the offset.
+#[derive(Debug)]
+pub(crate) struct Raise {
+    /// The first offset.
+    pub(crate) first: Offset,
+    /// The offset after.
+    pub(crate) next: Offset,
+    /// The alerts.
+    pub(crate) alerts: Vec<Alert>,
+    /// The dead letters.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// What became of the records, by source.
+    pub(crate) counts: BTreeMap<SourceId, SourceCounts>,
+}
+
+/// Takes duplicates and expired events out of a group and counts every record's fate.
+pub(crate) fn turn(refined: Refined, seen: &mut UidIndex, oldest_day: Option<i32>, tally: &Tally) -> Result<Turn> {
+    let mut counts: BTreeMap<SourceId, SourceCounts> = BTreeMap::new();
+    for received in &refined.received {
+        let count = counts.entry(received.source.clone()).or_default();
+        count.received += received.records;
+        count.last_received_us = count.last_received_us.max(Some(received.received_us));
+        add(&tally.refined_records, received.records);
+    }
+    for letter in &refined.rejects {
+        counts.entry(letter.source.clone()).or_default().dead_letters += 1;
+    }
+    add(&tally.dead_letters, refined.rejects.len() as u64);
+    add(&tally.matches, refined.matches.len() as u64);
+
+    let admitted = seen.admit(&refined.events)?;
+    let fates = fates(&refined.events, &admitted.keep, oldest_day);
+    count_rows(&refined.events, &fates, &mut counts, tally);
+    let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
+    let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep);
+    let rows = if keep.true_count() == keep.len() { refined.events } else { refined.events.filter(&keep)? };
+    let (first, next) = (refined.first, refined.next);
+    let raise = Raise { first, next, alerts, dead_letters: refined.rejects, counts };
+    Ok(Turn { first, next, rows, raise })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowFate {
+    Kept,
+    Duplicate,
+    Expired,
+}
+
+fn fates(events: &EventBatch, keep: &BooleanArray, oldest_day: Option<i32>) -> Vec<RowFate> {
+    (0..events.len())
+        .map(|row| {
+            let day = events.int_at(Col::EventDay, row).unwrap_or_default();
+            match oldest_day {
+                Some(oldest) if day < i64::from(oldest) => RowFate::Expired,
+                _ if !keep.value(row) => RowFate::Duplicate,
+                _ => RowFate::Kept,
+            }
+        })
+        .collect()
+}
+
+fn count_rows(
+    events: &EventBatch,
+    fates: &[RowFate],
+    counts: &mut BTreeMap<SourceId, SourceCounts>,
+    tally: &Tally,
+) {
+    // Runs of one source are the rule, so the map is asked once a run and not once a row.
+    let mut row = 0;
+    while row < fates.len() {
+        let Some(source) = events.str_at(Col::Source, row) else {
+            row += 1;
+            continue;
+        };
+        let count = counts.entry(SourceId::new(source)).or_default();
+        while let Some(fate) = fates.get(row)
+            && events.str_at(Col::Source, row) == Some(source)
+        {
+            match fate {
+                RowFate::Kept => {
+                    count.rows += 1;
+                    count.last_event_us = count.last_event_us.max(events.int_at(Col::Time, row));
+                    add(&tally.rows, 1);
+                }
+                RowFate::Duplicate => {
+                    count.duplicates += 1;
+                    add(&tally.duplicates, 1);
+                }
+                RowFate::Expired => {
+                    count.dropped += 1;
+                    add(&tally.expired, 1);
+                }
+            }
+            row += 1;
+        }
+    }
+}

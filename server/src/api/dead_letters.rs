@@ -1,0 +1,216 @@
+//! `/api/v1/dead-letters`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use event::{RawBatchBuilder, RawRecord};
+use serde::{Deserialize, Serialize};
+use storage::dead_letter::{self, DeadLetter, DeadLetterFilter};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Problem;
+use super::alerts::blocking;
+use super::time::format_us;
+use crate::app::{App, now_us};
+use crate::auth::{Caller, Right};
+
+/// Which dead letters.
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeadLetterParameters {
+    /// Only of this source.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) source: Option<String>,
+    /// Only with this reason: `not_json`, `unknown_log_type` and so on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) reason: Option<String>,
+    /// Also those that were retried already.
+    #[serde(default)]
+    pub(crate) retried: bool,
+    /// How many; 50 if not given, 500 at most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) limit: Option<usize>,
+    /// `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) after: Option<u64>,
+}
+
+/// A page of dead letters, in the order of arrival.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeadLetterList {
+    pub(crate) dead_letters: Vec<DeadLetterSummary>,
+    /// Pass as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<u64>,
+}
+
+/// A record that could not become an event.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeadLetterSummary {
+    /// Its number in the log.
+    pub(crate) id: u64,
+    pub(crate) source: String,
+    /// The file, object or request that it came from.
+    pub(crate) origin: String,
+    /// Its number there, from 0.
+    pub(crate) record_number: u64,
+    /// A stable word.
+    pub(crate) reason: String,
+    /// The reason in words.
+    pub(crate) detail: String,
+    pub(crate) received: String,
+    pub(crate) bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) retried: Option<String>,
+}
+
+/// A dead letter with its bytes.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeadLetterDetail {
+    #[serde(flatten)]
+    pub(crate) summary: DeadLetterSummary,
+    /// BLAKE3 of the record, in hexadecimal digits.
+    pub(crate) blake3: String,
+    /// The record as text; bytes that are no UTF-8 are replaced by U+FFFD.
+    pub(crate) text: String,
+    /// Whether only the beginning was kept.
+    pub(crate) truncated: bool,
+}
+
+/// What a retry did.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RetryResult {
+    /// Records put into the log again.
+    pub(crate) retried: u64,
+    /// Records too large to have been kept whole, which cannot be retried.
+    pub(crate) skipped: u64,
+    /// Of those retried, how many are dead letters again.
+    pub(crate) failed_again: u64,
+}
+
+/// Lists dead letters.
+#[utoipa::path(get, path = "/api/v1/dead-letters", tag = "dead letters", params(DeadLetterParameters),
+    responses((status = 200, body = DeadLetterList)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(wanted): Query<DeadLetterParameters>,
+) -> Result<Json<DeadLetterList>, Problem> {
+    caller.needs(Right::Read)?;
+    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
+    let (filter, after, state) = (filter(&wanted), wanted.after, app.state.clone());
+    let mut letters =
+        blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit + 1))).await??;
+    let next = if letters.len() > limit {
+        letters.truncate(limit);
+        letters.last().map(|letter| letter.id)
+    } else {
+        None
+    };
+    Ok(Json(DeadLetterList { dead_letters: letters.iter().map(summary).collect(), next }))
+}
+
+/// Shows a dead letter with its bytes.
+#[utoipa::path(get, path = "/api/v1/dead-letters/{id}", tag = "dead letters", params(("id" = u64, Path)),
+    responses((status = 200, body = DeadLetterDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<u64>,
+) -> Result<Json<DeadLetterDetail>, Problem> {
+    caller.needs(Right::Read)?;
+    let state = app.state.clone();
+    let letter = blocking(move || state.read(|db| dead_letter::get(db, id))).await??;
+    let letter = letter.ok_or_else(|| Problem::not_found(&format!("there is no dead letter {id}")))?;
+    Ok(Json(DeadLetterDetail {
+        summary: summary(&letter),
+        blake3: letter.blake3.clone(),
+        text: String::from_utf8_lossy(&letter.bytes).into_owned(),
+        truncated: letter.truncated,
+    }))
+}
+
+/// Puts dead letters into the log again, as after a mapping was mended. The answer comes when they
+/// have been worked on.
+#[utoipa::path(post, path = "/api/v1/dead-letters/retry", tag = "dead letters", request_body = DeadLetterParameters,
+    responses((status = 200, body = RetryResult), (status = 429, body = Problem)))]
+pub(crate) async fn retry(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Json(wanted): Json<DeadLetterParameters>,
+) -> Result<Json<RetryResult>, Problem> {
+    caller.needs(Right::Manage)?;
+    let filter = DeadLetterFilter { retried: Some(false), ..filter(&wanted) };
+    let mut result = RetryResult { retried: 0, skipped: 0, failed_again: 0 };
+    let first_retry = app.log.head();
+    // Letters that fail again come after this and are not tried twice in one request.
+    let end = first_retry;
+    let mut after = None;
+    loop {
+        let (state, filter) = (app.state.clone(), filter.clone());
+        let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, 100))).await??;
+        let page: Vec<_> = page.into_iter().filter(|letter| letter.id < end).collect();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for letter in &page {
+            if letter.truncated {
+                result.skipped += 1;
+                continue;
+            }
+            retry_one(&app, letter).await?;
+            result.retried += 1;
+        }
+    }
+    app.pipeline.caught_up(app.log.head()).await?;
+    let state = app.state.clone();
+    let every = DeadLetterFilter { retried: Some(false), ..DeadLetterFilter::default() };
+    let again = blocking(move || {
+        state.read(|db| dead_letter::list(db, &every, first_retry.checked_sub(1), 1_000_000))
+    })
+    .await??;
+    result.failed_again = again.iter().filter(|letter| letter.origin.starts_with(RETRY_ORIGIN)).count() as u64;
+    Ok(Json(result))
+}
+
+const RETRY_ORIGIN: &str = "retry of dead letter ";
+
+/// First into the log, then marked: a crash between the two repeats the record, and the second copy
+/// leaves as a duplicate or becomes the same dead letter again.
+async fn retry_one(app: &App, letter: &DeadLetter) -> Result<(), Problem> {
+    let mut records = RawBatchBuilder::with_capacity(letter.bytes.len());
+    let record = RawRecord { bytes: &letter.bytes, number: letter.record_number, reject: None };
+    if !records.push(record) {
+        return Err(Problem::internal(&"a dead letter is larger than 4 GiB", event::Fate::Reject));
+    }
+    let log_type = letter.log_type.as_deref().and_then(|name| name.parse().ok());
+    let origin = format!("{RETRY_ORIGIN}{} from {}", letter.id, letter.origin);
+    let batch = records.finish(letter.source.clone(), log_type, origin, now_us());
+    app.pipeline.try_accept(&batch).await?;
+    let (state, id) = (app.state.clone(), letter.id);
+    blocking(move || state.write(|txn| dead_letter::mark_retried(txn, &[id], now_us()))).await??;
+    Ok(())
+}
+
+fn filter(wanted: &DeadLetterParameters) -> DeadLetterFilter {
+    DeadLetterFilter {
+        source: wanted.source.clone(),
+        reason: wanted.reason.clone(),
+        retried: if wanted.retried { None } else { Some(false) },
+        ..DeadLetterFilter::default()
+    }
+}
+
+fn summary(letter: &DeadLetter) -> DeadLetterSummary {
+    DeadLetterSummary {
+        id: letter.id,
+        source: letter.source.as_str().into(),
+        origin: letter.origin.clone(),
+        record_number: letter.record_number,
+        reason: letter.reason.clone(),
+        detail: letter.detail.clone(),
+        received: format_us(letter.received_us),
+        bytes: letter.byte_len,
+        retried: letter.retried_us.map(format_us),
+    }
+}

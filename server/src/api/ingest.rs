@@ -1,0 +1,95 @@
+//! `/api/v1/ingest`
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use event::{LogType, SourceId};
+use ingest::RecordReader;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Problem;
+use crate::app::{App, now_us};
+use crate::auth::{Caller, Right};
+
+/// Whose records, and of what kind.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PushParameters {
+    /// The source that is charged with the records; `http` if not given.
+    source: Option<String>,
+    /// The log type, where the records do not show it: `aws_cloudtrail` and so on.
+    #[serde(rename = "type")]
+    log_type: Option<String>,
+}
+
+/// What was made durable.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// Records made durable. Those that turn out to be bad become dead letters.
+    pub(crate) accepted: u64,
+    /// The offset after the last of them in the log.
+    pub(crate) next_offset: u64,
+}
+
+/// Takes records: NDJSON, a JSON array, `{"Records": […]}` and the other containers, plain or
+/// compressed with gzip or zstd. Answers 200 only after they are durable, 429 with `Retry-After`
+/// while the log is full. Sending the same records again after a lost answer does no harm.
+#[utoipa::path(post, path = "/api/v1/ingest", tag = "ingest", params(PushParameters),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, body = Accepted), (status = 400, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem)))]
+pub(crate) async fn push(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(wanted): Query<PushParameters>,
+    body: Bytes,
+) -> Result<Json<Accepted>, Problem> {
+    caller.needs(Right::Push)?;
+    let source = source_id(wanted.source.as_deref().unwrap_or("http")).map_err(|error| Problem::bad_request(&error))?;
+    let log_type: Option<LogType> =
+        wanted.log_type.map(|name| name.parse()).transpose().map_err(|error: String| Problem::bad_request(&error))?;
+    let limits = app.config.limits.clone();
+    // The body is the records as they came, compressed or not: the reader looks at their first bytes.
+    let batches = super::alerts::blocking(move || {
+        let mut reader = RecordReader::new(Box::new(Cursor::new(body)), limits);
+        let mut batches = Vec::new();
+        while let Some(batch) = reader.next_batch()? {
+            batches.push(batch.finish(source.clone(), log_type, "http".into(), now_us()));
+        }
+        Ok::<_, ingest::Error>(batches)
+    })
+    .await?
+    .map_err(|error| Problem::bad_request(&error.to_string()))?;
+    let mut accepted = Accepted { accepted: 0, next_offset: app.log.head() };
+    for batch in &batches {
+        let offsets = app.pipeline.try_accept(batch).await?;
+        accepted.accepted += batch.len() as u64;
+        accepted.next_offset = offsets.end;
+    }
+    Ok(Json(accepted))
+}
+
+/// Checks a source's name.
+pub(crate) fn source_id(name: &str) -> Result<SourceId, String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+        return Err(format!("`{name}` is no name for a source; use 1 to 64 of a-z, 0-9, `.`, `_`, `-`"));
+    }
+    Ok(SourceId::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sources_are_plain() {
+        assert!(source_id("aws-prod.trail_1").is_ok());
+        for bad in ["", "A", "a b", "a\"", "é", &"a".repeat(65)] {
+            assert!(source_id(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Prometheus metrics.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::Problem;
+use crate::app::App;
+use crate::auth::{Caller, Right};
+
+/// Counters and gauges in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, content_type = "text/plain")))]
+pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    caller.needs(Right::Read)?;
+    let mut out = String::new();
+    for (name, meaning, value) in app.pipeline.tally().read() {
+        sample(&mut out, &format!("{name}_total"), "counter", meaning, &[("", value as i64)]);
+    }
+    let progress = app.pipeline.progress();
+    let head = app.log.head();
+    let gauges = [
+        ("log_pending_records", "Records in the log that SQL does not see yet.", head.saturating_sub(progress.refined)),
+        ("log_unraised_records", "Records in the log whose alerts are not durable yet.", head.saturating_sub(progress.raised)),
+        ("log_uncommitted_records", "Records in the log that are not in the table's files yet.", head.saturating_sub(progress.committed)),
+        ("log_bytes", "Bytes that the log holds.", app.log.stats().bytes),
+        ("table_pending_bytes", "Bytes of rows that wait for a commit.", app.table.pending_bytes() as u64),
+        ("table_files", "Parquet files of the table.", app.table.snapshot().files.len() as u64),
+        ("rules", "Rules in use.", app.pipeline.rules().len() as u64),
+        ("healthy", "1 while the stages run.", u64::from(app.pipeline.health().failure().is_none())),
+        ("resident_bytes", "Resident memory of the process.", resident_bytes()),
+    ];
+    for (name, meaning, value) in gauges {
+        sample(&mut out, name, "gauge", meaning, &[("", value as i64)]);
+    }
+    accounts(&app, &mut out)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
+}
+
+/// The account of each source; `unaccounted` must be 0.
+fn accounts(app: &App, out: &mut String) -> Result<(), Problem> {
+    let sources = app.state.read(storage::ledger::all)?;
+    type Get = fn(&storage::ledger::SourceCounts) -> i64;
+    let columns: [(&str, &str, Get); 6] = [
+        ("source_received_records", "Records received and accounted for.", |c| c.received as i64),
+        ("source_rows", "Events that became rows.", |c| c.rows as i64),
+        ("source_dead_letters", "Records that became dead letters.", |c| c.dead_letters as i64),
+        ("source_duplicates", "Events delivered before.", |c| c.duplicates as i64),
+        ("source_dropped", "Events dropped on purpose.", |c| c.dropped as i64),
+        ("source_unaccounted", "received - rows - dead letters - duplicates - dropped; always 0.", |c| c.unaccounted()),
+    ];
+    for (name, meaning, get) in columns {
+        let samples: Vec<_> = sources.iter().map(|(source, counts)| (source.as_str(), get(counts))).collect();
+        sample(out, name, "gauge", meaning, &samples);
+    }
+    Ok(())
+}
+
+fn sample(out: &mut String, name: &str, kind: &str, meaning: &str, values: &[(&str, i64)]) {
+    let _ = writeln!(out, "# HELP stormglass_{name} {meaning}\n# TYPE stormglass_{name} {kind}");
+    for (source, value) in values {
+        let _ = match *source {
+            "" => writeln!(out, "stormglass_{name} {value}"),
+            // A source's name holds only a-z 0-9 . _ -, so it needs no escaping.
+            source => writeln!(out, "stormglass_{name}{{source=\"{source}\"}} {value}"),
+        };
+    }
+}
+
+/// From `/proc/self/statm`; 0 where there is none.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}

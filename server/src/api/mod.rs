@@ -1,0 +1,123 @@
+//! The HTTP API, one resource a file. JSON of the API exists only here.
+
+mod alerts;
+mod dead_letters;
+mod health;
+mod ingest;
+mod metrics;
+mod problem;
+mod rules;
+mod sources;
+mod sql;
+mod time;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, middleware};
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::{Auth, authenticate};
+
+pub(crate) use alerts::{AlertDetail, AlertList};
+pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
+pub(crate) use ingest::Accepted;
+pub(crate) use problem::Problem;
+pub(crate) use rules::RuleList;
+pub(crate) use sources::SourceList;
+pub(crate) use time::format_us;
+
+/// The description that is served at `/api/v1/openapi.json`.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stormglass",
+        description = "Events, alerts and accounts of a Stormglass server. Every answer that is an error is an RFC 9457 problem."
+    ),
+    modifiers(&BearerToken)
+)]
+struct Description;
+
+struct BearerToken;
+
+impl utoipa::Modify for BearerToken {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        openapi.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    }
+}
+
+/// All routes behind the gate.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let config = &app.config;
+    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second));
+    let (max_body, timeout, concurrent) = (config.max_body, config.request_timeout, config.concurrent_requests);
+    let (routes, description) = described().with_state(app).split_for_parts();
+    let request_id = HeaderName::from_static("x-request-id");
+    let fixed = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+    };
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(request_id))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .layer(fixed(header::CACHE_CONTROL, "no-store"))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .layer(GlobalConcurrencyLimitLayer::new(concurrent));
+    routes
+        .route("/api/v1/openapi.json", axum::routing::get(|| async move { Json(description) }))
+        .fallback(|| async { Problem::not_found("there is no such resource; see /api/v1/openapi.json") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /api/v1/openapi.json")
+        })
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(middleware::from_fn_with_state(auth, authenticate))
+        .layer(layers)
+}
+
+fn described() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::show))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::close))
+        .routes(routes!(alerts::reopen))
+        .routes(routes!(sql::run))
+        .routes(routes!(sources::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(rules::list))
+        .routes(routes!(ingest::push))
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request handler panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; the server's log has it")
+        .into_response()
+}
+
+/// A request of this process to its own routes.
+pub(crate) fn in_process<B>(mut request: Request<B>) -> Request<B> {
+    request.extensions_mut().insert(crate::auth::InProcess);
+    request
+}

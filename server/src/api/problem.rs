@@ -1,0 +1,124 @@
+//! Errors of the API, as RFC 9457 problem details.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use event::Fate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What an error answer says (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The kind of problem, a stable word: `unauthorized`, `sql`, `not_found`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What is wrong and what to do about it.
+    pub(crate) detail: String,
+    /// Line and column in the SQL text, where the problem has a place.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) line: Option<u32>,
+    /// See `line`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) column: Option<u32>,
+    /// Seconds to wait before trying again; also in `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub(crate) fn new(status: StatusCode, kind: &str, detail: &str) -> Self {
+        Self {
+            kind: kind.into(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            line: None,
+            column: None,
+            retry_after: None,
+        }
+    }
+
+    /// 400: the request cannot be understood.
+    pub(crate) fn bad_request(detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// 401: no token, or not one of ours.
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 403: the role may not.
+    pub(crate) fn forbidden(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 404.
+    pub(crate) fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 409: the state does not allow it.
+    pub(crate) fn conflict(detail: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 429, with the seconds to wait.
+    pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds.max(1)),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        }
+    }
+
+    /// 500 or 503: our fault; the log has the details.
+    pub(crate) fn internal(error: &dyn std::fmt::Display, fate: Fate) -> Self {
+        match fate {
+            Fate::Retry { after } => Self::too_many(&error.to_string(), after.as_secs().max(1)),
+            Fate::Stop => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
+            Fate::Reject => Self::bad_request(&error.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<alerts::Error> for Problem {
+    fn from(error: alerts::Error) -> Self {
+        match &error {
+            alerts::Error::AlertUnknown { .. } => Self::not_found(&error.to_string()),
+            alerts::Error::ChangeRefused { .. } => Self::conflict(&error.to_string()),
+            _ => Self::internal(&error, error.fate()),
+        }
+    }
+}
+
+impl From<storage::Error> for Problem {
+    fn from(error: storage::Error) -> Self {
+        Self::internal(&error, error.fate())
+    }
+}
+
+impl From<pipeline::Error> for Problem {
+    fn from(error: pipeline::Error) -> Self {
+        Self::internal(&error, error.fate())
+    }
+}

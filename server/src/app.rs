@@ -1,0 +1,121 @@
+//! The composition root: everything that a data folder needs, opened in the order of need.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use alerts::AlertStore;
+use anyhow::Context;
+use event::{Diagnostic, Level};
+use pipeline::{Parts, Pipeline, PipelineConfig};
+use query::{QueryConfig, QueryEngine};
+use rules::RuleSet;
+use storage::log::{Log, LogConfig};
+use storage::seen::{SeenConfig, UidIndex};
+use storage::state::State;
+use storage::table::{EventTable, TableConfig};
+
+use crate::config::Config;
+use crate::rule_files;
+
+/// A data folder in use.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) log: Log,
+    pub(crate) table: EventTable,
+    pub(crate) state: State,
+    pub(crate) alerts: AlertStore,
+    pub(crate) engine: QueryEngine,
+    pub(crate) pipeline: Pipeline,
+    /// What was found wrong with the rules.
+    pub(crate) rule_findings: Vec<Diagnostic>,
+    pub(crate) started: Instant,
+    /// Where the log ended when it was opened; once that is refined, the server is ready.
+    pub(crate) recovered_head: event::Offset,
+}
+
+impl App {
+    /// Opens the folder, takes up the work where the last run left it, and starts the stages.
+    ///
+    /// # Errors
+    /// Another process uses the folder, a disk refuses, or a file is damaged; the message says which.
+    pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
+        let data = &config.data;
+        std::fs::create_dir_all(data).with_context(|| format!("`{}` cannot be made", data.display()))?;
+        let log_config =
+            LogConfig { segment_bytes: config.log_segment, max_bytes: config.log_max, ..LogConfig::default() };
+        let log = Log::open(&data.join("log"), log_config)?;
+        let state = State::open(&data.join("state.db"))?;
+        let alerts = AlertStore::open(state.clone())?;
+        let table_config = TableConfig {
+            commit_bytes: config.commit_size,
+            commit_after: config.commit_after,
+            retention_days: config.retention_days,
+            target_file_bytes: config.file_size,
+            ..TableConfig::default()
+        };
+        let table = EventTable::open(&data.join("events"), table_config).await?;
+        let seen_config = SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() };
+        let seen = UidIndex::open(&data.join("seen"), table.clone(), seen_config)?;
+        let (rules, rule_findings) = load_rules(&config)?;
+        let query_config = QueryConfig {
+            memory_bytes: config.query_memory,
+            max_rows: config.query_max_rows,
+            timeout: config.query_timeout,
+            concurrent: config.query_concurrent,
+            ..QueryConfig::default()
+        };
+        let engine =
+            QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table()], query_config);
+        let parts =
+            Parts { log: log.clone(), table: table.clone(), state: state.clone(), seen, rules: Arc::new(rules), now_us };
+        let pipeline_config = PipelineConfig {
+            upkeep_every: config.upkeep_every,
+            keep_removed_files: config.keep_removed_files,
+            pending_bytes: config.commit_size.saturating_mul(2),
+            ..PipelineConfig::default()
+        };
+        let recovered_head = log.head();
+        let pipeline = Pipeline::start(parts, pipeline_config)?;
+        let started = Instant::now();
+        Ok(Self { config, log, table, state, alerts, engine, pipeline, rule_findings, started, recovered_head })
+    }
+
+    /// Waits until all that the log holds can be queried.
+    ///
+    /// # Errors
+    /// The pipeline has stopped.
+    pub(crate) async fn catch_up(&self) -> anyhow::Result<()> {
+        Ok(self.pipeline.caught_up(self.log.head()).await?)
+    }
+
+    /// Writes all that the log holds into the table and stops.
+    ///
+    /// # Errors
+    /// The pipeline has stopped, or did not end in time; nothing is lost, the log keeps the rest.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        let flushed = self.pipeline.flushed(self.log.head()).await;
+        self.pipeline.stop(self.config.shutdown_grace).await?;
+        Ok(flushed?)
+    }
+}
+
+/// The rules that the configuration names, and what is wrong with them. Broken rules are left out.
+///
+/// # Errors
+/// A path of `rules.paths` cannot be read.
+pub(crate) fn load_rules(config: &Config) -> anyhow::Result<(RuleSet, Vec<Diagnostic>)> {
+    let mut sources = if config.rules_shipped { rules::shipped() } else { Vec::new() };
+    sources.extend(rule_files::read(&config.rules_paths)?);
+    let loaded = rules::load(&sources);
+    for finding in loaded.diagnostics.iter().filter(|finding| finding.level == Level::Error) {
+        tracing::warn!(%finding, "a rule is left out");
+    }
+    Ok((loaded.rules, loaded.diagnostics))
+}
+
+/// The wall clock, in microseconds since 1970.
+pub(crate) fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,339 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stormglass",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  stormglass serve                                  run the server on ./data
+  stormglass ingest logs/ more.json.gz              read files and folders into ./data
+  stormglass sql \"SELECT actor_user_name, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC\"
+  stormglass alerts list --severity high
+  stormglass rules run --rules my-rules/ logs/      match rules over files, without a store
+  stormglass --url http://127.0.0.1:7171 sources    ask a running server
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Work in this data folder [default: ./data, or `data` of the configuration].
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "url")]
+    pub(crate) data: Option<PathBuf>,
+    /// Ask the server at this address; its token is read from STORMGLASS_TOKEN.
+    #[arg(long, global = true, value_name = "URL", env = "STORMGLASS_URL")]
+    pub(crate) url: Option<String>,
+    /// Read this configuration [default: stormglass.toml, where there is one].
+    #[arg(long, global = true, value_name = "FILE", env = "STORMGLASS_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Say less: no progress, only errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server: take records over HTTP, raise alerts, answer queries.
+    #[command(after_help = "Example:
+  stormglass serve --listen 127.0.0.1:7171")]
+    Serve(Serve),
+    /// Read records from files, folders, globs, object stores or standard input.
+    #[command(after_help = "Examples:
+  stormglass ingest logs/ 'archive/*.json.gz'
+  zcat trail.json.gz | stormglass ingest --source trail -
+  stormglass ingest s3://my-trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/")]
+    Ingest(Ingest),
+    /// Run a SELECT over events, alerts, dead_letters, sources and observables.
+    #[command(after_help = "Examples:
+  stormglass sql \"SELECT time, api_operation, actor_user_name FROM events ORDER BY time DESC LIMIT 10\"
+  stormglass sql --format parquet \"SELECT * FROM events WHERE cloud_provider = 'AWS'\" > aws.parquet
+  echo \"SHOW TABLES\" | stormglass sql -")]
+    Sql(Sql),
+    /// List, show and work on alerts.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Check and list rules, or run them over files.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Show what became of every record, by source.
+    #[command(after_help = "Example:
+  stormglass sources --verify       count rows and dead letters instead of trusting the ledger")]
+    Sources(Sources),
+    /// List, show and retry records that could not become events.
+    #[command(subcommand)]
+    Deadletters(DeadLetters),
+    /// Check, show and document the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make a token for the API and print its entry for the configuration.
+    #[command(after_help = "Example:
+  stormglass token --role analyst --name laptop")]
+    Token(TokenCommand),
+    /// Print shell completions.
+    #[command(after_help = "Example:
+  stormglass completions bash > /etc/bash_completion.d/stormglass")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Listen here [default: 127.0.0.1:7171].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+/// `ingest`
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// Files, folders, globs, `-`, or file:// s3:// gs:// az:// addresses.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// The source that is charged with the records.
+    #[arg(long, default_value = "cli")]
+    pub(crate) source: String,
+    /// The log type, where records do not show it: aws_cloudtrail, azure_activity, entra_signin,
+    /// entra_audit, gcp_audit.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) log_type: Option<event::LogType>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `sql`
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The statement; `-` reads it from standard input.
+    pub(crate) statement: String,
+    /// How to print the answer.
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) format: SqlFormat,
+    /// The most rows to answer [default: query.max_rows of the configuration].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows: Option<usize>,
+    /// The longest it may run, in seconds [default: query.timeout of the configuration].
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+}
+
+/// How `sql` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SqlFormat {
+    /// Columns for the eye.
+    Table,
+    /// Comma-separated values with a head.
+    Csv,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// `alerts`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alerts {
+    /// List alerts, newest event first.
+    #[command(after_help = "Example:
+  stormglass alerts list --status new --severity high --since 2026-03-01")]
+    List(AlertsList),
+    /// Show an alert with its evidence and history.
+    Show {
+        /// Its id, or the first digits of it.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an alert: you work on it.
+    #[command(visible_alias = "acknowledge")]
+    Ack {
+        /// Its id.
+        id: String,
+    },
+    /// Close an alert.
+    #[command(after_help = "Example:
+  stormglass alerts close 3f0c… --verdict benign --reason \"our own key rotation\"")]
+    Close {
+        /// Its id.
+        id: String,
+        /// true_positive, false_positive, benign or duplicate.
+        #[arg(long)]
+        verdict: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `alerts list`
+#[derive(Debug, Args)]
+pub(crate) struct AlertsList {
+    /// Only with this status: new, acknowledged, closed.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only of at least this severity: low, medium, high, critical.
+    #[arg(long)]
+    pub(crate) severity: Option<String>,
+    /// Only of the rule with this id.
+    #[arg(long)]
+    pub(crate) rule: Option<String>,
+    /// Only of this provider: AWS, Azure, GCP.
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// Only about this actor, credential, user, account, address or resource.
+    #[arg(long)]
+    pub(crate) entity: Option<String>,
+    /// Only events at or after this time.
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Only events before this time.
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+    /// How many.
+    #[arg(long, default_value = "50")]
+    pub(crate) limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Check rules: what is wrong, where, and how to mend it. Exit status 1 if any is refused.
+    #[command(after_help = "Example:
+  stormglass rules check my-rules/")]
+    Check {
+        /// Rule files and folders; without any, the rules of the configuration.
+        paths: Vec<PathBuf>,
+        /// Print JSON, one finding a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the rules in use.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Match rules over files without a store: one line of JSON a match.
+    #[command(after_help = "Example:
+  stormglass rules run --rules sigma/rules/cloud/aws logs/ | jq -r .title | sort | uniq -c")]
+    Run {
+        /// Rule files and folders; without any, the rules that come with Stormglass.
+        #[arg(long, value_name = "DIR")]
+        rules: Vec<PathBuf>,
+        /// Files, folders, globs, `-`, or addresses, as for `ingest`.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        /// The log type, where records do not show it.
+        #[arg(long = "type", value_name = "TYPE")]
+        log_type: Option<event::LogType>,
+        /// Only rules of at least this level: low, medium, high, critical.
+        #[arg(long)]
+        level: Option<String>,
+    },
+}
+
+/// `sources`
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Also count the rows in the table and the dead letters in the store.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `deadletters`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// List dead letters in the order of arrival.
+    List {
+        #[command(flatten)]
+        which: WhichDeadLetters,
+        /// Also those that were retried already.
+        #[arg(long)]
+        retried: bool,
+        /// How many.
+        #[arg(long, default_value = "50")]
+        limit: usize,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a dead letter with its bytes.
+    Show {
+        /// Its number.
+        id: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put dead letters into the log again, as after a mapping was mended.
+    Retry {
+        #[command(flatten)]
+        which: WhichDeadLetters,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct WhichDeadLetters {
+    /// Only of this source.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only with this reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration and the rules that it names.
+    Check,
+    /// Print what is in force and where each value comes from.
+    Show,
+    /// Print a configuration file with every setting at its default.
+    Example,
+    /// Print the reference page.
+    #[command(hide = true)]
+    Reference,
+}
+
+/// `token`
+#[derive(Debug, Args)]
+pub(crate) struct TokenCommand {
+    /// What it is called in the history of alerts.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// admin, analyst or ingest.
+    #[arg(long)]
+    pub(crate) role: String,
+}

@@ -1,0 +1,229 @@
+//! One way to ask, for two places: the data folder in this process, or a running server.
+//!
+//! A command is written once, as requests to the API. On a data folder they go to the router of this
+//! process, without a network between.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+
+use crate::api::{self, Problem};
+use crate::app::App;
+use crate::cli::Global;
+use crate::config::Config;
+use crate::output::UsageError;
+
+/// Where requests go.
+#[derive(Debug)]
+pub(crate) enum Client {
+    /// To the data folder that this process has opened.
+    Local { app: Arc<App>, router: Router },
+    /// To a server.
+    Remote { http: reqwest::Client, base: String, token: Option<String> },
+}
+
+impl Client {
+    /// To the server of `--url`, or the data folder.
+    ///
+    /// # Errors
+    /// The address is none, or the folder cannot be opened.
+    pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
+        if let Some(url) = &global.url {
+            return Self::remote(url);
+        }
+        let config = load_config(global)?;
+        init_logging(&config, "warn");
+        if let Some(url) = storage::log::holder(&config.data.join("log")) {
+            bail!(
+                "`{}` is in use by a running server; ask it with `--url {url}`, or stop it",
+                config.data.display()
+            );
+        }
+        let app = Arc::new(App::open(config).await?);
+        // What an earlier run left in the log belongs to the answer.
+        app.catch_up().await?;
+        Ok(Self::Local { router: api::router(app.clone()), app })
+    }
+
+    fn remote(url: &str) -> anyhow::Result<Self> {
+        let base = url.trim_end_matches('/').to_owned();
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            bail!(UsageError(format!("`{url}` is no address of a server; write http://HOST:PORT")));
+        }
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(std::time::Duration::from_secs(10))
+            .build()?;
+        let token = std::env::var("STORMGLASS_TOKEN").ok().filter(|token| !token.is_empty());
+        Ok(Self::Remote { http, base, token })
+    }
+
+    /// `GET path`, answered with JSON.
+    ///
+    /// # Errors
+    /// The server's problem, or that it cannot be reached.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.send(Method::GET, path, None, "application/json", "application/json").await?;
+        read_json(answer).await
+    }
+
+    /// `POST path` with JSON, answered with JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        read_json(self.post_for(path, body, "application/json").await?).await
+    }
+
+    /// `POST path` with JSON, answered with a stream of the media type `accept`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn post_for(&self, path: &str, body: &impl Serialize, accept: &str) -> anyhow::Result<Answer> {
+        let body = Bytes::from(serde_json::to_vec(body)?);
+        self.send(Method::POST, path, Some(body), "application/json", accept).await
+    }
+
+    /// `POST path` with `body` as it is, answered with JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); a 429 comes as [`Busy`].
+    pub(crate) async fn push<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> anyhow::Result<T> {
+        read_json(self.send(Method::POST, path, Some(body), "application/x-ndjson", "application/json").await?).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        content: &str,
+        accept: &str,
+    ) -> anyhow::Result<Answer> {
+        match self {
+            Self::Local { router, .. } => {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(path)
+                    .header(header::CONTENT_TYPE, content)
+                    .header(header::ACCEPT, accept)
+                    .body(Body::from(body.unwrap_or_default()))?;
+                let response = router.clone().oneshot(api::in_process(request)).await?;
+                let status = response.status().as_u16();
+                let stream = response.into_body().into_data_stream().map(|chunk| chunk.map_err(Into::into));
+                Answer { status, stream: Box::pin(stream) }.checked().await
+            }
+            Self::Remote { http, base, token } => {
+                let mut request = http
+                    .request(method, format!("{base}{path}"))
+                    .header(header::CONTENT_TYPE, content)
+                    .header(header::ACCEPT, accept);
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let response = request.body(body.unwrap_or_default()).send().await;
+                let response = response.with_context(|| format!("the server at {base} cannot be reached"))?;
+                let status = response.status().as_u16();
+                let stream = response.bytes_stream().map(|chunk| chunk.map_err(Into::into));
+                Answer { status, stream: Box::pin(stream) }.checked().await
+            }
+        }
+    }
+
+    /// Ends the work on a data folder: everything goes into the table.
+    ///
+    /// # Errors
+    /// The stages failed; nothing is lost.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Local { app, .. } => app.close().await,
+            Self::Remote { .. } => Ok(()),
+        }
+    }
+}
+
+/// An answer on its way.
+pub(crate) struct Answer {
+    status: u16,
+    stream: std::pin::Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>,
+}
+
+/// The server takes no more just now.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub(crate) struct Busy {
+    detail: String,
+    /// Seconds to wait.
+    pub(crate) retry_after: u64,
+}
+
+impl Answer {
+    /// The next piece of the body.
+    pub(crate) async fn next(&mut self) -> Option<anyhow::Result<Bytes>> {
+        self.stream.next().await
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// The answer broke off.
+    pub(crate) async fn all(mut self) -> anyhow::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.next().await {
+            body.extend_from_slice(&chunk.context("the answer broke off")?);
+        }
+        Ok(body)
+    }
+
+    async fn checked(self) -> anyhow::Result<Self> {
+        if self.status < 400 {
+            return Ok(self);
+        }
+        let status = self.status;
+        let body = self.all().await?;
+        let Ok(problem) = serde_json::from_slice::<Problem>(&body) else {
+            bail!("the server answered {status}: {}", String::from_utf8_lossy(&body));
+        };
+        if let Some(retry_after) = problem.retry_after {
+            bail!(Busy { detail: problem.detail, retry_after });
+        }
+        bail!("{}", problem.detail)
+    }
+}
+
+async fn read_json<T: DeserializeOwned>(answer: Answer) -> anyhow::Result<T> {
+    let body = answer.all().await?;
+    serde_json::from_slice(&body).context("the answer is not what this version of the program expects")
+}
+
+/// The configuration that the flags name.
+///
+/// # Errors
+/// Every problem in it, a line each; exit status 2.
+pub(crate) fn load_config(global: &Global) -> anyhow::Result<Config> {
+    Config::load(global.config.as_deref(), global.data.as_deref(), None).map_err(usage)
+}
+
+/// Problems of the configuration as an error of usage.
+pub(crate) fn usage(problems: Vec<event::Diagnostic>) -> anyhow::Error {
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    UsageError(lines.join("\n")).into()
+}
+
+/// Logs to standard error; a one-shot command logs at `least` unless the configuration says otherwise.
+pub(crate) fn init_logging(config: &Config, least: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = if config.log_filter == "info" { least } else { &config.log_filter };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call keeps the first subscriber.
+    let _done = if config.log_json { subscriber.json().try_init() } else { subscriber.try_init() };
+}

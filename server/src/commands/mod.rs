@@ -1,0 +1,42 @@
+//! The commands, one a file.
+
+mod alerts;
+mod completions;
+mod config;
+mod dead_letters;
+mod ingest;
+mod query_string;
+mod rules;
+mod rules_run;
+mod serve;
+mod sources;
+mod sql;
+mod token;
+
+use std::process::ExitCode;
+
+use crate::cli::{Arguments, Command, Rules};
+
+/// Runs the command.
+///
+/// # Errors
+/// What the command could not do, in words for the user.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let global = &arguments.global;
+    match arguments.command {
+        Command::Serve(command) => serve::run(global, command).await,
+        Command::Ingest(command) => ingest::run(global, command).await,
+        Command::Sql(command) => sql::run(global, command).await,
+        Command::Alerts(command) => alerts::run(global, command).await,
+        Command::Rules(Rules::Check { paths, json }) => rules::check(global, &paths, json),
+        Command::Rules(Rules::List { json }) => rules::list(global, json).await,
+        Command::Rules(Rules::Run { rules, paths, log_type, level }) => {
+            rules_run::run(global, &rules, &paths, log_type, level).await
+        }
+        Command::Sources(command) => sources::run(global, command).await,
+        Command::Deadletters(command) => dead_letters::run(global, command).await,
+        Command::Config(command) => config::run(global, command),
+        Command::Token(command) => token::run(command),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

@@ -1,0 +1,48 @@
+//! The query part of a request's address.
+
+/// Gathers `name=value` pairs, encoded.
+#[derive(Debug, Default)]
+pub(crate) struct QueryString {
+    text: String,
+}
+
+impl QueryString {
+    /// Adds a pair.
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        self.text.push(if self.text.is_empty() { '?' } else { '&' });
+        self.text.push_str(name);
+        self.text.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => self.text.push(byte.into()),
+                other => self.text.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+
+    /// Adds a pair where there is a value.
+    pub(crate) fn add_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    /// The address with the pairs.
+    pub(crate) fn after(&self, path: &str) -> String {
+        format!("{path}{}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded() {
+        let mut query = QueryString::default();
+        query.add("a", "x y&z=é");
+        query.add_some("b", None);
+        query.add_some("c", Some("1"));
+        assert_eq!(query.after("/p"), "/p?a=x%20y%26z%3D%C3%A9&c=1");
+    }
+}

@@ -1,0 +1,62 @@
+//! `stormglass rules check` and `rules list`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use event::Level;
+
+use crate::api::RuleList;
+use crate::app;
+use crate::cli::Global;
+use crate::client::{Client, load_config};
+use crate::output::{columns, print, say};
+use crate::rule_files;
+
+/// Checks rules. Exit status 1 if any is refused.
+///
+/// # Errors
+/// A path cannot be read.
+pub(crate) fn check(global: &Global, paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
+    let (rules, findings) = if paths.is_empty() {
+        app::load_rules(&load_config(global)?)?
+    } else {
+        let loaded = rules::load(&rule_files::read(paths)?);
+        (loaded.rules, loaded.diagnostics)
+    };
+    for finding in &findings {
+        print(&if json { serde_json::to_string(finding)? } else { finding.to_string() })?;
+    }
+    let errors = findings.iter().filter(|finding| finding.level == Level::Error).count();
+    let warnings = findings.len() - errors;
+    if !global.quiet {
+        say(&format!("{} rules load; {errors} errors, {warnings} warnings", rules.len()));
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lists the rules in use.
+///
+/// # Errors
+/// The configuration is wrong, or the server cannot be asked.
+pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
+    let list = if global.url.is_some() {
+        Client::open(global).await?.get("/api/v1/rules").await?
+    } else {
+        // The rules are files: no data folder is needed, nor blocked.
+        let (rules, findings) = app::load_rules(&load_config(global)?)?;
+        RuleList::new(&rules, &findings)
+    };
+    if json {
+        print(&serde_json::to_string(&list)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = vec![["ID", "LEVEL", "TITLE", "FILE"].map(String::from).to_vec()];
+    rows.extend(list.rules.iter().map(|rule| {
+        vec![rule.id.clone(), rule.level.clone(), rule.title.clone(), rule.path.clone()]
+    }));
+    print(&columns(&rows))?;
+    if !list.findings.is_empty() {
+        say(&format!("{} findings; `stormglass rules check` shows them", list.findings.len()));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,77 @@
+//! `stormglass serve`
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api;
+use crate::app::App;
+use crate::cli::{Global, Serve};
+use crate::client::{init_logging, usage};
+use crate::config::Config;
+use crate::output::UsageError;
+
+/// Runs the server until SIGTERM or SIGINT; a second signal ends it at once.
+///
+/// # Errors
+/// The configuration is wrong, the folder is in use, the address is taken, or the stages failed.
+pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitCode> {
+    if global.url.is_some() {
+        return Err(UsageError("`serve` runs a server itself; leave out --url".into()).into());
+    }
+    let listen = command.listen.as_deref();
+    let config = Config::load(global.config.as_deref(), global.data.as_deref(), listen).map_err(usage)?;
+    init_logging(&config, "info");
+    let (address, grace) = (config.listen, config.shutdown_grace);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    let app = Arc::new(App::open(config).await?);
+    let url = format!("http://{address}");
+    app.log.set_holder(&url)?;
+    tracing::info!(
+        %url,
+        data = %app.config.data.display(),
+        rules = app.pipeline.rules().len(),
+        pending = app.log.head() - app.pipeline.progress().refined,
+        "stormglass {} serves", env!("CARGO_PKG_VERSION")
+    );
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut asked = async move || {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = tokio::spawn(
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move {
+                // A dropped sender means the same as a sent word.
+                stopped.await.unwrap_or_default();
+            })
+            .into_future(),
+    );
+    let name = asked().await;
+    tracing::info!(signal = name, "stopping: requests in hand are finished, rows go into the table");
+    drop(stop);
+    let drain = async {
+        // Clients that hold their connection open must not hold up the stop.
+        match tokio::time::timeout(grace / 2, serving).await {
+            Ok(served) => served??,
+            Err(_) => tracing::warn!("some connections are still open and are cut off"),
+        }
+        app.close().await
+    };
+    tokio::select! {
+        done = drain => done?,
+        name = asked() => tracing::warn!(signal = name, "stopped at once; the log keeps what was not committed"),
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,100 @@
+//! Every setting, once: key, type, default, meaning. The example file, the reference page, the
+//! environment overrides and the error messages are derived from here.
+
+/// What a setting's value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// A path; relative ones are taken from the working directory.
+    Path,
+    /// A list of paths.
+    Paths,
+    /// `host:port`.
+    Address,
+    /// A whole number between the two.
+    Count(u64, u64),
+    /// A number of bytes: `4194304`, `"4 MiB"`.
+    Bytes,
+    /// A span of time: `"250 ms"`, `"30 s"`, `"5 min"`, `"2 h"`, `"30 d"`.
+    Span,
+    /// `true` or `false`.
+    Flag,
+    /// One of a few words.
+    Word(&'static [&'static str]),
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// Table and name, `server.listen`.
+    pub(crate) path: &'static str,
+    /// Its type.
+    pub(crate) kind: Kind,
+    /// Its default as TOML; empty where there is none.
+    pub(crate) default: &'static str,
+    /// What it does, whole sentences.
+    pub(crate) doc: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default, doc }
+}
+
+/// Every setting but the tokens (`[[auth.tokens]]`), in the order of the example file.
+pub(crate) const KEYS: &[Key] = &[
+    key("data", Kind::Path, r#""./data""#, "The folder that holds everything durable: log, table, state. One process uses it at a time."),
+    key("server.listen", Kind::Address, r#""127.0.0.1:7171""#, "Where the HTTP API listens. An address beyond loopback is refused unless at least one token is configured."),
+    key("server.max_body", Kind::Bytes, r#""32 MiB""#, "The largest request body, after decompression."),
+    key("server.request_timeout", Kind::Span, r#""120 s""#, "How long a request may take before it is answered with 503; uploads included."),
+    key("server.concurrent_requests", Kind::Count(1, 100_000), "512", "How many requests are worked on at once; more wait."),
+    key("server.requests_per_second", Kind::Count(1, 10_000_000), "2000", "How many requests one token (on loopback without tokens: one address) may make in a second; more get 429."),
+    key("server.shutdown_grace", Kind::Span, r#""25 s""#, "How long a stop waits for work in hand; what is left is done at the next start."),
+    key("log.segment", Kind::Bytes, r#""64 MiB""#, "The size of a file of the embedded log."),
+    key("log.max", Kind::Bytes, r#""2 GiB""#, "How much the embedded log may hold that is not yet in the table; more makes sources wait."),
+    key("table.commit_size", Kind::Bytes, r#""128 MiB""#, "The size of the rows waiting in memory that causes a commit."),
+    key("table.commit_after", Kind::Span, r#""30 s""#, "How long rows wait for a commit at most. They can be queried before it."),
+    key("table.file_size", Kind::Bytes, r#""128 MiB""#, "The size of Parquet file that compaction aims at."),
+    key("table.retention_days", Kind::Count(0, 36_500), "0", "How many days of events are kept; 0 keeps all. Older events are removed by day, and dropped and counted when they arrive."),
+    key("table.upkeep_every", Kind::Span, r#""5 min""#, "How often small files are merged, removed files deleted and the retention applied."),
+    key("table.keep_removed_files", Kind::Span, r#""1 h""#, "How long a file that compaction replaced stays for readers that still use it."),
+    key("table.duplicate_memory", Kind::Bytes, r#""128 MiB""#, "Memory for the index that finds events delivered twice; what does not fit is kept on disk."),
+    key("rules.shipped", Kind::Flag, "true", "Whether the rules that come with Stormglass are used."),
+    key("rules.paths", Kind::Paths, "[]", "Files and folders of Sigma rules (.yml, .yaml) to use besides."),
+    key("ingest.record", Kind::Bytes, r#""4 MiB""#, "The largest record; a larger one becomes a dead letter."),
+    key("ingest.inflated", Kind::Bytes, r#""16 GiB""#, "How much a compressed file may inflate to."),
+    key("ingest.inflate_ratio", Kind::Count(2, 10_000), "200", "How many times its compressed size a file may inflate to, counted after its first mebibyte."),
+    key("query.memory", Kind::Bytes, r#""256 MiB""#, "Memory for all running queries together."),
+    key("query.max_rows", Kind::Count(1, 100_000_000), "100000", "How many rows a query answers at most; a request may ask for fewer."),
+    key("query.timeout", Kind::Span, r#""60 s""#, "How long a query may run."),
+    key("query.concurrent", Kind::Count(1, 1000), "4", "How many queries run at once; more get 429."),
+    key("logging.filter", Kind::Text, r#""info""#, "What is logged to standard error: `warn`, `info`, `debug`, or by room, `info,rules=debug`."),
+    key("logging.format", Kind::Word(&["text", "json"]), r#""text""#, "How it is logged."),
+];
+
+impl Key {
+    /// The environment variable that overrides it: `server.listen` is `STORMGLASS_SERVER_LISTEN`.
+    pub(crate) fn env(&self) -> String {
+        format!("STORMGLASS_{}", self.path.replace('.', "_").to_uppercase())
+    }
+
+    /// The key called `path`.
+    pub(crate) fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+
+    /// What its value must look like, in words.
+    pub(crate) fn wanted(&self) -> String {
+        match self.kind {
+            Kind::Text => "text".into(),
+            Kind::Path => "a path".into(),
+            Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
+            Kind::Address => "an address and port, such as \"127.0.0.1:7171\"".into(),
+            Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
+            Kind::Bytes => "a number of bytes, such as \"64 MiB\"".into(),
+            Kind::Span => "a span of time, such as \"30 s\", \"5 min\" or \"2 h\"".into(),
+            Kind::Flag => "true or false".into(),
+            Kind::Word(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}

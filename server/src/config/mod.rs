@@ -1,0 +1,230 @@
+//! The configuration: as written ([`load`]) and as used ([`Config`]).
+
+mod key;
+mod load;
+mod reference;
+mod value;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event::{Diagnostic, Level};
+
+use crate::auth::Token;
+use load::{Origin, Settings};
+use value::Value;
+
+pub(crate) use reference::{example, reference_page, show};
+
+/// The name of the configuration file that is read where none is named.
+pub(crate) const DEFAULT_FILE: &str = "stormglass.toml";
+
+/// Everything set, of the right type and range.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) max_body: usize,
+    pub(crate) request_timeout: Duration,
+    pub(crate) concurrent_requests: usize,
+    pub(crate) requests_per_second: u32,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) log_segment: u64,
+    pub(crate) log_max: u64,
+    pub(crate) commit_size: usize,
+    pub(crate) commit_after: Duration,
+    pub(crate) file_size: u64,
+    pub(crate) retention_days: Option<u32>,
+    pub(crate) upkeep_every: Duration,
+    pub(crate) keep_removed_files: Duration,
+    pub(crate) duplicate_memory: usize,
+    pub(crate) rules_shipped: bool,
+    pub(crate) rules_paths: Vec<PathBuf>,
+    pub(crate) limits: ingest::Limits,
+    pub(crate) query_memory: usize,
+    pub(crate) query_max_rows: usize,
+    pub(crate) query_timeout: Duration,
+    pub(crate) query_concurrent: usize,
+    pub(crate) log_filter: String,
+    pub(crate) log_json: bool,
+    pub(crate) tokens: Vec<Token>,
+    settings: Settings,
+}
+
+impl Config {
+    /// Reads the file named, or `stormglass.toml` where there is one, and the environment; `data`
+    /// and `listen` of the command line win over both.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        data: Option<&Path>,
+        listen: Option<&str>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let default = Path::new(DEFAULT_FILE);
+        let path = file.or_else(|| default.exists().then_some(default));
+        let text = path.map(load::read).transpose()?;
+        let name = path.unwrap_or(default).display().to_string();
+        let mut settings = load::load(&name, text.as_deref(), std::env::vars())?;
+        let mut set = |path, text: &str| settings.values.insert(path, (Value::Text(text.into()), Origin::CommandLine));
+        if let Some(data) = data {
+            set("data", &data.to_string_lossy());
+        }
+        if let Some(listen) = listen {
+            set("server.listen", listen);
+        }
+        Self::resolve(settings)
+    }
+
+    fn resolve(settings: Settings) -> Result<Self, Vec<Diagnostic>> {
+        let get = Getter(&settings);
+        let listen = get.text("server.listen");
+        let address = resolve_address(&listen)?;
+        if !address.ip().is_loopback() && settings.tokens.is_empty() {
+            return Err(vec![refusal(
+                "server.listen",
+                format!("`{listen}` is beyond loopback and no token is configured"),
+                "add an entry that `stormglass token --role admin --name NAME` prints, or listen on 127.0.0.1",
+            )]);
+        }
+        Ok(Self {
+            data: get.text("data").into(),
+            listen: address,
+            max_body: get.size("server.max_body"),
+            request_timeout: get.span("server.request_timeout"),
+            concurrent_requests: get.size("server.concurrent_requests"),
+            requests_per_second: get.count("server.requests_per_second") as u32,
+            shutdown_grace: get.span("server.shutdown_grace"),
+            log_segment: get.count("log.segment"),
+            log_max: get.count("log.max"),
+            commit_size: get.size("table.commit_size"),
+            commit_after: get.span("table.commit_after"),
+            file_size: get.count("table.file_size"),
+            retention_days: u32::try_from(get.count("table.retention_days")).ok().filter(|days| *days > 0),
+            upkeep_every: get.span("table.upkeep_every"),
+            keep_removed_files: get.span("table.keep_removed_files"),
+            duplicate_memory: get.size("table.duplicate_memory"),
+            rules_shipped: get.flag("rules.shipped"),
+            rules_paths: get.texts("rules.paths").into_iter().map(Into::into).collect(),
+            limits: ingest::Limits {
+                record_bytes: get.size("ingest.record"),
+                inflated_bytes: get.count("ingest.inflated"),
+                inflate_ratio: get.count("ingest.inflate_ratio") as u32,
+                ..ingest::Limits::default()
+            },
+            query_memory: get.size("query.memory"),
+            query_max_rows: get.size("query.max_rows"),
+            query_timeout: get.span("query.timeout"),
+            query_concurrent: get.size("query.concurrent"),
+            log_filter: get.text("logging.filter"),
+            log_json: get.text("logging.format") == "json",
+            tokens: settings.tokens.clone(),
+            settings,
+        })
+    }
+}
+
+/// Reads settings by path. A missing one cannot be: `every_default_reads` holds the table to it.
+struct Getter<'a>(&'a Settings);
+
+impl Getter<'_> {
+    fn value(&self, path: &str) -> Option<&Value> {
+        self.0.values.get(path).map(|(value, _)| value)
+    }
+
+    fn text(&self, path: &str) -> String {
+        match self.value(path) {
+            Some(Value::Text(text)) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
+    fn texts(&self, path: &str) -> Vec<String> {
+        match self.value(path) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn count(&self, path: &str) -> u64 {
+        match self.value(path) {
+            Some(Value::Count(count)) => *count,
+            _ => 0,
+        }
+    }
+
+    fn size(&self, path: &str) -> usize {
+        usize::try_from(self.count(path)).unwrap_or(usize::MAX)
+    }
+
+    fn span(&self, path: &str) -> Duration {
+        match self.value(path) {
+            Some(Value::Span(span)) => *span,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn flag(&self, path: &str) -> bool {
+        matches!(self.value(path), Some(Value::Flag(true)))
+    }
+}
+
+fn resolve_address(listen: &str) -> Result<SocketAddr, Vec<Diagnostic>> {
+    let resolved = listen.to_socket_addrs().map(|mut found| found.next());
+    match resolved {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(vec![refusal("server.listen", format!("`{listen}` names no address"), "use IP:PORT")]),
+        Err(error) => Err(vec![refusal("server.listen", format!("`{listen}`: {error}"), "use IP:PORT")]),
+    }
+}
+
+fn refusal(field: &str, problem: String, mend: &str) -> Diagnostic {
+    Diagnostic {
+        level: Level::Error,
+        file: String::new(),
+        line: 0,
+        column: 0,
+        field: field.into(),
+        problem,
+        mend: mend.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Config, Vec<Diagnostic>> {
+        load::load("s.toml", Some(text), std::iter::empty()).and_then(Config::resolve)
+    }
+
+    #[test]
+    fn defaults_resolve() {
+        let config = resolve("").unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.retention_days, None);
+        assert_eq!(config.max_body, 32 << 20);
+    }
+
+    #[test]
+    fn nothing_listens_beyond_loopback_without_a_token() {
+        let found = resolve("[server]\nlisten = \"0.0.0.0:7171\"\n").unwrap_err();
+        assert!(found[0].to_string().contains("no token is configured"), "{}", found[0]);
+        let hash = "0f".repeat(32);
+        let with = format!(
+            "[server]\nlisten = \"0.0.0.0:7171\"\n[[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
+        );
+        assert!(resolve(&with).is_ok());
+    }
+
+    #[test]
+    fn the_example_is_the_default() {
+        let config = resolve(&example()).unwrap();
+        let default = resolve("").unwrap();
+        for (path, (value, _)) in &config.settings.values {
+            assert_eq!(value, &default.settings.values[path].0, "{path}");
+        }
+    }
+}

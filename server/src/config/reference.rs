@@ -1,0 +1,130 @@
+//! The example file, the reference page and the effective settings, printed from the same table.
+
+use std::fmt::Write as _;
+
+use super::Config;
+use super::key::KEYS;
+use super::load::Origin;
+use super::value::Value;
+
+const TOKENS_DOC: &str = "\
+Who may use the API. Without any entry only this machine may, and as admin. `stormglass token`
+prints a new token and its entry; only the hash is kept here.";
+
+/// A configuration file that sets every setting to its default, with its meaning.
+pub(crate) fn example() -> String {
+    let mut out = String::from("# Stormglass: every setting, at its default.\n\n");
+    let mut section = "";
+    for key in KEYS {
+        let (table, name) = key.path.split_once('.').unwrap_or(("", key.path));
+        if table != section {
+            section = table;
+            out.push_str(&format!("[{table}]\n"));
+        }
+        for line in wrap(key.doc, 96) {
+            out.push_str(&format!("# {line}\n"));
+        }
+        out.push_str(&format!("{name} = {}\n\n", key.default));
+    }
+    for line in TOKENS_DOC.lines() {
+        out.push_str(&format!("# {line}\n"));
+    }
+    out.push_str("# [[auth.tokens]]\n# name = \"laptop\"\n# role = \"analyst\"           # admin, analyst or ingest\n# sha256 = \"…\"\n");
+    out
+}
+
+/// `docs/configuration.md`.
+pub(crate) fn reference_page() -> String {
+    let mut out = String::from(
+        "# Configuration\n\n\
+         One TOML file: the one named by `--config` or `STORMGLASS_CONFIG`, else `stormglass.toml` in the working \
+         directory, else the defaults below. A variable of the environment wins over the file, a flag over both. \
+         `stormglass config check` finds every mistake, `stormglass config show` prints what is in force and where \
+         it comes from, `stormglass config example` prints a file to start from.\n\n\
+         This page is printed from the program (`stormglass config reference`).\n\n\
+         | setting | value | default | environment | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for key in KEYS {
+        let wanted = key.wanted().replace('|', "\\|");
+        let _ = writeln!(out, "| `{}` | {wanted} | `{}` | `{}` | {} |", key.path, key.default, key.env(), key.doc);
+    }
+    out.push_str(
+        "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
+    );
+    out.push_str(&TOKENS_DOC.replace('\n', " "));
+    out.push_str(
+        " An `ingest` token may only push records; `analyst` may read everything, run SQL and work on alerts; \
+         `admin` may also push records, retry dead letters and change the rules in use.\n",
+    );
+    out
+}
+
+/// What is in force, as TOML, each line with its origin. Hashes of tokens are not shown.
+pub(crate) fn show(config: &Config) -> String {
+    let mut out = String::new();
+    let mut section = "";
+    for key in KEYS {
+        let Some((value, origin)) = config.settings.values.get(key.path) else { continue };
+        let (table, name) = key.path.split_once('.').unwrap_or(("", key.path));
+        if table != section {
+            section = table;
+            let _ = write!(out, "\n[{table}]\n");
+        }
+        let origin = match origin {
+            Origin::Default => "default".to_owned(),
+            Origin::File { line } => format!("file, line {line}"),
+            Origin::Environment => key.env(),
+            Origin::CommandLine => "command line".into(),
+        };
+        let _ = writeln!(out, "{:<40} # {origin}", format!("{name} = {}", toml(value)));
+    }
+    for token in &config.tokens {
+        let _ = write!(out, "\n[[auth.tokens]]\nname = {:?}\nrole = {:?}\n", token.name, token.role.as_str());
+    }
+    out
+}
+
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Text(text) => toml_edit::Value::from(text.as_str()).to_string(),
+        Value::Texts(texts) => texts.iter().collect::<toml_edit::Array>().to_string(),
+        Value::Count(count) => count.to_string(),
+        Value::Span(span) => format!("\"{} ms\"", span.as_millis()),
+        Value::Flag(flag) => flag.to_string(),
+    }
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        if let Some(line) = lines.last_mut() {
+            if line.is_empty() {
+                line.push_str(word);
+                continue;
+            }
+            if line.len() + word.len() < width {
+                line.push(' ');
+                line.push_str(word);
+                continue;
+            }
+        }
+        lines.push(word.to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page in the repository is the one that the program prints.
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        if std::env::var_os("STORMGLASS_BLESS").is_some() {
+            std::fs::write(path, reference_page()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(page == reference_page(), "docs/configuration.md differs; STORMGLASS_BLESS=1 cargo test -p server rewrites it");
+    }
+}
