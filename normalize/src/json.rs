@@ -162,7 +162,11 @@ impl<'a> Value<'a> {
     /// The elements of an array.
     pub(crate) fn as_array(&self) -> Option<Elements<'a>> {
         let token = self.token();
-        (token.kind == Kind::Array).then_some(Elements { value: *self, at: self.at + 1, end: token.next as usize })
+        (token.kind == Kind::Array).then_some(Elements {
+            value: *self,
+            at: self.at + 1,
+            end: token.next as usize,
+        })
     }
 
     /// The value as JSON text without blanks between tokens, each key once, valid for the strictest
@@ -211,7 +215,10 @@ impl<'a> Object<'a> {
 
     /// The member called `key`, unless it is null.
     pub(crate) fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.members().find(|member| member.key == key).map(|member| member.value).filter(|value| !value.is_null())
+        self.members()
+            .find(|member| member.key == key)
+            .map(|member| member.value)
+            .filter(|value| !value.is_null())
     }
 
     /// The value at a path of keys, unless it is null.

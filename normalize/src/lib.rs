@@ -17,12 +17,15 @@ mod class;
 #[cfg(test)]
 mod corpus;
 mod detect;
+mod envelope;
 mod gcp;
 mod json;
 mod mapping;
 mod normalizer;
 mod reason;
 mod row;
+#[cfg(test)]
+mod sample;
 mod schema;
 mod time;
 

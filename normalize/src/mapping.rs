@@ -28,3 +28,29 @@ impl Mapping {
         }
     }
 }
+
+/// What the framework itself sets, the same for every log type.
+pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
+    (Col::EventUid, "a hash over the log type and the cloud's own id, or over the record where it has none"),
+    (Col::LogType, "told from the record's keys, unless the source fixes it"),
+    (Col::Source, "the name of the source"),
+    (Col::LogOffset, "the record's number in the log"),
+    (Col::MetadataVersion, "the OCSF version of the columns"),
+    (Col::MetadataLoggedTime, "when the record was received"),
+    (Col::CloudProvider, "by the log type"),
+    (Col::Unmapped, "every member that no column takes, under its dotted name; `duplicate_keys`; members of an envelope under `envelope`"),
+    (Col::RawData, "the record, without its envelope"),
+];
+
+/// Columns that follow from one that a mapping lists: names of numbers, the day of the time.
+pub(crate) const DERIVED: &[Col] = &[
+    Col::EventDay,
+    Col::ClassName,
+    Col::CategoryUid,
+    Col::CategoryName,
+    Col::ActivityName,
+    Col::TypeUid,
+    Col::TypeName,
+    Col::Severity,
+    Col::Status,
+];

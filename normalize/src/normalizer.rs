@@ -2,10 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use event::{Col, EventBatch, EventBuilder, LogType, OCSF_VERSION, Offset, RawBatch, RawRecord};
+use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offset, RawBatch, RawRecord};
 
 use crate::detect;
-use crate::json::{Tokens, Value};
+use crate::envelope::{self, Content, Envelope};
+use crate::json::{Object, Tokens, Value};
 use crate::mapping::Mapping;
 use crate::reason::{MapError, Reason, Reject};
 use crate::row::{Row, RowScratch};
@@ -69,7 +70,9 @@ impl Normalizer {
             self.builder = EventBuilder::new();
             let one = catch_unwind(AssertUnwindSafe(|| {
                 self.map_record(raw, record, offset)?;
-                self.builder.finish().map_err(|error| MapError::new(Reason::MapperPanicked, error.to_string()))
+                self.builder
+                    .finish()
+                    .map_err(|error| MapError::new(Reason::MapperPanicked, error.to_string()))
             }));
             let error = match one {
                 Ok(Ok(part)) => {
@@ -77,7 +80,9 @@ impl Normalizer {
                     continue;
                 }
                 Ok(Err(error)) => error,
-                Err(_) => MapError::new(Reason::MapperPanicked, "the mapping failed; please report the record"),
+                Err(_) => {
+                    MapError::new(Reason::MapperPanicked, "the mapping failed; please report the record")
+                }
             };
             rejects.push(Reject { record: index, reason: error.reason, detail: error.detail });
         }
@@ -92,26 +97,82 @@ impl Normalizer {
         }
         if record.bytes.len() > MAX_RECORD_BYTES {
             let size = record.bytes.len();
-            return Err(MapError::new(Reason::TooLarge, format!("{size} bytes, limit {MAX_RECORD_BYTES} bytes")));
+            return Err(MapError::new(
+                Reason::TooLarge,
+                format!("{size} bytes, limit {MAX_RECORD_BYTES} bytes"),
+            ));
         }
-        let text = std::str::from_utf8(record.bytes)
-            .map_err(|error| MapError::new(Reason::NotUtf8, format!("byte {} of the record", error.valid_up_to())))?;
-        self.tokens.scan(text)?;
-        let root = Value::root(text, &self.tokens);
-        let object = root
-            .as_object()
-            .ok_or_else(|| MapError::new(Reason::NotAnObject, "the record is JSON, but no object"))?;
-        let log_type = match raw.log_type {
-            Some(log_type) => log_type,
-            None => detect::log_type(&object)?,
-        };
+        let text = std::str::from_utf8(record.bytes).map_err(|error| {
+            MapError::new(Reason::NotUtf8, format!("byte {} of the record", error.valid_up_to()))
+        })?;
+        // A byte order mark is allowed by nobody and written by many.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut row = Row::new(&mut self.builder, &mut self.scratch);
-        let key = (Mapping::of(log_type).map)(&object, &mut row)?;
-        for name in self.tokens.duplicates() {
-            row.keep_text("", "duplicate_keys", name);
-        }
+        let (log_type, key) = map_text(text, &mut self.tokens, raw.log_type, &mut row, 0)?;
         row.finish();
-        finish_row(&mut self.builder, raw, log_type, offset, object.raw(), key)
+        finish_row(&mut self.builder, raw, log_type, offset, key)
+    }
+}
+
+/// How many envelopes may lie in one another: SNS around EventBridge, Pub/Sub around a forwarder.
+const MAX_ENVELOPES: usize = 4;
+
+/// Maps the record that `text` is or carries.
+fn map_text(
+    text: &str,
+    tokens: &mut Tokens,
+    fixed: Option<LogType>,
+    row: &mut Row<'_>,
+    envelopes: usize,
+) -> Result<(LogType, EventKey), MapError> {
+    tokens.scan(text)?;
+    let object = Value::root(text, tokens)
+        .as_object()
+        .ok_or_else(|| MapError::new(Reason::NotAnObject, "the record is JSON, but no object"))?;
+    if !tokens.duplicates().is_empty() {
+        row.keep_texts("", "duplicate_keys", tokens.duplicates());
+    }
+    map_object(&object, fixed, row, envelopes)
+}
+
+fn map_object(
+    object: &Object<'_>,
+    fixed: Option<LogType>,
+    row: &mut Row<'_>,
+    envelopes: usize,
+) -> Result<(LogType, EventKey), MapError> {
+    // Most records lie in no envelope, and their keys tell so at once.
+    let log_type = match detect::log_type(object) {
+        Ok(detected) => fixed.unwrap_or(detected),
+        Err(unknown) => {
+            if envelopes < MAX_ENVELOPES
+                && let Some(envelope) = envelope::open(object)?
+            {
+                return map_envelope(object, &envelope, fixed, row, envelopes + 1);
+            }
+            fixed.ok_or(unknown)?
+        }
+    };
+    row.text(Col::RawData, object.raw());
+    let key = (Mapping::of(log_type).map)(object, row)?;
+    Ok((log_type, key))
+}
+
+fn map_envelope(
+    object: &Object<'_>,
+    envelope: &Envelope<'_>,
+    fixed: Option<LogType>,
+    row: &mut Row<'_>,
+    envelopes: usize,
+) -> Result<(LogType, EventKey), MapError> {
+    envelope.keep_rest(object, row);
+    match &envelope.content {
+        Content::Object(inner) => map_object(inner, fixed, row, envelopes),
+        Content::Text(text) => map_text(text, &mut Tokens::default(), fixed, row, envelopes),
+        Content::Rebuilt(text) => {
+            row.text(Col::RawData, object.raw());
+            map_text(text, &mut Tokens::default(), fixed, row, envelopes)
+        }
     }
 }
 
@@ -121,8 +182,7 @@ fn finish_row(
     raw: &RawBatch,
     log_type: LogType,
     offset: Offset,
-    text: &str,
-    key: event::EventKey,
+    key: EventKey,
 ) -> Result<(), MapError> {
     if !builder.has(Col::Time) {
         return Err(MapError::new(Reason::MissingTime, "the record does not say when it happened"));
@@ -134,7 +194,6 @@ fn finish_row(
     builder.text(Col::MetadataVersion, OCSF_VERSION);
     builder.time(Col::MetadataLoggedTime, raw.received_us);
     builder.text(Col::CloudProvider, log_type.provider().as_str());
-    builder.text(Col::RawData, text);
     builder.finish_row();
     Ok(())
 }

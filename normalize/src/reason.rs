@@ -110,7 +110,9 @@ impl From<JsonError> for MapError {
             JsonError::Syntax { at, expected } => {
                 Self::new(Reason::NotJson, format!("byte {at} of the record: expected {expected}"))
             }
-            JsonError::TooDeep => Self::new(Reason::TooDeep, format!("nested deeper than {MAX_DEPTH} levels")),
+            JsonError::TooDeep => {
+                Self::new(Reason::TooDeep, format!("nested deeper than {MAX_DEPTH} levels"))
+            }
             JsonError::TooManyKeys => Self::new(Reason::TooManyKeys, format!("more than {MAX_KEYS} keys")),
             JsonError::NumberTooLong { at } => Self::new(
                 Reason::TooLarge,

@@ -5,6 +5,9 @@ use event::{Col, EventBuilder, JsonText};
 use crate::class::{Activity, Severity, Status};
 use crate::json::{Member, Value};
 
+/// Stands where OCSF requires a name and the record has none.
+pub(crate) const UNKNOWN: &str = "Unknown";
+
 /// One event under construction: columns, and under `unmapped` whatever no column took.
 ///
 /// The first value set in a column wins. The framework itself sets `event_uid`, `log_type`, `source`,
@@ -70,6 +73,11 @@ impl<'b> Row<'b> {
     /// Sets a JSON column to what `write` writes; writing nothing leaves it null.
     pub(crate) fn json(&mut self, col: Col, write: impl FnOnce(&mut JsonText<'_>)) {
         self.cells.json(col, write);
+    }
+
+    /// Sets a JSON column to a list of texts.
+    pub(crate) fn texts(&mut self, col: Col, values: &[&str]) {
+        self.json(col, |json| write_texts(json, values));
     }
 
     /// Whether the column has a value.
@@ -146,6 +154,11 @@ impl<'b> Row<'b> {
         self.unmapped_member(path, key).text(value);
     }
 
+    /// As [`keep`](Self::keep), for a list of texts.
+    pub(crate) fn keep_texts<T: AsRef<str>>(&mut self, path: &str, key: &str, values: &[T]) {
+        write_texts(&mut self.unmapped_member(path, key), values);
+    }
+
     /// Writes the name of a new member of `unmapped`; its value must follow.
     fn unmapped_member(&mut self, path: &str, key: &str) -> JsonText<'_> {
         let RowScratch { unmapped, name } = &mut *self.scratch;
@@ -202,4 +215,13 @@ impl<'b> Row<'b> {
             self.cells.text(Col::Unmapped, &self.scratch.unmapped);
         }
     }
+}
+
+fn write_texts<T: AsRef<str>>(json: &mut JsonText<'_>, values: &[T]) {
+    json.begin_array();
+    for value in values {
+        json.item();
+        json.text(value.as_ref());
+    }
+    json.end_array();
 }

@@ -21,8 +21,12 @@ fn write_column(page: &mut String, column: &event::Column) {
         page.push_str(&format!("- OCSF: `{}`\n", column.ocsf));
     }
     for log_type in LogType::ALL {
-        let fields: Vec<_> =
-            Mapping::of(log_type).fields.iter().filter(|(col, _)| *col == column.col).map(|(_, from)| *from).collect();
+        let fields: Vec<_> = Mapping::of(log_type)
+            .fields
+            .iter()
+            .filter(|(col, _)| *col == column.col)
+            .map(|(_, from)| *from)
+            .collect();
         if !fields.is_empty() {
             page.push_str(&format!("- {log_type}: {}\n", fields.join("; ")));
         }

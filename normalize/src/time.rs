@@ -19,7 +19,10 @@ const VALID: std::ops::Range<i64> = 0..9_246_182_400 * MICROS_PER_SECOND;
 pub(crate) fn of_value(value: &Value<'_>) -> Result<i64, MapError> {
     match value.text() {
         Some(text) if value.as_bool().is_none() => of_text(&text),
-        _ => Err(MapError::new(Reason::WrongType, format!("the time is `{}`, no text or number", clip(value.raw())))),
+        _ => Err(MapError::new(
+            Reason::WrongType,
+            format!("the time is `{}`, no text or number", clip(value.raw())),
+        )),
     }
 }
 
@@ -213,7 +216,11 @@ fn american(text: &str) -> Option<i64> {
     if words.next().is_some() {
         return None;
     }
-    Some(midnight + clock_seconds(hour, minute, second)? * MICROS_PER_SECOND + micros_of_fraction(fraction.as_bytes())?)
+    Some(
+        midnight
+            + clock_seconds(hour, minute, second)? * MICROS_PER_SECOND
+            + micros_of_fraction(fraction.as_bytes())?,
+    )
 }
 
 #[cfg(test)]
@@ -264,10 +271,26 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for text in [
-            "", "now", "2021", "2021-07", "2021-13-01T00:00:00Z", "2021-02-29T00:00:00Z", "2021-07-28T24:00:00Z",
-            "2021-07-28T18:03:49.Z", "2021-07-28T18:03:49.1234567890Z", "2021-07-28T18:03:49 CET",
-            "2021-07-28T18:03:49+25:00", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2263-01-01T00:00:00Z",
-            "-5", "99999999999999999999", "13/1/2021 10:00:00 AM", "1/1/2021 13:00:00 PM", "/Date(x)/", "1627495429.",
+            "",
+            "now",
+            "2021",
+            "2021-07",
+            "2021-13-01T00:00:00Z",
+            "2021-02-29T00:00:00Z",
+            "2021-07-28T24:00:00Z",
+            "2021-07-28T18:03:49.Z",
+            "2021-07-28T18:03:49.1234567890Z",
+            "2021-07-28T18:03:49 CET",
+            "2021-07-28T18:03:49+25:00",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2263-01-01T00:00:00Z",
+            "-5",
+            "99999999999999999999",
+            "13/1/2021 10:00:00 AM",
+            "1/1/2021 13:00:00 PM",
+            "/Date(x)/",
+            "1627495429.",
             "２０２１-07-28",
         ] {
             // A bare year reads as seconds, which is as good a guess as any.

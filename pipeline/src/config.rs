@@ -13,6 +13,8 @@ pub struct PipelineConfig {
     pub pending_bytes: usize,
     /// How often the sink looks whether a commit is due.
     pub commit_tick: Duration,
+    /// How many days of events are kept; `None` keeps all.
+    pub retention_days: Option<u32>,
     /// How often small files are merged, old ones removed and retention applied.
     pub upkeep_every: Duration,
     /// How long a file that no longer belongs to the table is kept for queries that still read it.
@@ -26,6 +28,7 @@ impl Default for PipelineConfig {
             group_bytes: 4 << 20,
             pending_bytes: 256 << 20,
             commit_tick: Duration::from_millis(100),
+            retention_days: None,
             upkeep_every: Duration::from_secs(300),
             keep_removed_files: Duration::from_secs(3600),
         }

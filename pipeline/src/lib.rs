@@ -12,6 +12,7 @@
 //! - `refine` turns entries of the log into columns and matches, on all cores.
 //! - `turn` takes what is refined in the log's order: duplicates leave, rows go to the sink, findings
 //!   and rejects to `raise`.
+//! - `upkeep` merges small files, removes expired days and deletes files that nobody needs.
 //! - `sink` and `raise` each keep their own offset inside their own commit. After a crash work starts
 //!   again from the lower one, and each skips what it has: a crash repeats work, never its effect.
 
@@ -27,6 +28,7 @@ mod run;
 mod sink;
 mod tally;
 mod turn;
+mod upkeep;
 
 pub use config::PipelineConfig;
 pub use error::{Error, Result};

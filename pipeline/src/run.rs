@@ -19,6 +19,7 @@ use crate::refine::{self, Refined};
 use crate::sink::Sink;
 use crate::tally::Tally;
 use crate::turn::{Raise, turn};
+use crate::upkeep::{Upkeep, oldest_day};
 use crate::{Error, Health, PipelineConfig, Progress, Result, raise};
 
 /// What the pipeline runs on; the server opens them.
@@ -89,6 +90,8 @@ impl Pipeline {
             raising,
             committed,
             pending_bytes: config.pending_bytes,
+            retention_days: config.retention_days,
+            now_us,
             progress: progress.clone(),
             tally: tally.clone(),
             flush: flush.clone(),
@@ -96,10 +99,12 @@ impl Pipeline {
         stages.spawn(guard("turn", health.clone(), stop.clone(), turns.run(refined, stopped.clone())));
         let raise = raise::raise(state, raised, raises, progress.clone(), tally.clone(), now_us);
         stages.spawn(guard("raise", health.clone(), stop.clone(), raise));
+        let upkeep = Upkeep { table: table.clone(), config: config.clone(), tally: tally.clone(), now_us };
+        stages.spawn(guard("upkeep", health.clone(), stop.clone(), upkeep.run(stopped.clone())));
         let sink = Sink {
             table: table.clone(),
             log: log.clone(),
-            config,
+            commit_tick: config.commit_tick,
             progress,
             tally: tally.clone(),
             flush: flush.clone(),
@@ -214,6 +219,8 @@ struct Turns {
     /// Rows below are in the table already.
     committed: Offset,
     pending_bytes: usize,
+    retention_days: Option<u32>,
+    now_us: fn() -> i64,
     progress: Arc<watch::Sender<Progress>>,
     tally: Arc<Tally>,
     flush: Arc<Notify>,
@@ -240,12 +247,12 @@ impl Turns {
     /// One turn; the index of events seen may read the disk, so it runs where that harms nobody.
     async fn take(&self, group: Refined) -> Result<()> {
         let (seen, tally) = (self.seen.clone(), self.tally.clone());
-        let oldest_day = self.table.oldest_day();
+        let oldest_day = oldest_day(self.retention_days, (self.now_us)());
         let work = tokio::task::spawn_blocking(move || turn(group, &mut seen.lock(), oldest_day, &tally));
         let turn =
             work.await.map_err(|panic| Error::Stopped { reason: format!("a turn panicked: {panic}") })??;
         if turn.first >= self.committed {
-            self.table.append(turn.rows, turn.next);
+            self.table.append(turn.rows, turn.next)?;
         }
         // A closed inbox means that `raise` has failed and said so; the stop signal ends this stage.
         if self.raising.send(turn.raise).await.is_ok() {

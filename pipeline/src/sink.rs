@@ -1,7 +1,7 @@
 //! Rows into the table: when a commit is due, and what is done between commits.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event::Fate;
 use storage::log::Log;
@@ -10,14 +10,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::progress::advance;
 use crate::tally::{Tally, add};
-use crate::{PipelineConfig, Progress, Result};
+use crate::{Progress, Result};
 
 /// What the sink works on.
 #[derive(Debug)]
 pub(crate) struct Sink {
     pub(crate) table: EventTable,
     pub(crate) log: Log,
-    pub(crate) config: PipelineConfig,
+    pub(crate) commit_tick: Duration,
     pub(crate) progress: Arc<watch::Sender<Progress>>,
     pub(crate) tally: Arc<Tally>,
     /// Somebody wants what is appended committed now.
@@ -27,7 +27,7 @@ pub(crate) struct Sink {
 impl Sink {
     /// Commits when due until `stop` turns true, then once more.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) -> Result<()> {
-        let mut tick = tokio::time::interval(self.config.commit_tick);
+        let mut tick = tokio::time::interval(self.commit_tick);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

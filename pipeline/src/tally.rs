@@ -31,6 +31,9 @@ tally! {
     commit_retries, "Commits to the events table that had to be tried again.";
     committed_rows, "Rows written into the events table.";
     committed_file_bytes, "Bytes of Parquet written by commits.";
+    compacted_files, "Small files merged into larger ones.";
+    expired_rows, "Rows removed because the retention has passed.";
+    vacuumed_files, "Files deleted that no version of the table needs.";
 }
 
 /// Adds to a counter.

@@ -50,11 +50,13 @@ impl App {
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
-            retention_days: config.retention_days,
             target_file_bytes: config.file_size,
             ..TableConfig::default()
         };
         let table = EventTable::open(&data.join("events"), table_config).await?;
+        // From here on this process is the one that writes: a second one is stopped by its next commit.
+        table.claim().await?;
+        log.raise_head(table.committed()).await?;
         let seen_config = SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() };
         let seen = UidIndex::open(&data.join("seen"), table.clone(), seen_config)?;
         let (rules, rule_findings) = load_rules(&config)?;
@@ -70,6 +72,7 @@ impl App {
         let parts =
             Parts { log: log.clone(), table: table.clone(), state: state.clone(), seen, rules: Arc::new(rules), now_us };
         let pipeline_config = PipelineConfig {
+            retention_days: config.retention_days,
             upkeep_every: config.upkeep_every,
             keep_removed_files: config.keep_removed_files,
             pending_bytes: config.commit_size.saturating_mul(2),

@@ -41,13 +41,7 @@ impl Client {
         }
         let config = load_config(global)?;
         init_logging(&config, "warn");
-        if let Some(url) = storage::log::holder(&config.data.join("log")) {
-            bail!(
-                "`{}` is in use by a running server; ask it with `--url {url}`, or stop it",
-                config.data.display()
-            );
-        }
-        let app = Arc::new(App::open(config).await?);
+        let app = Arc::new(App::open(config).await.map_err(ask_the_server)?);
         // What an earlier run left in the log belongs to the answer.
         app.catch_up().await?;
         Ok(Self::Local { router: api::router(app.clone()), app })
@@ -202,6 +196,18 @@ impl Answer {
 async fn read_json<T: DeserializeOwned>(answer: Answer) -> anyhow::Result<T> {
     let body = answer.all().await?;
     serde_json::from_slice(&body).context("the answer is not what this version of the program expects")
+}
+
+/// Adds to "the folder is in use" how to ask the one who uses it.
+fn ask_the_server(error: anyhow::Error) -> anyhow::Error {
+    let url = match error.downcast_ref::<storage::Error>() {
+        Some(storage::Error::Locked { holder, .. }) => holder.url.clone(),
+        _ => None,
+    };
+    match url {
+        Some(url) => error.context(format!("a server has the folder open; ask it with `--url {url}`")),
+        None => error,
+    }
 }
 
 /// The configuration that the flags name.

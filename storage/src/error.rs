@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use event::{Fate, Offset};
 
+use crate::log::Holder;
+
 /// What can go wrong with what is durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,8 +28,8 @@ pub enum Error {
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// Who holds it, as it wrote itself: process id and address.
-        holder: String,
+        /// Who holds it, as it wrote itself.
+        holder: Holder,
     },
     /// There is no room in the log: its limit or the disk is reached. Passes when consumers catch up.
     #[error("the log is full ({reason}); try again in {} ms", retry_after.as_millis())]
@@ -60,7 +62,9 @@ pub enum Error {
     #[error("a batch has no records; send at least one")]
     BatchEmpty,
     /// A reader asked for what was trimmed or was never written.
-    #[error("offset {wanted} is not in the log, which holds {tail}..{head}; restore the folder that belongs to the state and the table")]
+    #[error(
+        "offset {wanted} is not in the log, which holds {tail}..{head}; restore the folder that belongs to the state and the table"
+    )]
     OffsetUnknown {
         /// The offset asked for.
         wanted: Offset,
@@ -115,7 +119,9 @@ pub enum Error {
         reason: String,
     },
     /// The tables of a room were written by a newer Stormglass.
-    #[error("the tables of `{room}` have version {found}, this version knows up to {known}; run the newer version")]
+    #[error(
+        "the tables of `{room}` have version {found}, this version knows up to {known}; run the newer version"
+    )]
     RoomNewer {
         /// The room.
         room: String,
@@ -125,7 +131,9 @@ pub enum Error {
         known: u32,
     },
     /// A consumer's position would go back; its work would be done twice.
-    #[error("the position of `{consumer}` would go back from {stored} to {wanted}; this is a bug, please report it")]
+    #[error(
+        "the position of `{consumer}` would go back from {stored} to {wanted}; this is a bug, please report it"
+    )]
     PositionWentBack {
         /// The consumer.
         consumer: String,
@@ -156,6 +164,55 @@ pub enum Error {
     /// Columns could not be put together.
     #[error("a batch of events could not be built: {0}")]
     Columns(#[from] arrow::error::ArrowError),
+    /// The events table lies where this version cannot write.
+    #[error("the events table cannot lie at `{location}`: {problem}; name a local folder")]
+    TableLocation {
+        /// The folder or address.
+        location: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The table has a file that is in none of our partitions: it is no table of Stormglass.
+    #[error(
+        "the events table has the file `{path}` without `event_day` and `cloud_provider`; name another data folder"
+    )]
+    TableFile {
+        /// The file, from the table's root.
+        path: String,
+    },
+    /// The table has a column of another type: it is no table of Stormglass.
+    #[error("the events table has `{column}` as {found}, not {wanted}; name another data folder")]
+    TableColumn {
+        /// The column.
+        column: String,
+        /// Its type in the table.
+        found: String,
+        /// Its type in this version.
+        wanted: String,
+    },
+    /// Another Stormglass has written to the table; this one must not go on.
+    #[error("another process writes to the events table at `{location}`; stop it, then restart")]
+    TableFenced {
+        /// The table.
+        location: String,
+    },
+    /// The table's store does not say whether a commit was written. The same commit is tried again.
+    #[error("a commit of the events table is undecided: {reason}; try again in {} ms", retry_after.as_millis())]
+    TableUndecided {
+        /// The last failure.
+        reason: String,
+        /// The least time to wait.
+        retry_after: Duration,
+    },
+    /// A sync of the table's folder failed earlier; nothing is written until a restart.
+    #[error("the events table takes no more writes: {reason}; mend the disk, then restart")]
+    TablePoisoned {
+        /// The first failure.
+        reason: String,
+    },
+    /// A task was cancelled or panicked.
+    #[error("a task of the storage ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// Result with this crate's [`Error`].
@@ -165,7 +222,10 @@ impl Error {
     /// What is to be done about it.
     pub fn fate(&self) -> Fate {
         match self {
-            Self::LogFull { retry_after, .. } => Fate::Retry { after: *retry_after },
+            Self::LogFull { retry_after, .. } | Self::TableUndecided { retry_after, .. } => {
+                Fate::Retry { after: *retry_after }
+            }
+            Self::ObjectStore(_) => Fate::Retry { after: Duration::from_secs(1) },
             Self::BatchTooLarge { .. } | Self::BatchEmpty => Fate::Reject,
             _ => Fate::Stop,
         }

@@ -31,9 +31,10 @@ pub(super) struct Record<'a> {
     pub(super) additional: Option<Object<'a>>,
     pub(super) service_details: Option<Object<'a>>,
     pub(super) read_only: bool,
-    pub(super) is_data_event: bool,
+    pub(super) is_insight: bool,
     event_id: Cow<'a, str>,
     identity: Option<Object<'a>>,
+    /// An array, where the record has one.
     resources: Option<Value<'a>>,
     insight: Option<Object<'a>>,
     failed: bool,
@@ -44,6 +45,15 @@ impl<'a> Record<'a> {
     /// A text among the request parameters.
     pub(super) fn request_text(&self, key: &str) -> Option<Cow<'a, str>> {
         self.request?.get(key)?.filled_text()
+    }
+
+    /// The ARN of the first listed resource of a type.
+    pub(super) fn resource_arn(&self, kind: &str) -> Option<Cow<'a, str>> {
+        let is_kind = |resource: &Object<'_>| {
+            resource.get("type").is_some_and(|value| value.as_str().as_deref() == Some(kind))
+        };
+        let resource = self.resources?.as_array()?.filter_map(|element| element.as_object()).find(is_kind)?;
+        resource.get("ARN").or_else(|| resource.get("arn"))?.filled_text()
     }
 
     /// A text within the response.
@@ -144,17 +154,17 @@ fn read_member<'a>(record: &mut Record<'a>, member: &Member<'a>, row: &mut Row<'
             record.has_endpoint |= value.filled_text().is_some();
             row.put_filled(Col::SrcEndpointUid, "", member);
         }
-        "eventCategory" => {
-            record.is_data_event = value.as_str().as_deref() == Some("Data");
-            row.put(Col::MetadataProductFeatureName, "", member);
-        }
+        "eventCategory" => row.put(Col::MetadataProductFeatureName, "", member),
         "resources" if value.as_array().is_some() => record.resources = Some(*value),
         "additionalEventData" => read_object(&mut record.additional, member, row),
         "serviceEventDetails" => {
             record.service_details = value.as_object();
             row.keep("", member);
         }
-        "insightDetails" => read_object(&mut record.insight, member, row),
+        "insightDetails" => {
+            record.is_insight = true;
+            read_object(&mut record.insight, member, row);
+        }
         "readOnly" => {
             record.read_only = value.boolean() == Some(true);
             row.keep("", member);
@@ -207,7 +217,9 @@ fn map_class(record: &Record<'_>, caller: &Caller<'_>, row: &mut Row<'_>) {
 
 /// OCSF asks for the source's own word where an activity is 99 Other.
 fn set_activity(activity: &Activity, record: &Record<'_>, row: &mut Row<'_>) {
-    if activity.activity_id == 99 && !record.event_name.is_empty() {
+    if record.is_insight {
+        row.class_named(activity, "Insight");
+    } else if activity.activity_id == 99 && !record.event_name.is_empty() {
         row.class_named(activity, &record.event_name);
     } else {
         row.class(activity);

@@ -85,7 +85,7 @@ pub(super) fn map<'a>(identity: &Object<'a>, row: &mut Row<'_>) -> Caller<'a> {
     if let Some(object) = on_behalf_of {
         map_on_behalf_of(&object, row);
     }
-    set_type_id(&caller, row);
+    row.int(Col::ActorUserTypeId, type_id(&caller.kind));
     set_session_name(&caller, row);
     if caller.name.is_none() {
         caller.name = derived_name(&caller);
@@ -142,16 +142,15 @@ fn each<'a>(object: &Object<'a>, mut visit: impl FnMut(&Member<'a>)) {
     }
 }
 
-/// AWS has more kinds of identity than OCSF; a role's session may be a person or a machine.
-fn set_type_id(caller: &Caller<'_>, row: &mut Row<'_>) {
-    let type_id = match caller.kind.as_ref() {
+/// OCSF `user.type_id`. AWS has more kinds of identity; a role's session may be a person or a machine.
+pub(super) fn type_id(kind: &str) -> i32 {
+    match kind {
         "IAMUser" | "FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser" | "Directory" => 1,
         "Root" => 2,
         "AWSService" => 4,
         "" | "Unknown" => 0,
         _ => 99,
-    };
-    row.int(Col::ActorUserTypeId, type_id);
+    }
 }
 
 /// The last part of an assumed role's ARN is what the caller chose to call the session; sessions from

@@ -17,3 +17,6 @@ mod selector;
 mod sign_in;
 mod target;
 mod verb;
+
+#[cfg(test)]
+mod tests;

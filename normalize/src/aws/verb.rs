@@ -13,15 +13,15 @@ pub(super) fn activity(event_name: &str, read_only: bool) -> Activity {
         "Create" | "Run" | "Allocate" | "Register" | "Import" | "Copy" | "Issue" | "Request" | "Launch"
         | "Clone" | "Purchase" | "Upload" | "Provision" | "Publish" | "Invite" | "Generate" | "Insert"
         | "Submit" | "Build" => api_activity::CREATE,
-        "Update" | "Modify" | "Put" | "Set" | "Attach" | "Detach" | "Associate" | "Disassociate" | "Enable"
-        | "Disable" | "Start" | "Stop" | "Reboot" | "Change" | "Add" | "Tag" | "Untag" | "Authorize"
-        | "Revoke" | "Replace" | "Reset" | "Restore" | "Rotate" | "Resume" | "Suspend" | "Apply" | "Assign"
-        | "Unassign" | "Accept" | "Reject" | "Merge" | "Move" | "Increase" | "Decrease" | "Activate"
-        | "Deactivate" | "Promote" | "Resize" | "Rename" | "Renew" | "Confirm" | "Approve" | "Cancel"
-        | "Schedule" | "Subscribe" | "Monitor" | "Unmonitor" | "Share" | "Unshare" | "Lock" | "Unlock"
-        | "Pause" | "Swap" | "Execute" | "Switch" | "Failover" => api_activity::UPDATE,
-        "Delete" | "Terminate" | "Deregister" | "Release" | "Destroy" | "Purge" | "Remove" | "Unsubscribe"
-        | "Leave" | "Close" | "Discard" | "Clear" | "Abort" => api_activity::DELETE,
+        "Update" | "Modify" | "Put" | "Set" | "Attach" | "Detach" | "Associate" | "Disassociate"
+        | "Enable" | "Disable" | "Start" | "Stop" | "Reboot" | "Change" | "Add" | "Tag" | "Untag"
+        | "Authorize" | "Revoke" | "Replace" | "Reset" | "Restore" | "Rotate" | "Resume" | "Suspend"
+        | "Apply" | "Assign" | "Unassign" | "Accept" | "Reject" | "Merge" | "Move" | "Increase"
+        | "Decrease" | "Activate" | "Deactivate" | "Promote" | "Resize" | "Rename" | "Renew" | "Confirm"
+        | "Approve" | "Cancel" | "Schedule" | "Subscribe" | "Monitor" | "Unmonitor" | "Share" | "Unshare"
+        | "Lock" | "Unlock" | "Pause" | "Swap" | "Execute" | "Switch" | "Failover" => api_activity::UPDATE,
+        "Delete" | "Terminate" | "Deregister" | "Release" | "Destroy" | "Purge" | "Remove"
+        | "Unsubscribe" | "Leave" | "Close" | "Discard" | "Clear" | "Abort" => api_activity::DELETE,
         _ if read_only => api_activity::READ,
         _ => api_activity::OTHER,
     }
@@ -30,7 +30,8 @@ pub(super) fn activity(event_name: &str, read_only: bool) -> Activity {
 /// `Get` of `GetObject` and of `BatchGetItem`.
 fn first_word(event_name: &str) -> &str {
     let name = event_name.strip_prefix("Batch").filter(|rest| !rest.is_empty()).unwrap_or(event_name);
-    let end = name.bytes().skip(1).position(|byte| !byte.is_ascii_lowercase()).map_or(name.len(), |at| at + 1);
+    let end =
+        name.bytes().skip(1).position(|byte| !byte.is_ascii_lowercase()).map_or(name.len(), |at| at + 1);
     name.get(..end).unwrap_or(name)
 }
 

@@ -1,3 +1,20 @@
-//! Google Cloud.
+//! Google Cloud: the four Cloud Audit Logs.
+//!
+//! Every service writes the same record: a LogEntry around an AuditLog. [`audit`] is the way in;
+//! [`entry`] reads both once and hands the parts that need thought to one file each: who called
+//! ([`caller`], [`principal`]), on what ([`resource`]), and what kind of event it is: a change of
+//! access ([`access`]), of identities ([`iam`]) or of Workspace ([`workspace`]), work on data
+//! ([`datastore`]), or a plain call told by its verb ([`verb`]).
 
 pub(crate) mod audit;
+
+mod access;
+mod caller;
+mod datastore;
+mod entry;
+mod fields;
+mod iam;
+mod principal;
+mod resource;
+mod verb;
+mod workspace;

@@ -298,7 +298,8 @@ impl Scanner<'_, '_> {
     /// suspicion; [`Tokens::shadow_duplicates`] decides.
     fn note_key(&mut self, start: usize, end: usize, escaped: bool) {
         let fingerprint = fingerprint(self.bytes, start, end);
-        let keys_from = self.depth.checked_sub(1).and_then(|top| self.open.get(top)).map_or(0, |open| open.keys_from);
+        let keys_from =
+            self.depth.checked_sub(1).and_then(|top| self.open.get(top)).map_or(0, |open| open.keys_from);
         let before = self.out.fingerprints.get(keys_from as usize..).unwrap_or_default();
         // An escaped key may equal a plain one; a long list is dearer to search than a map at the end.
         let doubtful = escaped || before.len() >= MAX_FINGERPRINTS || before.contains(&fingerprint);

@@ -81,6 +81,7 @@ pub(crate) async fn list(
     let pending = app.log.head().saturating_sub(app.pipeline.progress().raised);
     let state = app.state.clone();
     let all = super::alerts::blocking(move || state.read(storage::ledger::all)).await??;
+    let expired = app.table.expired();
     let sources = all
         .into_iter()
         .map(|(source, counts)| SourceBody {
@@ -89,7 +90,7 @@ pub(crate) async fn list(
             dead_letters: counts.dead_letters,
             duplicates: counts.duplicates,
             dropped: counts.dropped,
-            expired: counts.expired,
+            expired: expired.get(source.as_str()).copied().unwrap_or(0),
             unaccounted: counts.unaccounted(),
             rows_counted: counted.as_ref().map(|(rows, _)| rows.get(source.as_str()).copied().unwrap_or(0)),
             dead_letters_counted: counted.as_ref().map(|(_, dead)| dead.get(source.as_str()).copied().unwrap_or(0)),

@@ -31,7 +31,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let address = listener.local_addr()?;
     let app = Arc::new(App::open(config).await?);
     let url = format!("http://{address}");
-    app.log.set_holder(&url)?;
+    app.log.announce(&url)?;
     tracing::info!(
         %url,
         data = %app.config.data.display(),

@@ -193,8 +193,15 @@ mod tests {
         let largest = builder.finish(SourceId::new("a"), None, String::new(), 0);
         assert!(Frame::encode(&largest, &compression).is_ok());
         let mut builder = RawBatchBuilder::with_capacity(0);
-        assert!(builder.push(RawRecord { bytes: &vec![b'x'; MAX_DATA as usize + 1], number: 0, reject: None }));
+        assert!(builder.push(RawRecord {
+            bytes: &vec![b'x'; MAX_DATA as usize + 1],
+            number: 0,
+            reject: None
+        }));
         let larger = builder.finish(SourceId::new("a"), None, String::new(), 0);
-        assert!(matches!(Frame::encode(&larger, &compression), Err(Error::BatchTooLarge { what: "bytes", .. })));
+        assert!(matches!(
+            Frame::encode(&larger, &compression),
+            Err(Error::BatchTooLarge { what: "bytes", .. })
+        ));
     }
 }

@@ -151,7 +151,9 @@ impl FrameHeader {
 
     fn within_limits(&self) -> bool {
         let shape = match self.kind {
-            Kind::Seal => self.records == 0 && self.meta_len == 0 && self.data_len == 0 && self.plain_len == 0,
+            Kind::Seal => {
+                self.records == 0 && self.meta_len == 0 && self.data_len == 0 && self.plain_len == 0
+            }
             Kind::Records => (1..=MAX_RECORDS).contains(&self.records),
         };
         let plain = self.codec != Codec::None || self.plain_len == self.data_len;

@@ -21,12 +21,16 @@ pub(super) trait Fs: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// An open file.
-pub(super) trait SegmentFile: Debug + Send + Sync {
+/// Bytes that can be read at any place: an open file, or a segment in memory.
+pub(super) trait ReadAt {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Fills `buf` from the bytes at `at`; too few bytes there are an `UnexpectedEof`.
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> io::Result<()>;
+}
+
+/// An open file.
+pub(super) trait SegmentFile: ReadAt + Debug + Send + Sync {
     /// Writes all `parts`, one after another, from `at` on.
     fn write_all_at(&self, parts: &[&[u8]], at: u64) -> io::Result<()>;
     /// Cuts the file.
@@ -73,7 +77,7 @@ impl Fs for OsFs {
 /// The most buffers that Linux takes in one `writev` (`IOV_MAX`).
 const MAX_PARTS: usize = 1024;
 
-impl SegmentFile for File {
+impl ReadAt for File {
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
@@ -81,7 +85,22 @@ impl SegmentFile for File {
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buf, at)
     }
+}
 
+impl ReadAt for &[u8] {
+    fn len(&self) -> io::Result<u64> {
+        Ok(<[u8]>::len(self) as u64)
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], at: u64) -> io::Result<()> {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let bytes = self.get(at..).and_then(|rest| rest.get(..buf.len()));
+        buf.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+impl SegmentFile for File {
     fn write_all_at(&self, parts: &[&[u8]], at: u64) -> io::Result<()> {
         let mut file = self;
         file.seek(SeekFrom::Start(at))?;
@@ -148,7 +167,8 @@ mod tests {
     #[test]
     fn short_and_interrupted_writes_go_on() {
         let mut file = Dribble { taken: Vec::new(), interrupted: false };
-        let mut parts = [IoSlice::new(b""), IoSlice::new(b"hello "), IoSlice::new(b""), IoSlice::new(b"world")];
+        let mut parts =
+            [IoSlice::new(b""), IoSlice::new(b"hello "), IoSlice::new(b""), IoSlice::new(b"world")];
         write_all(&mut file, &mut parts).unwrap();
         assert_eq!(file.taken, b"hello world");
     }

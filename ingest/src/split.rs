@@ -1,0 +1,424 @@
+//! Bytes into records, without parsing them.
+//!
+//! A record is an object; the splitter finds where it ends by matching brackets outside strings, and
+//! what separates records is recognised as it comes, so that shapes can follow each other:
+//! - NDJSON, objects written one after another, one object a file, with any white space and byte
+//!   order mark;
+//! - arrays of objects;
+//! - containers: an object with a top-level member named as in [`LISTS`] that is a list of objects
+//!   (or empty). Its other members are dropped with it.
+//!
+//! Every byte that is neither white space nor syntax around records is in exactly one record or
+//! reject, whatever the input is, and however it is cut into pieces:
+//! - what stands between records is handed on, line by line or element by element: `normalize` says
+//!   what is wrong with it;
+//! - an object that cannot be JSON is a reject; [`resync`] says where the splitter goes on;
+//! - of a piece over the limit the first [`KEPT_BYTES`] are kept.
+//!
+//! Memory is bounded by twice the largest record and what is read at once.
+
+mod block;
+mod buffer;
+mod piece;
+mod resync;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use event::RawRecord;
+
+use buffer::Buffer;
+use piece::{Body, Piece, ScalarScan};
+use resync::{Indent, LineStart, Next, Resync};
+use value::{Found, Problem, ValueScan};
+
+/// The members that hold a container's records: CloudTrail in S3; event hubs and diagnostic settings;
+/// Azure REST and Microsoft Graph pages; `LookupEvents`; Cloud Logging's `entries.list`.
+pub const LISTS: [&str; 5] = ["Records", "records", "value", "Events", "entries"];
+
+/// What is kept of a piece that is larger than the limit.
+pub const KEPT_BYTES: usize = 64 << 10;
+
+/// A record is never larger, whatever the limit: a batch addresses its bytes with 32 bits.
+const MAX_RECORD_BYTES: usize = 1 << 30;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Cuts a stream of bytes into records. Feed it, take what is there, feed it again; at last
+/// [`finish`](Self::finish) it and take the rest.
+///
+/// ```
+/// let mut splitter = ingest::Splitter::new(4 << 20);
+/// splitter.feed(b"{\"Records\":[{\"a\":1},{\"a\"");
+/// assert_eq!(splitter.next_record().map(|record| record.bytes), Some(&b"{\"a\":1}"[..]));
+/// assert_eq!(splitter.next_record(), None);
+/// splitter.feed(b":2}]}");
+/// splitter.finish(None);
+/// assert_eq!(splitter.next_record().map(|record| record.number), Some(1));
+/// assert_eq!(splitter.next_record(), None);
+/// ```
+#[derive(Debug)]
+pub struct Splitter {
+    record_bytes: usize,
+    buffer: Buffer,
+    /// What is being read; between records there is none.
+    piece: Option<Piece>,
+    /// Where to go on when there is no piece.
+    at: u64,
+    /// The lists around the next record: none, an array, a container's list, or both in this order.
+    lists: Vec<List>,
+    indent: Indent,
+    is_end: bool,
+    /// Why the input ends too early, where its source knows.
+    damage: Option<String>,
+    /// The number of the next record.
+    number: u64,
+    /// What the last record lends out.
+    kept: Vec<u8>,
+    reason: Option<String>,
+}
+
+/// A list of records that is open.
+#[derive(Debug)]
+struct List {
+    /// Where its `[` is.
+    at: u64,
+    /// Whether it is a member of a container.
+    in_container: bool,
+    /// How the line of the array or container starts, if it is the first thing on it.
+    line: Option<LineStart>,
+}
+
+/// What one step led to.
+enum Step {
+    /// A record or reject.
+    Record { piece: Piece, end: u64, reason: Option<String> },
+    /// Nothing to hand out yet, but there are bytes to look at.
+    Again,
+    /// All bytes are used up.
+    More,
+}
+
+impl Splitter {
+    /// One for records of up to `record_bytes` bytes (at most 1 GiB).
+    pub fn new(record_bytes: usize) -> Self {
+        Self {
+            record_bytes: record_bytes.min(MAX_RECORD_BYTES),
+            buffer: Buffer::default(),
+            piece: None,
+            at: 0,
+            lists: Vec::new(),
+            indent: Indent::default(),
+            is_end: false,
+            damage: None,
+            number: 0,
+            kept: Vec::new(),
+            reason: None,
+        }
+    }
+
+    /// Takes all input as one reject: it is known to be no records.
+    pub fn refuse(&mut self, reason: String) {
+        self.piece = Some(Piece::new(self.at, Body::Refused { at: self.at, reason }));
+    }
+
+    /// Adds bytes of the input.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if let Some(free) = self.space(bytes.len()).get_mut(..bytes.len()) {
+            free.copy_from_slice(bytes);
+            self.filled(bytes.len());
+        }
+    }
+
+    /// At least `wanted` bytes to read input into; say with [`filled`](Self::filled) how many came.
+    pub fn space(&mut self, wanted: usize) -> &mut [u8] {
+        self.buffer.space(wanted)
+    }
+
+    /// Takes the first `count` bytes of [`space`](Self::space) as input.
+    pub fn filled(&mut self, count: usize) {
+        self.buffer.filled(count);
+    }
+
+    /// Says that there is no more input. `damage` tells why it ends too early (a torn gzip stream): it
+    /// becomes the reason of a last reject without bytes.
+    pub fn finish(&mut self, damage: Option<String>) {
+        self.is_end = true;
+        self.damage = damage;
+    }
+
+    /// The next record or reject. `None`: feed more, or, after [`finish`](Self::finish), this was all.
+    ///
+    /// A reject's reason begins with a word for machines and a colon: `not_json`, `torn_input`,
+    /// `too_deep` or `too_large`.
+    pub fn next_record(&mut self) -> Option<RawRecord<'_>> {
+        let (piece, end, reason) = loop {
+            let step = match self.piece.take() {
+                None => self.between(),
+                Some(piece) => self.advance(piece),
+            };
+            match step {
+                Step::Record { piece, end, reason } => break (piece, end, reason),
+                Step::Again => {}
+                Step::More => return None,
+            }
+        };
+        let number = self.number;
+        self.number += 1;
+        let len = end - piece.start;
+        if len <= self.record_bytes as u64 {
+            self.reason = reason;
+            let bytes = self.buffer.get(piece.start, end).trim_ascii_end();
+            return Some(RawRecord { bytes, number, reject: self.reason.as_deref() });
+        }
+        self.kept = piece.kept;
+        if self.kept.is_empty() {
+            self.kept = self.first_bytes(piece.start);
+        }
+        let (limit, kept) = (self.record_bytes, self.kept.len());
+        self.reason = Some(match reason {
+            None => format!("too_large: {len} bytes, limit {limit} bytes; the first {kept} bytes are kept"),
+            Some(reason) => format!("{reason}; of {len} bytes the first {kept} are kept"),
+        });
+        Some(RawRecord { bytes: &self.kept, number, reject: self.reason.as_deref() })
+    }
+
+    /// Skips what separates records, and finds what comes next.
+    fn between(&mut self) -> Step {
+        while let Some(byte) = self.buffer.byte(self.at) {
+            match byte {
+                _ if byte.is_ascii_whitespace() => self.indent.blank(byte),
+                b',' => self.indent.other(),
+                b'{' => return self.start(Body::Value { scan: ValueScan::new(self.at) }),
+                b']' if !self.lists.is_empty() => return self.close_list(),
+                b'[' if self.lists.is_empty() => match self.is_array_of_objects() {
+                    Some(true) => self.open_list(self.at, false, self.indent.line(b'[')),
+                    Some(false) => return self.start(Body::Line { at: self.at }),
+                    None => break,
+                },
+                b'[' => return self.start(Body::Value { scan: ValueScan::new(self.at) }),
+                _ if !self.lists.is_empty() => {
+                    return self.start(Body::Scalar { scan: ScalarScan::new(self.at) });
+                }
+                _ => {
+                    let ahead = self.buffer.get(self.at, (self.at + 3).min(self.buffer.end()));
+                    if ahead == BYTE_ORDER_MARK {
+                        self.at += 2;
+                    } else if BYTE_ORDER_MARK.starts_with(ahead) && !self.is_end {
+                        break;
+                    } else {
+                        return self.start(Body::Line { at: self.at });
+                    }
+                }
+            }
+            self.at += 1;
+        }
+        self.buffer.release(self.at);
+        if self.is_end { self.end() } else { Step::More }
+    }
+
+    /// Whether the array at the top of the input holds objects or nothing; otherwise its text is not
+    /// for us (`[error] disk full`). `None`: more bytes are needed.
+    fn is_array_of_objects(&self) -> Option<bool> {
+        let window = (self.at + self.record_bytes as u64).min(self.buffer.end());
+        let inside = self.buffer.get(self.at, window).get(1..).unwrap_or_default();
+        match inside.trim_ascii_start().first() {
+            Some(first) => Some(matches!(first, b'{' | b']')),
+            None if self.is_end || inside.len() + 1 >= self.record_bytes => Some(false),
+            None => None,
+        }
+    }
+
+    fn start(&mut self, body: Body) -> Step {
+        self.piece = Some(Piece::new(self.at, body));
+        Step::Again
+    }
+
+    fn open_list(&mut self, at: u64, in_container: bool, line: Option<LineStart>) {
+        self.lists.push(List { at, in_container, line });
+        self.indent.other();
+    }
+
+    fn close_list(&mut self) -> Step {
+        self.at += 1;
+        self.indent.other();
+        if let Some(List { in_container: true, line, .. }) = self.lists.pop() {
+            return self.start(Body::Rest { scan: ValueScan::inside_object(self.at), line });
+        }
+        Step::Again
+    }
+
+    /// All is read; what is missing is still to be said.
+    fn end(&mut self) -> Step {
+        let nothing = Piece::new(self.at, Body::Line { at: self.at });
+        let open = self.lists.drain(..).next_back();
+        let reason = match (self.damage.take(), open) {
+            (Some(damage), _) => damage,
+            (None, Some(list)) => format!("torn_input: the list at byte {} has no end", list.at),
+            (None, None) => return Step::More,
+        };
+        Step::Record { piece: nothing, end: self.at, reason: Some(reason) }
+    }
+
+    /// Goes on with a piece.
+    fn advance(&mut self, mut piece: Piece) -> Step {
+        let bytes = self.buffer.from(piece.body.at());
+        match &mut piece.body {
+            Body::Value { scan } | Body::Rest { scan, .. } => {
+                let found = scan.advance(bytes, |bracket| {
+                    let in_list = self.lists.last().is_some_and(|list| list.in_container);
+                    let in_memory = bracket - piece.start <= self.record_bytes as u64;
+                    !in_list && in_memory && names_list(self.buffer.get(piece.start, bracket))
+                });
+                self.found(piece, found)
+            }
+            Body::Line { at } => match memchr::memchr(b'\n', bytes) {
+                Some(length) => {
+                    let end = *at + length as u64;
+                    self.finish_piece(piece, end, None)
+                }
+                None => {
+                    *at = self.buffer.end();
+                    self.wait(piece)
+                }
+            },
+            Body::Scalar { scan } => match scan.advance(bytes) {
+                Some(end) => self.finish_piece(piece, end, None),
+                None => self.wait(piece),
+            },
+            Body::Broken { resync } => match resync.advance(bytes, self.is_end) {
+                Some(Next { at, lists, indent }) => {
+                    let reason = std::mem::take(&mut resync.reason);
+                    let step = self.finish_piece(piece, at, Some(reason));
+                    self.lists.truncate(lists);
+                    self.indent = indent;
+                    step
+                }
+                None => self.wait(piece),
+            },
+            Body::Refused { at, .. } => {
+                *at = self.buffer.end();
+                self.wait(piece)
+            }
+        }
+    }
+
+    fn found(&mut self, piece: Piece, found: Found) -> Step {
+        match found {
+            Found::More => self.wait(piece),
+            Found::End(end) if matches!(piece.body, Body::Rest { .. }) => {
+                self.at = end;
+                Step::Again
+            }
+            Found::End(end) => self.finish_piece(piece, end, None),
+            Found::List(at) => {
+                let line = match piece.body {
+                    Body::Rest { line, .. } => line,
+                    _ => self.indent.line(b'{'),
+                };
+                self.open_list(at, true, line);
+                self.at = at + 1;
+                Step::Again
+            }
+            Found::Broken { at, problem } => {
+                let start = piece.start;
+                let reason = match problem {
+                    Problem::LineBreakInString => format!("not_json: a string does not end before byte {at}"),
+                    Problem::StrayBracket => format!("not_json: no bracket can open at byte {at}"),
+                    Problem::WrongBracket => format!("not_json: the wrong bracket closes at byte {at}"),
+                    Problem::TooDeep => format!("too_deep: more than 128 levels at byte {at}"),
+                };
+                self.resync(piece, at, format!("{reason} of the input; the record begins at byte {start}"))
+            }
+        }
+    }
+
+    /// Looks for the next record after a broken one: from its start, as far as that is in memory.
+    fn resync(&mut self, mut piece: Piece, broken_at: u64, reason: String) -> Step {
+        let in_memory = broken_at - piece.start <= self.record_bytes as u64;
+        let mut resync = Resync::new(if in_memory { piece.start } else { broken_at }, reason);
+        let anywhere = LineStart { indent: Vec::new(), bracket: b'{' };
+        match &piece.body {
+            Body::Rest { line, .. } => {
+                resync.add_line(line.as_ref().unwrap_or(&anywhere), self.lists.len());
+            }
+            _ => match self.indent.line(b'{') {
+                Some(line) => resync.add_line(&line, self.lists.len()),
+                None if self.lists.is_empty() => resync.add_line(&anywhere, 0),
+                None if in_memory => {
+                    resync.add_head(self.buffer.get(piece.start, broken_at), self.lists.len());
+                }
+                None => {}
+            },
+        }
+        for (outer, list) in self.lists.iter().enumerate().rev() {
+            resync.add_line(list.line.as_ref().unwrap_or(&anywhere), outer);
+        }
+        piece.body = Body::Broken { resync };
+        self.piece = Some(piece);
+        Step::Again
+    }
+
+    /// There is nothing more of this piece in memory.
+    fn wait(&mut self, mut piece: Piece) -> Step {
+        let end = self.buffer.end();
+        if !self.is_end {
+            if piece.body.at() - piece.start > self.record_bytes as u64 {
+                if piece.kept.is_empty() {
+                    piece.kept = self.first_bytes(piece.start);
+                }
+                self.buffer.release(piece.body.at());
+            }
+            self.piece = Some(piece);
+            return Step::More;
+        }
+        let start = piece.start;
+        match &mut piece.body {
+            Body::Value { .. } => self.resync(
+                piece,
+                end,
+                format!("torn_input: the record that begins at byte {start} has no end"),
+            ),
+            Body::Rest { .. } if self.damage.is_some() && self.buffer.from(start).trim_ascii().is_empty() => {
+                self.at = end;
+                Step::Again
+            }
+            Body::Rest { .. } => self.resync(
+                piece,
+                end,
+                format!("torn_input: the object around the list before byte {start} has no end"),
+            ),
+            Body::Broken { resync } => {
+                let reason = std::mem::take(&mut resync.reason);
+                self.lists.clear();
+                self.finish_piece(piece, end, Some(reason))
+            }
+            Body::Refused { reason, .. } => {
+                let reason = std::mem::take(reason);
+                self.finish_piece(piece, end, Some(reason))
+            }
+            Body::Line { .. } | Body::Scalar { .. } => self.finish_piece(piece, end, None),
+        }
+    }
+
+    /// What is kept of a piece over the limit.
+    fn first_bytes(&self, start: u64) -> Vec<u8> {
+        self.buffer.get(start, start + KEPT_BYTES.min(self.record_bytes) as u64).to_vec()
+    }
+
+    fn finish_piece(&mut self, piece: Piece, end: u64, reason: Option<String>) -> Step {
+        self.at = end;
+        self.indent.other();
+        Step::Record { piece, end, reason }
+    }
+}
+
+/// Whether `before`, an object up to the `[` of a member, ends with the name of a container's list.
+fn names_list(before: &[u8]) -> bool {
+    let Some(name) = before.trim_ascii_end().strip_suffix(b":") else { return false };
+    let Some(name) = name.trim_ascii_end().strip_suffix(b"\"") else { return false };
+    LISTS.iter().any(|list| {
+        let before = name.strip_suffix(list.as_bytes()).and_then(|name| name.strip_suffix(b"\""));
+        before.is_some_and(|before| matches!(before.trim_ascii_end().last(), Some(b'{' | b',')))
+    })
+}

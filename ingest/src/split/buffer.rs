@@ -1,0 +1,108 @@
+//! The stretch of the input that is in memory, addressed by positions in the whole input.
+
+use std::ops::Range;
+
+/// Bytes of the input from the oldest one still needed to the newest one read.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    /// Initialised throughout, so that a reader can be given the free part.
+    bytes: Vec<u8>,
+    /// The part of `bytes` that holds input.
+    filled: Range<usize>,
+    /// The position in the input of the first byte in `filled`.
+    position: u64,
+}
+
+impl Buffer {
+    /// The position after the newest byte.
+    pub(super) fn end(&self) -> u64 {
+        self.position + self.filled.len() as u64
+    }
+
+    /// The bytes from `position` on; none where they are not in memory.
+    pub(super) fn from(&self, position: u64) -> &[u8] {
+        self.get(position, self.end())
+    }
+
+    /// The bytes between two positions; none where they are not in memory.
+    pub(super) fn get(&self, start: u64, end: u64) -> &[u8] {
+        let index = |position: u64| {
+            let offset = usize::try_from(position.checked_sub(self.position)?).ok()?;
+            self.filled.start.checked_add(offset).filter(|index| *index <= self.filled.end)
+        };
+        match (index(start), index(end)) {
+            (Some(start), Some(end)) => self.bytes.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// The byte at `position`, if it was read.
+    pub(super) fn byte(&self, position: u64) -> Option<u8> {
+        self.from(position).first().copied()
+    }
+
+    /// Lets go of the bytes before `position`.
+    pub(super) fn release(&mut self, position: u64) {
+        let released = position.saturating_sub(self.position).min(self.filled.len() as u64);
+        self.position += released;
+        self.filled.start += released as usize;
+    }
+
+    /// At least `wanted` free bytes; say with [`filled`](Self::filled) how many were used.
+    pub(super) fn space(&mut self, wanted: usize) -> &mut [u8] {
+        if self.bytes.len() - self.filled.end < wanted {
+            // Moving costs at most what was let go of, so no byte is moved often.
+            if self.filled.start >= self.filled.len() {
+                self.bytes.copy_within(self.filled.clone(), 0);
+                self.filled = 0..self.filled.len();
+            }
+            let needed = self.filled.end + wanted;
+            if self.bytes.len() < needed {
+                self.bytes.resize(needed, 0);
+            }
+        }
+        self.bytes.get_mut(self.filled.end..).unwrap_or_default()
+    }
+
+    /// Takes the first `count` bytes of [`space`](Self::space) as input.
+    pub(super) fn filled(&mut self, count: usize) {
+        self.filled.end = (self.filled.end + count).min(self.bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(buffer: &mut Buffer, bytes: &[u8]) {
+        buffer.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        buffer.filled(bytes.len());
+    }
+
+    #[test]
+    fn positions_outlive_moves() {
+        let mut buffer = Buffer::default();
+        let input: Vec<u8> = (0..2_000).map(|n| (n % 251) as u8).collect();
+        for (index, piece) in input.chunks(7).enumerate() {
+            add(&mut buffer, piece);
+            let end = buffer.end();
+            assert_eq!(end, (index * 7 + piece.len()) as u64);
+            let start = end.saturating_sub(20);
+            assert_eq!(buffer.get(start, end), &input[start as usize..end as usize]);
+            buffer.release(start);
+        }
+        assert_eq!(buffer.byte(buffer.end()), None);
+        assert_eq!(buffer.get(0, 10), b"", "let go");
+        assert!(buffer.bytes.len() < 200, "{}", buffer.bytes.len());
+    }
+
+    #[test]
+    fn more_than_there_is_cannot_be_released() {
+        let mut buffer = Buffer::default();
+        add(&mut buffer, b"abc");
+        buffer.release(99);
+        assert_eq!(buffer.end(), 3);
+        add(&mut buffer, b"d");
+        assert_eq!(buffer.from(3), b"d");
+    }
+}

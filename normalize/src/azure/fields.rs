@@ -1,0 +1,334 @@
+//! The members of a record, found by name in any spelling, each taken by at most one column.
+//!
+//! The same field is `eventDataId` in the REST API and in event hubs, `EventDataId` in Log Analytics and
+//! `event_data_id` in what the Python SDK writes. So names are compared without case and underscores, and
+//! a mapping asks by one name. What no column has taken when the mapping ends goes to `unmapped` under
+//! the record's own names.
+
+use std::borrow::Cow;
+
+use event::Col;
+
+use super::nested::Nested;
+use crate::json::{Member, Object, Value};
+use crate::reason::{MapError, Reason};
+use crate::row::Row;
+use crate::time;
+
+/// The members that are left. Those added first are found first.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    left: Vec<Left<'a>>,
+    /// The paths of the objects that the members stand in.
+    paths: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Left<'a> {
+    /// Index in `paths`.
+    path: usize,
+    member: Member<'a>,
+}
+
+impl<'a> Fields<'a> {
+    /// The members of an object that stands at `path` in the record; empty for the record itself.
+    pub(super) fn of(object: Object<'a>, path: &str) -> Self {
+        let mut fields = Self::default();
+        fields.add(object, path);
+        fields
+    }
+
+    /// Adds the members of another object, to be found after those already there.
+    pub(super) fn add(&mut self, object: Object<'a>, path: &str) {
+        let index = self.paths.len();
+        self.paths.push(path.to_owned());
+        let members = object.members().filter(|member| !is_nothing(&member.value));
+        self.left.extend(members.map(|member| Left { path: index, member }));
+    }
+
+    /// Adds the members of `other`, to be found after those already there.
+    pub(super) fn append(&mut self, other: Self) {
+        let offset = self.paths.len();
+        self.paths.extend(other.paths);
+        self.left.extend(other.left.into_iter().map(|left| Left { path: left.path + offset, ..left }));
+    }
+
+    fn position(&self, name: &str, fits: impl Fn(&Value<'a>) -> bool) -> Option<usize> {
+        self.left.iter().position(|left| same_name(&left.member.key, name) && fits(&left.member.value))
+    }
+
+    /// Whether there is a member of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.position(name, |_| true).is_some()
+    }
+
+    /// The text of the first scalar of that name, which stays.
+    pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
+        let at = self.position(name, |value| scalar(value).is_some())?;
+        scalar(&self.left.get(at)?.member.value)
+    }
+
+    /// Takes the first scalar of that name.
+    pub(super) fn text(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let at = self.position(name, |value| scalar(value).is_some())?;
+        let Left { path, member } = self.left.remove(at);
+        let text = scalar(&member.value)?;
+        if let Some(pair) = member.value.as_object() {
+            self.keep_rest_of_pair(path, &member.key, pair, &text);
+        }
+        Some(text)
+    }
+
+    /// `localizedValue`, where it says anything new.
+    fn keep_rest_of_pair(&mut self, path: usize, key: &str, pair: Object<'a>, text: &str) {
+        let path = join(self.paths.get(path).map_or("", String::as_str), key);
+        let index = self.paths.len();
+        for member in pair.members() {
+            let repeats = member.value.text().is_some_and(|other| other.eq_ignore_ascii_case(text));
+            if !repeats && !is_nothing(&member.value) {
+                self.left.push(Left { path: index, member });
+            }
+        }
+        self.paths.push(path);
+    }
+
+    /// Takes the first scalar that has one of the names, tried in their order. Members of those names
+    /// that only repeat it are dropped; what says something else stays.
+    pub(super) fn first(&mut self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let text = names.iter().find_map(|name| self.text(name))?;
+        self.forget_repeats(names, &text);
+        Some(text)
+    }
+
+    /// Drops members of these names that only repeat `text`, in whatever case.
+    pub(super) fn forget_repeats(&mut self, names: &[&str], text: &str) {
+        self.left.retain(|left| {
+            let repeats = scalar(&left.member.value).is_some_and(|other| other.eq_ignore_ascii_case(text));
+            !(repeats && names.iter().any(|name| same_name(&left.member.key, name)))
+        });
+    }
+
+    /// Takes the words that stand beside a value already taken: `localizedValue` of that field.
+    pub(super) fn localized(&mut self, field: &str) -> Option<Cow<'a, str>> {
+        let of_field = |left: &Left<'a>| {
+            let path = self.paths.get(left.path).map_or("", String::as_str);
+            same_name(&left.member.key, "localizedValue") && same_name(path.rsplit('.').next().unwrap_or(path), field)
+        };
+        let at = self.left.iter().position(of_field)?;
+        self.left.remove(at).member.value.filled_text()
+    }
+
+    /// Sets a column to [`first`](Self::first), unless it is set already.
+    pub(super) fn put(&mut self, row: &mut Row<'_>, col: Col, names: &[&str]) {
+        if !row.has(col) {
+            row.text_if(col, self.first(names));
+        }
+    }
+
+    /// Sets the event's time from the first of the names that holds one.
+    ///
+    /// # Errors
+    /// None of them is there, or none can be read.
+    pub(super) fn put_time(&mut self, row: &mut Row<'_>, names: &[&str]) -> Result<i64, MapError> {
+        let mut refused = None;
+        for name in names {
+            let Some(at) = self.position(name, |_| true) else { continue };
+            let Some(value) = self.left.get(at).map(|left| left.member.value) else { continue };
+            match time::of_value(&value) {
+                Ok(micros) => {
+                    self.left.remove(at);
+                    row.time(Col::Time, micros);
+                    row.text_if(Col::MetadataOriginalTime, value.text());
+                    return Ok(micros);
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            MapError::new(Reason::MissingTime, format!("the record has none of `{}`", names.join("`, `")))
+        }))
+    }
+
+    /// Takes the last scalar of that name: the record's own rather than that of an object added before.
+    pub(super) fn last(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let fits = |left: &Left<'a>| same_name(&left.member.key, name) && scalar(&left.member.value).is_some();
+        let at = self.left.iter().rposition(fits)?;
+        scalar(&self.left.remove(at).member.value)
+    }
+
+    /// Takes the first text of that name that is a path.
+    pub(super) fn path(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let at = self.position(name, |value| value.as_str().is_some_and(|text| text.starts_with('/')))?;
+        self.left.remove(at).member.value.as_str()
+    }
+
+    /// Takes an integer, or text that holds one.
+    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
+        let at = self.position(name, |value| value.integer().is_some())?;
+        self.left.remove(at).member.value.integer()
+    }
+
+    /// Takes a number with a fraction, or text that holds one.
+    pub(super) fn number(&mut self, name: &str) -> Option<f64> {
+        let parse = |value: &Value<'a>| value.text()?.parse::<f64>().ok().filter(|number| number.is_finite());
+        let at = self.position(name, |value| parse(value).is_some())?;
+        parse(&self.left.remove(at).member.value)
+    }
+
+    /// Takes a boolean, or text that says one.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        let at = self.position(name, |value| value.boolean().is_some())?;
+        self.left.remove(at).member.value.boolean()
+    }
+
+    /// Takes the first of the names that holds an object or array, or JSON text of one. Without any, the
+    /// result is empty.
+    pub(super) fn nested(&mut self, names: &[&str]) -> Nested<'a> {
+        for name in names {
+            let mut from = 0;
+            while let Some(left) = self.left.get(from) {
+                if same_name(&left.member.key, name)
+                    && let Some(nested) = Nested::of(left.member.value, self.path_of(left))
+                {
+                    self.left.remove(from);
+                    return nested;
+                }
+                from += 1;
+            }
+        }
+        Nested::default()
+    }
+
+    /// Drops whatever has that name.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.left.retain(|left| !same_name(&left.member.key, name));
+    }
+
+    fn path_of(&self, left: &Left<'a>) -> String {
+        join(self.paths.get(left.path).map_or("", String::as_str), &left.member.key)
+    }
+
+    /// Puts what is left under `unmapped`.
+    pub(super) fn keep(self, row: &mut Row<'_>) {
+        for left in &self.left {
+            row.keep(self.paths.get(left.path).map_or("", String::as_str), &left.member);
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Whether a field name as written is `name`, whatever its case and underscores. `name` has none.
+pub(super) fn same_name(written: &str, name: &str) -> bool {
+    let mut expected = name.bytes();
+    for byte in written.bytes() {
+        if byte == b'_' {
+            continue;
+        }
+        if !expected.next().is_some_and(|other| other.eq_ignore_ascii_case(&byte)) {
+            return false;
+        }
+    }
+    expected.next().is_none()
+}
+
+/// The text of a filled scalar, or the `value` of a pair of value and `localizedValue`.
+fn scalar<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    match value.as_object() {
+        Some(pair) => {
+            pair.members().find(|member| same_name(&member.key, "localizedValue"))?;
+            pair.get("value")?.filled_text()
+        }
+        None => value.filled_text(),
+    }
+}
+
+/// Azure writes every field of a schema, whether or not it has a value: null, empty text, an empty or
+/// all-empty object or array, and in older Entra records the text `<null>` are all nothing.
+fn is_nothing(value: &Value<'_>) -> bool {
+    if let Some(object) = value.as_object() {
+        return object.members().all(|member| is_nothing(&member.value));
+    }
+    if let Some(mut elements) = value.as_array() {
+        return elements.all(|element| is_nothing(&element));
+    }
+    value.is_null() || matches!(value.raw(), "\"\"" | "\"<null>\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Tokens;
+
+    fn with_fields(text: &str, check: impl Fn(Fields<'_>)) {
+        let mut tokens = Tokens::default();
+        tokens.scan(text).unwrap();
+        check(Fields::of(Value::root(text, &tokens).as_object().unwrap(), ""));
+    }
+
+    #[test]
+    fn spelling_does_not_matter() {
+        for written in ["eventDataId", "EventDataId", "event_data_id", "EVENTDATAID", "_eventDataId"] {
+            assert!(same_name(written, "eventDataId"), "{written}");
+        }
+        for written in ["eventData", "eventDataIds", "", "event-data-id"] {
+            assert!(!same_name(written, "eventDataId"), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_taken_member_is_gone_and_its_repetition_too() {
+        let text = r#"{"callerIpAddress":"192.0.2.1","IPAddress":"192.0.2.1","ipaddress":"192.0.2.2"}"#;
+        with_fields(text, |mut fields| {
+            assert_eq!(fields.first(&["ipAddress", "callerIpAddress"]).as_deref(), Some("192.0.2.1"));
+            assert_eq!(fields.first(&["ipAddress", "callerIpAddress"]).as_deref(), Some("192.0.2.2"));
+            assert_eq!(fields.first(&["ipAddress", "callerIpAddress"]), None);
+        });
+    }
+
+    #[test]
+    fn a_pair_of_value_and_words_is_its_value() {
+        let text = r#"{"status":{"value":"Succeeded","localizedValue":"Succeeded"},
+            "eventName":{"value":"EndRequest","localizedValue":"End request"},
+            "subStatus":{"value":null,"localizedValue":""}, "other":{"value":"x"}}"#;
+        with_fields(text, |mut fields| {
+            assert_eq!(fields.text("status").as_deref(), Some("Succeeded"));
+            assert!(!fields.has("localizedValue"));
+            assert_eq!(fields.text("eventname").as_deref(), None, "names are given without underscores, any case");
+        });
+        with_fields(text, |mut fields| {
+            assert_eq!(fields.text("eventName").as_deref(), Some("EndRequest"));
+            assert_eq!(fields.peek("localizedValue").as_deref(), Some("End request"));
+            assert!(!fields.has("subStatus"));
+            assert_eq!(fields.text("other"), None);
+        });
+    }
+
+    #[test]
+    fn json_in_a_string_opens_like_an_object() {
+        let text = r#"{"a":"{\"x\":1}","b":{"x":1},"c":"{broken","d":"[]","e":"plain"}"#;
+        with_fields(text, |mut fields| {
+            for name in ["a", "b"] {
+                let nested = fields.nested(&[name]);
+                assert_eq!(nested.fields().integer("x"), Some(1));
+            }
+            for name in ["c", "e"] {
+                assert!(fields.nested(&[name]).value().is_none());
+                assert!(fields.has(name));
+            }
+        });
+    }
+
+    #[test]
+    fn emptiness_is_nothing() {
+        let text = r#"{"a":"","b":[],"c":{},"d":null,"e":{"f":{"g":[""]}},"h":"<null>","i":0,"j":false}"#;
+        with_fields(text, |fields| {
+            for name in ["a", "b", "c", "d", "e", "h"] {
+                assert!(!fields.has(name), "{name}");
+            }
+            assert!(fields.has("i") && fields.has("j"));
+        });
+    }
+}

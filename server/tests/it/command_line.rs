@@ -1,0 +1,94 @@
+//! What a Unix person expects of a command.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::running::{command, outcome, root, run};
+
+#[test]
+fn exit_codes_and_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_string_lossy().into_owned();
+    for (arguments, code, said) in [
+        (vec!["nonsense"], 2, "unrecognized subcommand"),
+        (vec!["ingest"], 2, "required"),
+        (vec!["--data", &data, "ingest", "/nowhere/at/all"], 1, "/nowhere/at/all"),
+        (vec!["--data", &data, "ingest", "--type", "vax", "-"], 2, "aws_cloudtrail"),
+        (vec!["--data", &data, "sql", "SELEC 1"], 1, "SELEC"),
+        (vec!["--data", &data, "alerts", "show", "ffffffff"], 1, "ffffffff"),
+        (vec!["--config", "/nowhere.toml", "config", "check"], 2, "/nowhere.toml"),
+        (vec!["--url", "ftp://x", "sources"], 2, "ftp://x"),
+        (vec!["--url", "http://127.0.0.1:9", "sources"], 1, "cannot be reached"),
+        (vec!["token", "--role", "boss", "--name", "x"], 2, "admin, analyst, ingest"),
+    ] {
+        let output = outcome(&arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?} wrote to standard output");
+    }
+}
+
+#[test]
+fn configuration_mistakes_are_all_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("s.toml");
+    std::fs::write(&config, "[server]\nlisten = 5\n[qurey]\nmemory = 1\n[table]\ncommit_after = \"soon\"\n").unwrap();
+    let output = outcome(&["--config", &config.to_string_lossy(), "config", "check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    for part in ["s.toml:2:", "server.listen", "s.toml:3:", "qurey", "s.toml:6:", "table.commit_after", "30 s"] {
+        assert!(said.contains(part), "`{part}` is not in: {said}");
+    }
+}
+
+#[test]
+fn the_example_configuration_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("stormglass.toml");
+    std::fs::write(&config, run(&["config", "example"])).unwrap();
+    run(&["--config", &config.to_string_lossy(), "config", "check"]);
+    let shown = run(&["--config", &config.to_string_lossy(), "config", "show"]);
+    assert!(shown.contains("[query]"), "{shown}");
+}
+
+#[test]
+fn standard_input_and_a_closed_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_string_lossy().into_owned();
+    let story = std::fs::read(root().join("demo/story/5-gcp-audit.ndjson")).unwrap();
+    let mut child = command(&["--data", &data, "ingest", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&story).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(run(&["--data", &data, "sql", "--format", "csv", "SELECT count(*) AS n FROM events"]), "n\n14\n");
+    // `| head -1`: the reader goes early, and that is no error.
+    let mut child = command(&["--data", &data, "sql", "--format", "ndjson", "SELECT a.raw_data FROM events a, events b, events c"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn help_and_completions() {
+    for words in [vec!["--help"], vec!["ingest", "--help"], vec!["rules", "run", "--help"]] {
+        assert!(run(&words).contains("stormglass"), "{words:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(run(&["completions", shell]).contains("deadletters"), "{shell}");
+    }
+}
+
+#[test]
+fn rules_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.yml"), "title: x\nlogsource:\n  product: aws\ndetection:\n  sel:\n    a|nope: 1\n  condition: sel\n").unwrap();
+    let output = outcome(&["rules", "check", &folder.path().to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("bad.yml:6") && said.contains("nope"), "{said}");
+    assert!(run(&["rules", "list"]).lines().count() > 20);
+}
