@@ -1,3 +1,46 @@
 //! Where records come from, and how bytes become records.
+//!
+//! A record is one event as its cloud wrote it: a slice of JSON text, not yet parsed. On the way
+//! there are four nouns:
+//! - an [`Input`] is one thing to read; [`expand`] makes them of paths, folders, globs, `-`, and
+//!   addresses in S3, Google Cloud Storage and Azure;
+//! - a [`RecordReader`] reads one: it takes off gzip or zstd, and cuts the bytes into records;
+//! - the [`Splitter`] in it knows the shapes in which logs come (NDJSON, arrays, `{"Records":[…]}`);
+//! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
+//!
+//! What this crate does not do: it does not parse records and does not know what they mean, it takes
+//! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
+//!
+//! # Promises
+//! - Each byte of the input that is no white space and no syntax around records is in exactly one
+//!   record or reject, and a reject tells why. Nothing is dropped in silence: a torn end, damage in a
+//!   compressed stream, and a limit each leave a reject that names the place.
+//! - A record that cannot be read takes no other with it, as far as one can tell where the next begins.
+//! - Memory is bounded by [`Limits`], whatever the input claims: about two records of the largest size
+//!   and 1 MiB for a reader, and the window of the compression (at most 128 MiB, usually 8).
+//! - The result does not depend on how the bytes arrive.
+//!
+//! ```
+//! use ingest::{Limits, split_body};
+//! let batch = split_body(b"{\"a\":1}\n{\"b\":\n{\"c\":3}\n", &Limits::default());
+//! assert_eq!(batch.len(), 3);
+//! ```
+
+mod batches;
+mod decode;
+mod error;
+mod expand;
+mod folder;
+mod input;
+mod limits;
+mod object;
+mod reader;
 mod split;
+
+pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
+pub use error::{Error, Result};
+pub use expand::expand;
+pub use input::Input;
+pub use limits::Limits;
+pub use reader::{RecordReader, split_body};
 pub use split::{KEPT_BYTES, LISTS, Splitter};

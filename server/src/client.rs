@@ -132,6 +132,26 @@ impl Client {
         }
     }
 
+    /// The limits on input: the folder's configuration, or the defaults.
+    pub(crate) fn limits(&self) -> ingest::Limits {
+        match self {
+            Self::Local { app, .. } => app.config.limits.clone(),
+            Self::Remote { .. } => ingest::Limits::default(),
+        }
+    }
+
+    /// Waits until all that was handed over can be queried, its alerts are raised and counted.
+    ///
+    /// # Errors
+    /// The stages failed.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Local { app, .. } => Ok(app.pipeline.flushed(app.log.head()).await?),
+            // Asking for verified accounts waits for what was accepted before.
+            Self::Remote { .. } => self.get::<api::SourceList>("/api/v1/sources?verify=true").await.map(drop),
+        }
+    }
+
     /// Ends the work on a data folder: everything goes into the table.
     ///
     /// # Errors

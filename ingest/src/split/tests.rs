@@ -179,7 +179,7 @@ fn a_broken_container_line_takes_no_other_with_it() {
         &format!("{broken}\n{{\"records\":[{{\"a\":4}}]}}"),
         &[
             "{\"a\":1}",
-            "not_json: the wrong bracket closes at byte 26 <- {\"a\":[2},",
+            "not_json: the wrong bracket closes at byte 27 of the input; the record begins at byte 20 <- {\"a\":[2},",
             "{\"a\":3}",
             "{\"a\":4}",
         ],
@@ -189,7 +189,7 @@ fn a_broken_container_line_takes_no_other_with_it() {
         &format!("{torn}\n{{\"records\":[{{\"a\":4}},{{\"a\":5}}]}}"),
         &[
             "{\"a\":1}",
-            "not_json: a string does not end before byte 27 <- {\"a\":\"b",
+            "not_json: a string does not end before byte 27 of the input; the record begins at byte 20 <- {\"a\":\"b",
             "{\"a\":4}",
             "{\"a\":5}",
         ],
@@ -213,7 +213,10 @@ fn a_broken_element_takes_no_other_with_it() {
     );
     check("[{\"id\":1},{\"id\":2]},{\"id\":3}]", &["{\"id\":1}", "not_json <- {\"id\":2]},", "{\"id\":3}"]);
     // Nothing shows where the next one begins.
-    check("[{\"id\":1},{\"x\":2]},{\"id\":3}]", &["{\"id\":1}", "byte 17 <- {\"x\":2]},{\"id\":3}]"]);
+    check(
+        "[{\"id\":1},{\"x\":2]},{\"id\":3}]",
+        &["{\"id\":1}", "begins at byte 10 <- {\"x\":2]},{\"id\":3}]"],
+    );
 }
 
 #[test]
@@ -299,7 +302,9 @@ fn too_large_records_are_cut_and_the_rest_goes_on() {
 
 #[test]
 fn memory_is_bounded() {
-    for body in ["{\"a\":\"", "[{\"a\":[", "x", "[{},\"", "[   ", "{\"Records\":[{}],\"", "{\"a\":1]", "  ", "[{},"] {
+    for body in
+        ["{\"a\":\"", "[{\"a\":[", "x", "[{},\"", "[   ", "{\"Records\":[{}],\"", "{\"a\":1]", "  ", "[{},"]
+    {
         let mut splitter = Splitter::new(10_000);
         splitter.feed(body.as_bytes());
         for _ in 0..1_000 {

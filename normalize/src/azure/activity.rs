@@ -19,7 +19,7 @@ use super::{address, claims, role_assignment, verb};
 use crate::class::Severity;
 use crate::json::Object;
 use crate::reason::MapError;
-use crate::row::{Row, UNKNOWN};
+use crate::row::Row;
 
 pub(crate) use super::activity_fields::FIELDS;
 
@@ -161,11 +161,13 @@ fn map_actor(fields: &mut Fields<'_>, row: &mut Row<'_>) -> claims::Actor {
         .text("callerIpAddress")
         .or_else(|| request.peek("clientIpAddress").map(|text| Cow::Owned(text.into_owned())))
         .or_else(|| token.peek("ipaddr").map(|text| Cow::Owned(text.into_owned())));
-    let address = address.as_deref().unwrap_or(UNKNOWN);
-    address::put(address, row);
-    // An address in the token other than the caller's is worth keeping.
-    request.forget_repeats(&["clientIpAddress"], address);
-    token.forget_repeats(&["ipaddr"], address);
+    if let Some(address) = address {
+        address::put(&address, row);
+        // An address in the token other than the caller's is worth keeping.
+        request.forget_repeats(&["clientIpAddress"], &address);
+        token.forget_repeats(&["ipaddr"], &address);
+    }
+    address::require(row);
     request.put(row, Col::HttpRequestHttpMethod, &["method"]);
     request.put(row, Col::HttpRequestUrl, &["uri"]);
     request.put(row, Col::ApiRequestUid, &["clientRequestId"]);

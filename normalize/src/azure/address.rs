@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use event::Col;
 
-use crate::row::Row;
+use crate::row::{Row, UNKNOWN};
 
 /// Sets the source endpoint from an address, an address with a port (storage logs), or whatever else
 /// stands in the address's place.
@@ -19,4 +19,11 @@ pub(super) fn put(text: &str, row: &mut Row<'_>) {
     let address = text.rsplit_once(':').map_or(text, |(address, _)| address);
     row.text(Col::SrcEndpointIp, address.trim_start_matches('[').trim_end_matches(']'));
     row.int(Col::SrcEndpointPort, i32::from(socket.port()));
+}
+
+/// Puts a name where OCSF's `src_endpoint` would be left without any content.
+pub(super) fn require(row: &mut Row<'_>) {
+    if !row.has(Col::SrcEndpointIp) && !row.has(Col::SrcEndpointName) && !row.has(Col::SrcEndpointUid) {
+        row.text(Col::SrcEndpointName, UNKNOWN);
+    }
 }

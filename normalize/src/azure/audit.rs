@@ -1,18 +1,148 @@
-//! Entra directory audit logs.
+//! Entra directory audit logs: changes to users, groups, roles, applications, policies, devices.
+//!
+//! The members are those of Microsoft Graph's resource `directoryAudit`, which diagnostic settings put
+//! under `properties` and Log Analytics spells as columns. What a change did to its targets
+//! (`modifiedProperties`, with the values before and after) stays together: `targetResources` as a whole
+//! is the `api_request_data`.
 
-use event::{Col, EventKey};
+use event::{Col, EventKey, LogType};
 
+use super::claims::{self, SERVICE, USER};
+use super::fields::Fields;
+use super::target::{self, Target};
+use super::{address, change, tenant};
+use crate::class::{Severity, Status};
 use crate::json::Object;
-use crate::reason::{MapError, Reason};
+use crate::reason::MapError;
 use crate::row::Row;
 
-/// Where each column's value comes from, in the cloud's own field names.
-pub(crate) const FIELDS: &[(Col, &str)] = &[];
+pub(crate) use super::audit_fields::FIELDS;
 
 /// Fills `row` from one record.
 ///
 /// # Errors
-/// The record does not say when it happened, or is no such record.
-pub(crate) fn map(_record: &Object<'_>, _row: &mut Row<'_>) -> Result<EventKey, MapError> {
-    Err(MapError::new(Reason::UnknownLogType, "no mapping yet"))
+/// The record does not say when it happened.
+pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
+    let mut fields = Fields::default();
+    let mut frame = Fields::of(*record, "");
+    let properties = frame.nested(&["properties"]);
+    if let Some(object) = properties.object() {
+        fields.add(object, properties.path());
+    }
+    fields.append(frame);
+    fields.put_time(row, &["activityDateTime", "time", "timeGenerated"])?;
+    row.severity(Severity::Informational);
+    tenant::map(&mut fields, row);
+    // Entra puts the same name in both.
+    let activity = fields.first(&["activityDisplayName", "operationName"]).unwrap_or_default();
+    row.text_if(Col::ApiOperation, Some(&activity));
+    fields.put(row, Col::ApiServiceName, &["loggedByService"]);
+    map_initiator(&mut fields, row);
+    map_result(&mut fields, row);
+    let category = map_category(&mut fields, row);
+    let details = fields.nested(&["additionalDetails"]);
+    map_details(&details.objects(), row);
+    fields.put(row, Col::HttpRequestUserAgent, &["userAgent"]);
+    let nested = fields.nested(&["targetResources"]);
+    let targets: Vec<_> = nested.objects().into_iter().map(Target).collect();
+    if let Some(value) = nested.value() {
+        row.json(Col::ApiRequestData, |json| value.write(json));
+    }
+    target::map_resources(&targets, row);
+    let operation_type = fields.first(&["operationType", "aadOperationType"]).unwrap_or_default();
+    let kinds: Vec<_> = targets.iter().map(Target::kind).collect();
+    let change = change::of(&activity, &operation_type, &category, &kinds);
+    change.map(&activity, row);
+    target::map(change.subject, &targets, &activity, row);
+    address::require(row);
+    map_metadata(&mut fields, row);
+    details.keep(row);
+    let key = match fields.peek("id") {
+        Some(id) => EventKey::from_parts(LogType::EntraAudit, &[id.as_bytes()]),
+        None => EventKey::from_content(LogType::EntraAudit, record.raw().as_bytes()),
+    };
+    fields.put(row, Col::MetadataUid, &["id"]);
+    fields.put(row, Col::MetadataCorrelationUid, &["correlationId"]);
+    fields.keep(row);
+    Ok(key)
+}
+
+/// `initiatedBy.user` or `initiatedBy.app`: a person, or an application on its own behalf.
+fn map_initiator(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+    let nested = fields.nested(&["initiatedBy"]);
+    let mut initiator = nested.fields();
+    let user = initiator.nested(&["user"]);
+    let app = initiator.nested(&["app"]);
+    let (mut user, mut app) = (user.fields(), app.fields());
+    if user.has("id") || user.has("userPrincipalName") {
+        user.put(row, Col::ActorUserUid, &["id"]);
+        user.put(row, Col::ActorUserName, &["userPrincipalName", "displayName"]);
+        user.put(row, Col::ActorUserType, &["userType"]);
+        user.put(row, Col::ActorUserAccountUid, &["homeTenantId"]);
+        row.int(Col::ActorUserTypeId, USER);
+    }
+    app.put(row, Col::ActorAppUid, &["appId"]);
+    if !row.has(Col::ActorUserTypeId) && (app.has("servicePrincipalId") || app.has("displayName")) {
+        let name = app.peek("displayName").or_else(|| app.peek("servicePrincipalName"));
+        row.text_if(Col::ActorUserName, name);
+        app.put(row, Col::ActorUserUid, &["servicePrincipalId"]);
+        row.text(Col::ActorUserType, "servicePrincipal");
+        row.int(Col::ActorUserTypeId, SERVICE);
+    }
+    app.put(row, Col::ActorAppName, &["displayName", "servicePrincipalName"]);
+    let address = user.first(&["ipAddress"]).or_else(|| fields.first(&["callerIpAddress", "ipAddress"]));
+    if let Some(address) = address {
+        address::put(&address, row);
+        fields.forget_repeats(&["callerIpAddress", "ipAddress"], &address);
+    }
+    claims::require_actor(row);
+    user.keep(row);
+    app.keep(row);
+    initiator.keep(row);
+}
+
+fn map_result(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+    let result = fields.first(&["result"]).unwrap_or_default();
+    row.text_if(Col::StatusCode, Some(&result));
+    let status = match result.to_ascii_lowercase().as_str() {
+        "" => Status::Unknown,
+        "success" => Status::Success,
+        "failure" | "clienterror" | "servererror" | "timeout" => Status::Failure,
+        _ => Status::Other,
+    };
+    if status == Status::Other {
+        row.text(Col::Status, &result);
+    }
+    row.status(status);
+    fields.put(row, Col::StatusDetail, &["resultReason", "resultDescription"]);
+    // `None` in every record.
+    fields.forget_repeats(&["resultSignature"], "None");
+}
+
+/// The category of the change; `AuditLogs` is that of the log and comes first only where there is no other.
+fn map_category(fields: &mut Fields<'_>, row: &mut Row<'_>) -> String {
+    fields.forget_repeats(&["category"], "AuditLogs");
+    let category = fields.text("category").unwrap_or_default().into_owned();
+    row.text_if(Col::MetadataProductFeatureName, Some(&category));
+    category
+}
+
+/// The user agent, and the address that Privileged Identity Management writes here only.
+fn map_details(details: &[Object<'_>], row: &mut Row<'_>) {
+    for detail in details {
+        let mut pair = Fields::of(*detail, "");
+        let (Some(key), Some(value)) = (pair.text("key"), pair.text("value")) else { continue };
+        match key.as_ref() {
+            "User-Agent" => row.text(Col::HttpRequestUserAgent, &value),
+            "ipaddr" if !row.has(Col::SrcEndpointIp) => address::put(&value, row),
+            _ => {}
+        }
+    }
+}
+
+fn map_metadata(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+    fields.put(row, Col::ApiVersion, &["operationVersion"]);
+    row.text(Col::MetadataLogName, "AuditLogs");
+    row.text(Col::MetadataProductName, "Microsoft Entra ID");
+    row.text(Col::MetadataProductVendorName, "Microsoft");
 }

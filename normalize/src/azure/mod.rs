@@ -10,6 +10,8 @@ pub(crate) mod signin;
 
 mod activity_fields;
 mod address;
+mod audit_fields;
+mod change;
 mod claims;
 mod device;
 mod factors;
@@ -21,5 +23,6 @@ mod resource_id;
 mod risk;
 mod role_assignment;
 mod signin_fields;
+mod target;
 mod tenant;
 mod verb;

@@ -41,8 +41,11 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     let code = map_status(&mut fields, row);
     factors::map(&mut fields, code == "0", row);
     map_session(&mut fields, row);
-    address::put(&fields.first(&["ipAddress", "callerIpAddress"]).unwrap_or(UNKNOWN.into()), row);
+    if let Some(address) = fields.first(&["ipAddress", "callerIpAddress"]) {
+        address::put(&address, row);
+    }
     device::map(&mut fields, row);
+    address::require(row);
     let risk = Risk::take(&mut fields);
     risk.map(row);
     map_metadata(&mut fields, row);

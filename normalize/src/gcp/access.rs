@@ -104,7 +104,9 @@ fn role_binding<'a>(log: &AuditLog<'a>) -> Option<Change<'a>> {
     let name = text(&subject, "name")?;
     // `kind` is User, Group or ServiceAccount; the latter's full name has its namespace.
     let member = match (text(&subject, "kind").as_deref(), text(&subject, "namespace")) {
-        (Some("ServiceAccount"), Some(namespace)) => format!("system:serviceaccount:{namespace}:{name}").into(),
+        (Some("ServiceAccount"), Some(namespace)) => {
+            format!("system:serviceaccount:{namespace}:{name}").into()
+        }
         _ => name,
     };
     let mut change = Change { is_grant, ..Change::default() };

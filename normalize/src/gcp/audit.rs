@@ -25,14 +25,20 @@ pub(crate) use super::fields::FIELDS;
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
     let entry = Entry::read(record, row);
     let payload = entry.payload.ok_or_else(|| {
-        MapError::new(Reason::UnknownLogType, "the log entry has no object `protoPayload`, so it is no audit log")
+        MapError::new(
+            Reason::UnknownLogType,
+            "the log entry has no object `protoPayload`, so it is no audit log",
+        )
     })?;
     let written = AuditLog::read(&payload, entry.payload_key.clone(), row);
     if let Some(kind) = &written.kind
         && !kind.ends_with("AuditLog")
     {
         let kind: String = kind.chars().take(64).collect();
-        return Err(MapError::new(Reason::UnknownLogType, format!("`protoPayload` is no AuditLog but `{kind}`")));
+        return Err(MapError::new(
+            Reason::UnknownLogType,
+            format!("`protoPayload` is no AuditLog but `{kind}`"),
+        ));
     }
     let strings = written.strings();
     written.keep_unread(&strings, row);
@@ -78,20 +84,14 @@ fn map_time(entry: &Entry<'_>, row: &mut Row<'_>) -> Result<i64, MapError> {
 
 /// `projects/P/logs/cloudaudit.googleapis.com%2Factivity`. Returns whether Google itself acted.
 fn map_log(entry: &Entry<'_>, row: &mut Row<'_>) -> bool {
-    let Some(log_name) = entry.log_name.as_deref() else { return false };
-    let log = log_name.rsplit('/').next().unwrap_or_default();
-    let Some((provider, name)) = log.split_once("%2F").or_else(|| log.split_once("%2f")) else {
-        // Some tools write the slash as it is, or another log altogether.
-        row.text(Col::MetadataLogName, log);
-        row.keep_text("", "logName", log_name);
-        return log == "system_event";
-    };
-    row.text(Col::MetadataLogProvider, provider);
-    row.text(Col::MetadataLogName, name);
+    let Some(path) = entry.log_name.as_deref() else { return false };
+    let Some((_, log)) = path.split_once("/logs/") else { return false };
+    // The slash within the log's name is escaped, except by some tools.
+    let parts = log.split_once("%2F").or_else(|| log.split_once("%2f")).or_else(|| log.split_once('/'));
+    let (provider, name) = parts.unwrap_or(("", log));
+    row.text_if(Col::MetadataLogProvider, Some(provider));
+    row.text_if(Col::MetadataLogName, Some(name));
     row.text_if(Col::MetadataProductFeatureName, feature(name));
-    if !["projects/", "organizations/", "folders/"].iter().any(|parent| log_name.starts_with(parent)) {
-        row.keep_text("", "logName", log_name);
-    }
     name == "system_event"
 }
 
@@ -202,4 +202,14 @@ fn map_class(entry: &Entry<'_>, log: &AuditLog<'_>, is_system_event: bool, row: 
 
 fn plain_call(log: &AuditLog<'_>) -> Activity {
     if log.method.is_empty() { api_activity::UNKNOWN } else { verb::activity(log.method_word()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::LogType;
+
+    #[test]
+    fn samples() {
+        crate::sample::check(LogType::GcpAudit, "gcp");
+    }
 }

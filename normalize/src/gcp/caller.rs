@@ -13,11 +13,15 @@ use crate::row::{Row, UNKNOWN};
 
 /// Sets the actor's columns.
 pub(super) fn map_actor(log: &AuditLog<'_>, row: &mut Row<'_>) {
-    if let Some(checks) = log.authorization.and_then(|value| value.as_array()) {
+    if let Some((list, checks)) = log.authorization.and_then(|list| Some((list, list.as_array()?))) {
+        if checks.clone().any(|check| check.as_object().is_none()) {
+            row.keep_value(&log.path, "authorizationInfo", &list);
+        }
         row.json(Col::ActorAuthorizations, |json| write_checks(checks, json));
     }
     let Some(info) = log.authentication else { return };
-    let text = |keys: [&str; 2]| keys.iter().find_map(|key| info.get(key)).and_then(|value| value.filled_text());
+    let text =
+        |keys: [&str; 2]| keys.iter().find_map(|key| info.get(key)).and_then(|value| value.filled_text());
     let email = text(["principalEmail", "principal_email"]);
     let subject = text(["principalSubject", "principal_subject"]);
     // The subject names the kind, the address is the plain name.
@@ -34,7 +38,8 @@ pub(super) fn map_actor(log: &AuditLog<'_>, row: &mut Row<'_>) {
 fn map_authentication(log: &AuditLog<'_>, member: &Member<'_>, row: &mut Row<'_>) {
     let path = format!("{}.authenticationInfo", log.path);
     match member.key.as_ref() {
-        "principalEmail" | "principal_email" | "principalSubject" | "principal_subject" => {}
+        "principalEmail" | "principal_email" | "principalSubject" | "principal_subject"
+            if member.value.text().is_some() => {}
         "serviceAccountKeyName" | "service_account_key_name" => {
             // `//iam.googleapis.com/projects/P/serviceAccounts/A/keys/K`: the key alone, because that is
             // what its creation is recorded with.
@@ -44,15 +49,20 @@ fn map_authentication(log: &AuditLog<'_>, member: &Member<'_>, row: &mut Row<'_>
         }
         "serviceAccountDelegationInfo" | "service_account_delegation_info" => {
             // In the order of delegation, so the first is the identity behind it all.
-            let first = member.value.as_array().and_then(|mut chain| chain.next()).and_then(|link| link.as_object());
+            let first =
+                member.value.as_array().and_then(|mut chain| chain.next()).and_then(|link| link.as_object());
             row.text_if(Col::ActorSessionIssuer, first.as_ref().and_then(delegate));
             keep(row, &path, member);
         }
         "oauthInfo" | "oauth_info" => {
-            let client = member.value.as_object().and_then(|oauth| oauth.get("oauthClientId"));
-            match client.and_then(|client| client.filled_text()) {
-                Some(client) => row.text(Col::ActorAppUid, &client),
-                None => keep(row, &path, member),
+            let Some(oauth) = member.value.as_object() else { return keep(row, &path, member) };
+            for part in oauth.members() {
+                match part.key.as_ref() {
+                    "oauthClientId" | "oauth_client_id" => {
+                        row.put_filled(Col::ActorAppUid, "oauthInfo", &part)
+                    }
+                    _ => keep(row, &format!("{path}.oauthInfo"), &part),
+                }
             }
         }
         _ => keep(row, &path, member),
@@ -80,9 +90,7 @@ fn write_checks(checks: Elements<'_>, json: &mut JsonText<'_>) {
         json.item();
         json.begin_object();
         json.text_member("decision", if granted { "granted" } else { "denied" });
-        if let Some(permission) = check.get("permission").and_then(|value| value.filled_text()) {
-            write_permission(&permission, &check, json);
-        }
+        write_permission(&check, json);
         json.end_object();
     }
     if !is_empty {
@@ -90,20 +98,21 @@ fn write_checks(checks: Elements<'_>, json: &mut JsonText<'_>) {
     }
 }
 
-fn write_permission(permission: &str, check: &Object<'_>, json: &mut JsonText<'_>) {
+/// The permission as the policy that was asked; on what stands in its data.
+fn write_permission(check: &Object<'_>, json: &mut JsonText<'_>) {
     json.key("policy");
     json.begin_object();
-    json.text_member("name", permission);
-    let resource = check.get("resource").and_then(|value| value.filled_text());
-    let kind = check.get("permissionType").and_then(|value| value.filled_text());
-    if resource.is_some() || kind.is_some() {
+    json.text_member("type", "permission");
+    if let Some(permission) = check.get("permission").and_then(|value| value.filled_text()) {
+        json.text_member("name", &permission);
+    }
+    let is_data = |member: &Member<'_>| !matches!(member.key.as_ref(), "permission" | "granted");
+    if check.members().any(|member| is_data(&member)) {
         json.key("data");
         json.begin_object();
-        if let Some(resource) = resource {
-            json.text_member("resource", &resource);
-        }
-        if let Some(kind) = kind {
-            json.text_member("permissionType", &kind);
+        for member in check.members().filter(is_data) {
+            json.key(&member.key);
+            member.value.write(json);
         }
         json.end_object();
     }
@@ -128,8 +137,8 @@ pub(super) fn map_source(log: &AuditLog<'_>, row: &mut Row<'_>) {
 /// call inside its own network.
 fn map_address(path: &str, member: &Member<'_>, row: &mut Row<'_>) {
     match member.value.filled_text() {
-        Some(address) if address.parse::<IpAddr>().is_ok() => row.text(Col::SrcEndpointIp, &address),
-        Some(name) => row.text(Col::SrcEndpointName, &name),
+        Some(address) if address.parse::<IpAddr>().is_ok() => row.put(Col::SrcEndpointIp, path, member),
+        Some(_) => row.put(Col::SrcEndpointName, path, member),
         None => keep(row, path, member),
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn map(entry: &Entry<'_>, log: &AuditLog<'_>, row: &mut Row<'_>) -> O
 /// `storage.objects.get`, and `google.storage.objects.get` in the log of denied calls.
 fn of_object(method: &str) -> Option<Activity> {
     let method = method.strip_prefix("google.").unwrap_or(method);
-    let verb = method.strip_prefix("storage.objects.").or_else(|| method.strip_prefix("storage.multipartUploads."))?;
+    let verb = method
+        .strip_prefix("storage.objects.")
+        .or_else(|| method.strip_prefix("storage.multipartUploads."))?;
     Some(match verb {
         "get" => store::READ,
         "list" | "listParts" => store::LIST,
@@ -49,7 +51,8 @@ fn of_object(method: &str) -> Option<Activity> {
 
 fn map_bucket(entry: &Entry<'_>, log: &AuditLog<'_>, row: &mut Row<'_>) -> bool {
     // A denied call is logged on the project; what it was about stands in the metadata.
-    let denied = log.metadata_at(&["resourceNames"]).and_then(|names| names.as_array()?.next()?.filled_text());
+    let denied =
+        log.metadata_at(&["resourceNames"]).and_then(|names| names.as_array()?.next()?.filled_text());
     let path = log.resource_name.as_deref().unwrap_or_default();
     let in_path = segment_after("buckets", path).or_else(|| segment_after("buckets", denied.as_deref()?));
     let label = entry.label("bucket_name");
@@ -64,9 +67,8 @@ fn of_rows(word: &str) -> Option<Activity> {
     Some(match word {
         "ReadRows" | "SampleRowKeys" | "CreateReadSession" | "SplitReadStream" => store::READ,
         "ExecuteQuery" | "PrepareQuery" => store::QUERY,
-        "MutateRow" | "MutateRows" | "CheckAndMutateRow" | "ReadModifyWriteRow" | "AppendRows" | "FlushRows" => {
-            store::WRITE
-        }
+        "MutateRow" | "MutateRows" | "CheckAndMutateRow" | "ReadModifyWriteRow" | "AppendRows"
+        | "FlushRows" => store::WRITE,
         _ => return None,
     })
 }
@@ -86,13 +88,17 @@ fn map_bigquery(log: &AuditLog<'_>, row: &mut Row<'_>) -> Option<Activity> {
             return map_table(log.resource_name.as_deref()?, row).then_some(activity);
         }
     }
-    let job = metadata.at(&["jobChange", "job"]).or_else(|| metadata.at(&["jobInsertion", "job"]))?.as_object()?;
+    let job =
+        metadata.at(&["jobChange", "job"]).or_else(|| metadata.at(&["jobInsertion", "job"]))?.as_object()?;
     let at = |path: &[&str]| job.at(path).and_then(|value| value.filled_text());
     let first = |path: &[&str]| job.at(path).and_then(first_text);
     let (activity, table) = match at(&["jobConfig", "type"])?.as_ref() {
         "QUERY" => {
             let read = first(&["jobStats", "queryStats", "referencedTables"]);
-            (of_statement(at(&["jobConfig", "queryConfig", "statementType"]).as_deref()), read.or_else(|| at(&["jobConfig", "queryConfig", "destinationTable"])))
+            (
+                of_statement(at(&["jobConfig", "queryConfig", "statementType"]).as_deref()),
+                read.or_else(|| at(&["jobConfig", "queryConfig", "destinationTable"])),
+            )
         }
         "IMPORT" => (store::WRITE, at(&["jobConfig", "loadConfig", "destinationTable"])),
         "EXPORT" => (store::READ, at(&["jobConfig", "extractConfig", "sourceTable"])),

@@ -59,10 +59,14 @@ impl<'a> Entry<'a> {
                 self.insert_id = value.filled_text();
                 row.put_filled(Col::MetadataUid, "", member);
             }
-            "logName" | "logname" | "log_name" if self.log_name.is_none() && value.is_string() => {
-                self.log_name = value.filled_text();
+            "logName" | "logname" | "log_name" => {
+                self.log_name = value.as_str().filter(|name| !name.is_empty()).or(self.log_name.take());
+                keep(row, "", member);
             }
-            "severity" if value.is_string() => self.severity = value.filled_text(),
+            "severity" => {
+                self.severity = value.as_str();
+                keep(row, "", member);
+            }
             "resource" => self.read_resource(member, row),
             "operation" => self.read_operation(member, row),
             "httpRequest" | "http_request" => read_http_request(member, row),
@@ -74,14 +78,18 @@ impl<'a> Entry<'a> {
         let Some(resource) = member.value.as_object() else { return row.keep("", member) };
         for part in resource.members() {
             match part.key.as_ref() {
-                "type" => self.resource_type = part.value.filled_text(),
+                "type" => {
+                    self.resource_type = part.value.filled_text();
+                    row.put_filled(Col::ResourceType, "resource", &part);
+                }
                 "labels" if part.value.as_object().is_some() => self.labels = part.value.as_object(),
                 _ => keep(row, "resource", &part),
             }
         }
         for label in self.labels.iter().flat_map(Object::members) {
-            if label.key != "project_id" {
-                keep(row, "resource.labels", &label);
+            match label.key.as_ref() {
+                "project_id" => row.put_filled(Col::CloudAccountUid, "resource.labels", &label),
+                _ => keep(row, "resource.labels", &label),
             }
         }
     }
@@ -165,7 +173,10 @@ impl<'a> AuditLog<'a> {
         let value = member.value;
         match member.key.as_ref() {
             // BigQuery allows no `@` in a column's name, other collectors neither.
-            "@type" | "at_sign_type" | "at_type" | "atType" => self.kind = value.filled_text(),
+            "@type" | "at_sign_type" | "at_type" => {
+                self.kind = value.filled_text();
+                keep(row, &self.path, member);
+            }
             "serviceName" | "service_name" => {
                 self.service = value.text().unwrap_or_default();
                 row.put_filled(Col::ApiServiceName, &self.path, member);
@@ -174,7 +185,9 @@ impl<'a> AuditLog<'a> {
                 self.method = value.text().unwrap_or_default();
                 row.put_filled(Col::ApiOperation, &self.path, member);
             }
-            "resourceName" | "resource_name" if value.text().is_some() => self.resource_name = value.filled_text(),
+            "resourceName" | "resource_name" if value.text().is_some() && self.resource_name.is_none() => {
+                self.resource_name = value.filled_text();
+            }
             "authenticationInfo" | "authentication_info" if value.as_object().is_some() => {
                 self.authentication = value.as_object();
             }
@@ -201,7 +214,11 @@ impl<'a> AuditLog<'a> {
                 self.metadata = value.as_object().map(|_| value);
                 keep(row, &self.path, member);
             }
-            "serviceData" | "servicedata" | "service_data" | "servicedata_v1_iam" | "servicedata_v1_bigquery" => {
+            "serviceData"
+            | "servicedata"
+            | "service_data"
+            | "servicedata_v1_iam"
+            | "servicedata_v1_bigquery" => {
                 self.service_data = self.service_data.or(value.as_object());
                 keep(row, &self.path, member);
             }

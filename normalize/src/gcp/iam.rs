@@ -35,8 +35,13 @@ fn of_service_account(word: &str) -> Option<Activity> {
         "DeleteServiceAccount" => account_change::DELETE,
         "DisableServiceAccount" => account_change::DISABLE,
         "EnableServiceAccount" => account_change::ENABLE,
-        "UndeleteServiceAccount" | "UpdateServiceAccount" | "PatchServiceAccount" | "CreateServiceAccountKey"
-        | "UploadServiceAccountKey" | "DeleteServiceAccountKey" | "DisableServiceAccountKey"
+        "UndeleteServiceAccount"
+        | "UpdateServiceAccount"
+        | "PatchServiceAccount"
+        | "CreateServiceAccountKey"
+        | "UploadServiceAccountKey"
+        | "DeleteServiceAccountKey"
+        | "DisableServiceAccountKey"
         | "EnableServiceAccountKey" => account_change::OTHER,
         _ => return None,
     })
@@ -84,7 +89,8 @@ fn of_entity(word: &str) -> Option<(Activity, &'static str)> {
         ("Undelete", entity_management::OTHER),
         ("Update", entity_management::UPDATE),
     ];
-    let (noun, activity) = verbs.iter().find_map(|(verb, activity)| Some((word.strip_prefix(verb)?, *activity)))?;
+    let (noun, activity) =
+        verbs.iter().find_map(|(verb, activity)| Some((word.strip_prefix(verb)?, *activity)))?;
     let kind = match noun {
         "Role" => "role",
         "Policy" => "policy",

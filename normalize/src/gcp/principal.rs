@@ -65,7 +65,9 @@ impl<'a> Principal<'a> {
             Some(("serviceAccount", name)) => ("serviceAccount", name, SERVICE),
             Some((kind @ ("principal" | "principalSet"), path)) => (kind, subject(path), of_pool(path)),
             // Kubernetes: components, nodes and its own service accounts.
-            Some(("system", name)) if name.starts_with("serviceaccount:") => ("serviceAccount", text, SERVICE),
+            Some(("system", name)) if name.starts_with("serviceaccount:") => {
+                ("serviceAccount", text, SERVICE)
+            }
             Some(("system", _)) => ("system", text, SYSTEM),
             Some((kind, name)) => (kind, name, OTHER),
         };
@@ -151,7 +153,12 @@ mod tests {
         check("ana@example.com", "user", "ana@example.com", USER);
         check("user:ana@example.com", "user", "ana@example.com", USER);
         check("deleted:user:ana@example.com?uid=12", "user", "ana@example.com", USER);
-        check("bot@p-1.iam.gserviceaccount.com", "serviceAccount", "bot@p-1.iam.gserviceaccount.com", SERVICE);
+        check(
+            "bot@p-1.iam.gserviceaccount.com",
+            "serviceAccount",
+            "bot@p-1.iam.gserviceaccount.com",
+            SERVICE,
+        );
         check("serviceAccount:bot@x.com", "serviceAccount", "bot@x.com", SERVICE);
         check("group:all@example.com", "group", "all@example.com", OTHER);
         check("allUsers", "allUsers", "allUsers", OTHER);

@@ -10,16 +10,12 @@ use crate::row::Row;
 
 /// Sets the columns of the project, organisation or folder and of the region.
 pub(super) fn map_place(entry: &Entry<'_>, log: &AuditLog<'_>, row: &mut Row<'_>) {
-    let label = entry.label("project_id");
     let log_name = entry.log_name.as_deref().unwrap_or_default();
     let resource_name = log.resource_name.as_deref().unwrap_or_default();
-    let project = label
-        .as_deref()
-        .or_else(|| segment_after("projects", log_name))
-        .or_else(|| segment_after("projects", resource_name));
-    // `_` and `-` stand for "whatever the project is".
-    if let Some(project) = project.filter(|project| !matches!(*project, "_" | "-")) {
-        row.text(Col::CloudAccountUid, project);
+    // The label has been set already. `_` and `-` stand for "whatever the project is".
+    let project = segment_after("projects", log_name).or_else(|| segment_after("projects", resource_name));
+    row.text_if(Col::CloudAccountUid, project.filter(|project| !matches!(*project, "_" | "-")));
+    if row.has(Col::CloudAccountUid) {
         row.text(Col::CloudAccountType, "GCP Project");
         row.int(Col::CloudAccountTypeId, 11);
     }
@@ -77,7 +73,6 @@ pub(super) fn map_resources(entry: &Entry<'_>, log: &AuditLog<'_>, class_has_lis
     if let Some(name) = log.resource_name.as_deref() {
         row.text(Col::ResourceUid, name);
         row.text_if(Col::ResourceName, Some(short_name(name)));
-        row.text_if(Col::ResourceType, kind);
     }
     if class_has_list {
         row.json(Col::Resources, |json| list(log, kind, json));
@@ -92,8 +87,10 @@ fn list(log: &AuditLog<'_>, kind: Option<&str>, json: &mut JsonText<'_>) {
     }
     for check in log.authorization.and_then(|value| value.as_array()).into_iter().flatten() {
         let Some(check) = check.as_object() else { continue };
-        let attribute = |name: &str| check.at(&["resourceAttributes", name]).and_then(|value| value.filled_text());
-        let resource = check.get("resource").and_then(|value| value.filled_text()).or_else(|| attribute("name"));
+        let attribute =
+            |name: &str| check.at(&["resourceAttributes", name]).and_then(|value| value.filled_text());
+        let resource =
+            check.get("resource").and_then(|value| value.filled_text()).or_else(|| attribute("name"));
         if let Some(resource) = resource.filter(|resource| !seen.contains(resource)) {
             write_item(json, seen.is_empty(), &resource, attribute("type").as_deref());
             seen.insert(resource);
@@ -127,7 +124,8 @@ mod tests {
     fn regions_of_zones() {
         assert_eq!(region_of("us-central1-a"), "us-central1");
         assert_eq!(region_of("europe-west1"), "europe-west1");
-        for same in ["global", "US", "us", "nam-eur-asia1", "", "-a", "us-central1-aa", "us-central-a", "é-é"] {
+        for same in ["global", "US", "us", "nam-eur-asia1", "", "-a", "us-central1-aa", "us-central-a", "é-é"]
+        {
             assert_eq!(region_of(same), same);
         }
     }

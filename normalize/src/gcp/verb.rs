@@ -6,23 +6,113 @@
 use crate::class::{Activity, api_activity};
 
 const CREATE: &[&str] = &[
-    "add", "batchcreate", "build", "clone", "copy", "create", "generate", "import", "insert", "invite", "launch",
-    "mint", "provision", "publish", "recreate", "register", "restore", "submit", "undelete", "upload",
+    "add",
+    "batchcreate",
+    "build",
+    "clone",
+    "copy",
+    "create",
+    "generate",
+    "import",
+    "insert",
+    "invite",
+    "launch",
+    "mint",
+    "provision",
+    "publish",
+    "recreate",
+    "register",
+    "restore",
+    "submit",
+    "undelete",
+    "upload",
 ];
 const READ: &[&str] = &[
-    "access", "aggregated", "analyze", "batchget", "check", "count", "describe", "diff", "download", "explain",
-    "export", "fetch", "find", "get", "list", "lookup", "poll", "pull", "query", "read", "resolve", "retrieve",
-    "scan", "search", "show", "streamingpull", "streamingread", "test", "troubleshoot", "validate", "verify",
-    "view", "watch",
+    "access",
+    "aggregated",
+    "analyze",
+    "batchget",
+    "check",
+    "count",
+    "describe",
+    "diff",
+    "download",
+    "explain",
+    "export",
+    "fetch",
+    "find",
+    "get",
+    "list",
+    "lookup",
+    "poll",
+    "pull",
+    "query",
+    "read",
+    "resolve",
+    "retrieve",
+    "scan",
+    "search",
+    "show",
+    "streamingpull",
+    "streamingread",
+    "test",
+    "troubleshoot",
+    "validate",
+    "verify",
+    "view",
+    "watch",
 ];
 const UPDATE: &[&str] = &[
-    "acknowledge", "activate", "apply", "approve", "attach", "bind", "cancel", "change", "commit", "complete",
-    "deactivate", "deprecate", "detach", "disable", "edit", "enable", "failover", "grant", "invalidate", "link",
-    "migrate", "modify", "move", "mutate", "patch", "pause", "promote", "put", "rename", "replace", "reset",
-    "resize", "resume", "revoke", "rotate", "set", "start", "stop", "suspend", "swap", "switch", "unbind",
-    "undeploy", "unlink", "update", "upgrade", "write",
+    "acknowledge",
+    "activate",
+    "apply",
+    "approve",
+    "attach",
+    "bind",
+    "cancel",
+    "change",
+    "commit",
+    "complete",
+    "deactivate",
+    "deprecate",
+    "detach",
+    "disable",
+    "edit",
+    "enable",
+    "failover",
+    "grant",
+    "invalidate",
+    "link",
+    "migrate",
+    "modify",
+    "move",
+    "mutate",
+    "patch",
+    "pause",
+    "promote",
+    "put",
+    "rename",
+    "replace",
+    "reset",
+    "resize",
+    "resume",
+    "revoke",
+    "rotate",
+    "set",
+    "start",
+    "stop",
+    "suspend",
+    "swap",
+    "switch",
+    "unbind",
+    "undeploy",
+    "unlink",
+    "update",
+    "upgrade",
+    "write",
 ];
-const DELETE: &[&str] = &["batchdelete", "clear", "delete", "destroy", "drop", "purge", "remove", "truncate", "unregister"];
+const DELETE: &[&str] =
+    &["batchdelete", "clear", "delete", "destroy", "drop", "purge", "remove", "truncate", "unregister"];
 
 /// What a method does, by its verb.
 pub(super) fn activity(method_word: &str) -> Activity {
@@ -33,7 +123,10 @@ pub(super) fn activity(method_word: &str) -> Activity {
         (DELETE, api_activity::DELETE),
     ];
     let verb = verb(method_word);
-    lists.iter().find(|(verbs, _)| verbs.contains(&verb.as_str())).map_or(api_activity::OTHER, |(_, found)| *found)
+    lists
+        .iter()
+        .find(|(verbs, _)| verbs.contains(&verb.as_str()))
+        .map_or(api_activity::OTHER, |(_, found)| *found)
 }
 
 /// The first word of a name, in lower case: `set` of `SetIAMPolicy`, `batchget` of `BatchGetAssets`.
@@ -42,7 +135,12 @@ pub(super) fn activity(method_word: &str) -> Activity {
 fn verb(method_word: &str) -> String {
     let mut words = method_word.to_ascii_lowercase();
     let capital = |from: usize| {
-        method_word.bytes().enumerate().skip(from.max(1)).find(|(_, byte)| byte.is_ascii_uppercase()).map(|(at, _)| at)
+        method_word
+            .bytes()
+            .enumerate()
+            .skip(from.max(1))
+            .find(|(_, byte)| byte.is_ascii_uppercase())
+            .map(|(at, _)| at)
     };
     let Some(first) = capital(1) else {
         let known = [CREATE, READ, UPDATE, DELETE].into_iter().flatten();
@@ -67,7 +165,17 @@ mod tests {
         for word in ["insert", "CreateRole", "undelete", "createUser", "BatchCreateSessions"] {
             assert_eq!(id(word), 1, "{word}");
         }
-        for word in ["get", "list", "aggregatedList", "ListKeys", "getIamPolicy", "BatchGetAssets", "StreamingRead", "watch", "getqueryresults"] {
+        for word in [
+            "get",
+            "list",
+            "aggregatedList",
+            "ListKeys",
+            "getIamPolicy",
+            "BatchGetAssets",
+            "StreamingRead",
+            "watch",
+            "getqueryresults",
+        ] {
             assert_eq!(id(word), 2, "{word}");
         }
         for word in ["patch", "setMetadata", "SetIAMPolicy", "UpdateSink", "start", "disable"] {

@@ -11,7 +11,9 @@ use event::Col;
 use super::entry::AuditLog;
 use super::principal::{Principal, TARGET};
 use super::resource::short_name;
-use crate::class::{Activity, Status, account_change, authentication, entity_management, group_management, user_access};
+use crate::class::{
+    Activity, Status, account_change, authentication, entity_management, group_management, user_access,
+};
 use crate::json::{Object, Value};
 use crate::row::Row;
 
@@ -30,7 +32,9 @@ impl<'a> Report<'a> {
     /// The parameter called `name`, as an object that holds its value.
     fn parameter(&self, name: &str) -> Option<Object<'a>> {
         let parameters = self.event?.get("parameter")?.as_array()?;
-        let is_named = |parameter: &Object<'a>| parameter.get("name").and_then(|value| value.as_str()).is_some_and(|found| found == name);
+        let is_named = |parameter: &Object<'a>| {
+            parameter.get("name").and_then(|value| value.as_str()).is_some_and(|found| found == name)
+        };
         parameters.filter_map(|parameter: Value<'a>| parameter.as_object()).find(is_named)
     }
 
@@ -74,16 +78,24 @@ pub(super) fn outcome(log: &AuditLog<'_>) -> Option<Status> {
 
 fn map_login(log: &AuditLog<'_>, report: &Report<'_>, row: &mut Row<'_>) -> Option<Activity> {
     let (activity, is_sign_in) = match log.method_word() {
-        "loginSuccess" | "loginFailure" | "suspiciousLogin" | "suspiciousLoginLessSecureApp"
-        | "suspiciousProgrammaticLogin" | "riskySensitiveActionAllowed" => (authentication::LOGON, true),
+        "loginSuccess"
+        | "loginFailure"
+        | "suspiciousLogin"
+        | "suspiciousLoginLessSecureApp"
+        | "suspiciousProgrammaticLogin"
+        | "riskySensitiveActionAllowed" => (authentication::LOGON, true),
         "loginChallenge" | "loginVerification" => (authentication::PREAUTH, true),
         "logout" => (authentication::LOGOFF, true),
         "2svEnroll" => (account_change::MFA_ENABLE, false),
         "2svDisable" => (account_change::MFA_DISABLE, false),
         "passwordEdit" => (account_change::PASSWORD_CHANGE, false),
         word if word.starts_with("accountDisabled") => (account_change::DISABLE, false),
-        "recoveryEmailEdit" | "recoveryPhoneEdit" | "recoverySecretQaEdit" | "emailForwardingOutOfDomain"
-        | "titaniumEnroll" | "titaniumUnenroll" => (account_change::OTHER, false),
+        "recoveryEmailEdit"
+        | "recoveryPhoneEdit"
+        | "recoverySecretQaEdit"
+        | "emailForwardingOutOfDomain"
+        | "titaniumEnroll"
+        | "titaniumUnenroll" => (account_change::OTHER, false),
         _ => return None,
     };
     let affected = report.text("affected_email_address").or_else(|| caller(log))?;
@@ -98,12 +110,16 @@ fn map_login(log: &AuditLog<'_>, report: &Report<'_>, row: &mut Row<'_>) -> Opti
 
 /// Whether a second factor was used, and how the user signed in.
 fn map_factors(report: &Report<'_>, row: &mut Row<'_>) {
-    let methods = report.parameter("login_challenge_method").and_then(|parameter| parameter.get("multiStrValue"));
+    let methods =
+        report.parameter("login_challenge_method").and_then(|parameter| parameter.get("multiStrValue"));
     let mut methods = methods.and_then(|list| list.as_array()).into_iter().flatten().peekable();
     if report.flag("is_second_factor") == Some(true) {
         row.flag(Col::IsMfa, true);
     } else if methods.peek().is_some() {
-        row.flag(Col::IsMfa, methods.any(|method| method.as_str().is_some_and(|method| is_second_factor(&method))));
+        row.flag(
+            Col::IsMfa,
+            methods.any(|method| method.as_str().is_some_and(|method| is_second_factor(&method))),
+        );
     }
     match report.text("login_type").as_deref() {
         Some("saml") => {
@@ -166,13 +182,24 @@ fn of_admin(word: &str) -> Option<Activity> {
         "unsuspendUser" | "unarchiveUser" => account_change::ENABLE,
         "changePassword" => account_change::PASSWORD_RESET,
         "turnOff2StepVerification" | "unenrollUserFromStrongAuth" => account_change::MFA_DISABLE,
-        "renameUser" | "changePasswordOnNextLogin" | "resetSigninCookies" | "revoke3loToken"
-        | "generate2svScratchCodes" | "revoke2svScratchCodes" | "addRecoveryEmail" | "changeRecoveryEmail"
-        | "addRecoveryPhone" | "changeRecoveryPhone" | "unenrollUserFromTitanium" | "moveUserToOrgUnit" => {
-            account_change::OTHER
+        "renameUser"
+        | "changePasswordOnNextLogin"
+        | "resetSigninCookies"
+        | "revoke3loToken"
+        | "generate2svScratchCodes"
+        | "revoke2svScratchCodes"
+        | "addRecoveryEmail"
+        | "changeRecoveryEmail"
+        | "addRecoveryPhone"
+        | "changeRecoveryPhone"
+        | "unenrollUserFromTitanium"
+        | "moveUserToOrgUnit" => account_change::OTHER,
+        "assignRole" | "grantAdminPrivilege" | "grantDelegatedAdminPrivileges" => {
+            user_access::ASSIGN_PRIVILEGES
         }
-        "assignRole" | "grantAdminPrivilege" | "grantDelegatedAdminPrivileges" => user_access::ASSIGN_PRIVILEGES,
-        "unassignRole" | "revokeAdminPrivilege" | "revokeDelegatedAdminPrivileges" => user_access::REVOKE_PRIVILEGES,
+        "unassignRole" | "revokeAdminPrivilege" | "revokeDelegatedAdminPrivileges" => {
+            user_access::REVOKE_PRIVILEGES
+        }
         "createGroup" => group_management::CREATE,
         "deleteGroup" => group_management::DELETE,
         "addGroupMember" => group_management::ADD_USER,

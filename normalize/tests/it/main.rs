@@ -5,5 +5,4 @@ mod ocsf;
 mod pairs;
 mod records;
 mod reference;
-mod samples;
 mod valid;

@@ -21,6 +21,8 @@ use crate::auth::{Caller, Right};
 pub(crate) struct PushParameters {
     /// The source that is charged with the records; `http` if not given.
     source: Option<String>,
+    /// Where the sender has them from, for dead letters: a file or object; `http` if not given.
+    origin: Option<String>,
     /// The log type, where the records do not show it: `aws_cloudtrail` and so on.
     #[serde(rename = "type")]
     log_type: Option<String>,
@@ -51,13 +53,14 @@ pub(crate) async fn push(
     let source = source_id(wanted.source.as_deref().unwrap_or("http")).map_err(|error| Problem::bad_request(&error))?;
     let log_type: Option<LogType> =
         wanted.log_type.map(|name| name.parse()).transpose().map_err(|error: String| Problem::bad_request(&error))?;
+    let origin: String = wanted.origin.unwrap_or_else(|| "http".into()).chars().take(1024).collect();
     let limits = app.config.limits.clone();
     // The body is the records as they came, compressed or not: the reader looks at their first bytes.
     let batches = super::alerts::blocking(move || {
         let mut reader = RecordReader::new(Box::new(Cursor::new(body)), limits);
         let mut batches = Vec::new();
         while let Some(batch) = reader.next_batch()? {
-            batches.push(batch.finish(source.clone(), log_type, "http".into(), now_us()));
+            batches.push(batch.finish(source.clone(), log_type, origin.clone(), now_us()));
         }
         Ok::<_, ingest::Error>(batches)
     })

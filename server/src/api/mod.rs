@@ -30,12 +30,13 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{Auth, authenticate};
 
-pub(crate) use alerts::{AlertDetail, AlertList};
+pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
-pub(crate) use ingest::Accepted;
+pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
 pub(crate) use rules::RuleList;
-pub(crate) use sources::SourceList;
+pub(crate) use sources::{SourceBody, SourceList};
+pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
 
 /// The description that is served at `/api/v1/openapi.json`.

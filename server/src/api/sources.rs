@@ -33,7 +33,7 @@ pub(crate) struct SourceList {
 }
 
 /// The account of one source: received = rows + dead_letters + duplicates + dropped.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SourceBody {
     pub(crate) source: String,
     /// Records made durable and worked on.

@@ -150,7 +150,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_never_a_batch(batch in batches(), place: prop::sample::Index, bit in 0..8) {
+        fn a_flipped_bit_is_never_a_batch(batch in batches(), place: prop::sample::Index, bit in 0..8_u32) {
             let compression = Compression::default();
             let mut frame = Frame::encode(&batch, &compression).unwrap();
             let place = place.index(frame.meta.len() + frame.data.len());
@@ -159,7 +159,7 @@ mod tests {
                 None => &mut frame.meta[place],
                 Some(place) => &mut frame.data[place],
             };
-            *byte ^= 1 << bit;
+            *byte ^= 1_u8 << bit;
             match decode(&frame, &compression) {
                 Body::Whole(_) => prop_assert!(false, "not found"),
                 Body::Damaged => prop_assert!(in_meta),

@@ -9,9 +9,9 @@ use event::Offset;
 
 use super::active::Active;
 use super::frame_header::{FRAME_HEADER, Kind};
-use super::fs::{Fs, ReadAt};
+use super::fs::{Fs, ReadAt, SegmentFile};
 use super::scan::{Beginning, FIRST_FRAME, Frames, Step, beginning};
-use super::segment_header::{Marker, SEGMENT_HEADER, VERSION, segment_first, segment_name};
+use super::segment_header::{Marker, SegmentHeader, VERSION, segment_first, segment_name};
 use crate::{Error, Result};
 
 /// What opening the log found and did.
@@ -93,27 +93,37 @@ fn made_anew(
     Ok(Recovered { segments, active, head: first, report })
 }
 
+const STAND_IN: &str = "the header is not right; the first frame stands in for it";
+
 /// The length of a segment that another follows; what is wrong with its ends goes into the report.
 fn check_sealed(fs: &dyn Fs, dir: &Path, first: Offset, next: Offset, report: &mut Recovery) -> Result<u64> {
     let path = dir.join(segment_name(first));
     let failed = |source| Error::Io { action: "read", path: path.clone(), source };
     let file = fs.open(&path, false).map_err(failed)?;
     let len = file.len().map_err(failed)?;
-    let mut damaged = |bytes, problem| {
-        report.damage.push(Damage { segment: segment_name(first), bytes, offsets: first..next, problem });
+    let mut damaged = |bytes, offsets, problem| {
+        report.damage.push(Damage { segment: segment_name(first), bytes, offsets, problem });
     };
     let start = beginning(&*file, first).map_err(failed)?;
     let Some(marker) = marker(&path, start)? else {
-        damaged(0..len, "neither the header nor the first frame is right");
+        damaged(0..len, first..next, "neither the header nor the first frame is right");
         return Ok(len);
     };
     if matches!(start, Beginning::FirstFrame(_)) {
-        damaged(0..SEGMENT_HEADER as u64, "the header is not right; the first frame stands in for it");
+        damaged(0..FIRST_FRAME, first..first, STAND_IN);
     }
     let seal = len.saturating_sub(FRAME_HEADER as u64);
-    let step = Frames { file: &*file, marker, limit: len }.step(seal, next).map_err(failed)?;
-    if !matches!(step, Step::Frame(header) if header.kind == Kind::Seal) {
-        damaged(seal..len, "it does not end with a seal that leads to the next segment");
+    let last = Frames { file: &*file, marker, limit: len }.header_at(seal).map_err(failed)?;
+    let end = match last {
+        Some(header) if header.kind == Kind::Seal => Some(header.first),
+        // A segment without frames needs no seal.
+        _ if len == FIRST_FRAME => Some(first),
+        _ => None,
+    };
+    match end {
+        Some(end) if end == next => {}
+        Some(end) => damaged(len..len, end..next, "offsets are missing before the next segment"),
+        None => damaged(seal..len, first..next, "it does not end with a seal"),
     }
     Ok(len)
 }
@@ -159,9 +169,8 @@ fn recover_newest(
         return made_anew(fs, dir, segments, first, report);
     };
     if matches!(start, Beginning::FirstFrame(_)) {
-        let problem = "the header is not right; the first frame stands in for it";
-        let bytes = 0..SEGMENT_HEADER as u64;
-        report.damage.push(Damage { segment: segment_name(first), bytes, offsets: first..first, problem });
+        let (segment, bytes) = (segment_name(first), 0..FIRST_FRAME);
+        report.damage.push(Damage { segment, bytes, offsets: first..first, problem: STAND_IN });
     }
     let scanned = scan(&Frames { file: &*file, marker, limit: len }, first, &mut report.damage)
         .map_err(failed("read"))?;
@@ -169,12 +178,28 @@ fn recover_newest(
         report.torn_bytes += len - scanned.end;
         file.set_len(scanned.end).map_err(failed("cut"))?;
     }
-    // After a kill the frames may be whole and yet only in memory.
+    let header = SegmentHeader { first, marker };
+    write_again(&*file, &header, scanned.unproven..scanned.end).map_err(failed("write"))?;
     file.sync_all().map_err(failed("sync"))?;
     fs.sync_dir(dir).map_err(|source| Error::Io { action: "sync", path: dir.to_owned(), source })?;
     segments.insert(first, scanned.end);
     let active = Active { first, marker, file, end: scanned.end, sealed: scanned.sealed };
     Ok(Recovered { segments, active, head: scanned.next, report })
+}
+
+/// After a kill the last group may be whole and yet only in memory; after a failed sync the system
+/// may even believe that it is on the disk. Writing it once more makes the next sync an honest one.
+fn write_again(file: &dyn SegmentFile, header: &SegmentHeader, bytes: Range<u64>) -> std::io::Result<()> {
+    file.write_all_at(&[&header.encode()], 0)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = bytes.start;
+    while at < bytes.end {
+        buffer.truncate(usize::try_from(bytes.end - at).unwrap_or(usize::MAX));
+        file.read_exact_at(&mut buffer, at)?;
+        file.write_all_at(&[&buffer], at)?;
+        at += buffer.len() as u64;
+    }
+    Ok(())
 }
 
 fn is_zero(file: &dyn ReadAt, len: u64) -> std::io::Result<bool> {
@@ -193,13 +218,15 @@ fn is_zero(file: &dyn ReadAt, len: u64) -> std::io::Result<bool> {
 
 struct Scanned {
     end: u64,
+    /// Below this position, a later frame says that it was synced.
+    unproven: u64,
     next: Offset,
     sealed: bool,
 }
 
 /// Reads the frames up to the torn tail, if there is one.
 fn scan(frames: &Frames<'_>, first: Offset, damage: &mut Vec<Damage>) -> std::io::Result<Scanned> {
-    let mut found = Scanned { end: FIRST_FRAME, next: first, sealed: true };
+    let mut found = Scanned { end: FIRST_FRAME, unproven: FIRST_FRAME, next: first, sealed: true };
     while found.end < frames.limit {
         let (at, due) = (found.end, found.next);
         let step = frames.step(at, due)?;
@@ -209,6 +236,7 @@ fn scan(frames: &Frames<'_>, first: Offset, damage: &mut Vec<Damage>) -> std::io
             found.end = at + header.frame_len();
             found.next = header.next();
             found.sealed = header.kind == Kind::Seal;
+            found.unproven = header.durable.clamp(found.unproven, at);
             continue;
         }
         if !frames.was_durable(at, due)? {

@@ -115,7 +115,7 @@ impl Frames<'_> {
     }
 
     /// The right header at `at` whose frame ends within the limit, if there is one.
-    fn header_at(&self, at: u64) -> io::Result<Option<FrameHeader>> {
+    pub(super) fn header_at(&self, at: u64) -> io::Result<Option<FrameHeader>> {
         if self.limit.saturating_sub(at) < FRAME_HEADER as u64 {
             return Ok(None);
         }

@@ -69,7 +69,10 @@ impl Checker<'_> {
         }
         let present = |names: &[String]| names.iter().filter(|name| value.contains_key(*name)).count();
         if !shape.at_least_one.is_empty() && present(&shape.at_least_one) == 0 {
-            self.report(path, format!("`{}` needs at least one of {}", shape.name, shape.at_least_one.join(", ")));
+            self.report(
+                path,
+                format!("`{}` needs at least one of {}", shape.name, shape.at_least_one.join(", ")),
+            );
         }
         if !shape.just_one.is_empty() && present(&shape.just_one) != 1 {
             self.report(path, format!("`{}` needs just one of {}", shape.name, shape.just_one.join(", ")));

@@ -92,7 +92,10 @@ impl Sources {
         let mut constraints = Json::new();
         for link in chain(family, name) {
             merge(&mut attributes, &self.own_attributes(link));
-            merge(&mut constraints, link.get("constraints").and_then(Value::as_object).unwrap_or(&Json::new()));
+            merge(
+                &mut constraints,
+                link.get("constraints").and_then(Value::as_object).unwrap_or(&Json::new()),
+            );
         }
         let list = |key: &str| -> Vec<String> {
             let names = constraints.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -102,7 +105,10 @@ impl Sources {
             name: name.to_owned(),
             at_least_one: list("at_least_one"),
             just_one: list("just_one"),
-            attributes: attributes.iter().map(|(name, own)| (name.clone(), self.attribute(name, own))).collect(),
+            attributes: attributes
+                .iter()
+                .map(|(name, own)| (name.clone(), self.attribute(name, own)))
+                .collect(),
         }
     }
 
@@ -128,7 +134,9 @@ impl Sources {
         let of = |key: &str| own.get(key).or_else(|| known.get(key));
         let mut values = BTreeSet::new();
         for source in [known, own] {
-            values.extend(source.get("enum").and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned());
+            values.extend(
+                source.get("enum").and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned(),
+            );
         }
         Attribute {
             required: own["requirement"] == "required",

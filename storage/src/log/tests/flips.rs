@@ -146,27 +146,33 @@ fn a_newer_version_changes_nothing() {
 
 #[test]
 fn frames_inside_records_are_not_taken_for_frames() {
-    // A whole segment as a record, and damage right before it.
+    // The beginning of a segment as a record, and damage right before it.
     let (files, _) = closed_log(&mut Rng(13));
-    let planted = files[0].1.clone();
+    let planted = files[0].1[..900].to_vec();
+    assert_eq!(decode_frames(&planted, |_| {}).refused, None);
     let disk = Disk::default();
     let mut session = Session::open(&disk).unwrap();
     let mut builder = event::RawBatchBuilder::with_capacity(0);
     assert!(builder.push(event::RawRecord { bytes: &planted, number: 0, reject: None }));
     let hostile = builder.finish(event::SourceId::new("a"), None, String::new(), 0);
-    session.append(&[super::batch(1, 1, 0), hostile, super::batch(2, 1, 0)]).into_iter().for_each(|answer| {
+    for answer in session.append(&[super::batch(1, 1, 0), hostile, super::batch(2, 1, 0)]) {
         answer.unwrap();
-    });
+    }
     session.close();
     let mut files = disk.files();
-    // The header of the frame that holds it.
-    let marker = files[0].1[24..40].to_vec();
-    let second = memchr::memmem::find_iter(&files[0].1, &marker).nth(2);
-    let (file, at) = match second {
-        Some(at) => (0, at),
-        None => (1, 64),
-    };
-    files[file].1[at + 40] ^= 1;
+    let mut damaged = 0;
+    for (_, content) in &mut files {
+        if let Some(at) = memchr::memmem::find(content, &planted) {
+            // The last byte of the frame's meta: there is no way to the record but by its length.
+            content[at - 1] ^= 1;
+            // The frame's header, which has the length.
+            let marker = content[24..40].to_vec();
+            let header = memchr::memmem::rfind(&content[..at], &marker).unwrap();
+            content[header + 64] ^= 1;
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
     let session = Session::open(&Disk::with_files(files)).unwrap();
     let mut reader = session.reader(0).unwrap();
     let mut sources = Vec::new();

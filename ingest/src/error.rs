@@ -1,0 +1,119 @@
+//! What can go wrong before there are bytes. What is wrong with the bytes themselves is told by rejects.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use event::Fate;
+
+/// Why an input could not be found or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A path names nothing. Mend: check the path.
+    #[error("no file or folder `{}`", path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A glob pattern, folder or prefix holds no file. Mend: check it; files whose names begin with a
+    /// dot are skipped.
+    #[error("no file matches `{pattern}`")]
+    NoMatch {
+        /// The pattern, folder or address as given.
+        pattern: String,
+    },
+    /// A glob pattern is malformed.
+    #[error("`{pattern}` is no glob pattern: {problem}")]
+    BadPattern {
+        /// The pattern as given.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An address cannot be understood.
+    #[error(
+        "`{address}` is no address that can be read: {problem}; use s3://, gs://, az://, abfss:// or file://"
+    )]
+    BadAddress {
+        /// The address as given.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file or folder exists but cannot be opened or read. Mend: permissions, disk.
+    #[error("cannot read `{}`", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An object store refused or could not be reached. Mend: credentials, region, network.
+    #[error("cannot read `{address}`")]
+    Store {
+        /// The address of the store, prefix or object.
+        address: String,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// Reading broke off; records before this point were handed over.
+    #[error("reading broke off at byte {at}")]
+    Read {
+        /// How many bytes had been read.
+        at: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The reader itself failed: a defect to report.
+    #[error("the reader of `{origin}` failed; please report it")]
+    ReaderFailed {
+        /// What was being read.
+        origin: String,
+    },
+}
+
+impl Error {
+    /// What to do about it: transient trouble of disks and networks is worth another try.
+    pub fn fate(&self) -> Fate {
+        let retry = Fate::Retry { after: Duration::from_secs(5) };
+        match self {
+            Self::File { source, .. } | Self::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
+                    Fate::Reject
+                }
+                _ => retry,
+            },
+            Self::Store { source, .. } => match source {
+                object_store::Error::Generic { .. } | object_store::Error::JoinError { .. } => retry,
+                _ => Fate::Reject,
+            },
+            _ => Fate::Reject,
+        }
+    }
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_passing_trouble_is_tried_again() {
+        let store = |source| Error::Store { address: "s3://logs/a".into(), source };
+        let offline =
+            store(object_store::Error::Generic { store: "S3", source: "connection refused".into() });
+        assert_eq!(offline.fate(), Fate::Retry { after: Duration::from_secs(5) });
+        assert_eq!(offline.to_string(), "cannot read `s3://logs/a`");
+        assert_eq!(
+            store(object_store::Error::NotFound { path: "a".into(), source: "404".into() }).fate(),
+            Fate::Reject
+        );
+        let read = |kind: io::ErrorKind| Error::Read { at: 7, source: kind.into() };
+        assert_eq!(read(io::ErrorKind::PermissionDenied).fate(), Fate::Reject);
+        assert_eq!(read(io::ErrorKind::ConnectionReset).fate(), offline.fate());
+        assert_eq!(Error::NotFound { path: "a/b".into() }.to_string(), "no file or folder `a/b`");
+    }
+}
