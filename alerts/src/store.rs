@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::state::{State, Txn, rusqlite};
+use storage::state_table::{StateColumn, StateTable};
 
 use crate::alert::severity_name;
 use crate::page::{AlertFilter, AlertPage, Cursor};
@@ -323,4 +324,39 @@ fn to_json<T: Serialize>(id: &AlertId, value: &T) -> Result<String> {
 
 fn from_json<T: serde::de::DeserializeOwned>(id: &AlertId, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|source| Error::Damaged { id: id.to_string(), source })
+}
+
+/// The table `alerts` as SQL shows it.
+pub fn state_table() -> StateTable {
+    use StateColumn::{Integer, Text, Time};
+    StateTable {
+        name: "alerts",
+        sql: "SELECT id, rule_id, title, level, severity_id, severity, status, verdict, reason, time_us AS time, \
+              created_us AS created, updated_us AS updated, provider, actor, account, address, operation, event_uid, \
+              tags, entities, evidence, description FROM alerts",
+        columns: &[
+            ("id", Text),
+            ("rule_id", Text),
+            ("title", Text),
+            ("level", Text),
+            ("severity_id", Integer),
+            ("severity", Text),
+            ("status", Text),
+            ("verdict", Text),
+            ("reason", Text),
+            ("time", Time),
+            ("created", Time),
+            ("updated", Time),
+            ("provider", Text),
+            ("actor", Text),
+            ("account", Text),
+            ("address", Text),
+            ("operation", Text),
+            ("event_uid", Text),
+            ("tags", Text),
+            ("entities", Text),
+            ("evidence", Text),
+            ("description", Text),
+        ],
+    }
 }

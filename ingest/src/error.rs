@@ -84,10 +84,10 @@ impl Error {
                 }
                 _ => retry,
             },
-            Self::Store { source, .. } => match source {
-                object_store::Error::Generic { .. } | object_store::Error::JoinError { .. } => retry,
-                _ => Fate::Reject,
-            },
+            Self::Store {
+                source: object_store::Error::Generic { .. } | object_store::Error::JoinError { .. },
+                ..
+            } => retry,
             _ => Fate::Reject,
         }
     }

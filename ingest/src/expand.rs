@@ -96,8 +96,8 @@ fn expand_path(path: &str, inputs: &mut Vec<Input>) -> Result<()> {
         .map_err(|error| Error::BadPattern { pattern: path.to_owned(), problem: error.to_string() })?;
     let before = inputs.len();
     for matched in matches {
-        let matched = matched
-            .map_err(|error| Error::File { path: error.path().to_owned(), source: error.into_error() })?;
+        let matched =
+            matched.map_err(|error| Error::File { path: error.path().to_owned(), source: error.into() })?;
         if matched.is_dir() {
             inputs.extend(folder::files(&matched)?.into_iter().map(Input::File));
         } else {

@@ -126,3 +126,134 @@ fn push(batch: &mut RawBatchBuilder, record: RawRecord<'_>) {
     let fits = batch.push(record);
     debug_assert!(fits, "a batch of at most 1 GiB takes a record of at most 1 GiB");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor, Write};
+
+    use event::{RawBatch, SourceId};
+
+    use super::*;
+
+    fn finish(batch: RawBatchBuilder) -> RawBatch {
+        batch.finish(SourceId::new("test"), None, "test".into(), 0)
+    }
+
+    /// The records of `input`; of a reject its reason.
+    fn read(input: Vec<u8>, limits: Limits) -> Vec<String> {
+        let mut reader = RecordReader::new(Box::new(Cursor::new(input)), limits);
+        let mut records = Vec::new();
+        while let Some(batch) = reader.next_batch().unwrap() {
+            for record in finish(batch).records() {
+                assert_eq!(record.number, records.len() as u64);
+                records.push(
+                    record.reject.map_or_else(|| String::from_utf8(record.bytes.into()).unwrap(), Into::into),
+                );
+            }
+        }
+        assert!(reader.next_batch().unwrap().is_none());
+        records
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_records_are_read() {
+        let records = read(gzip("{\"Records\":[{\"a\":1},{\"a\":2}]}"), Limits::default());
+        assert_eq!(records, ["{\"a\":1}", "{\"a\":2}"]);
+        assert!(read(Vec::new(), Limits::default()).is_empty());
+        assert!(read(gzip(""), Limits::default()).is_empty());
+    }
+
+    #[test]
+    fn damage_is_the_last_reject() {
+        let mut bytes = gzip("{\"a\":1}\n{\"a\":2}\n");
+        let sum = bytes.len() - 8;
+        bytes[sum] ^= 1;
+        let records = read(bytes.clone(), Limits::default());
+        assert_eq!(records[..2], ["{\"a\":1}", "{\"a\":2}"]);
+        assert!(
+            records[2].starts_with("torn_input: the gzip stream is damaged at compressed byte"),
+            "{}",
+            records[2]
+        );
+        assert!(
+            records[2].ends_with("incorrect data check; the records before it were delivered"),
+            "{}",
+            records[2]
+        );
+        assert_eq!(records.len(), 3);
+        bytes.truncate(20);
+        let records = read(bytes, Limits::default());
+        assert_eq!(records[0], "{\"a\":1}");
+        assert_eq!(records[1], "torn_input: the record that begins at byte 8 has no end");
+        assert!(records[2].contains("compressed byte 20: it breaks off"), "{}", records[2]);
+    }
+
+    #[test]
+    fn foreign_input_is_one_reject() {
+        let zip = [&b"PK\x03\x04"[..], &b"{\"a\":1}\n".repeat(100_000)].concat();
+        let records = read(zip, Limits::default());
+        assert_eq!(records, ["not_json: this is a zip archive; give JSON text, plain or as gzip or zstd"]);
+        let twice = read(gzip("BZh"), Limits::default());
+        assert_eq!(twice, ["not_json: bzip2 inside gzip; only one layer is taken off"]);
+    }
+
+    #[test]
+    fn batches_keep_to_their_limits() {
+        let limits = Limits { batch_bytes: 100, batch_records: 7, ..Limits::default() };
+        let text = "{\"a\":1}\n".repeat(50) + &format!("{{\"b\":\"{}\"}}\n", "x".repeat(95)).repeat(3);
+        let mut reader = RecordReader::new(Box::new(Cursor::new(text.into_bytes())), limits);
+        let mut sizes = Vec::new();
+        while let Some(batch) = reader.next_batch().unwrap() {
+            sizes.push(batch.len());
+        }
+        assert_eq!(sizes, [7, 7, 7, 7, 7, 7, 7, 2, 1, 1]);
+        assert_eq!(reader.bytes_read(), 50 * 8 + 3 * 104);
+    }
+
+    /// Gives one piece a read, then fails.
+    struct Pieces(Vec<&'static str>, bool);
+
+    impl Read for Pieces {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.0.pop() {
+                Some(piece) => (&mut &mut *out).write(piece.as_bytes()),
+                None if self.1 => Err(io::ErrorKind::ConnectionReset.into()),
+                None => Ok(0),
+            }
+        }
+    }
+
+    #[test]
+    fn a_live_source_is_not_waited_for() {
+        let pieces = || Box::new(Pieces(vec!["{\"c\":3}", "\":2}\n", "{\"b", "{\"first\":1}\n"], false));
+        let sizes = |mut reader: RecordReader| {
+            std::iter::from_fn(|| reader.next_batch().unwrap().map(|batch| batch.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(RecordReader::new(pieces(), Limits::default())), [3]);
+        assert_eq!(sizes(RecordReader::new(pieces(), Limits::default()).live()), [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_comes_before_a_failed_read_is_handed_over() {
+        let pieces = Pieces(vec!["{\"c\"", "{\"first\":1}\n{\"b\":2}\n"], true);
+        let mut reader = RecordReader::new(Box::new(pieces), Limits::default());
+        assert_eq!(reader.next_batch().unwrap().map(|batch| batch.len()), Some(2));
+        let error = reader.next_batch().unwrap_err();
+        assert_eq!(error.to_string(), "reading broke off at byte 24");
+        assert!(reader.next_batch().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_body_is_split_as_a_stream_is() {
+        let body = format!("{{\"value\":[{}]}}", vec!["{\"a\":\"x\"}"; 60_000].join(","));
+        let batch = finish(split_body(body.as_bytes(), &Limits::default()));
+        assert_eq!(batch.len(), 60_000);
+        assert!(batch.records().all(|record| record.bytes == b"{\"a\":\"x\"}" && record.reject.is_none()));
+    }
+}

@@ -79,15 +79,18 @@ impl<'a> Value<'a> {
         Self { text, tokens, at: 0 }
     }
 
+    #[inline]
     fn token(&self) -> Token {
         self.tokens.get(self.at)
     }
 
     /// The text exactly as it stands in the record.
+    #[inline]
     pub(crate) fn raw(&self) -> &'a str {
         self.token().slice(self.text)
     }
 
+    #[inline]
     pub(crate) fn is_null(&self) -> bool {
         self.token().kind == Kind::Null
     }
@@ -96,6 +99,7 @@ impl<'a> Value<'a> {
         matches!(self.token().kind, Kind::Text | Kind::EscapedText)
     }
 
+    #[inline]
     pub(crate) fn as_str(&self) -> Option<Cow<'a, str>> {
         let token = self.token();
         let inner = token.inside_quotes(self.text);
@@ -107,6 +111,7 @@ impl<'a> Value<'a> {
     }
 
     /// The text of a string, number or boolean; `None` for null, objects and arrays.
+    #[inline]
     pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
         match self.token().kind {
             Kind::Number | Kind::True | Kind::False => Some(Cow::Borrowed(self.raw())),
@@ -115,6 +120,7 @@ impl<'a> Value<'a> {
     }
 
     /// As [`text`](Self::text), but `None` for the empty string too.
+    #[inline]
     pub(crate) fn filled_text(&self) -> Option<Cow<'a, str>> {
         self.text().filter(|text| !text.is_empty())
     }
@@ -155,11 +161,13 @@ impl<'a> Value<'a> {
         if self.token().kind == Kind::Number { self.raw().parse().ok() } else { None }
     }
 
+    #[inline]
     pub(crate) fn as_object(&self) -> Option<Object<'a>> {
         (self.token().kind == Kind::Object).then_some(Object { value: *self })
     }
 
     /// The elements of an array.
+    #[inline]
     pub(crate) fn as_array(&self) -> Option<Elements<'a>> {
         let token = self.token();
         (token.kind == Kind::Array).then_some(Elements {
@@ -171,6 +179,7 @@ impl<'a> Value<'a> {
 
     /// The value as JSON text without blanks between tokens, each key once, valid for the strictest
     /// reader. Borrowed where the record was written like that, which clouds do.
+    #[inline]
     pub(crate) fn compact(&self) -> Cow<'a, str> {
         if self.tokens.is_compact() {
             return Cow::Borrowed(self.raw());
@@ -208,6 +217,7 @@ impl<'a> Value<'a> {
 
 impl<'a> Object<'a> {
     /// The members in the order of the record, each key once.
+    #[inline]
     pub(crate) fn members(&self) -> Members<'a> {
         let token = self.value.token();
         Members { value: self.value, at: self.value.at + 1, end: token.next as usize }
@@ -257,6 +267,7 @@ pub(crate) struct Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = Member<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Member<'a>> {
         while self.at < self.end {
             let key = self.value.tokens.get(self.at);
@@ -284,6 +295,7 @@ pub(crate) struct Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         if self.at >= self.end {
             return None;

@@ -1,5 +1,7 @@
 //! The row that a mapping fills.
 
+use std::borrow::Cow;
+
 use event::{Col, EventBuilder, JsonText};
 
 use crate::class::{Activity, Severity, Status};
@@ -24,7 +26,6 @@ pub(crate) struct Row<'b> {
 pub(crate) struct RowScratch {
     /// An object under construction: `{` and members.
     unmapped: String,
-    name: String,
 }
 
 impl<'b> Row<'b> {
@@ -49,10 +50,12 @@ impl<'b> Row<'b> {
         }
     }
 
+    #[inline]
     pub(crate) fn int(&mut self, col: Col, value: i32) {
         self.cells.int(col, value);
     }
 
+    #[inline]
     pub(crate) fn long(&mut self, col: Col, value: i64) {
         self.cells.long(col, value);
     }
@@ -81,12 +84,14 @@ impl<'b> Row<'b> {
     }
 
     /// Whether the column has a value.
+    #[inline]
     pub(crate) fn has(&self, col: Col) -> bool {
         self.cells.has(col)
     }
 
     /// Sets a label or text column to a scalar, verbatim. What is no scalar, or comes when the column
     /// has its value, is kept under `unmapped`. Null is nothing.
+    #[inline]
     pub(crate) fn put(&mut self, col: Col, path: &str, member: &Member<'_>) {
         match member.value.text() {
             Some(text) if !self.cells.has(col) => self.cells.text(col, &text),
@@ -95,6 +100,7 @@ impl<'b> Row<'b> {
     }
 
     /// As [`put`](Self::put), but an empty string is nothing.
+    #[inline]
     pub(crate) fn put_filled(&mut self, col: Col, path: &str, member: &Member<'_>) {
         if member.value.raw() != "\"\"" {
             self.put(col, path, member);
@@ -102,6 +108,7 @@ impl<'b> Row<'b> {
     }
 
     /// Sets a JSON column to the value as compact JSON, of whatever type.
+    #[inline]
     pub(crate) fn put_json(&mut self, col: Col, path: &str, member: &Member<'_>) {
         if self.cells.has(col) {
             self.keep(path, member);
@@ -111,6 +118,7 @@ impl<'b> Row<'b> {
     }
 
     /// Sets a true-or-false column from a boolean or its text; anything else is kept.
+    #[inline]
     pub(crate) fn put_flag(&mut self, col: Col, path: &str, member: &Member<'_>) {
         match member.value.boolean() {
             Some(flag) if !self.cells.has(col) => self.cells.flag(col, flag),
@@ -128,6 +136,7 @@ impl<'b> Row<'b> {
 
     /// Sets a time column from any form that [`crate::time::of_value`] reads; anything else is kept.
     /// Not for [`Col::Time`], whose absence rejects the record.
+    #[inline]
     pub(crate) fn put_time(&mut self, col: Col, path: &str, member: &Member<'_>) {
         match crate::time::of_value(&member.value) {
             Ok(micros) if !self.cells.has(col) => self.cells.time(col, micros),
@@ -136,17 +145,23 @@ impl<'b> Row<'b> {
     }
 
     /// Keeps a member that no column takes under `unmapped`, named `path.key`. Null is nothing.
+    #[inline]
     pub(crate) fn keep(&mut self, path: &str, member: &Member<'_>) {
-        self.keep_value(path, &member.key, &member.value);
+        match &member.key {
+            // A key without escapes stands in JSON as it is.
+            Cow::Borrowed(key) if !member.value.is_null() => {
+                self.unmapped_name(path, |unmapped| unmapped.push_str(key));
+                member.value.write(&mut JsonText::new(&mut self.scratch.unmapped));
+            }
+            key => self.keep_value(path, key, &member.value),
+        }
     }
 
     /// As [`keep`](Self::keep), for a value with a name of its own.
     pub(crate) fn keep_value(&mut self, path: &str, key: &str, value: &Value<'_>) {
-        if value.is_null() {
-            return;
+        if !value.is_null() {
+            value.write(&mut self.unmapped_member(path, key));
         }
-        let mut json = self.unmapped_member(path, key);
-        value.write(&mut json);
     }
 
     /// As [`keep`](Self::keep), for text.
@@ -161,24 +176,30 @@ impl<'b> Row<'b> {
 
     /// Writes the name of a new member of `unmapped`; its value must follow.
     fn unmapped_member(&mut self, path: &str, key: &str) -> JsonText<'_> {
-        let RowScratch { unmapped, name } = &mut *self.scratch;
-        if unmapped.is_empty() {
-            unmapped.push('{');
+        self.unmapped_name(path, |unmapped| {
+            let quote = unmapped.len();
+            JsonText::new(unmapped).text(key);
+            // The quotes are about the whole name.
+            unmapped.remove(quote);
+            unmapped.pop();
+        });
+        JsonText::new(&mut self.scratch.unmapped)
+    }
+
+    /// Writes `"path.key":`, of which `write_key` writes the key.
+    fn unmapped_name(&mut self, path: &str, write_key: impl FnOnce(&mut String)) {
+        let unmapped = &mut self.scratch.unmapped;
+        unmapped.push_str(if unmapped.is_empty() { "{\"" } else { ",\"" });
+        if !path.is_empty() {
+            unmapped.push_str(path);
+            unmapped.push('.');
         }
-        let mut json = JsonText::new(unmapped);
-        if path.is_empty() {
-            json.key(key);
-        } else {
-            name.clear();
-            name.push_str(path);
-            name.push('.');
-            name.push_str(key);
-            json.key(name);
-        }
-        json
+        write_key(unmapped);
+        unmapped.push_str("\":");
     }
 
     /// Sets the class, category, activity and type columns.
+    #[inline]
     pub(crate) fn class(&mut self, activity: &Activity) {
         self.class_named(activity, activity.activity_name);
     }
@@ -197,12 +218,14 @@ impl<'b> Row<'b> {
     }
 
     /// Sets the severity columns.
+    #[inline]
     pub(crate) fn severity(&mut self, severity: Severity) {
         self.int(Col::SeverityId, severity.id());
         self.text(Col::Severity, severity.name());
     }
 
     /// Sets the status columns; `status_code` and `status_detail` are the mapping's own.
+    #[inline]
     pub(crate) fn status(&mut self, status: Status) {
         self.int(Col::StatusId, status.id());
         self.text(Col::Status, status.name());

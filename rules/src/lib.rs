@@ -1,5 +1,7 @@
 //! Sigma rules over batches of events: parse, check, compile, match.
 
+mod nearest;
+mod report;
 mod sigma;
 
 use event::{Diagnostic, EventBatch};

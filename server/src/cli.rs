@@ -270,7 +270,7 @@ pub(crate) struct Sources {
 /// `deadletters`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// List dead letters in the order of arrival.
+    /// List dead letters, newest first.
     List {
         #[command(flatten)]
         which: WhichDeadLetters,

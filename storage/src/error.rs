@@ -226,8 +226,20 @@ impl Error {
                 Fate::Retry { after: *retry_after }
             }
             Self::ObjectStore(_) => Fate::Retry { after: Duration::from_secs(1) },
+            Self::Sqlite(error) => sqlite_fate(error),
             Self::BatchTooLarge { .. } | Self::BatchEmpty => Fate::Reject,
             _ => Fate::Stop,
         }
+    }
+}
+
+/// Another process at the file, such as a backup tool, and a full disk pass.
+fn sqlite_fate(error: &rusqlite::Error) -> Fate {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            Fate::Retry { after: Duration::from_millis(100) }
+        }
+        Some(rusqlite::ErrorCode::DiskFull) => Fate::Retry { after: Duration::from_secs(1) },
+        _ => Fate::Stop,
     }
 }

@@ -8,6 +8,7 @@ pub mod log;
 pub mod position;
 pub mod seen;
 pub mod state;
+pub mod state_table;
 pub mod table;
 
 pub use error::{Error, Result};

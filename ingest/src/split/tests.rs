@@ -287,11 +287,11 @@ fn too_large_records_are_cut_and_the_rest_goes_on() {
                     "{\"b\":1}".to_owned(),
                     format!(
                         "too_large: 208 bytes, limit 100 bytes; the first 100 bytes are kept <- {}",
-                        &large[..100]
+                        large.get(..100).unwrap()
                     ),
                     format!(
                         "too_large: 300 bytes, limit 100 bytes; the first 100 bytes are kept <- {}",
-                        &line[..100]
+                        line.get(..100).unwrap()
                     ),
                     "{\"c\":2}".to_owned(),
                 ]
@@ -320,11 +320,7 @@ fn deep_nesting_is_linear() {
     let deep = "{\"a\":".repeat(100_000);
     let pieces = split_in_steps(format!("{deep}\n{{\"b\":1}}").as_bytes(), 1_000, LIMIT);
     assert_eq!(pieces.len(), 2);
-    assert!(
-        pieces[0].starts_with("too_deep: more than 128 levels at byte 640 of the input"),
-        "{}",
-        &pieces[0][..99]
-    );
+    assert!(pieces[0].starts_with("too_deep: more than 128 levels at byte 640 of the input"));
     // Each line could be the start of a record, or go on with the one before.
     let lines = "{\"a\":[\n".repeat(20_000);
     assert_eq!(split_in_steps(lines.as_bytes(), 1 << 16, LIMIT).len(), 20_000);
@@ -381,7 +377,7 @@ fn shape() -> impl Strategy<Value = (String, Vec<String>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn every_shape_gives_exactly_its_records(shapes in prop::collection::vec(shape(), 1..4), step in 1..300_usize) {

@@ -145,7 +145,9 @@ fn each<'a>(object: &Object<'a>, mut visit: impl FnMut(&Member<'a>)) {
 /// OCSF `user.type_id`. AWS has more kinds of identity; a role's session may be a person or a machine.
 pub(super) fn type_id(kind: &str) -> i32 {
     match kind {
-        "IAMUser" | "FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser" | "Directory" => 1,
+        "IAMUser" | "FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser" | "Directory" => {
+            1
+        }
         "Root" => 2,
         "AWSService" => 4,
         "" | "Unknown" => 0,

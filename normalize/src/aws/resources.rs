@@ -37,22 +37,28 @@ fn resource_uid<'a>(resource: &Object<'a>) -> Option<Value<'a>> {
 fn write_listed(resource: &Object<'_>, json: &mut JsonText<'_>) {
     json.begin_object();
     for member in resource.members() {
-        let Some(text) = member.value.text() else { continue };
+        let value = member.value;
         match member.key.as_ref() {
-            "ARN" | "arn" => json.text_member("uid", &text),
-            // All objects whose ARN begins so.
-            "ARNPrefix" => json.text_member("name", &text),
-            "type" => json.text_member("type", &text),
+            _ if value.is_null() => {}
             "accountId" => {
                 json.key("owner");
                 json.begin_object();
                 json.key("account");
                 json.begin_object();
-                json.text_member("uid", &text);
+                json.key("uid");
+                value.write(json);
                 json.end_object();
                 json.end_object();
             }
-            other => json.text_member(other, &text),
+            key => {
+                json.key(match key {
+                    "ARN" | "arn" => "uid",
+                    // All objects whose ARN begins so.
+                    "ARNPrefix" => "name",
+                    other => other,
+                });
+                value.write(json);
+            }
         }
     }
     json.end_object();

@@ -17,9 +17,9 @@ use super::outcome::{self, Outcome};
 use super::resource_id::ResourceId;
 use super::{address, claims, role_assignment, verb};
 use crate::class::Severity;
-use crate::json::Object;
+use crate::json::{Object, Value};
 use crate::reason::MapError;
-use crate::row::Row;
+use crate::row::{Row, UNKNOWN};
 
 pub(crate) use super::activity_fields::FIELDS;
 
@@ -43,6 +43,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     let micros = fields.put_time(row, &["eventTimestamp", "time", "timeGenerated"])?;
     let operation = fields.first(&["operationNameValue", "operationName"]).unwrap_or_default();
     row.text_if(Col::ApiOperation, Some(&operation));
+    row.text(Col::ApiOperation, UNKNOWN);
     let resource_id = map_resource(&mut fields, &details, row);
     map_service(&mut fields, &operation, &resource_id, row);
     let outcome = outcome::map(&mut fields, &mut details, row);
@@ -145,11 +146,11 @@ fn map_service(fields: &mut Fields<'_>, operation: &str, resource_id: &str, row:
 /// Who called, and from where.
 fn map_actor(fields: &mut Fields<'_>, row: &mut Row<'_>) -> claims::Actor {
     let authorization = either(fields, ["authorization", "authorizationD"]);
-    let mut principal_type = None;
+    let evidence = |key| authorization.object()?.at(&["evidence", key])?.filled_text();
+    let principal_type = evidence("principalType");
     if let Some(value) = authorization.value() {
-        row.json(Col::ActorAuthorizations, |json| value.write(json));
-        let evidence = authorization.object().and_then(|object| object.at(&["evidence", "principalType"]));
-        principal_type = evidence.and_then(|value| value.filled_text());
+        let role = evidence("role").or_else(|| authorization.object()?.get("role")?.filled_text());
+        write_authorization(&value, role.as_deref(), evidence("roleDefinitionId").as_deref(), row);
     }
     let caller = fields.text("caller");
     let token = either(fields, ["claims", "claimsD"]);
@@ -175,6 +176,28 @@ fn map_actor(fields: &mut Fields<'_>, row: &mut Row<'_>) -> claims::Actor {
     request.keep(row);
     token.keep(row);
     actor
+}
+
+/// The role that allowed the call, as OCSF's `authorization.policy`, with Azure's own words as its data.
+fn write_authorization(value: &Value<'_>, role: Option<&str>, role_id: Option<&str>, row: &mut Row<'_>) {
+    row.json(Col::ActorAuthorizations, |json| {
+        json.begin_array();
+        json.item();
+        json.begin_object();
+        json.key("policy");
+        json.begin_object();
+        json.text_member("type", "Azure RBAC");
+        for (name, text) in [("name", role), ("uid", role_id)] {
+            if let Some(text) = text {
+                json.text_member(name, text);
+            }
+        }
+        json.key("data");
+        value.write(json);
+        json.end_object();
+        json.end_object();
+        json.end_array();
+    });
 }
 
 /// The class, and the bodies of the call that decide it for changes of rights.
@@ -231,15 +254,12 @@ fn map_severity(fields: &Fields<'_>, details: &Fields<'_>, row: &mut Row<'_>) {
 
 fn map_metadata(fields: &mut Fields<'_>, details: &mut Fields<'_>, row: &mut Row<'_>) {
     details.put(row, Col::MetadataProductFeatureName, &["eventCategory"]);
-    let category = fields.first(&["categoryValue", "category"]).unwrap_or_default();
     // The older stream has the kind of operation there, of an administrative event.
-    row.text_if(
-        Col::MetadataProductFeatureName,
-        Some(match category.as_ref() {
-            "Write" | "Delete" | "Action" => "Administrative",
-            other => other,
-        }),
-    );
+    if let Some("Write" | "Delete" | "Action") = fields.peek("category").as_deref() {
+        row.text(Col::MetadataProductFeatureName, "Administrative");
+    } else if let Some(category) = fields.first(&["categoryValue", "category"]) {
+        row.text(Col::MetadataProductFeatureName, &category);
+    }
     row.text(Col::MetadataLogName, "AzureActivity");
     row.text(Col::MetadataProductName, "Azure Activity Log");
     row.text(Col::MetadataProductVendorName, "Microsoft");
@@ -250,11 +270,15 @@ fn map_metadata(fields: &mut Fields<'_>, details: &mut Fields<'_>, row: &mut Row
 
 /// The event in words: its description, else the operation's name in plain language.
 fn map_message(fields: &mut Fields<'_>, details: &mut Fields<'_>, operation: &str, row: &mut Row<'_>) {
-    details.forget_repeats(&["message"], operation);
     fields.put(row, Col::Message, &["description", "resultDescription"]);
     if !row.has(Col::Message) {
         let words = fields.localized("operationName").or_else(|| fields.text("operationName"));
         row.text_if(Col::Message, words);
     }
-    details.put(row, Col::Message, &["title", "message"]);
+    details.put(row, Col::Message, &["title"]);
+    // Mostly the name of the operation once more.
+    details.forget_repeats(&["message"], operation);
+    if details.peek("message").is_some_and(|message| !message.eq_ignore_ascii_case(operation)) {
+        details.put(row, Col::Message, &["message"]);
+    }
 }

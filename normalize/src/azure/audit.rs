@@ -14,7 +14,7 @@ use super::{address, change, tenant};
 use crate::class::{Severity, Status};
 use crate::json::Object;
 use crate::reason::MapError;
-use crate::row::Row;
+use crate::row::{Row, UNKNOWN};
 
 pub(crate) use super::audit_fields::FIELDS;
 
@@ -36,6 +36,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     // Entra puts the same name in both.
     let activity = fields.first(&["activityDisplayName", "operationName"]).unwrap_or_default();
     row.text_if(Col::ApiOperation, Some(&activity));
+    row.text(Col::ApiOperation, UNKNOWN);
     fields.put(row, Col::ApiServiceName, &["loggedByService"]);
     map_initiator(&mut fields, row);
     map_result(&mut fields, row);
@@ -49,9 +50,9 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
         row.json(Col::ApiRequestData, |json| value.write(json));
     }
     target::map_resources(&targets, row);
-    let operation_type = fields.first(&["operationType", "aadOperationType"]).unwrap_or_default();
+    let operation_type = fields.peek("operationType").or_else(|| fields.peek("aadOperationType"));
     let kinds: Vec<_> = targets.iter().map(Target::kind).collect();
-    let change = change::of(&activity, &operation_type, &category, &kinds);
+    let change = change::of(&activity, &operation_type.unwrap_or_default(), &category, &kinds);
     change.map(&activity, row);
     target::map(change.subject, &targets, &activity, row);
     address::require(row);
@@ -115,8 +116,6 @@ fn map_result(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     }
     row.status(status);
     fields.put(row, Col::StatusDetail, &["resultReason", "resultDescription"]);
-    // `None` in every record.
-    fields.forget_repeats(&["resultSignature"], "None");
 }
 
 /// The category of the change; `AuditLogs` is that of the log and comes first only where there is no other.

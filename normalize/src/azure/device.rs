@@ -53,6 +53,8 @@ fn map_location(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     {
         row.float(Col::SrcEndpointLocationLat, latitude);
         row.float(Col::SrcEndpointLocationLong, longitude);
+        coordinates.forget("latitude");
+        coordinates.forget("longitude");
     }
     coordinates.keep(row);
     location.keep(row);

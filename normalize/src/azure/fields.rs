@@ -19,6 +19,8 @@ use crate::time;
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     left: Vec<Left<'a>>,
+    /// Read, but held by no column: for `unmapped`.
+    aside: Vec<Left<'a>>,
     /// The paths of the objects that the members stand in.
     paths: Vec<String>,
 }
@@ -71,6 +73,10 @@ impl<'a> Fields<'a> {
     /// Takes the first scalar of that name.
     pub(super) fn text(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.position(name, |value| scalar(value).is_some())?;
+        self.take_scalar(at)
+    }
+
+    fn take_scalar(&mut self, at: usize) -> Option<Cow<'a, str>> {
         let Left { path, member } = self.left.remove(at);
         let text = scalar(&member.value)?;
         if let Some(pair) = member.value.as_object() {
@@ -84,7 +90,7 @@ impl<'a> Fields<'a> {
         let path = join(self.paths.get(path).map_or("", String::as_str), key);
         let index = self.paths.len();
         for member in pair.members() {
-            let repeats = member.value.text().is_some_and(|other| other.eq_ignore_ascii_case(text));
+            let repeats = member.value.text().is_some_and(|other| other == text);
             if !repeats && !is_nothing(&member.value) {
                 self.left.push(Left { path: index, member });
             }
@@ -93,19 +99,22 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the first scalar that has one of the names, tried in their order. Members of those names
-    /// that only repeat it are dropped; what says something else stays.
+    /// that only repeat it are dropped; what is written differently stays.
     pub(super) fn first(&mut self, names: &[&str]) -> Option<Cow<'a, str>> {
         let text = names.iter().find_map(|name| self.text(name))?;
         self.forget_repeats(names, &text);
         Some(text)
     }
 
-    /// Drops members of these names that only repeat `text`, in whatever case.
+    /// Drops members of these names that only repeat `text`.
     pub(super) fn forget_repeats(&mut self, names: &[&str], text: &str) {
-        self.left.retain(|left| {
-            let repeats = scalar(&left.member.value).is_some_and(|other| other.eq_ignore_ascii_case(text));
-            !(repeats && names.iter().any(|name| same_name(&left.member.key, name)))
-        });
+        for name in names {
+            while let Some(at) =
+                self.position(name, |value| scalar(value).is_some_and(|other| other == text))
+            {
+                self.take_scalar(at);
+            }
+        }
     }
 
     /// Takes the words that stand beside a value already taken: `localizedValue` of that field.
@@ -156,10 +165,13 @@ impl<'a> Fields<'a> {
         scalar(&self.left.remove(at).member.value)
     }
 
-    /// Takes the first text of that name that is a path.
+    /// The first text of that name that is a path. It goes to `unmapped`, and is not found again.
     pub(super) fn path(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.position(name, |value| value.as_str().is_some_and(|text| text.starts_with('/')))?;
-        self.left.remove(at).member.value.as_str()
+        let left = self.left.remove(at);
+        let path = left.member.value.as_str();
+        self.aside.push(left);
+        path
     }
 
     /// Takes an integer, or text that holds one.
@@ -168,11 +180,9 @@ impl<'a> Fields<'a> {
         self.left.remove(at).member.value.integer()
     }
 
-    /// Takes a number with a fraction, or text that holds one.
-    pub(super) fn number(&mut self, name: &str) -> Option<f64> {
-        let parse = |value: &Value<'a>| value.text()?.parse::<f64>().ok().filter(|number| number.is_finite());
-        let at = self.position(name, |value| parse(value).is_some())?;
-        parse(&self.left.remove(at).member.value)
+    /// A number with a fraction, or text that holds one, which stays.
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
+        self.peek(name)?.parse::<f64>().ok().filter(|number| number.is_finite())
     }
 
     /// Takes a boolean, or text that says one.
@@ -210,7 +220,7 @@ impl<'a> Fields<'a> {
 
     /// Puts what is left under `unmapped`.
     pub(super) fn keep(self, row: &mut Row<'_>) {
-        for left in &self.left {
+        for left in self.left.iter().chain(&self.aside) {
             row.keep(self.paths.get(left.path).map_or("", String::as_str), &left.member);
         }
     }
@@ -234,19 +244,21 @@ pub(super) fn same_name(written: &str, name: &str) -> bool {
     expected.next().is_none()
 }
 
-/// The text of a filled scalar, or the `value` of a pair of value and `localizedValue`.
+/// The text of a filled scalar, or the `value` of a pair of value and `localizedValue`. Older Entra records
+/// write the text `<null>` for nothing.
 fn scalar<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
-    match value.as_object() {
+    let text = match value.as_object() {
         Some(pair) => {
             pair.members().find(|member| same_name(&member.key, "localizedValue"))?;
             pair.get("value")?.filled_text()
         }
         None => value.filled_text(),
-    }
+    };
+    text.filter(|text| text != "<null>")
 }
 
-/// Azure writes every field of a schema, whether or not it has a value: null, empty text, an empty or
-/// all-empty object or array, and in older Entra records the text `<null>` are all nothing.
+/// Azure writes every field of a schema, whether or not it has a value: null, empty text, and objects and
+/// arrays of nothing are nothing.
 fn is_nothing(value: &Value<'_>) -> bool {
     if let Some(object) = value.as_object() {
         return object.members().all(|member| is_nothing(&member.value));
@@ -254,7 +266,7 @@ fn is_nothing(value: &Value<'_>) -> bool {
     if let Some(mut elements) = value.as_array() {
         return elements.all(|element| is_nothing(&element));
     }
-    value.is_null() || matches!(value.raw(), "\"\"" | "\"<null>\"")
+    value.is_null() || value.raw() == "\"\""
 }
 
 #[cfg(test)]
@@ -296,7 +308,6 @@ mod tests {
         with_fields(text, |mut fields| {
             assert_eq!(fields.text("status").as_deref(), Some("Succeeded"));
             assert!(!fields.has("localizedValue"));
-            assert_eq!(fields.text("eventname").as_deref(), None, "names are given without underscores, any case");
         });
         with_fields(text, |mut fields| {
             assert_eq!(fields.text("eventName").as_deref(), Some("EndRequest"));
@@ -325,10 +336,11 @@ mod tests {
     fn emptiness_is_nothing() {
         let text = r#"{"a":"","b":[],"c":{},"d":null,"e":{"f":{"g":[""]}},"h":"<null>","i":0,"j":false}"#;
         with_fields(text, |fields| {
-            for name in ["a", "b", "c", "d", "e", "h"] {
+            for name in ["a", "b", "c", "d", "e"] {
                 assert!(!fields.has(name), "{name}");
             }
-            assert!(fields.has("i") && fields.has("j"));
+            assert!(fields.has("h") && fields.has("i") && fields.has("j"));
+            assert_eq!(fields.peek("h"), None);
         });
     }
 }

@@ -26,3 +26,6 @@ mod signin_fields;
 mod target;
 mod tenant;
 mod verb;
+
+#[cfg(test)]
+mod tests;

@@ -21,8 +21,9 @@ pub(super) struct Outcome {
 /// A long operation writes several events under one correlation id: `Started`, `Accepted`, and at last
 /// `Succeeded` or `Failed`. Only these are success or failure; the others keep their word.
 pub(super) fn map(fields: &mut Fields<'_>, details: &mut Fields<'_>, row: &mut Row<'_>) -> Outcome {
-    let word = fields.first(&["activityStatusValue", "activityStatus", "status", "resultType"]);
-    let word = plain_word(&word.unwrap_or_default()).to_owned();
+    const WORDS: [&str; 4] = ["activityStatusValue", "activityStatus", "status", "resultType"];
+    let written = WORDS.iter().find_map(|name| fields.peek(name)).unwrap_or_default();
+    let word = plain_word(&written).to_owned();
     let code = take_code(fields, details);
     let number = code.as_deref().and_then(http_status::number);
     if let Some(number) = number {
@@ -31,8 +32,10 @@ pub(super) fn map(fields: &mut Fields<'_>, details: &mut Fields<'_>, row: &mut R
     let status = status(&word, number);
     if status == Status::Other {
         row.text(Col::Status, &word);
+        fields.forget_repeats(&WORDS, &word);
     }
     row.status(status);
+    fields.forget_repeats(&WORDS, status.name());
     row.text_if(Col::StatusCode, code.as_deref());
     map_error(details, row);
     if status == Status::Failure {

@@ -107,6 +107,7 @@ fn map_kind(fields: &mut Fields<'_>, row: &mut Row<'_>) -> Kind {
         Kind::ServicePrincipal => ("ServicePrincipalSignInLogs", "servicePrincipal", 99),
         Kind::ManagedIdentity => ("ManagedIdentitySignInLogs", "managedIdentity", 99),
     };
+    event_types.keep(row);
     row.text(Col::LogonType, logon_type);
     row.int(Col::LogonTypeId, logon_type_id);
     row.text(Col::MetadataProductFeatureName, if category.is_empty() { log } else { &category });
@@ -165,29 +166,25 @@ fn map_status(fields: &mut Fields<'_>, row: &mut Row<'_>) -> String {
     let nested = fields.nested(&["status"]);
     let mut status = nested.fields();
     let code = status.text("errorCode").map(|code| code.into_owned());
-    let result = fields.first(&["resultType"]).unwrap_or_default();
+    let result = fields.peek("resultType").unwrap_or_default();
     let code = code.unwrap_or_else(|| result.into_owned());
     row.text_if(Col::StatusCode, Some(&code));
+    fields.forget_repeats(&["resultType"], &code);
     row.status(match code.as_str() {
         "" => Status::Unknown,
         "0" => Status::Success,
         _ => Status::Failure,
     });
     // Graph says `Other.` where there was no failure.
-    status.forget_repeats(&["failureReason"], "Other.");
-    fields.forget_repeats(&["resultDescription"], "Other");
-    let reason = status.text("failureReason").map(|reason| reason.into_owned());
-    let reason = reason.or_else(|| fields.text("resultDescription").map(|reason| reason.into_owned()));
+    let reason = status.peek("failureReason").filter(|reason| reason != "Other.").map(|reason| reason.into_owned());
+    let reason = reason.or_else(|| fields.peek("resultDescription").map(|reason| reason.into_owned()));
     if let Some(reason) = reason {
         row.text(Col::StatusDetail, &reason);
+        status.forget_repeats(&["failureReason"], &reason);
         fields.forget_repeats(&["resultDescription"], &reason);
     }
     status.put(row, Col::StatusDetail, &["additionalDetails"]);
     status.keep(row);
-    // `None`, `SUCCESS` or `FAILURE`: nothing that the code does not say.
-    for word in ["None", "SUCCESS", "FAILURE"] {
-        fields.forget_repeats(&["resultSignature"], word);
-    }
     code
 }
 
@@ -207,7 +204,7 @@ fn map_session(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     };
     row.text(Col::AuthProtocol, word);
     row.int(Col::AuthProtocolId, id);
-    fields.forget("authenticationProtocol");
+    fields.forget_repeats(&["authenticationProtocol"], word);
 }
 
 fn map_metadata(fields: &mut Fields<'_>, row: &mut Row<'_>) {

@@ -166,11 +166,6 @@ fn map_rights(targets: &[Target<'_>], activity: &str, row: &mut Row<'_>) {
         row.text_if(Col::UserUid, property(targets, &["ServicePrincipal.ObjectID", "User.ObjectID", "Group.ObjectID"]));
         let names = ["ServicePrincipal.DisplayName", "User.UPN", "Group.DisplayName"];
         row.text_if(Col::UserName, property(targets, &names));
-        if let Some(resource) = targets.first().filter(|target| target.is("ServicePrincipal")) {
-            row.text_if(Col::EntityUid, resource.text("id"));
-            row.text_if(Col::EntityName, resource.name());
-            row.text_if(Col::EntityType, resource.text("type"));
-        }
     } else {
         let principal = ["User", "Group", "ServicePrincipal"]
             .into_iter()

@@ -13,7 +13,7 @@ use super::{access, caller, datastore, iam, resource, verb, workspace};
 use crate::class::{Activity, Severity, Status, api_activity};
 use crate::json::Object;
 use crate::reason::{MapError, Reason};
-use crate::row::Row;
+use crate::row::{Row, UNKNOWN};
 use crate::time;
 
 pub(crate) use super::fields::FIELDS;
@@ -195,8 +195,9 @@ fn map_class(entry: &Entry<'_>, log: &AuditLog<'_>, is_system_event: bool, row: 
         _ => row.class(&activity),
     }
     resource::map_resources(entry, log, matches!(activity.class_uid, 3005 | 6003), row);
-    if matches!(activity.class_uid, 6003 | 6005) {
-        caller::map_absent(entry, log, is_system_event, row);
+    caller::map_absent(entry, log, is_system_event, activity.class_uid, row);
+    if activity.class_uid == 6003 && log.method.is_empty() {
+        row.text(Col::ApiOperation, UNKNOWN);
     }
 }
 

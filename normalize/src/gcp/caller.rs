@@ -2,7 +2,7 @@
 //! `requestMetadata`.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use event::{Col, JsonText};
 
@@ -106,7 +106,9 @@ fn write_permission(check: &Object<'_>, json: &mut JsonText<'_>) {
     if let Some(permission) = check.get("permission").and_then(|value| value.filled_text()) {
         json.text_member("name", &permission);
     }
-    let is_data = |member: &Member<'_>| !matches!(member.key.as_ref(), "permission" | "granted");
+    let is_data = |member: &Member<'_>| {
+        !matches!(member.key.as_ref(), "permission" | "granted") && member.value.raw() != "{}"
+    };
     if check.members().any(|member| is_data(&member)) {
         json.key("data");
         json.begin_object();
@@ -143,21 +145,30 @@ fn map_address(path: &str, member: &Member<'_>, row: &mut Row<'_>) {
     }
 }
 
-/// Sets actor and source where the record names none but the class asks for them.
+/// Sets actor and source where the record names none but OCSF asks for them: the source where the class
+/// does, the actor also where permission checks make one without a name.
 ///
 /// Google itself acts in system events, and reports the end of long operations without saying again
 /// who began them: there the service stands in. Otherwise the caller is not known: anonymous access, or
 /// a name that Google withholds from the owner of the resource.
-pub(super) fn map_absent(entry: &Entry<'_>, log: &AuditLog<'_>, is_system_event: bool, row: &mut Row<'_>) {
+pub(super) fn map_absent(
+    entry: &Entry<'_>,
+    log: &AuditLog<'_>,
+    is_system_event: bool,
+    class_uid: i32,
+    row: &mut Row<'_>,
+) {
     let by_service = (is_system_event || entry.is_end) && !log.service.is_empty();
-    if !row.has(Col::ActorUserName) && !row.has(Col::ActorUserUid) {
+    let wants_source = matches!(class_uid, 6003 | 6005);
+    let wants_actor = wants_source || row.has(Col::ActorAuthorizations);
+    if wants_actor && !row.has(Col::ActorUserName) {
         if by_service {
             row.text(Col::ActorAppName, &log.service);
         } else {
             row.text(Col::ActorUserName, UNKNOWN);
         }
     }
-    if !row.has(Col::SrcEndpointIp) && !row.has(Col::SrcEndpointName) {
+    if wants_source && !row.has(Col::SrcEndpointIp) && !row.has(Col::SrcEndpointName) {
         if by_service {
             row.text(Col::SrcEndpointDomain, &log.service);
         } else {

@@ -39,10 +39,12 @@ impl Token {
     /// Stands for a token that does not exist; nothing refers to one.
     const NONE: Self = Self { start: 0, end: 0, next: u32::MAX, kind: Kind::Null };
 
+    #[inline]
     pub(super) fn slice(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn inside_quotes(self, text: &str) -> &str {
         text.get(self.start as usize + 1..(self.end as usize).saturating_sub(1)).unwrap_or_default()
     }
@@ -86,6 +88,8 @@ struct Open {
     token: u32,
     /// Where its fingerprints begin.
     keys_from: u32,
+    /// One bit for each fingerprint so far, so that most new keys need no search.
+    key_bits: u64,
     is_object: bool,
 }
 
@@ -126,6 +130,7 @@ impl Tokens {
     }
 
     /// Whether each value's own text is compact JSON.
+    #[inline]
     pub(crate) fn is_compact(&self) -> bool {
         self.compact
     }
@@ -135,6 +140,7 @@ impl Tokens {
         &self.duplicates
     }
 
+    #[inline]
     pub(super) fn get(&self, at: usize) -> Token {
         self.tokens.get(at).copied().unwrap_or(Token::NONE)
     }
@@ -251,7 +257,7 @@ impl Scanner<'_, '_> {
         let token = self.out.tokens.len() as u32;
         let keys_from = self.out.fingerprints.len() as u32;
         let Some(slot) = self.open.get_mut(self.depth) else { return Err(JsonError::TooDeep) };
-        *slot = Open { token, keys_from, is_object };
+        *slot = Open { token, keys_from, key_bits: 0, is_object };
         self.depth += 1;
         let start = self.at;
         self.at += 1;
@@ -296,19 +302,22 @@ impl Scanner<'_, '_> {
 
     /// Compares the key with those before it in its object, by fingerprint. A match only raises the
     /// suspicion; [`Tokens::shadow_duplicates`] decides.
+    #[inline]
     fn note_key(&mut self, start: usize, end: usize, escaped: bool) {
         let fingerprint = fingerprint(self.bytes, start, end);
-        let keys_from =
-            self.depth.checked_sub(1).and_then(|top| self.open.get(top)).map_or(0, |open| open.keys_from);
-        let before = self.out.fingerprints.get(keys_from as usize..).unwrap_or_default();
-        // An escaped key may equal a plain one; a long list is dearer to search than a map at the end.
-        let doubtful = escaped || before.len() >= MAX_FINGERPRINTS || before.contains(&fingerprint);
-        // After the first suspicion nothing more is to learn.
-        if self.maybe_duplicates || doubtful {
-            self.maybe_duplicates = true;
-            return;
+        let Some(open) = self.depth.checked_sub(1).and_then(|top| self.open.get_mut(top)) else { return };
+        let bit = 1u64 << (fingerprint & 63);
+        if open.key_bits & bit != 0 || escaped {
+            let before = self.out.fingerprints.get(open.keys_from as usize..).unwrap_or_default();
+            // An escaped key may equal a plain one; a long list is dearer to search than a map at the end.
+            self.maybe_duplicates |=
+                escaped || before.len() >= MAX_FINGERPRINTS || before.contains(&fingerprint);
         }
-        self.out.fingerprints.push(fingerprint);
+        open.key_bits |= bit;
+        // After the first suspicion nothing more is to learn.
+        if !self.maybe_duplicates {
+            self.out.fingerprints.push(fingerprint);
+        }
     }
 
     /// Moves to the next byte that is no blank and returns it; 0 at the end.

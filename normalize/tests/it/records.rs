@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use event::{EventBatch, RawBatch, RawBatchBuilder, RawRecord, SourceId};
 use normalize::{Normalized, Normalizer};
@@ -11,23 +12,25 @@ use serde_json::value::RawValue;
 
 /// A record and the file that it is from.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub(crate) struct Record {
     /// The path below the samples or the corpus.
-    pub origin: String,
-    pub text: String,
+    pub(crate) origin: String,
+    pub(crate) text: String,
 }
 
 /// Our own samples of every cloud.
-pub fn samples() -> Vec<Record> {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/samples"));
-    let records = below(&root, &root);
-    assert!(!records.is_empty(), "no samples in {}", root.display());
-    records
+pub(crate) fn samples() -> &'static [Record] {
+    static SAMPLES: LazyLock<Vec<Record>> = LazyLock::new(|| {
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/samples"));
+        below(&root, &root)
+    });
+    assert!(!SAMPLES.is_empty(), "no samples");
+    &SAMPLES
 }
 
 /// A folder of the corpus named by `STORMGLASS_CORPUS`, or, without that, of the one beside the project.
 /// `None`, with a line that says so, where there is none.
-pub fn corpus(folder: &str) -> Option<PathBuf> {
+pub(crate) fn corpus(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("STORMGLASS_CORPUS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus")),
         PathBuf::from,
@@ -41,7 +44,7 @@ pub fn corpus(folder: &str) -> Option<PathBuf> {
 }
 
 /// The records of every file below `folder`, named by their path below `root`.
-pub fn below(root: &Path, folder: &Path) -> Vec<Record> {
+pub(crate) fn below(root: &Path, folder: &Path) -> Vec<Record> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut records = Vec::new();
@@ -58,7 +61,7 @@ pub fn below(root: &Path, folder: &Path) -> Vec<Record> {
 }
 
 /// The records of one file, split as a collector would split it; none where it holds no JSON.
-pub fn of_file(path: &Path) -> Vec<String> {
+pub(crate) fn of_file(path: &Path) -> Vec<String> {
     let name = path.to_string_lossy();
     if [".yml", ".md", ".csv", ".parquet", ".tsv", ".ocsf"].iter().any(|end| name.ends_with(end)) {
         return Vec::new();
@@ -118,7 +121,7 @@ fn split(value: &RawValue, records: &mut Vec<String>) {
 }
 
 /// Normalises records of which nobody knows the log type.
-pub fn map<T: AsRef<[u8]>>(records: &[T]) -> Normalized {
+pub(crate) fn map<T: AsRef<[u8]>>(records: &[T]) -> Normalized {
     Normalizer::new().map(&batch(records), 0)
 }
 
@@ -131,7 +134,7 @@ fn batch<T: AsRef<[u8]>>(records: &[T]) -> RawBatch {
 }
 
 /// The indices of the records that became the rows of `events`, in order.
-pub fn mapped(records: usize, normalized: &Normalized) -> Vec<usize> {
+pub(crate) fn mapped(records: usize, normalized: &Normalized) -> Vec<usize> {
     let rejected: std::collections::BTreeSet<usize> = normalized.rejects.iter().map(|reject| reject.record).collect();
     let kept: Vec<usize> = (0..records).filter(|index| !rejected.contains(index)).collect();
     assert_eq!(kept.len(), normalized.events.len(), "rows and rejects are as many as the records");
@@ -139,6 +142,6 @@ pub fn mapped(records: usize, normalized: &Normalized) -> Vec<usize> {
 }
 
 /// The text in a column.
-pub fn text(events: &EventBatch, col: event::Col, row: usize) -> &str {
+pub(crate) fn text(events: &EventBatch, col: event::Col, row: usize) -> &str {
     events.str_at(col, row).unwrap_or_default()
 }

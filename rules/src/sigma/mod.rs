@@ -2,4 +2,13 @@
 //!
 //! Nothing here knows a log or a column; what the words mean is found in `check`.
 
+pub(crate) mod condition;
+pub(crate) mod detection;
+pub(crate) mod document;
+mod level;
+pub(crate) mod modifier;
+pub(crate) mod pattern;
+pub(crate) mod rule;
 pub(crate) mod yaml;
+
+pub use level::{Level, Status};

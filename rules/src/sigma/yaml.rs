@@ -55,9 +55,10 @@ pub(crate) enum Scalar {
     Null,
     Bool(bool),
     Number(Number),
-    /// The text, and whether column `n` of it stands `n` columns (and the quote) after the node's place.
     Text {
         text: String,
+        quoted: bool,
+        /// Written just like this, so that a place in the text is a place in the file.
         inline: bool,
     },
 }
@@ -178,7 +179,7 @@ impl Scalar {
         };
         match Numeric::parse(text).or_else(|| radix("0x", 16)).or_else(|| radix("0o", 8)) {
             Some(value) => Self::Number(Number { text: text.to_owned(), value }),
-            None => Self::Text { text: text.to_owned(), inline },
+            None => Self::Text { text: text.to_owned(), quoted: false, inline },
         }
     }
 }
@@ -308,7 +309,7 @@ impl<'t> Builder<'t> {
         }
         let unquoted = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
         let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-        Scalar::Text { text: text.to_owned(), inline: quoted && unquoted == text }
+        Scalar::Text { text: text.to_owned(), quoted, inline: quoted && unquoted == text }
     }
 
     fn list(&mut self, parser: &mut Events<'t>, depth: usize) -> Result<Vec<Node>, YamlError> {
@@ -425,7 +426,7 @@ mod tests {
         let (key, value) = &list[1].as_map().unwrap()[0];
         assert_eq!(key.at, Position { line: 4, column: 6 });
         assert_eq!(value.at, Position { line: 4, column: 9 });
-        assert_eq!(value.kind, Kind::Scalar(Scalar::Text { text: "y z".into(), inline: true }));
+        assert_eq!(value.kind, Kind::Scalar(Scalar::Text { text: "y z".into(), quoted: true, inline: true }));
     }
 
     #[test]

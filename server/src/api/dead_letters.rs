@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use event::{RawBatchBuilder, RawRecord};
+use event::{Offset, RawBatchBuilder, RawRecord, SourceId};
 use serde::{Deserialize, Serialize};
 use storage::dead_letter::{self, DeadLetter, DeadLetterFilter};
 use utoipa::{IntoParams, ToSchema};
@@ -36,7 +36,7 @@ pub(crate) struct DeadLetterParameters {
     pub(crate) after: Option<u64>,
 }
 
-/// A page of dead letters, in the order of arrival.
+/// A page of dead letters, newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DeadLetterList {
     pub(crate) dead_letters: Vec<DeadLetterSummary>,
@@ -100,15 +100,8 @@ pub(crate) async fn list(
     caller.needs(Right::Read)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
     let (filter, after, state) = (filter(&wanted), wanted.after, app.state.clone());
-    let mut letters =
-        blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit + 1))).await??;
-    let next = if letters.len() > limit {
-        letters.truncate(limit);
-        letters.last().map(|letter| letter.id)
-    } else {
-        None
-    };
-    Ok(Json(DeadLetterList { dead_letters: letters.iter().map(summary).collect(), next }))
+    let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
+    Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))
 }
 
 /// Shows a dead letter with its bytes.
@@ -143,33 +136,28 @@ pub(crate) async fn retry(
     caller.needs(Right::Manage)?;
     let filter = DeadLetterFilter { retried: Some(false), ..filter(&wanted) };
     let mut result = RetryResult { retried: 0, skipped: 0, failed_again: 0 };
-    let first_retry = app.log.head();
     // Letters that fail again come after this and are not tried twice in one request.
-    let end = first_retry;
-    let mut after = None;
-    loop {
+    let mut after = Some(app.log.head());
+    let mut retried = Vec::new();
+    while let Some(below) = after {
         let (state, filter) = (app.state.clone(), filter.clone());
-        let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, 100))).await??;
-        let page: Vec<_> = page.into_iter().filter(|letter| letter.id < end).collect();
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        for letter in &page {
-            if letter.truncated {
+        let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, Some(below), 100))).await??;
+        after = page.next;
+        for letter in &page.letters {
+            if letter.is_retryable() {
+                retried.push(retry_one(&app, letter.id).await?);
+            } else {
                 result.skipped += 1;
-                continue;
             }
-            retry_one(&app, letter).await?;
-            result.retried += 1;
         }
     }
     app.pipeline.caught_up(app.log.head()).await?;
-    let state = app.state.clone();
-    let every = DeadLetterFilter { retried: Some(false), ..DeadLetterFilter::default() };
-    let again = blocking(move || {
-        state.read(|db| dead_letter::list(db, &every, first_retry.checked_sub(1), 1_000_000))
-    })
-    .await??;
-    result.failed_again = again.iter().filter(|letter| letter.origin.starts_with(RETRY_ORIGIN)).count() as u64;
+    result.retried = retried.len() as u64;
+    for offset in retried {
+        let state = app.state.clone();
+        let again = blocking(move || state.read(|db| dead_letter::get(db, offset))).await??;
+        result.failed_again += u64::from(again.is_some());
+    }
     Ok(Json(result))
 }
 
@@ -177,7 +165,12 @@ const RETRY_ORIGIN: &str = "retry of dead letter ";
 
 /// First into the log, then marked: a crash between the two repeats the record, and the second copy
 /// leaves as a duplicate or becomes the same dead letter again.
-async fn retry_one(app: &App, letter: &DeadLetter) -> Result<(), Problem> {
+///
+/// Returns the record's new offset.
+async fn retry_one(app: &App, id: Offset) -> Result<Offset, Problem> {
+    let state = app.state.clone();
+    let letter = blocking(move || state.read(|db| dead_letter::get(db, id))).await??;
+    let letter = letter.ok_or_else(|| Problem::not_found(&format!("there is no dead letter {id}")))?;
     let mut records = RawBatchBuilder::with_capacity(letter.bytes.len());
     let record = RawRecord { bytes: &letter.bytes, number: letter.record_number, reject: None };
     if !records.push(record) {
@@ -186,15 +179,15 @@ async fn retry_one(app: &App, letter: &DeadLetter) -> Result<(), Problem> {
     let log_type = letter.log_type.as_deref().and_then(|name| name.parse().ok());
     let origin = format!("{RETRY_ORIGIN}{} from {}", letter.id, letter.origin);
     let batch = records.finish(letter.source.clone(), log_type, origin, now_us());
-    app.pipeline.try_accept(&batch).await?;
-    let (state, id) = (app.state.clone(), letter.id);
+    let offsets = app.pipeline.accept(&batch).await?;
+    let state = app.state.clone();
     blocking(move || state.write(|txn| dead_letter::mark_retried(txn, &[id], now_us()))).await??;
-    Ok(())
+    Ok(offsets.start)
 }
 
 fn filter(wanted: &DeadLetterParameters) -> DeadLetterFilter {
     DeadLetterFilter {
-        source: wanted.source.clone(),
+        source: wanted.source.as_deref().map(SourceId::new),
         reason: wanted.reason.clone(),
         retried: if wanted.retried { None } else { Some(false) },
         ..DeadLetterFilter::default()

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::migration::LAYOUT;
+use super::migration::ROOMS;
 use crate::{Error, Result};
 
 /// `SGLS`: tells our databases from others (`PRAGMA application_id`).
 const APPLICATION_ID: i32 = 0x5347_4c53;
+
+/// The version of the database as a whole (`PRAGMA user_version`).
+const LAYOUT: u32 = 1;
 
 /// How long a connection waits for another process, such as a backup tool.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,9 +42,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
 
 /// A connection that only reads.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = open(path, flags)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
@@ -72,7 +74,9 @@ fn identify(connection: &Connection, path: &Path) -> Result<()> {
     if application != 0 || layout != 0 || tables != 0 {
         return Err(Error::StateForeign { path: path.to_owned() });
     }
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; {ROOMS}; COMMIT"
+    ))?;
     Ok(())
 }
 
@@ -117,7 +121,9 @@ fn wal_of(path: &Path) -> PathBuf {
 
 fn sync_parent(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| Error::Io { action: "sync", path: parent.to_owned(), source })
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(|source| Error::Io {
+        action: "sync",
+        path: parent.to_owned(),
+        source,
+    })
 }

@@ -5,22 +5,19 @@ use rusqlite::OptionalExtension;
 use super::Txn;
 use crate::{Error, Result};
 
-/// The version of what this file itself lays down (`PRAGMA user_version`).
-pub(super) const LAYOUT: u32 = 1;
+/// Where the versions are kept; every database has it.
+pub(super) const ROOMS: &str = "CREATE TABLE rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT";
 
 pub(super) fn migrate(txn: &Txn<'_>, room: &str, steps: &[&str]) -> Result<()> {
-    txn.execute(
-        "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
-        [],
-    )?;
-    txn.pragma_update(None, "user_version", LAYOUT)?;
-    let found: Option<u32> = txn
-        .query_row("SELECT version FROM rooms WHERE name = ?1", [room], |row| row.get(0))
-        .optional()?;
+    let found: Option<u32> =
+        txn.query_row("SELECT version FROM rooms WHERE name = ?1", [room], |row| row.get(0)).optional()?;
     let found = found.unwrap_or(0);
     let known = steps.len() as u32;
     if found > known {
         return Err(Error::RoomNewer { room: room.to_owned(), found, known });
+    }
+    if found == known {
+        return Ok(());
     }
     for step in steps.iter().skip(found as usize) {
         txn.execute_batch(step)?;

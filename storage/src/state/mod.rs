@@ -61,7 +61,8 @@ impl State {
     /// [`Error::StateDamaged`], [`Error::StateForeign`], [`Error::Newer`], or the disk refuses.
     pub fn open(path: &Path) -> Result<Self> {
         let writer = connection::open_writer(path)?;
-        let inner = Inner { readers: Readers::new(path), writer: Mutex::new(writer), poison: OnceLock::new() };
+        let inner =
+            Inner { readers: Readers::new(path), writer: Mutex::new(writer), poison: OnceLock::new() };
         let state = Self { inner: Arc::new(inner) };
         state.migrate("position", position::MIGRATIONS)?;
         state.migrate("dead_letter", dead_letter::MIGRATIONS)?;
@@ -107,10 +108,11 @@ impl State {
         &self,
         work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let reader = self.inner.readers.take()?;
-        // Ends with a rollback, as it has nothing to keep.
-        let view = reader.unchecked_transaction().map_err(Error::Sqlite)?;
-        work(&view)
+        self.inner.readers.run(|reader| {
+            // Ends with a rollback, as it has nothing to keep.
+            let view = reader.unchecked_transaction().map_err(Error::Sqlite)?;
+            work(&view)
+        })?
     }
 
     /// Why nothing is written any more; `None` while all is well.

@@ -1,6 +1,5 @@
 //! A few connections that only read, lent to one reader each.
 
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use parking_lot::{Condvar, Mutex};
@@ -30,44 +29,34 @@ impl Readers {
         Self { path: path.to_owned(), pool: Mutex::default(), returned: Condvar::new() }
     }
 
-    /// A connection; waits while all are lent.
-    pub(super) fn take(&self) -> Result<Reader<'_>> {
+    /// Runs `work` on a connection; waits while all are lent.
+    pub(super) fn run<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T> {
+        let (_lent, idle) = self.lend();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connection::open_reader(&self.path)?,
+        };
+        let result = work(&connection);
+        self.pool.lock().idle.push(connection);
+        Ok(result)
+    }
+
+    fn lend(&self) -> (Lent<'_>, Option<Connection>) {
         let mut pool = self.pool.lock();
         while pool.lent >= MAX_READERS {
             self.returned.wait(&mut pool);
         }
-        let idle = pool.idle.pop();
         pool.lent += 1;
-        drop(pool);
-        let mut reader = Reader { readers: self, connection: idle };
-        if reader.connection.is_none() {
-            reader.connection = Some(connection::open_reader(&self.path)?);
-        }
-        Ok(reader)
+        (Lent(self), pool.idle.pop())
     }
 }
 
-/// A lent connection; goes back when dropped.
-pub(super) struct Reader<'r> {
-    readers: &'r Readers,
-    /// `None` only while it is being opened.
-    connection: Option<Connection>,
-}
+/// One of the places in the pool; free again when dropped, also by a panic.
+struct Lent<'r>(&'r Readers);
 
-impl Deref for Reader<'_> {
-    type Target = Option<Connection>;
-
-    fn deref(&self) -> &Option<Connection> {
-        &self.connection
-    }
-}
-
-impl Drop for Reader<'_> {
+impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let mut pool = self.readers.pool.lock();
-        pool.lent -= 1;
-        pool.idle.extend(self.connection.take());
-        drop(pool);
-        self.readers.returned.notify_one();
+        self.0.pool.lock().lent -= 1;
+        self.0.returned.notify_one();
     }
 }

@@ -66,8 +66,7 @@ fn properties(config: &TableConfig, rows: usize) -> Result<WriterProperties> {
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_sorting_columns(sorted_by_time())
-        .set_bloom_filter_fpp(0.01);
+        .set_sorting_columns(sorted_by_time());
     for col in file_columns() {
         builder = column_properties(builder, col, rows.min(group_rows));
     }
@@ -97,7 +96,9 @@ fn column_properties(
     }
     if NEEDLES.contains(&col) {
         // Sized for a row group of distinct values; the writer folds it down to what came.
-        builder = builder.set_column_bloom_filter_max_ndv(path(), group_rows.max(64) as u64);
+        builder = builder
+            .set_column_bloom_filter_max_ndv(path(), group_rows.max(64) as u64)
+            .set_column_bloom_filter_fpp(path(), 0.01);
     }
     builder
 }

@@ -9,16 +9,16 @@ use super::resolve::{Attribute, Schema, Shape};
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The class of the document.
-    pub class: i64,
+    pub(crate) class: i64,
     /// `actor.user.type_id`; elements of arrays as `resources[]`.
-    pub path: String,
-    pub problem: String,
+    pub(crate) path: String,
+    pub(crate) problem: String,
 }
 
 /// Everything that is wrong with `document`.
-pub fn check(schema: &Schema, document: &Value) -> Vec<Violation> {
+pub(crate) fn check(schema: &Schema, document: &Value) -> Vec<Violation> {
     let class = document["class_uid"].as_i64().unwrap_or_default();
     let profiles: BTreeSet<&str> =
         document["metadata"]["profiles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -3,5 +3,5 @@
 mod check;
 mod resolve;
 
-pub use check::{Violation, check};
-pub use resolve::Schema;
+pub(crate) use check::{Violation, check};
+pub(crate) use resolve::Schema;

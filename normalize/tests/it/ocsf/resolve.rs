@@ -13,38 +13,38 @@ type Json = Map<String, Value>;
 
 /// What a class or object allows.
 #[derive(Debug, Clone, Default)]
-pub struct Shape {
-    pub name: String,
-    pub attributes: BTreeMap<String, Attribute>,
-    pub at_least_one: Vec<String>,
-    pub just_one: Vec<String>,
+pub(crate) struct Shape {
+    pub(crate) name: String,
+    pub(crate) attributes: BTreeMap<String, Attribute>,
+    pub(crate) at_least_one: Vec<String>,
+    pub(crate) just_one: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Attribute {
-    pub required: bool,
+pub(crate) struct Attribute {
+    pub(crate) required: bool,
     /// `string_t` and the like, or the name of an object.
-    pub kind: String,
-    pub is_array: bool,
+    pub(crate) kind: String,
+    pub(crate) is_array: bool,
     /// The values allowed, as text; empty for any.
-    pub values: BTreeSet<String>,
+    pub(crate) values: BTreeSet<String>,
     /// The attribute that says in words what this one says as a number.
-    pub sibling: Option<String>,
+    pub(crate) sibling: Option<String>,
     /// The profile without which the attribute does not exist.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Debug)]
-pub struct Schema {
-    pub classes: BTreeMap<i64, Shape>,
-    pub objects: BTreeMap<String, Shape>,
+pub(crate) struct Schema {
+    pub(crate) classes: BTreeMap<i64, Shape>,
+    pub(crate) objects: BTreeMap<String, Shape>,
     /// The scalar that a type is made of: `ip_t` is a `string_t`.
-    pub scalars: BTreeMap<String, String>,
+    pub(crate) scalars: BTreeMap<String, String>,
 }
 
 impl Schema {
     /// Reads the sources below `root`.
-    pub fn load(root: &Path) -> Self {
+    pub(crate) fn load(root: &Path) -> Self {
         let dictionary = read(&root.join("dictionary.json"));
         let categories = read(&root.join("categories.json"));
         let sources = Sources {

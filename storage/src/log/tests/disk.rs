@@ -94,6 +94,9 @@ impl State {
     }
 }
 
+/// Files in order of their names, with their bytes.
+pub(super) type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// The disk. Clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk {
@@ -154,13 +157,13 @@ impl Disk {
     }
 
     /// The files in order of their names.
-    pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(super) fn files(&self) -> Files {
         let state = self.state.lock();
         state.names.iter().map(|(name, inode)| (name.clone(), state.inodes[*inode].now.clone())).collect()
     }
 
     /// A disk with these files, all durable.
-    pub(super) fn with_files(files: Vec<(PathBuf, Vec<u8>)>) -> Self {
+    pub(super) fn with_files(files: Files) -> Self {
         let mut state = State::default();
         for (name, content) in files {
             state.inodes.push(Inode { now: content.clone(), durable: content, unsynced: Vec::new() });

@@ -1,15 +1,13 @@
 //! Damage at rest is found before a record is handed out, and every offset is accounted for.
 
-use std::path::PathBuf;
-
 use event::Offset;
 
-use super::disk::{Disk, Rng};
+use super::disk::{Disk, Files, Rng};
 use super::{Session, any_batch, name, newest};
 use crate::log::decode_frames;
 
 /// A closed log of several segments, and its records.
-fn closed_log(rng: &mut Rng) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Vec<u8>>) {
+fn closed_log(rng: &mut Rng) -> (Files, Vec<Vec<u8>>) {
     let disk = Disk::default();
     let mut session = Session::open(&disk).unwrap();
     let mut records = Vec::new();
@@ -23,7 +21,7 @@ fn closed_log(rng: &mut Rng) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Vec<u8>>) {
 }
 
 /// Reads the damaged log; the number of records that are lost. Never a wrong one.
-fn lost(files: Vec<(PathBuf, Vec<u8>)>, records: &[Vec<u8>]) -> usize {
+fn lost(files: Files, records: &[Vec<u8>]) -> usize {
     let session = Session::open(&Disk::with_files(files)).unwrap();
     assert_eq!(session.shared.head(), records.len() as Offset);
     let mut reader = session.reader(session.shared.segments.tail()).unwrap();
@@ -148,7 +146,7 @@ fn a_newer_version_changes_nothing() {
 fn frames_inside_records_are_not_taken_for_frames() {
     // The beginning of a segment as a record, and damage right before it.
     let (files, _) = closed_log(&mut Rng(13));
-    let planted = files[0].1[..900].to_vec();
+    let planted: Vec<u8> = files[0].1.iter().copied().take(1000).collect();
     assert_eq!(decode_frames(&planted, |_| {}).refused, None);
     let disk = Disk::default();
     let mut session = Session::open(&disk).unwrap();

@@ -167,7 +167,10 @@ async fn a_poisoned_log_refuses_even_those_who_wait() {
     .await;
     for answer in answers {
         let error = answer.unwrap_err();
-        assert!(matches!(&error, Error::Poisoned { reason } if reason.starts_with("cannot write `")), "{error}");
+        assert!(
+            matches!(&error, Error::Poisoned { reason } if reason.starts_with("cannot write `")),
+            "{error}"
+        );
     }
     assert!(log.poisoned().is_some_and(|reason| reason.contains("00000000000000000000.log")));
     disk.set_fault(None);
@@ -179,8 +182,18 @@ async fn a_poisoned_log_refuses_even_those_who_wait() {
 async fn a_full_disk_holds_append_until_there_is_space() {
     let disk = Disk::default();
     let log = open(&disk, SMALL);
-    disk.set_fault(Some(Fault { at: 1, for_ever: false, kind: std::io::ErrorKind::StorageFull, short: true }));
+    disk.set_fault(Some(Fault {
+        at: 1,
+        for_ever: false,
+        kind: std::io::ErrorKind::StorageFull,
+        short: true,
+    }));
     assert_eq!(log.append(&batch(1, 1, 0)).await.unwrap(), 0..1);
-    disk.set_fault(Some(Fault { at: 1, for_ever: false, kind: std::io::ErrorKind::StorageFull, short: true }));
+    disk.set_fault(Some(Fault {
+        at: 1,
+        for_ever: false,
+        kind: std::io::ErrorKind::StorageFull,
+        short: true,
+    }));
     assert!(matches!(log.try_append(&batch(2, 1, 0)).await, Err(Error::LogFull { .. })));
 }

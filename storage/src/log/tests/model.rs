@@ -114,8 +114,7 @@ impl Model {
             })
             .collect();
         batches.iter().for_each(|batch| self.promise.sent(batch));
-        let answers =
-            futures::future::join_all(batches.iter().map(|batch| self.log.append(batch))).await;
+        let answers = futures::future::join_all(batches.iter().map(|batch| self.log.append(batch))).await;
         // Polled in order, they are queued in order.
         for (batch, offsets) in batches.iter().zip(answers) {
             self.promise.acknowledged(batch, &offsets.unwrap());

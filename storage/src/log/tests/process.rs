@@ -61,7 +61,8 @@ fn a_killed_process_loses_nothing() {
     let mut acknowledged = Vec::new();
     for round in 1..=10 {
         let (mut child, lines) = spawn(dir.path());
-        let mut lines = lines.filter_map(|line| line.strip_prefix("ack ").and_then(|at| at.parse::<u64>().ok()));
+        let mut lines =
+            lines.filter_map(|line| line.strip_prefix("ack ").and_then(|at| at.parse::<u64>().ok()));
         acknowledged.extend(lines.by_ref().take(round * 7));
         child.kill().unwrap();
         acknowledged.extend(lines);

@@ -1,0 +1,67 @@
+//! What kind of Sigma document a YAML document is.
+
+use super::rule::{self, SigmaRule};
+use super::yaml::{self, Node, YamlError};
+use crate::report::Report;
+
+/// One document of a file.
+#[derive(Debug)]
+pub(crate) enum Document {
+    /// A rule over single events.
+    Rule(Box<SigmaRule>),
+    /// A correlation of rules.
+    Correlation,
+    /// A filter on rules.
+    Filter,
+    /// Refused; the report says why.
+    Refused,
+}
+
+/// Reads every document of a file. A document that is refused stops none of the others.
+pub(crate) fn read_all(text: &str, report: &mut Report) -> Vec<Document> {
+    yaml::documents(text).into_iter().map(|document| read(document, report)).collect()
+}
+
+fn read(document: Result<Node, YamlError>, report: &mut Report) -> Document {
+    let node = match document {
+        Ok(node) => node,
+        Err(error) => {
+            report.error(error.at, "", error.problem, error.mend);
+            return Document::Refused;
+        }
+    };
+    if node.as_map().is_none() {
+        report.error(node.at, "", format!("a Sigma document is a map, not {}", node.what()), "");
+        return Document::Refused;
+    }
+    if let Some(action) = node.get("action").and_then(Node::text) {
+        refuse_action(&node, &action, report);
+        return Document::Refused;
+    }
+    if node.get("correlation").is_some() {
+        not_yet(&node, "correlation", report);
+        return Document::Correlation;
+    }
+    if node.get("filter").is_some() {
+        not_yet(&node, "filter", report);
+        return Document::Filter;
+    }
+    rule::read(&node, report).map_or(Document::Refused, |rule| Document::Rule(Box::new(rule)))
+}
+
+/// `action` joined the documents of a file in Sigma 1; version 2 dropped it.
+fn refuse_action(node: &Node, action: &str, report: &mut Report) {
+    let mend = match action {
+        "global" | "repeat" | "reset" => "write every rule in full",
+        "correlation" => "write a document with the key `correlation` as in Sigma 2",
+        "include" => "give both files to Stormglass",
+        _ => "remove the key",
+    };
+    report.error(node.at, "action", format!("`action: {action}` is no part of Sigma 2"), mend);
+}
+
+fn not_yet(node: &Node, kind: &str, report: &mut Report) {
+    let title = node.get("title").and_then(Node::text).unwrap_or_default();
+    let problem = format!("{kind} documents are not supported yet: `{title}` is left out");
+    report.warning(node.at, kind, problem, "");
+}
