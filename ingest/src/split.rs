@@ -363,6 +363,7 @@ impl Splitter {
     fn wait(&mut self, mut piece: Piece) -> Step {
         let end = self.buffer.end();
         if !self.is_end {
+            self.buffer.release(piece.start);
             if piece.body.at() - piece.start > self.record_bytes as u64 {
                 if piece.kept.is_empty() {
                     piece.kept = self.first_bytes(piece.start);

@@ -26,9 +26,9 @@ mod reason;
 mod row;
 #[cfg(test)]
 mod sample;
-mod schema;
+mod schema_doc;
 mod time;
 
 pub use normalizer::{Normalized, Normalizer};
 pub use reason::{Reason, Reject};
-pub use schema::schema_markdown;
+pub use schema_doc::schema_markdown;

@@ -26,6 +26,7 @@ mod raise;
 mod refine;
 mod run;
 mod sink;
+mod stop;
 mod tally;
 mod turn;
 mod upkeep;

@@ -1,5 +1,6 @@
 //! Starting, running and stopping the stages.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use rules::RuleSet;
 use storage::log::Log;
 use storage::position;
-use storage::seen::UidIndex;
+use storage::seen::{SeenConfig, UidIndex};
 use storage::state::State;
 use storage::table::EventTable;
 use tokio::sync::{Notify, mpsc, watch};
@@ -31,8 +32,10 @@ pub struct Parts {
     pub table: EventTable,
     /// The state database.
     pub state: State,
-    /// The index of events seen.
-    pub seen: UidIndex,
+    /// The folder of the index of events seen, which is a cache of the table.
+    pub seen_folder: PathBuf,
+    /// Bounds of that index.
+    pub seen: SeenConfig,
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// The wall clock, in microseconds since 1970.
@@ -65,11 +68,12 @@ impl Pipeline {
     /// # Errors
     /// The state or the log cannot be read.
     pub fn start(parts: Parts, config: PipelineConfig) -> Result<Self> {
-        let Parts { log, table, state, seen, rules, now_us } = parts;
+        let Parts { log, table, state, seen_folder, seen, rules, now_us } = parts;
         let raised = state.read(|db| position::get(db, raise::CONSUMER))?;
         let committed = table.committed();
         let restart = raised.min(committed);
         let reader = log.reader(restart)?;
+        let seen = UidIndex::open(&seen_folder, table.clone(), restart, seen)?;
 
         let health = Health::default();
         let tally = Arc::new(Tally::default());
@@ -86,7 +90,8 @@ impl Pipeline {
         stages.spawn(guard("refine", health.clone(), stop.clone(), read));
         let turns = Turns {
             table: table.clone(),
-            seen: Arc::new(Mutex::new(seen)),
+            seen,
+            expired_before: None,
             raising,
             committed,
             pending_bytes: config.pending_bytes,
@@ -173,7 +178,7 @@ impl Pipeline {
         let mut stopped = self.stop.subscribe();
         let reached = tokio::select! {
             reached = wait(&mut progress, done) => reached,
-            _ = stopped.wait_for(|stopped| *stopped) => false,
+            () = crate::stop::asked(&mut stopped) => false,
         };
         if reached {
             return Ok(());
@@ -214,7 +219,9 @@ async fn guard(
 /// The stage that takes refined groups in the log's order.
 struct Turns {
     table: EventTable,
-    seen: Arc<Mutex<UidIndex>>,
+    seen: UidIndex,
+    /// The index has forgotten the days before.
+    expired_before: Option<i32>,
     raising: mpsc::Sender<Raise>,
     /// Rows below are in the table already.
     committed: Offset,
@@ -228,29 +235,30 @@ struct Turns {
 
 impl Turns {
     async fn run(
-        self,
+        mut self,
         mut refined: mpsc::Receiver<tokio::task::JoinHandle<Result<Refined>>>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<()> {
         loop {
             let handle = tokio::select! {
                 handle = refined.recv() => handle,
-                _ = stop.wait_for(|stopped| *stopped) => None,
+                () = crate::stop::asked(&mut stop) => None,
             };
-            let Some(handle) = handle else { return Ok(()) };
+            let Some(handle) = handle else { return Ok(self.seen.flush().await?) };
             let group = refine::finished(handle).await?;
             self.take(group).await?;
             self.wait_for_room(&mut stop).await;
         }
     }
 
-    /// One turn; the index of events seen may read the disk, so it runs where that harms nobody.
-    async fn take(&self, group: Refined) -> Result<()> {
-        let (seen, tally) = (self.seen.clone(), self.tally.clone());
+    /// One turn.
+    async fn take(&mut self, group: Refined) -> Result<()> {
         let oldest_day = oldest_day(self.retention_days, (self.now_us)());
-        let work = tokio::task::spawn_blocking(move || turn(group, &mut seen.lock(), oldest_day, &tally));
-        let turn =
-            work.await.map_err(|panic| Error::Stopped { reason: format!("a turn panicked: {panic}") })??;
+        if let Some(day) = oldest_day.filter(|day| self.expired_before != Some(*day)) {
+            self.seen.expire_before(day).await?;
+            self.expired_before = Some(day);
+        }
+        let turn = turn(group, &mut self.seen, oldest_day, &self.tally).await?;
         if turn.first >= self.committed {
             self.table.append(turn.rows, turn.next)?;
         }
@@ -268,7 +276,7 @@ impl Turns {
             self.flush.notify_one();
             tokio::select! {
                 changed = progress.changed() => if changed.is_err() { return },
-                _ = stop.wait_for(|stopped| *stopped) => return,
+                () = crate::stop::asked(stop) => return,
             }
         }
     }

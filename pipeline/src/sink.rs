@@ -37,7 +37,7 @@ impl Sink {
                     }
                 }
                 () = self.flush.notified() => self.commit().await?,
-                _ = stop.wait_for(|stopped| *stopped) => return self.commit().await,
+                () = crate::stop::asked(&mut stop) => return self.commit().await,
             }
             self.trim()?;
         }

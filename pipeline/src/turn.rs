@@ -42,7 +42,12 @@ pub(crate) struct Raise {
 }
 
 /// Takes duplicates and expired events out of a group and counts every record's fate.
-pub(crate) fn turn(refined: Refined, seen: &mut UidIndex, oldest_day: Option<i32>, tally: &Tally) -> Result<Turn> {
+pub(crate) async fn turn(
+    refined: Refined,
+    seen: &mut UidIndex,
+    oldest_day: Option<i32>,
+    tally: &Tally,
+) -> Result<Turn> {
     let mut counts: BTreeMap<SourceId, SourceCounts> = BTreeMap::new();
     for received in &refined.received {
         let count = counts.entry(received.source.clone()).or_default();
@@ -56,7 +61,7 @@ pub(crate) fn turn(refined: Refined, seen: &mut UidIndex, oldest_day: Option<i32
     add(&tally.dead_letters, refined.rejects.len() as u64);
     add(&tally.matches, refined.matches.len() as u64);
 
-    let admitted = seen.admit(&refined.events)?;
+    let admitted = seen.admit(&refined.events).await?;
     let fates = fates(&refined.events, &admitted.keep, oldest_day);
     count_rows(&refined.events, &fates, &mut counts, tally);
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();

@@ -25,11 +25,11 @@ impl Upkeep {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(self.config.upkeep_every) => {}
-                _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
+                () = crate::stop::asked(&mut stop) => return Ok(()),
             }
             let done = tokio::select! {
                 done = self.once() => done,
-                _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
+                () = crate::stop::asked(&mut stop) => return Ok(()),
             };
             if let Err(error) = done {
                 if error.fate() == Fate::Stop {
@@ -50,7 +50,7 @@ impl Upkeep {
             }
         }
         let merged = self.table.compact().await?;
-        add(&self.tally.compacted_files, merged.removed_files as u64);
+        add(&self.tally.compacted_files, merged.merged);
         let vacuumed = self.table.vacuum(self.config.keep_removed_files).await?;
         add(&self.tally.vacuumed_files, vacuumed.files as u64);
         Ok(())

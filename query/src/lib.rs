@@ -1,30 +1,64 @@
-//! SQL over events, alerts, dead letters and sources: read only, bounded, cancellable.
+//! SQL over events, alerts and dead letters: read only, bounded, cancellable.
 //!
-//! A query sees one [snapshot](storage::table::TableSnapshot) of the events table: the files of one
-//! version and the rows that are not in files yet. It runs on threads of its own, within a budget of
-//! memory, rows and time, and ends when its [`QueryStream`] is dropped.
+//! A [`QueryEngine`] answers one [`QueryRequest`] with one [`QueryStream`] of Arrow batches; [`Format`]
+//! writes them out. The tables are `events`, the view `observables`, `dead_letters`, `sources`, and what
+//! other rooms hand over as [`StateTable`](storage::state_table::StateTable)s, such as `alerts`. A query
+//! sees one snapshot of `events`: the files of one version of the table and the rows that are in no file
+//! yet.
 //!
-//! What a statement may do is decided three times: by its syntax (`guard`), by DataFusion's own
-//! options, and by the catalogue, which holds our tables and nothing else.
+//! # What a query cannot do
+//!
+//! Write, or reach anything but these tables: no file, no address, no setting, no function that shows what
+//! lies behind the tables. Use more memory, time or rows than [`QueryConfig`] grants. Hold up the threads of
+//! its caller.
+//!
+//! Limits in numbers: 1 MiB of text, nested 50 deep; 2,000 steps in a plan; 2,000 columns; 1 MiB in a value
+//! that a function makes; memory, time and rows as configured.
+//!
+//! # What is left to trust
+//!
+//! DataFusion counts memory when it has allocated it, and not all of it. What is known to make much of
+//! little (functions, joins, `unnest`) is bounded before it runs; the rest is a few batches a thread.
+//!
+//! ```no_run
+//! # async fn example(engine: query::QueryEngine) -> query::Result<()> {
+//! use query::{Format, QueryRequest};
+//!
+//! let mut answer = engine.run(QueryRequest::new("SELECT count(*) AS n FROM events")).await?;
+//! let mut writer = Format::Ndjson.writer(std::io::stdout(), &answer.schema())?;
+//! while let Some(batch) = answer.next().await {
+//!     writer.write(&batch?)?;
+//! }
+//! writer.finish()
+//! # }
+//! ```
 
-mod accounts;
+mod catalog;
 mod config;
+mod diagnose;
 mod engine;
 mod error;
 mod events;
 mod format;
 mod functions;
 mod guard;
-mod hint;
+mod nearest;
 mod observables;
-mod prune;
-mod state_scan;
+mod plain;
+mod pool;
+mod request;
+mod session;
+mod state_view;
+mod stop;
+mod store;
 mod stream;
-#[cfg(test)]
-mod tests;
+mod threads;
+mod watched;
+mod worker;
 
-pub use config::{QueryConfig, QueryRequest};
+pub use config::QueryConfig;
 pub use engine::QueryEngine;
 pub use error::{Error, Result};
 pub use format::{Format, Writer};
+pub use request::QueryRequest;
 pub use stream::QueryStream;

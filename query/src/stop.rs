@@ -5,7 +5,6 @@
 //! the edges between operators ([`watched`](crate::watched)) and the functions that loop
 //! ([`metered`](crate::functions)).
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -78,12 +77,12 @@ fn stopped() -> DataFusionError {
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     stop: Arc<Stop>,
-    place: Arc<OwnedSemaphorePermit>,
+    _place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Watch {
     pub(crate) fn new(stop: Arc<Stop>, place: OwnedSemaphorePermit) -> Self {
-        Self { stop, place: Arc::new(place) }
+        Self { stop, _place: Arc::new(place) }
     }
 
     pub(crate) fn stop(&self) -> &Arc<Stop> {
@@ -119,12 +118,6 @@ impl ExtensionOptions for Watch {
 
     fn entries(&self) -> Vec<ConfigEntry> {
         Vec::new()
-    }
-}
-
-impl fmt::Display for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "one of {} places", self.place.num_permits())
     }
 }
 

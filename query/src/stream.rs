@@ -1,55 +1,66 @@
-//! An answer on its way.
+//! The answer to a query.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
+use crate::worker::{Client, Running};
 use crate::{Error, Result};
 
-/// Batches of an answer. Dropping it cancels the query.
+/// Rows as they are found. Dropping it stops the query.
 #[derive(Debug)]
 pub struct QueryStream {
-    pub(crate) schema: SchemaRef,
-    pub(crate) batches: mpsc::Receiver<Result<RecordBatch>>,
-    pub(crate) truncated: Arc<AtomicBool>,
-    pub(crate) deadline: Instant,
-    pub(crate) timeout: Duration,
-    pub(crate) worker: AbortHandle,
-    pub(crate) _permit: OwnedSemaphorePermit,
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch>>,
+    truncated: Arc<AtomicBool>,
+    /// `None` once the answer has ended.
+    running: Option<Running>,
 }
 
 impl QueryStream {
-    /// The columns.
+    pub(crate) async fn open(running: Running, client: Client) -> Result<Self> {
+        let deadline = Instant::from_std(running.stop().deadline());
+        let schema = match timeout_at(deadline, client.schema).await {
+            Ok(Ok(schema)) => schema?,
+            Ok(Err(_)) => return Err(broken_off()),
+            Err(_) => return Err(running.stop().timeout()),
+        };
+        let (batches, truncated) = (client.batches, client.truncated);
+        Ok(Self { schema, batches, truncated, running: Some(running) })
+    }
+
+    /// The columns of the answer, each under a name of its own.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// The next batch; `None` at the end. After an error nothing follows.
+    /// The next rows, at least one; `None` at the end. An error is the last item: what came before is not
+    /// the whole answer.
+    ///
+    /// # Errors
+    /// See [`Error`].
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        match tokio::time::timeout_at(self.deadline, self.batches.recv()).await {
-            Ok(batch) => batch,
-            Err(_) => {
-                self.worker.abort();
-                self.batches.close();
-                Some(Err(Error::Timeout { after: self.timeout }))
-            }
+        let stop = self.running.as_ref()?.stop();
+        let item = match timeout_at(Instant::from_std(stop.deadline()), self.batches.recv()).await {
+            Ok(item) => item,
+            Err(_) => Some(Err(stop.timeout())),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            self.running = None;
         }
+        item
     }
 
-    /// Whether the answer was cut at the limit of rows; known at its end.
+    /// Whether there were more rows than [`max_rows`](crate::QueryRequest::max_rows); known at the end.
     pub fn truncated(&self) -> bool {
-        self.truncated.load(Ordering::Relaxed)
+        self.truncated.load(Ordering::Acquire)
     }
 }
 
-impl Drop for QueryStream {
-    fn drop(&mut self) {
-        self.worker.abort();
-    }
+fn broken_off() -> Error {
+    Error::Internal("the query broke off".into())
 }

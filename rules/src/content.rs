@@ -19,5 +19,14 @@ pub fn shipped() -> Vec<RuleSource> {
 
 /// The field mappings.
 pub(crate) fn mappings() -> Vec<RuleSource> {
-    embed![]
+    embed![
+        "mappings/aws_cloudtrail.yaml",
+        "mappings/azure_activity.yaml",
+        "mappings/entra_audit.yaml",
+        "mappings/entra_signin.yaml",
+        "mappings/gcp_audit.yaml",
+        "mappings/google_workspace.yaml",
+        "mappings/ocsf.yaml",
+        "mappings/unread.yaml",
+    ]
 }

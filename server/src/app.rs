@@ -10,7 +10,7 @@ use pipeline::{Parts, Pipeline, PipelineConfig};
 use query::{QueryConfig, QueryEngine};
 use rules::RuleSet;
 use storage::log::{Log, LogConfig};
-use storage::seen::{SeenConfig, UidIndex};
+use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
@@ -50,15 +50,13 @@ impl App {
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
-            target_file_bytes: config.file_size,
+            file_bytes: config.file_size,
             ..TableConfig::default()
         };
         let table = EventTable::open(&data.join("events"), table_config).await?;
         // From here on this process is the one that writes: a second one is stopped by its next commit.
         table.claim().await?;
         log.raise_head(table.committed()).await?;
-        let seen_config = SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() };
-        let seen = UidIndex::open(&data.join("seen"), table.clone(), seen_config)?;
         let (rules, rule_findings) = load_rules(&config)?;
         let query_config = QueryConfig {
             memory_bytes: config.query_memory,
@@ -70,7 +68,15 @@ impl App {
         let engine =
             QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table()], query_config);
         let parts =
-            Parts { log: log.clone(), table: table.clone(), state: state.clone(), seen, rules: Arc::new(rules), now_us };
+            Parts {
+                log: log.clone(),
+                table: table.clone(),
+                state: state.clone(),
+                seen_folder: data.join("seen"),
+                seen: SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() },
+                rules: Arc::new(rules),
+                now_us,
+            };
         let pipeline_config = PipelineConfig {
             retention_days: config.retention_days,
             upkeep_every: config.upkeep_every,

@@ -210,6 +210,14 @@ pub enum Error {
         /// The first failure.
         reason: String,
     },
+    /// The duplicate index could not be written. Passes when there is room; its keys are still known.
+    #[error("cannot write the duplicate index `{path}`: {source}; make room on the disk", path = path.display())]
+    SeenUnwritten {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// A task was cancelled or panicked.
     #[error("a task of the storage ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -225,7 +233,7 @@ impl Error {
             Self::LogFull { retry_after, .. } | Self::TableUndecided { retry_after, .. } => {
                 Fate::Retry { after: *retry_after }
             }
-            Self::ObjectStore(_) => Fate::Retry { after: Duration::from_secs(1) },
+            Self::ObjectStore(_) | Self::SeenUnwritten { .. } => Fate::Retry { after: Duration::from_secs(1) },
             Self::Sqlite(error) => sqlite_fate(error),
             Self::BatchTooLarge { .. } | Self::BatchEmpty => Fate::Reject,
             _ => Fate::Stop,

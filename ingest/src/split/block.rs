@@ -19,6 +19,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         Self {
             quotes: mask(block, |byte| byte == b'"'),
@@ -31,20 +32,24 @@ impl Marks {
 }
 
 /// Asks `is` of each byte.
+#[expect(clippy::indexing_slicing, clippy::needless_range_loop, reason = "a plain loop becomes vector code")]
+#[inline]
 fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
     let mut flags = [0_u8; BLOCK];
-    for (flag, byte) in flags.iter_mut().zip(block) {
-        *flag = u8::from(is(*byte));
+    for place in 0..BLOCK {
+        flags[place] = u8::from(is(block[place]));
     }
     let (words, _) = flags.as_chunks::<8>();
     let mut bits = 0;
-    for (place, word) in words.iter().enumerate() {
-        bits |= gather(u64::from_le_bytes(*word)) << (8 * place);
+    for word in words {
+        // The first word ends up lowest.
+        bits = bits >> 8 | gather(u64::from_le_bytes(*word)) << (BLOCK - 8);
     }
     bits
 }
 
 /// As [`mask`], for bytes that most blocks do not have.
+#[inline]
 fn rare_mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
     let any = block.iter().fold(false, |any, byte| any | is(*byte));
     if any { mask(block, is) } else { 0 }
@@ -52,11 +57,13 @@ fn rare_mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
 
 /// The lowest bits of eight bytes, side by side: byte `i` is 0 or 1 and is moved from bit `8 * i` to
 /// bit `56 + i`; no two of the partial products meet, so nothing carries.
+#[inline]
 fn gather(flags: u64) -> u64 {
     flags.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// The bytes after an escaping back slash, and whether the block's last byte is such a one.
+#[inline]
 pub(super) fn escaped(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
     let mut escaped = u64::from(first_is_escaped);
     let mut rest = backslashes & !escaped;
@@ -74,6 +81,7 @@ pub(super) fn escaped(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
 
 /// The bytes inside strings: from each opening quote up to, but without, its closing one.
 /// `carry` is all ones where the block begins inside a string.
+#[inline]
 pub(super) fn inside_strings(quotes: u64, carry: u64) -> u64 {
     let mut inside = quotes;
     for shift in [1, 2, 4, 8, 16, 32] {

@@ -313,6 +313,16 @@ fn memory_is_bounded() {
             assert!(splitter.space(1).len() < 50_000, "{body}");
         }
     }
+    // Records that never end where the bytes do.
+    for body in ["{\"a\":[1,2,3]}\n", "{\"a\":[1,2,3]},", "text\n", "\"text\","] {
+        let mut splitter = Splitter::new(10_000);
+        splitter.feed(b"[{},");
+        for chunk in body.repeat(20_000).as_bytes().chunks(1_001) {
+            splitter.feed(chunk);
+            while splitter.next_record().is_some() {}
+            assert!(splitter.space(1).len() < 5_000, "{body}");
+        }
+    }
 }
 
 #[test]

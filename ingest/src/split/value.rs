@@ -83,12 +83,13 @@ impl ValueScan {
         }
         // The rest is looked at now, because the value may end in it, and again when the block is full.
         let mut block = [b' '; BLOCK];
-        for (padded, byte) in block.iter_mut().zip(rest) {
-            *padded = *byte;
+        if let Some(start) = block.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
         }
         self.clone().block(&block, &names_list)
     }
 
+    #[inline]
     fn block(&mut self, block: &[u8; BLOCK], names_list: &impl Fn(u64) -> bool) -> Found {
         let marks = Marks::of(block);
         let (escaped, next_escaped) = escaped(marks.backslashes, self.escaped);
@@ -119,6 +120,7 @@ impl ValueScan {
         Found::More
     }
 
+    #[inline]
     fn bracket(&mut self, block: &[u8; BLOCK], place: usize, names_list: &impl Fn(u64) -> bool) -> Found {
         let at = self.at + place as u64;
         let (before, from) = block.split_at_checked(place).unwrap_or_default();
@@ -141,6 +143,7 @@ impl ValueScan {
         }
     }
 
+    #[inline]
     fn open(&mut self, bracket: u8, before: u8, at: u64, names_list: &impl Fn(u64) -> bool) -> Found {
         let in_object = self.objects & 1 == 1;
         let is_due = match (self.depth, in_object) {
@@ -162,6 +165,7 @@ impl ValueScan {
         Found::More
     }
 
+    #[inline]
     fn close(&mut self, bracket: u8, at: u64) -> Found {
         let in_object = self.objects & 1 == 1;
         if in_object != (bracket == b'}') {
@@ -174,6 +178,7 @@ impl ValueScan {
 }
 
 /// The last byte that is no white space.
+#[inline]
 fn last_significant(bytes: &[u8]) -> Option<u8> {
     bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied()
 }

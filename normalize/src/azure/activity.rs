@@ -55,6 +55,10 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     map_message(&mut fields, &mut details, &operation, row);
     let key = key(&fields, record, [&operation, &outcome.word, &resource_id], micros);
     fields.put(row, Col::MetadataUid, &["eventDataId"]);
+    if row.has(Col::ApiRequestData) {
+        // OCSF wants an id for a request that has data.
+        row.text_if(Col::ApiRequestUid, fields.peek("correlationId"));
+    }
     fields.put(row, Col::MetadataCorrelationUid, &["correlationId"]);
     fields.keep(row);
     details.keep(row);
@@ -72,7 +76,12 @@ fn either<'a>(fields: &mut Fields<'a>, names: [&str; 2]) -> Nested<'a> {
 
 /// Each event has an id, but the stream to event hubs leaves it out. There, what tells the events of one
 /// operation apart is its resource, their time and how far it has come.
-fn key(fields: &Fields<'_>, record: &Object<'_>, [operation, word, resource_id]: [&str; 3], micros: i64) -> EventKey {
+fn key(
+    fields: &Fields<'_>,
+    record: &Object<'_>,
+    [operation, word, resource_id]: [&str; 3],
+    micros: i64,
+) -> EventKey {
     let lower = |text: &str| text.to_ascii_lowercase();
     if let Some(id) = fields.peek("eventDataId") {
         return EventKey::from_parts(LogType::AzureActivity, &[lower(&id).as_bytes()]);

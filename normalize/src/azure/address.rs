@@ -27,3 +27,31 @@ pub(super) fn require(row: &mut Row<'_>) {
         row.text(Col::SrcEndpointName, UNKNOWN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    /// The columns that an address fills: address, port, name.
+    fn endpoint(text: &str) -> (Option<String>, Option<i64>, Option<String>) {
+        let record = format!(
+            r#"{{"time":"2026-03-10T00:00:00Z","category":"Administrative","operationName":"a/b","callerIpAddress":"{text}"}}"#
+        );
+        let events = sample::map(&[record]).events;
+        let column = |col| events.str_at(col, 0).map(ToOwned::to_owned);
+        (column(Col::SrcEndpointIp), events.int_at(Col::SrcEndpointPort, 0), column(Col::SrcEndpointName))
+    }
+
+    #[test]
+    fn addresses_ports_and_words() {
+        let ip = |text: &str| Some(text.to_owned());
+        assert_eq!(endpoint("192.0.2.1"), (ip("192.0.2.1"), None, None));
+        assert_eq!(endpoint("192.0.2.1:44321"), (ip("192.0.2.1"), Some(44321), None));
+        assert_eq!(endpoint("2001:db8::1"), (ip("2001:db8::1"), None, None));
+        assert_eq!(endpoint("[2001:db8::1]:443"), (ip("2001:db8::1"), Some(443), None));
+        assert_eq!(endpoint("internal"), (None, None, ip("internal")));
+        assert_eq!(endpoint("<null>"), (None, None, ip("Unknown")));
+        assert_eq!(endpoint(""), (None, None, ip("Unknown")));
+    }
+}

@@ -5,9 +5,11 @@
 //! (`modifiedProperties`, with the values before and after) stays together: `targetResources` as a whole
 //! is the `api_request_data`.
 
+use std::borrow::Cow;
+
 use event::{Col, EventKey, LogType};
 
-use super::claims::{self, SERVICE, USER};
+use super::claims::{self, Actor, SERVICE, USER};
 use super::fields::Fields;
 use super::target::{self, Target};
 use super::{address, change, tenant};
@@ -38,7 +40,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     row.text_if(Col::ApiOperation, Some(&activity));
     row.text(Col::ApiOperation, UNKNOWN);
     fields.put(row, Col::ApiServiceName, &["loggedByService"]);
-    map_initiator(&mut fields, row);
+    let actor = map_initiator(&mut fields, row);
     map_result(&mut fields, row);
     let category = map_category(&mut fields, row);
     let details = fields.nested(&["additionalDetails"]);
@@ -49,12 +51,12 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     if let Some(value) = nested.value() {
         row.json(Col::ApiRequestData, |json| value.write(json));
     }
-    target::map_resources(&targets, row);
     let operation_type = fields.peek("operationType").or_else(|| fields.peek("aadOperationType"));
     let kinds: Vec<_> = targets.iter().map(Target::kind).collect();
     let change = change::of(&activity, &operation_type.unwrap_or_default(), &category, &kinds);
     change.map(&activity, row);
-    target::map(change.subject, &targets, &activity, row);
+    target::map_resources(change.subject, &targets, row);
+    target::map(change.subject, &targets, &activity, &actor, row);
     address::require(row);
     map_metadata(&mut fields, row);
     details.keep(row);
@@ -63,21 +65,26 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
         None => EventKey::from_content(LogType::EntraAudit, record.raw().as_bytes()),
     };
     fields.put(row, Col::MetadataUid, &["id"]);
+    // The id that the client gave its request.
+    row.text_if(Col::ApiRequestUid, fields.peek("correlationId"));
     fields.put(row, Col::MetadataCorrelationUid, &["correlationId"]);
     fields.keep(row);
     Ok(key)
 }
 
 /// `initiatedBy.user` or `initiatedBy.app`: a person, or an application on its own behalf.
-fn map_initiator(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+fn map_initiator(fields: &mut Fields<'_>, row: &mut Row<'_>) -> Actor {
     let nested = fields.nested(&["initiatedBy"]);
     let mut initiator = nested.fields();
     let user = initiator.nested(&["user"]);
     let app = initiator.nested(&["app"]);
     let (mut user, mut app) = (user.fields(), app.fields());
+    let mut actor = Actor::default();
     if user.has("id") || user.has("userPrincipalName") {
-        user.put(row, Col::ActorUserUid, &["id"]);
-        user.put(row, Col::ActorUserName, &["userPrincipalName", "displayName"]);
+        actor.uid = user.text("id").map(Cow::into_owned);
+        actor.name = user.first(&["userPrincipalName", "displayName"]).map(Cow::into_owned);
+        row.text_if(Col::ActorUserUid, actor.uid.as_deref());
+        row.text_if(Col::ActorUserName, actor.name.as_deref());
         user.put(row, Col::ActorUserType, &["userType"]);
         user.put(row, Col::ActorUserAccountUid, &["homeTenantId"]);
         row.int(Col::ActorUserTypeId, USER);
@@ -100,6 +107,7 @@ fn map_initiator(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     user.keep(row);
     app.keep(row);
     initiator.keep(row);
+    actor
 }
 
 fn map_result(fields: &mut Fields<'_>, row: &mut Row<'_>) {

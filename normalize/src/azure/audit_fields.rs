@@ -33,6 +33,7 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::ApiOperation, "`activityDisplayName`, else hub `operationName`"),
     (Col::ApiServiceName, "`loggedByService`"),
     (Col::ApiVersion, "hub and row `operationVersion`"),
+    (Col::ApiRequestUid, "`correlationId`"),
     (Col::ApiRequestData, "`targetResources`, with the values before and after in `modifiedProperties`"),
     (
         Col::ActorUserName,
@@ -46,12 +47,15 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::ActorAppUid, "`initiatedBy.app.appId`"),
     (
         Col::UserName,
-        "`userPrincipalName`, else `displayName`, of the target that is a user, a member or the one who got a role; for app roles `ServicePrincipal.DisplayName`, `User.UPN` of `modifiedProperties`",
+        "`userPrincipalName`, else `displayName`, of the target that is a user, a member or the one who got a role; for app roles `ServicePrincipal.DisplayName`, `User.UPN` of `modifiedProperties`; the initiator who elevated their own access",
     ),
     (Col::UserUid, "`id` of that target; for app roles `ServicePrincipal.ObjectID`, `User.ObjectID`"),
     (Col::UserType, "`type` of that target"),
     (Col::UserTypeId, "1 User, 4 Service, 99 by `user_type`"),
-    (Col::GroupName, "`Group.DisplayName` of `modifiedProperties`, else `displayName` of the target that is a group"),
+    (
+        Col::GroupName,
+        "`Group.DisplayName` of `modifiedProperties`, else `displayName` of the target that is a group",
+    ),
     (Col::GroupUid, "`Group.ObjectID` of `modifiedProperties`, else `id` of the target that is a group"),
     (
         Col::Privileges,
@@ -67,8 +71,11 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::SrcEndpointPort, "the port behind the address"),
     (Col::SrcEndpointName, "what stands in the address's place"),
     (Col::HttpRequestUserAgent, "`User-Agent` of `additionalDetails`, else `userAgent`"),
-    (Col::Resources, "`id`, name and `type` of each of `targetResources`"),
-    (Col::ResourceUid, "`id` of the first of them"),
+    (
+        Col::Resources,
+        "of 3005: `id`, name and `type` of each of `targetResources`; the other classes have no such attribute",
+    ),
+    (Col::ResourceUid, "`id` of the first of `targetResources`"),
     (Col::ResourceName, "its `userPrincipalName`, else `displayName`"),
     (Col::ResourceType, "its `type`"),
 ];

@@ -4,7 +4,9 @@
 //! categories (those of Privileged Identity Management in four), so the name decides and the category
 //! only where it has to.
 
-use crate::class::{Activity, account_change, api_activity, entity_management, group_management, user_access};
+use crate::class::{
+    Activity, account_change, api_activity, entity_management, group_management, user_access,
+};
 use crate::row::Row;
 
 /// What was changed.
@@ -70,8 +72,18 @@ fn subject(name: &str, category: &str, kinds: &[String]) -> Subject {
         "user access admin",
     ];
     const USER: &[&str] = &[
-        "user", "account", "password", "security info", "strong authentication", "passkey", "fido2",
-        "passwordless", "windows hello", "platform credential", "stsrefreshtoken", "suspicious activity",
+        "user",
+        "account",
+        "password",
+        "security info",
+        "strong authentication",
+        "passkey",
+        "fido2",
+        "passwordless",
+        "windows hello",
+        "platform credential",
+        "stsrefreshtoken",
+        "suspicious activity",
     ];
     let has = |kind: &str| kinds.iter().any(|other| other.eq_ignore_ascii_case(kind));
     let first_is = |kind: &str| kinds.first().is_some_and(|other| other.eq_ignore_ascii_case(kind));
@@ -109,7 +121,11 @@ fn group(name: &str, kinds: &[String]) -> Activity {
     if name.contains("group settings") {
         group_management::OTHER
     } else if name.contains("add member") {
-        if member_is_group && kinds.len() > 1 { group_management::ADD_SUBGROUP } else { group_management::ADD_USER }
+        if member_is_group && kinds.len() > 1 {
+            group_management::ADD_SUBGROUP
+        } else {
+            group_management::ADD_USER
+        }
     } else if name.contains("remove member") {
         if member_is_group && kinds.len() > 1 {
             group_management::REMOVE_SUBGROUP
@@ -131,7 +147,12 @@ fn group(name: &str, kinds: &[String]) -> Activity {
 
 fn user(name: &str) -> Activity {
     const FACTOR: &[&str] = &[
-        "strong authentication", "fido2", "passkey", "passwordless", "windows hello", "platform credential",
+        "strong authentication",
+        "fido2",
+        "passkey",
+        "passwordless",
+        "windows hello",
+        "platform credential",
     ];
     if contains_any(name, &["started", "progress", "options", "canceled", "cancelled"]) {
         return account_change::OTHER;
@@ -146,7 +167,9 @@ fn user(name: &str) -> Activity {
         "enable account" => account_change::ENABLE,
         "disable account" => account_change::DISABLE,
         "add user" | "create user" | "viral user creation" => account_change::CREATE,
-        _ if starts_with_any(name, &["invite", "bulk create users", "bulk invite users"]) => account_change::CREATE,
+        _ if starts_with_any(name, &["invite", "bulk create users", "bulk invite users"]) => {
+            account_change::CREATE
+        }
         "delete user" | "hard delete user" | "delete external user" => account_change::DELETE,
         _ if starts_with_any(name, &["unlock", "clear block"]) => account_change::UNLOCK,
         _ if contains_any(name, &["blocked for mfa", "add blocked user"]) => account_change::LOCK,
@@ -166,7 +189,8 @@ fn factor(name: &str) -> Activity {
 }
 
 fn password(name: &str) -> Activity {
-    if contains_any(name, &["application password", "force change", "blocked from", "policy", "registration"]) {
+    if contains_any(name, &["application password", "force change", "blocked from", "policy", "registration"])
+    {
         account_change::OTHER
     } else if contains_any(name, &["reset", "temporary password"]) {
         account_change::PASSWORD_RESET
@@ -190,7 +214,13 @@ enum Verb {
 fn verb(name: &str, operation_type: &str) -> Verb {
     // Parts of something else: `Add owner to application` changes the application.
     const PARTS: &[&str] = &[
-        " to ", " from ", " of ", "credentials", "consent", "permission grant", "verified publisher",
+        " to ",
+        " from ",
+        " of ",
+        "credentials",
+        "consent",
+        "permission grant",
+        "verified publisher",
         "external secrets",
     ];
     if starts_with_any(name, &["get ", "read ", "recover ", "reveal ", "retrieve ", "download ", "export"]) {
@@ -201,8 +231,8 @@ fn verb(name: &str, operation_type: &str) -> Verb {
     }
     let by_word = |word: &str| match word {
         "add" | "added" | "create" | "created" | "register" | "pre-create" => Verb::Create,
-        "update" | "updated" | "set" | "unset" | "change" | "reset" | "assign" | "promote" | "demote" | "verify"
-        | "no" => Verb::Update,
+        "update" | "updated" | "set" | "unset" | "change" | "reset" | "assign" | "promote" | "demote"
+        | "verify" | "no" => Verb::Update,
         "delete" | "deleted" | "remove" | "removed" | "hard" => Verb::Delete,
         _ => Verb::Unclear,
     };
@@ -325,7 +355,10 @@ mod tests {
                 ("Add member to role outside of PIM (permanent)", 300_501),
                 ("Add app role assignment to service principal", 300_501),
                 ("Add app role assignment grant to user", 300_501),
-                ("User has elevated their access to User Access Administrator for their Azure Resources", 300_501),
+                (
+                    "User has elevated their access to User Access Administrator for their Azure Resources",
+                    300_501,
+                ),
                 ("Remove member from role", 300_502),
                 ("Remove member from role (PIM activation expired)", 300_502),
                 ("Remove app role assignment from service principal", 300_502),
@@ -344,7 +377,12 @@ mod tests {
             ("Add application", "ApplicationManagement", "Application", 300_401),
             ("Add service principal", "ApplicationManagement", "ServicePrincipal", 300_401),
             ("Add owner to application", "ApplicationManagement", "Application", 300_403),
-            ("Update application – Certificates and secrets management ", "ApplicationManagement", "Application", 300_403),
+            (
+                "Update application – Certificates and secrets management ",
+                "ApplicationManagement",
+                "Application",
+                300_403,
+            ),
             ("Consent to application", "ApplicationManagement", "ServicePrincipal", 300_403),
             ("Add delegated permission grant", "ApplicationManagement", "ServicePrincipal", 300_403),
             ("Hard Delete application", "ApplicationManagement", "Application", 300_404),

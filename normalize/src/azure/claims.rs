@@ -57,11 +57,16 @@ pub(super) fn map(
         name: name.map(str::to_owned).or(user_name.map(Cow::into_owned)).or_else(|| service_name(claims)),
         uid: uid.as_deref().or(id).map(str::to_owned),
     };
-    row.text_if(Col::ActorUserName, actor.name.as_deref());
+    if let Some(name) = &actor.name {
+        row.text(Col::ActorUserName, name);
+        claims.forget_repeats(&[SPN, "name"], name);
+    }
     row.text_if(Col::ActorUserUid, actor.uid.as_deref());
     claims.put(row, Col::ActorUserUidAlt, &["puid"]);
     claims.put(row, Col::ActorAppUid, &["appid", "azp"]);
-    put_type(claims.text("idtyp"), principal_type, is_person, id.is_some(), row);
+    if actor.name.is_some() || actor.uid.is_some() {
+        put_type(claims.text("idtyp"), principal_type, is_person, id.is_some(), row);
+    }
     if let Some(tenant) = claims.first(&[TENANT_ID, "tid"]) {
         let tenant = tenant.to_ascii_lowercase();
         row.text(Col::ActorUserAccountUid, &tenant);
@@ -101,7 +106,11 @@ pub(super) fn require_actor(row: &mut Row<'_>) {
 /// `idtyp` is an optional claim, so the rest has to do where it is missing: only applications are called
 /// by their object id.
 fn put_type(
-    idtyp: Option<Cow<'_, str>>, principal_type: Option<&str>, is_person: bool, called_by_id: bool, row: &mut Row<'_>,
+    idtyp: Option<Cow<'_, str>>,
+    principal_type: Option<&str>,
+    is_person: bool,
+    called_by_id: bool,
+    row: &mut Row<'_>,
 ) {
     let kind = idtyp.as_deref().or(principal_type);
     row.text_if(Col::ActorUserType, kind);

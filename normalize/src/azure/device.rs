@@ -61,3 +61,24 @@ fn map_location(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     // The frame repeats the country.
     fields.put(row, Col::SrcEndpointLocationCountry, &["location"]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_by_their_beginning() {
+        for (system, expected) in [
+            ("Windows 10", 100),
+            ("Windows10", 100),
+            ("WindowsPhone", 101),
+            ("Ios 17.5", 301),
+            ("MacOs", 300),
+            ("Linux", 200),
+            ("Android", 201),
+            ("Unknown", 0),
+        ] {
+            assert_eq!(os_type_id(system), expected, "{system}");
+        }
+    }
+}

@@ -29,7 +29,8 @@ pub(super) fn map(fields: &mut Fields<'_>, succeeded: bool, row: &mut Row<'_>) {
 /// Whether a step after the primary authentication has succeeded.
 fn has_second_step(steps: &Nested<'_>) -> bool {
     steps.objects().iter().any(|step| {
-        let get = |name| step.members().find(|member| same_name(&member.key, name)).map(|member| member.value);
+        let get =
+            |name| step.members().find(|member| same_name(&member.key, name)).map(|member| member.value);
         let requirement = get("authenticationStepRequirement").and_then(|value| value.filled_text());
         let succeeded = get("succeeded").and_then(|value| value.boolean());
         succeeded == Some(true)

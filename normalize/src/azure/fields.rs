@@ -108,11 +108,13 @@ impl<'a> Fields<'a> {
 
     /// Drops members of these names that only repeat `text`.
     pub(super) fn forget_repeats(&mut self, names: &[&str], text: &str) {
-        for name in names {
-            while let Some(at) =
-                self.position(name, |value| scalar(value).is_some_and(|other| other == text))
-            {
-                self.take_scalar(at);
+        // One pass: a hostile record can have thousands of spellings of one name.
+        for left in std::mem::take(&mut self.left) {
+            let repeats = scalar(&left.member.value).is_some_and(|other| other == text);
+            if !repeats || !names.iter().any(|name| same_name(&left.member.key, name)) {
+                self.left.push(left);
+            } else if let Some(pair) = left.member.value.as_object() {
+                self.keep_rest_of_pair(left.path, &left.member.key, pair, text);
             }
         }
     }
@@ -121,7 +123,8 @@ impl<'a> Fields<'a> {
     pub(super) fn localized(&mut self, field: &str) -> Option<Cow<'a, str>> {
         let of_field = |left: &Left<'a>| {
             let path = self.paths.get(left.path).map_or("", String::as_str);
-            same_name(&left.member.key, "localizedValue") && same_name(path.rsplit('.').next().unwrap_or(path), field)
+            same_name(&left.member.key, "localizedValue")
+                && same_name(path.rsplit('.').next().unwrap_or(path), field)
         };
         let at = self.left.iter().position(of_field)?;
         self.left.remove(at).member.value.filled_text()
@@ -160,7 +163,8 @@ impl<'a> Fields<'a> {
 
     /// Takes the last scalar of that name: the record's own rather than that of an object added before.
     pub(super) fn last(&mut self, name: &str) -> Option<Cow<'a, str>> {
-        let fits = |left: &Left<'a>| same_name(&left.member.key, name) && scalar(&left.member.value).is_some();
+        let fits =
+            |left: &Left<'a>| same_name(&left.member.key, name) && scalar(&left.member.value).is_some();
         let at = self.left.iter().rposition(fits)?;
         scalar(&self.left.remove(at).member.value)
     }
@@ -258,15 +262,15 @@ fn scalar<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 }
 
 /// Azure writes every field of a schema, whether or not it has a value: null, empty text, and objects and
-/// arrays of nothing are nothing.
-fn is_nothing(value: &Value<'_>) -> bool {
+/// arrays of nothing are nothing, also where Log Analytics writes them as text.
+pub(super) fn is_nothing(value: &Value<'_>) -> bool {
     if let Some(object) = value.as_object() {
         return object.members().all(|member| is_nothing(&member.value));
     }
     if let Some(mut elements) = value.as_array() {
         return elements.all(|element| is_nothing(&element));
     }
-    value.is_null() || value.raw() == "\"\""
+    value.is_null() || matches!(value.raw(), "\"\"" | "\"[]\"" | "\"{}\"")
 }
 
 #[cfg(test)]

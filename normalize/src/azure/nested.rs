@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::Fields;
+use super::fields::{Fields, is_nothing};
 use crate::json::{Object, Tokens, Value};
 use crate::row::Row;
 
@@ -23,8 +23,8 @@ enum Body<'a> {
 }
 
 impl<'a> Nested<'a> {
-    /// `None` for anything but an object, an array, or text that holds one and is within the limits of a
-    /// record.
+    /// `None` for anything but an object, an array, or text that holds one with something in it and is
+    /// within the limits of a record.
     pub(super) fn of(value: Value<'a>, path: String) -> Option<Self> {
         if value.as_object().is_some() || value.as_array().is_some() {
             return Some(Self { path, body: Body::Plain(value) });
@@ -35,6 +35,9 @@ impl<'a> Nested<'a> {
         }
         let mut tokens = Tokens::default();
         tokens.scan(&text).ok()?;
+        if is_nothing(&Value::root(&text, &tokens)) {
+            return None;
+        }
         Some(Self { path, body: Body::Text(text, tokens) })
     }
 

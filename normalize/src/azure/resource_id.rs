@@ -25,12 +25,13 @@ impl<'a> ResourceId<'a> {
             if keyword.eq_ignore_ascii_case("providers") {
                 // A provider within a provider is an extension of the resource before it.
                 parts.provider = segments.next();
-                parts.kind = parts.provider.map(str::to_owned);
+                parts.kind = None;
                 parts.name = None;
                 continue;
             }
             let name = segments.next();
-            if let Some(kind) = &mut parts.kind {
+            if let Some(provider) = parts.provider {
+                let kind = parts.kind.get_or_insert_with(|| provider.to_owned());
                 kind.push('/');
                 kind.push_str(keyword);
                 parts.name = name;
@@ -80,7 +81,9 @@ mod tests {
             (Some("s1"), Some("Microsoft.Sql/servers/firewallRules".into()), Some("all"))
         );
         assert_eq!(
-            parts(&format!("{group}/providers/Microsoft.Web/sites/w/providers/Microsoft.Authorization/locks/l")),
+            parts(&format!(
+                "{group}/providers/Microsoft.Web/sites/w/providers/Microsoft.Authorization/locks/l"
+            )),
             (Some("s1"), Some("Microsoft.Authorization/locks".into()), Some("l"))
         );
         assert_eq!(
@@ -96,7 +99,10 @@ mod tests {
             (None, Some("Microsoft.Authorization/roleAssignments".into()), Some("r"))
         );
         let tenant = ResourceId::parse("/tenants/t1/providers/Microsoft.aadiam");
-        assert_eq!((tenant.tenant, tenant.provider, tenant.name), (Some("t1"), Some("Microsoft.aadiam"), None));
+        assert_eq!(
+            (tenant.tenant, tenant.provider, tenant.name),
+            (Some("t1"), Some("Microsoft.aadiam"), None)
+        );
         for odd in ["", "/", "//", "guid", "/subscriptions", "/providers", "/providers/x/y"] {
             ResourceId::parse(odd);
         }

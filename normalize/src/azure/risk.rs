@@ -32,7 +32,8 @@ impl<'a> Risk<'a> {
 
     /// An opinion, as opposed to `none`, and to `hidden`, which tenants without the licence get.
     fn said(&self, name: &str) -> Option<&str> {
-        self.text(name).filter(|text| !text.eq_ignore_ascii_case("none") && !text.eq_ignore_ascii_case("hidden"))
+        self.text(name)
+            .filter(|text| !text.eq_ignore_ascii_case("none") && !text.eq_ignore_ascii_case("hidden"))
     }
 
     /// State and level, in lower case and empty where there is none: a record with another opinion is
@@ -43,7 +44,10 @@ impl<'a> Risk<'a> {
 
     /// Sets `risk_level` and, where there is an opinion, `enrichments`.
     pub(super) fn map(&self, row: &mut Row<'_>) {
-        let level = self.said(DURING).or_else(|| self.said(AGGREGATED));
+        let level = [DURING, AGGREGATED]
+            .into_iter()
+            .filter_map(|name| self.said(name))
+            .max_by_key(|level| rank(level));
         row.text_if(Col::RiskLevel, level.or_else(|| self.text(DURING)).or_else(|| self.text(AGGREGATED)));
         if !self.has_opinion() {
             return;
@@ -70,7 +74,17 @@ impl<'a> Risk<'a> {
         });
     }
 
+    /// Whether anything says more than none.
     fn has_opinion(&self) -> bool {
         self.texts.iter().any(|(name, _)| self.said(name).is_some()) || self.event_types.value().is_some()
+    }
+}
+
+fn rank(level: &str) -> u8 {
+    match level.to_ascii_lowercase().as_str() {
+        "high" => 3,
+        "medium" => 2,
+        "low" => 1,
+        _ => 0,
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn activity(operation: &str, request: Option<Object<'_>>) -> Option<A
         "microsoft.authorization/roleassignmentschedulerequests/write"
         | "microsoft.authorization/roleeligibilityschedulerequests/write" => {
             // AdminAssign, SelfActivate, AdminRemove, SelfDeactivate and so on.
-            let kind = request.and_then(|body| text(&body, "requestType")).unwrap_or_default().to_ascii_lowercase();
+            let kind =
+                request.and_then(|body| text(&body, "requestType")).unwrap_or_default().to_ascii_lowercase();
             let revokes = kind.contains("remove") || kind.contains("deactivate");
             Some(if revokes { user_access::REVOKE_PRIVILEGES } else { user_access::ASSIGN_PRIVILEGES })
         }

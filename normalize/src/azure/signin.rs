@@ -87,7 +87,8 @@ fn map_kind(fields: &mut Fields<'_>, row: &mut Row<'_>) -> Kind {
     let event_type = event_types.value().and_then(|value| value.as_array()?.next()?.filled_text());
     let interactive = fields.flag("isInteractive");
     let category = fields.first(&["category"]).unwrap_or_default().into_owned();
-    let word = if category.is_empty() { event_type.unwrap_or_default().into_owned() } else { category.clone() };
+    let word =
+        if category.is_empty() { event_type.unwrap_or_default().into_owned() } else { category.clone() };
     let kind = match word.to_ascii_lowercase().as_str() {
         "signinlogs" | "interactiveuser" | "adfssigninlogs" => Kind::Interactive,
         "noninteractiveusersigninlogs" | "noninteractiveuser" => Kind::NonInteractive,
@@ -123,7 +124,8 @@ fn map_identity(fields: &mut Fields<'_>, kind: Kind, row: &mut Row<'_>) {
         let user_type = if kind == Kind::ManagedIdentity { "managedIdentity" } else { "servicePrincipal" };
         (fields.text("servicePrincipalName"), fields.text("servicePrincipalId"), Some(user_type.into()))
     };
-    let name = name.or_else(|| uid.is_none().then(|| fields.first(&["userDisplayName", "identity"])).flatten());
+    let name =
+        name.or_else(|| uid.is_none().then(|| fields.first(&["userDisplayName", "identity"])).flatten());
     let name = name.or_else(|| uid.is_none().then(|| UNKNOWN.into()));
     let type_id = if is_person { USER } else { SERVICE };
     for (col, value) in [
@@ -139,7 +141,8 @@ fn map_identity(fields: &mut Fields<'_>, kind: Kind, row: &mut Row<'_>) {
     row.int(Col::UserTypeId, type_id);
     row.int(Col::ActorUserTypeId, type_id);
     // Guests belong to another tenant than the one they sign in to.
-    let home = fields.first(if is_person { &["homeTenantId"] } else { &["appOwnerTenantId", "homeTenantId"] });
+    let home =
+        fields.first(if is_person { &["homeTenantId"] } else { &["appOwnerTenantId", "homeTenantId"] });
     if let Some(home) = home.map(|id| id.to_ascii_lowercase()) {
         row.text(Col::UserAccountUid, &home);
         row.text(Col::ActorUserAccountUid, &home);
@@ -176,7 +179,8 @@ fn map_status(fields: &mut Fields<'_>, row: &mut Row<'_>) -> String {
         _ => Status::Failure,
     });
     // Graph says `Other.` where there was no failure.
-    let reason = status.peek("failureReason").filter(|reason| reason != "Other.").map(|reason| reason.into_owned());
+    let reason =
+        status.peek("failureReason").filter(|reason| reason != "Other.").map(|reason| reason.into_owned());
     let reason = reason.or_else(|| fields.peek("resultDescription").map(|reason| reason.into_owned()));
     if let Some(reason) = reason {
         row.text(Col::StatusDetail, &reason);

@@ -45,7 +45,10 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::UserType, "`userType`; `servicePrincipal` or `managedIdentity`"),
     (Col::UserTypeId, "1 User, of services 4 Service"),
     (Col::UserAccountUid, "`homeTenantId`, of services `appOwnerTenantId`"),
-    (Col::UserCredentialUid, "`servicePrincipalCredentialKeyId`, else `servicePrincipalCredentialThumbprint`"),
+    (
+        Col::UserCredentialUid,
+        "`servicePrincipalCredentialKeyId`, else `servicePrincipalCredentialThumbprint`",
+    ),
     (Col::ServiceName, "`resourceDisplayName`"),
     (Col::ServiceUid, "`resourceId`, row `ResourceIdentity`"),
     (
@@ -53,7 +56,10 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
         "true for a success with `authenticationRequirement` multiFactorAuthentication or `mfaDetail.authMethod`, and where a step of `authenticationDetails` after the first has succeeded; else false where the requirement is known",
     ),
     (Col::IsRemote, "true"),
-    (Col::LogonType, "Interactive, Network, `servicePrincipal`, `managedIdentity`, by the log and `isInteractive`"),
+    (
+        Col::LogonType,
+        "Interactive, Network, `servicePrincipal`, `managedIdentity`, by the log and `isInteractive`",
+    ),
     (Col::LogonTypeId, "2, 3, 99, 99"),
     (Col::AuthProtocol, "`authenticationProtocol` unless it is `none`"),
     (Col::AuthProtocolId, "6 for oAuth2, 5 for saml20, else 99"),
@@ -66,14 +72,17 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::SrcEndpointUid, "`deviceDetail.deviceId`"),
     (Col::SrcEndpointOsName, "`deviceDetail.operatingSystem`"),
     (Col::SrcEndpointOsTypeId, "by `src_endpoint_os_name`"),
-    (Col::SrcEndpointLocationCountry, "`location.countryOrRegion`, row `LocationDetails`, else hub and row `location`"),
+    (
+        Col::SrcEndpointLocationCountry,
+        "`location.countryOrRegion`, row `LocationDetails`, else hub and row `location`",
+    ),
     (Col::SrcEndpointLocationRegion, "`location.state`"),
     (Col::SrcEndpointLocationCity, "`location.city`"),
     (Col::SrcEndpointLocationLat, "`location.geoCoordinates.latitude`, unless both are 0"),
     (Col::SrcEndpointLocationLong, "`location.geoCoordinates.longitude`, unless both are 0"),
     (Col::SrcEndpointAsn, "`autonomousSystemNumber`"),
     (Col::HttpRequestUserAgent, "`userAgent`"),
-    (Col::RiskLevel, "`riskLevelDuringSignIn`, if that is `none` or `hidden` rather `riskLevelAggregated`"),
+    (Col::RiskLevel, "the higher of `riskLevelDuringSignIn` and `riskLevelAggregated`"),
     (
         Col::Enrichments,
         "`riskState`, `riskLevelDuringSignIn`, `riskLevelAggregated`, `riskDetail` and `riskEventTypes_v2`, if any says more than none",

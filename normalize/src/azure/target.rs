@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use event::Col;
 
 use super::change::Subject;
-use super::claims::{SERVICE, USER};
+use super::claims::{Actor, SERVICE, USER};
 use super::fields::same_name;
 use crate::json::{Object, Tokens, Value};
 use crate::row::{Row, UNKNOWN};
@@ -39,9 +39,12 @@ impl<'a> Target<'a> {
 
     /// The value of a changed property after the change, or before where there is none after.
     fn property(&self, name: &str) -> Option<String> {
-        let property = self.get("modifiedProperties")?.as_array()?.filter_map(|element| element.as_object()).find(
-            |property| Self(*property).text("displayName").is_some_and(|text| text.eq_ignore_ascii_case(name)),
-        )?;
+        let property =
+            self.get("modifiedProperties")?.as_array()?.filter_map(|element| element.as_object()).find(
+                |property| {
+                    Self(*property).text("displayName").is_some_and(|text| text.eq_ignore_ascii_case(name))
+                },
+            )?;
         let value = |key| Self(property).text(key).and_then(|text| plain(&text));
         value("newValue").or_else(|| value("oldValue"))
     }
@@ -66,18 +69,23 @@ fn property(targets: &[Target<'_>], names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| targets.iter().find_map(|target| target.property(name)))
 }
 
-/// Sets `resources`: every target.
-pub(super) fn map_resources(targets: &[Target<'_>], row: &mut Row<'_>) {
+/// Sets the `resource_*` columns from the first target, and `resources` from all, in the class that has it.
+pub(super) fn map_resources(subject: Subject, targets: &[Target<'_>], row: &mut Row<'_>) {
     let Some(first) = targets.first() else { return };
     row.text_if(Col::ResourceUid, first.text("id"));
     row.text_if(Col::ResourceName, first.name());
     row.text_if(Col::ResourceType, first.text("type"));
+    if subject != Subject::Rights {
+        return;
+    }
     row.json(Col::Resources, |json| {
         json.begin_array();
         for target in targets {
             json.item();
             json.begin_object();
-            for (name, value) in [("uid", target.text("id")), ("name", target.name()), ("type", target.text("type"))] {
+            for (name, value) in
+                [("uid", target.text("id")), ("name", target.name()), ("type", target.text("type"))]
+            {
                 if let Some(value) = value {
                     json.text_member(name, &value);
                 }
@@ -89,7 +97,13 @@ pub(super) fn map_resources(targets: &[Target<'_>], row: &mut Row<'_>) {
 }
 
 /// Sets what OCSF requires for the subject's class.
-pub(super) fn map(subject: Subject, targets: &[Target<'_>], activity: &str, row: &mut Row<'_>) {
+pub(super) fn map(
+    subject: Subject,
+    targets: &[Target<'_>],
+    activity: &str,
+    actor: &Actor,
+    row: &mut Row<'_>,
+) {
     match subject {
         Subject::User => {
             let user = targets.iter().find(|target| target.is("User")).or(targets.first());
@@ -97,7 +111,7 @@ pub(super) fn map(subject: Subject, targets: &[Target<'_>], activity: &str, row:
             require(row, [Col::UserName, Col::UserUid]);
         }
         Subject::Group => map_group(targets, activity, row),
-        Subject::Rights => map_rights(targets, activity, row),
+        Subject::Rights => map_rights(targets, activity, actor, row),
         Subject::Entity => {
             if let Some(entity) = targets.first() {
                 row.text_if(Col::EntityUid, entity.text("id"));
@@ -152,18 +166,22 @@ fn map_group(targets: &[Target<'_>], activity: &str, row: &mut Row<'_>) {
 
 /// A role by its name, and who got or lost it. Roles of applications name the principal only among the
 /// changed properties: the first target is the application whose role it is.
-fn map_rights(targets: &[Target<'_>], activity: &str, row: &mut Row<'_>) {
+fn map_rights(targets: &[Target<'_>], activity: &str, actor: &Actor, row: &mut Row<'_>) {
     let is_app_role = activity.to_ascii_lowercase().contains("app role");
     let role = if is_app_role {
         property(targets, &["AppRole.Value", "AppRole.DisplayName", "AppRole.Id"])
     } else {
-        let name = targets.iter().find(|target| target.is("Role")).and_then(Target::name).map(Cow::into_owned);
+        let name =
+            targets.iter().find(|target| target.is("Role")).and_then(Target::name).map(Cow::into_owned);
         property(targets, &["Role.DisplayName"])
             .or(name)
             .or_else(|| property(targets, &["Role.TemplateId", "Role.ObjectID"]))
     };
     if is_app_role {
-        row.text_if(Col::UserUid, property(targets, &["ServicePrincipal.ObjectID", "User.ObjectID", "Group.ObjectID"]));
+        row.text_if(
+            Col::UserUid,
+            property(targets, &["ServicePrincipal.ObjectID", "User.ObjectID", "Group.ObjectID"]),
+        );
         let names = ["ServicePrincipal.DisplayName", "User.UPN", "Group.DisplayName"];
         row.text_if(Col::UserName, property(targets, &names));
     } else {
@@ -172,8 +190,13 @@ fn map_rights(targets: &[Target<'_>], activity: &str, row: &mut Row<'_>) {
             .find_map(|kind| targets.iter().find(|target| target.is(kind)));
         map_user(principal, row);
     }
+    // Whoever elevates gives this role to themselves; there is no target.
     let elevated = activity.contains("elevated their access") || activity.contains("user access admin");
     let role = role.or_else(|| elevated.then(|| "User Access Administrator".to_owned()));
+    if elevated && !row.has(Col::UserUid) {
+        row.text_if(Col::UserName, actor.name.as_deref());
+        row.text_if(Col::UserUid, actor.uid.as_deref());
+    }
     row.texts(Col::Privileges, &[role.as_deref().unwrap_or(UNKNOWN)]);
     require(row, [Col::UserName, Col::UserUid]);
 }

@@ -207,10 +207,58 @@ fn plain_call(log: &AuditLog<'_>) -> Activity {
 
 #[cfg(test)]
 mod tests {
-    use event::LogType;
+    use event::{Col, LogType};
+
+    use crate::sample;
 
     #[test]
     fn samples() {
-        crate::sample::check(LogType::GcpAudit, "gcp");
+        sample::check(LogType::GcpAudit, "gcp");
+    }
+
+    fn uids(records: &[&str]) -> Vec<String> {
+        let normalized = sample::map(records);
+        assert!(normalized.rejects.is_empty(), "{:?}", normalized.rejects);
+        (0..records.len())
+            .map(|row| normalized.events.str_at(Col::EventUid, row).unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn log_name_time_and_insert_id_are_the_identity() {
+        let uids = uids(&[
+            r#"{"logName":"projects/p/logs/a","insertId":"1","timestamp":"2024-05-14T09:30:00.123456Z","protoPayload":{}}"#,
+            r#"{"insertId":"1","timestamp":"2024-05-14 09:30:00.123456 UTC","protoPayload":{"methodName":"x"},"logName":"projects/p/logs/a"}"#,
+            r#"{"logName":"projects/p/logs/a","insertId":"2","timestamp":"2024-05-14T09:30:00.123456Z","protoPayload":{}}"#,
+            r#"{"logName":"projects/q/logs/a","insertId":"1","timestamp":"2024-05-14T09:30:00.123456Z","protoPayload":{}}"#,
+            r#"{"logName":"projects/p/logs/a","insertId":"1","timestamp":"2024-05-14T09:30:00.123457Z","protoPayload":{}}"#,
+        ]);
+        assert_eq!(uids[0], uids[1]);
+        let distinct: std::collections::BTreeSet<_> = uids.iter().collect();
+        assert_eq!(distinct.len(), 4);
+    }
+
+    #[test]
+    fn without_all_of_them_the_record_stands_for_itself() {
+        let uids = uids(&[
+            r#"{"insertId":"1","timestamp":"2024-05-14T09:30:00Z","protoPayload":{"methodName":"a"}}"#,
+            r#"{"insertId":"1","timestamp":"2024-05-14T09:30:00Z","protoPayload":{"methodName":"b"}}"#,
+            r#"{"insertId":"1","timestamp":"2024-05-14T09:30:00Z","protoPayload":{"methodName":"a"}}"#,
+        ]);
+        assert_ne!(uids[0], uids[1]);
+        assert_eq!(uids[0], uids[2]);
+    }
+
+    #[test]
+    fn what_is_no_audit_log_is_refused() {
+        for record in [
+            r#"{"timestamp":"2024-05-14T09:30:00Z","protoPayload":"text"}"#,
+            r#"{"timestamp":"2024-05-14T09:30:00Z","protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog"}}"#,
+            r#"{"timestamp":"2024-05-14T09:30:00Z","logName":"projects/p/logs/x","textPayload":"hello"}"#,
+            r#"{"protoPayload":{}}"#,
+            r#"{"timestamp":"soon","protoPayload":{}}"#,
+        ] {
+            assert_eq!(sample::map(&[record]).rejects.len(), 1, "{record}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Who called, from where, with which credentials: `authenticationInfo`, `authorizationInfo` and
 //! `requestMetadata`.
 
-use std::borrow::Cow;
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use event::{Col, JsonText};
 
@@ -29,14 +29,14 @@ pub(super) fn map_actor(log: &AuditLog<'_>, row: &mut Row<'_>) {
         row.text_if(Col::ActorUserName, email.as_deref());
         principal.set(&ACTOR, row);
     }
+    let path = format!("{}.authenticationInfo", log.path);
     for member in info.members() {
-        map_authentication(log, &member, row);
+        map_authentication(&path, &member, row);
     }
 }
 
 /// What else is known of the credentials.
-fn map_authentication(log: &AuditLog<'_>, member: &Member<'_>, row: &mut Row<'_>) {
-    let path = format!("{}.authenticationInfo", log.path);
+fn map_authentication(path: &str, member: &Member<'_>, row: &mut Row<'_>) {
     match member.key.as_ref() {
         "principalEmail" | "principal_email" | "principalSubject" | "principal_subject"
             if member.value.text().is_some() => {}
@@ -45,27 +45,25 @@ fn map_authentication(log: &AuditLog<'_>, member: &Member<'_>, row: &mut Row<'_>
             // what its creation is recorded with.
             let name = member.value.filled_text().unwrap_or_default();
             row.text_if(Col::ActorUserCredentialUid, name.rsplit('/').next());
-            keep(row, &path, member);
+            keep(row, path, member);
         }
         "serviceAccountDelegationInfo" | "service_account_delegation_info" => {
             // In the order of delegation, so the first is the identity behind it all.
             let first =
                 member.value.as_array().and_then(|mut chain| chain.next()).and_then(|link| link.as_object());
             row.text_if(Col::ActorSessionIssuer, first.as_ref().and_then(delegate));
-            keep(row, &path, member);
+            keep(row, path, member);
         }
         "oauthInfo" | "oauth_info" => {
-            let Some(oauth) = member.value.as_object() else { return keep(row, &path, member) };
+            let Some(oauth) = member.value.as_object() else { return keep(row, path, member) };
             for part in oauth.members() {
                 match part.key.as_ref() {
-                    "oauthClientId" | "oauth_client_id" => {
-                        row.put_filled(Col::ActorAppUid, "oauthInfo", &part)
-                    }
+                    "oauthClientId" | "oauth_client_id" => row.put_filled(Col::ActorAppUid, path, &part),
                     _ => keep(row, &format!("{path}.oauthInfo"), &part),
                 }
             }
         }
-        _ => keep(row, &path, member),
+        _ => keep(row, path, member),
     }
 }
 

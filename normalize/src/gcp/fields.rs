@@ -116,7 +116,7 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::EntityName, "the end of `entity_uid`; parameter `ROLE_NAME`"),
     (
         Col::EntityUid,
-        "`protoPayload.response.name`, `protoPayload.request.role_id` and its like, `protoPayload.request.name`, else `protoPayload.resourceName`; parameter `ROLE_ID`",
+        "`protoPayload.response.name`, `protoPayload.request.role_id` and its like, `protoPayload.request.name`, else `protoPayload.resourceName`; parameters `ROLE_ID`, `INBOUND_SSO_PROFILE_NAME`",
     ),
     (Col::EntityType, "by `protoPayload.methodName`: `role`, `policy`, `workloadIdentityPool` and so on"),
     (Col::ServiceName, "`protoPayload.serviceName` of a sign-in"),

@@ -163,15 +163,25 @@ fn map_admin(log: &AuditLog<'_>, report: &Report<'_>, row: &mut Row<'_>) -> Opti
             row.text(Col::GroupName, &group);
             row.text(Col::GroupUid, &group);
         }
-        3004 => {
-            let role = report.text("ROLE_NAME")?;
-            row.text(Col::EntityName, &role);
-            row.text_if(Col::EntityUid, report.text("ROLE_ID"));
-            row.text(Col::EntityType, "role");
-        }
+        3004 => map_managed(report, row)?,
         _ => {}
     }
     Some(activity)
+}
+
+/// A role of administrators, or whom Google trusts to sign users in.
+fn map_managed(report: &Report<'_>, row: &mut Row<'_>) -> Option<()> {
+    if let Some(role) = report.text("ROLE_NAME") {
+        row.text(Col::EntityName, &role);
+        row.text_if(Col::EntityUid, report.text("ROLE_ID"));
+        row.text(Col::EntityType, "role");
+        return Some(());
+    }
+    let profile = report.text("INBOUND_SSO_PROFILE_NAME")?;
+    row.text(Col::EntityName, short_name(&profile));
+    row.text(Col::EntityUid, &profile);
+    row.text(Col::EntityType, "inboundSsoProfile");
+    Some(())
 }
 
 fn of_admin(word: &str) -> Option<Activity> {
@@ -207,9 +217,11 @@ fn of_admin(word: &str) -> Option<Activity> {
         "updateGroupMember" | "changeGroupSetting" | "changeGroupName" | "changeGroupDescription" => {
             group_management::OTHER
         }
-        "createRole" => entity_management::CREATE,
-        "deleteRole" => entity_management::DELETE,
-        "renameRole" | "updateRole" | "addPrivilege" | "removePrivilege" => entity_management::UPDATE,
+        "createRole" | "inboundSsoProfileCreated" => entity_management::CREATE,
+        "deleteRole" | "inboundSsoProfileDeleted" => entity_management::DELETE,
+        "renameRole" | "updateRole" | "addPrivilege" | "removePrivilege" | "inboundSsoProfileUpdated" => {
+            entity_management::UPDATE
+        }
         _ => return None,
     })
 }

@@ -129,7 +129,9 @@ fn pairs(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     for path in &paths {
         if path.is_dir() {
             pairs.extend(self::pairs(path));
-        } else if path.to_string_lossy().contains("/CloudTrail/") && path.extension().is_some_and(|end| end == "raw") {
+        } else if path.to_string_lossy().contains("/CloudTrail/")
+            && path.extension().is_some_and(|end| end == "raw")
+        {
             let document = paths.iter().find(|other| other.extension().is_some_and(|end| end != "raw"));
             pairs.push((path.clone(), document.unwrap().clone()));
         }

@@ -95,7 +95,8 @@ fn split(value: &RawValue, records: &mut Vec<String>) {
         elements.into_iter().for_each(|element| split(element, records));
         return;
     }
-    let Ok(members) = serde_json::from_str::<std::collections::BTreeMap<String, &RawValue>>(value.get()) else {
+    let Ok(members) = serde_json::from_str::<std::collections::BTreeMap<String, &RawValue>>(value.get())
+    else {
         return;
     };
     let is_test = members.contains_key("source_rule_id") || members.contains_key("rule_file");
@@ -109,7 +110,8 @@ fn split(value: &RawValue, records: &mut Vec<String>) {
     }
     let mut is_container = false;
     for name in CONTAINERS {
-        let elements = members.get(name).and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        let elements =
+            members.get(name).and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
         if let Some(elements) = elements {
             is_container = true;
             elements.into_iter().for_each(|element| split(element, records));
@@ -135,7 +137,8 @@ fn batch<T: AsRef<[u8]>>(records: &[T]) -> RawBatch {
 
 /// The indices of the records that became the rows of `events`, in order.
 pub(crate) fn mapped(records: usize, normalized: &Normalized) -> Vec<usize> {
-    let rejected: std::collections::BTreeSet<usize> = normalized.rejects.iter().map(|reject| reject.record).collect();
+    let rejected: std::collections::BTreeSet<usize> =
+        normalized.rejects.iter().map(|reject| reject.record).collect();
     let kept: Vec<usize> = (0..records).filter(|index| !rejected.contains(index)).collect();
     assert_eq!(kept.len(), normalized.events.len(), "rows and rejects are as many as the records");
     kept

@@ -1,114 +1,103 @@
-//! CSV that neither a parser nor a spreadsheet misunderstands.
+//! Comma-separated values, RFC 4180.
 
 use std::io::Write;
 
 use datafusion::arrow::array::{Array, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use crate::{Error, Result};
+use super::{Format, names};
+use crate::Result;
 
-/// Writes RFC 4180, with `\n` between records.
-#[derive(Debug)]
-pub(super) struct CsvWriter<W> {
-    out: W,
+/// First characters that make a spreadsheet take a cell for a formula, the full-width ones included
+/// (OWASP ASVS 1.2.10).
+const FORMULA: [char; 13] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '|', '＝', '＋', '－', '＠'];
+
+pub(super) struct CsvWriter<W: Write> {
+    sink: W,
     line: String,
+    cell: String,
 }
 
 impl<W: Write> CsvWriter<W> {
-    pub(super) fn new(mut out: W, schema: &Schema) -> Result<Self> {
-        let mut line = String::new();
-        for (index, field) in schema.fields().iter().enumerate() {
-            if index > 0 {
-                line.push(',');
+    pub(super) fn new(sink: W, schema: &SchemaRef) -> Result<Self> {
+        let mut writer = Self { sink, line: String::new(), cell: String::new() };
+        for (place, name) in names(schema).into_iter().enumerate() {
+            if place > 0 {
+                writer.line.push(',');
             }
-            push_cell(&mut line, field.name(), true);
+            text_cell(&mut writer.line, name);
         }
-        line.push('\n');
-        out.write_all(line.as_bytes())?;
-        Ok(Self { out, line })
+        writer.end_line()?;
+        Ok(writer)
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let options = options();
-        let columns = batch
+        let options = FormatOptions::default();
+        let columns: Vec<_> = batch
             .columns()
             .iter()
-            .map(|column| Ok((ArrayFormatter::try_new(column, &options)?, is_text(column.data_type()))))
-            .collect::<std::result::Result<Vec<_>, ArrowError>>()
-            .map_err(|error| Error::Failed(error.to_string()))?;
-        let mut cell = String::new();
+            .map(|column| Ok((column, ArrayFormatter::try_new(column, &options)?, is_typed(column.data_type()))))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| Format::Csv.failed(error))?;
         for row in 0..batch.num_rows() {
-            self.line.clear();
-            for (index, ((formatter, text), column)) in columns.iter().zip(batch.columns()).enumerate() {
-                if index > 0 {
+            for (place, (column, cells, typed)) in columns.iter().enumerate() {
+                if place > 0 {
                     self.line.push(',');
                 }
-                if column.is_valid(row) {
-                    cell.clear();
-                    formatter.value(row).write(&mut cell).map_err(|error| Error::Failed(error.to_string()))?;
-                    push_cell(&mut self.line, &cell, *text);
+                if column.is_null(row) {
+                    continue;
+                }
+                self.cell.clear();
+                cells.value(row).write(&mut self.cell).map_err(|error| Format::Csv.failed(error))?;
+                match typed {
+                    true => self.line.push_str(&self.cell),
+                    false => text_cell(&mut self.line, &self.cell),
                 }
             }
-            self.line.push('\n');
-            self.out.write_all(self.line.as_bytes())?;
+            self.end_line()?;
         }
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<()> {
-        Ok(self.out.flush()?)
+    pub(super) fn finish(self) -> W {
+        self.sink
+    }
+
+    fn end_line(&mut self) -> Result<()> {
+        // RFC 4180 says CR LF; what reads lines on Unix wants LF, and every spreadsheet takes it.
+        self.line.push('\n');
+        self.sink.write_all(self.line.as_bytes())?;
+        self.line.clear();
+        Ok(())
     }
 }
 
-/// Times as RFC 3339.
-pub(super) fn options() -> FormatOptions<'static> {
-    FormatOptions::new()
-        .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"))
-        .with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.f"))
+/// Whether a type's text is made by us alone: numbers, times, flags. A negative number stays one.
+fn is_typed(data_type: &DataType) -> bool {
+    data_type.is_primitive() || *data_type == DataType::Boolean
 }
 
-fn is_text(kind: &DataType) -> bool {
-    !(kind.is_numeric() || kind.is_temporal() || matches!(kind, DataType::Boolean))
-}
-
-fn push_cell(line: &mut String, cell: &str, text: bool) {
-    // Spreadsheets run what begins like this; a quote in front makes it text (OWASP, CSV injection).
-    // The full-width forms count as the same signs in some of them.
-    let formula = text && cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠']);
-    if !formula && !cell.contains(['"', ',', '\n', '\r']) {
-        line.push_str(cell);
+/// Adds text, quoted where it must be. Empty text is `""`, null is nothing at all.
+fn text_cell(line: &mut String, text: &str) {
+    let formula = text.starts_with(FORMULA);
+    let quoted = text.is_empty() || text.contains([',', '"', '\r', '\n', '\0']) || text != text.trim();
+    if !quoted {
+        if formula {
+            line.push('\'');
+        }
+        line.push_str(text);
         return;
     }
     line.push('"');
     if formula {
         line.push('\'');
     }
-    line.push_str(&cell.replace('"', "\"\""));
-    line.push('"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cell(text: &str) -> String {
-        let mut line = String::new();
-        push_cell(&mut line, text, true);
-        line
-    }
-
-    #[test]
-    fn cells_are_quoted_and_defused() {
-        assert_eq!(cell("plain"), "plain");
-        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
-        for sign in ["+1", "-1", "@x", "\tx", "＝x"] {
-            assert!(cell(sign).starts_with("\"'"), "{sign}");
+    for part in text.split_inclusive('"') {
+        line.push_str(part);
+        if part.ends_with('"') {
+            line.push('"');
         }
-        let mut number = String::new();
-        push_cell(&mut number, "-1", false);
-        assert_eq!(number, "-1");
     }
+    line.push('"');
 }

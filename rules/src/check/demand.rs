@@ -385,22 +385,22 @@ fn finish(
     resolve: &dyn Fn(&str) -> Field,
 ) -> Result<Test, Refusal> {
     let text = |pattern| Test::Text { pattern, cased };
+    let is_shape = |modifier: &Modifier| matches!(modifier, Modifier::StartsWith | Modifier::EndsWith);
+    let is_keyword = item.field.is_none();
     Ok(match draft {
-        Draft::Null if item.field.is_none() => {
-            return Err(("a keyword cannot be null".to_owned(), "remove it"));
-        }
-        Draft::Null => Test::Null,
-        // Keywords are sought anywhere in a text; what has a shape of its own keeps it.
-        Draft::Raw(_) | Draft::Number(_) | Draft::Bool(_) if item.field.is_none() => {
+        Draft::Null if is_keyword => return Err(("a keyword cannot be null".to_owned(), "remove it")),
+        Draft::Regex { pattern, flags } => Test::Regex(regular::compile(&pattern, &flags)?),
+        // Keywords are sought anywhere in a text, unless a modifier says where.
+        _ if is_keyword && !item.modifiers.iter().any(is_shape) => {
             text(pattern(draft, Modifier::Contains)?.open_start().open_end())
         }
-        Draft::Bytes(bytes) if item.field.is_none() => text(text_of(bytes)?.open_start().open_end()),
+        _ if is_keyword => text(pattern(draft, Modifier::Contains)?),
+        Draft::Null => Test::Null,
         Draft::Bool(value) => Test::Bool(value),
         Draft::Number(number) => Test::Number(number),
         Draft::Raw(written) => text(Pattern::parse(&written)),
         Draft::Pattern(pattern) => text(pattern),
         Draft::Bytes(bytes) => text(text_of(bytes)?),
-        Draft::Regex { pattern, flags } => Test::Regex(regular::compile(&pattern, &flags)?),
         Draft::Reference { field, shape } => Test::FieldRef { field: resolve(&field), shape, cased },
         Draft::Compare { by, with } => Test::Compare { by, with },
         Draft::Time { part, by, with } => {

@@ -12,7 +12,7 @@ mod test;
 
 use std::collections::HashMap;
 
-use event::LogType;
+use event::{Col, Kind, LogType};
 
 pub(crate) use expr::Expr;
 pub(crate) use test::{Predicate, Shape, Subject, Test};
@@ -86,6 +86,12 @@ fn warn_about_logsource(rule: &SigmaRule, found: &[&Mapping], report: &mut Repor
     }
 }
 
+/// A column of fractions among the places of a subject.
+fn fraction(subject: &Subject) -> Option<Col> {
+    let Subject::Field(field) = subject else { return None };
+    field.places.iter().map(|place| place.col).find(|col| col.column().kind == Kind::Float)
+}
+
 struct Checker<'r> {
     /// Fields that no mapping knows so far, with how many mappings do not.
     unknown: HashMap<String, (Position, usize)>,
@@ -137,6 +143,11 @@ impl Checker<'_> {
                 Subject::Field(resolved.field)
             }
         };
+        if let Some(col) = fraction(&subject) {
+            let problem = format!("the column `{}` holds fractions, which rules cannot ask for", col.name());
+            self.report.error(item.at, &path, problem, "remove the field");
+            return None;
+        }
         Some(demand.into_expr(&subject))
     }
 

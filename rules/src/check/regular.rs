@@ -1,6 +1,6 @@
 //! Regular expressions of rules: bounded in size, and linear in time by their engine.
 
-use regex::{Regex, RegexBuilder};
+use regex::RegexBuilder;
 
 use super::test::RegexTest;
 use crate::sigma::modifier::RegexFlag;
@@ -34,16 +34,6 @@ pub(crate) fn compile(pattern: &str, flags: &[RegexFlag]) -> Result<RegexTest, R
         .map_err(|error| explain(&error))?;
     let source = format!("{flags:?}{pattern}");
     Ok(RegexTest { source, regex })
-}
-
-/// A pattern that matches all of a text which `regex` crate syntax describes; used for wildcards.
-pub(crate) fn compile_wildcards(pattern: &str) -> Result<Regex, Refusal> {
-    RegexBuilder::new(pattern)
-        .dot_matches_new_line(true)
-        .size_limit(MAX_NFA_BYTES)
-        .dfa_size_limit(MAX_DFA_BYTES)
-        .build()
-        .map_err(|error| explain(&error))
 }
 
 fn explain(error: &regex::Error) -> Refusal {

@@ -90,7 +90,7 @@ impl Hash for Numeric {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::Int(value) => value.hash(state),
-            // 0.0 and -0.0 are equal and must hash alike.
+            // 0.0 and -0.0 are equal and must hash alike: their sum with 0.0 is 0.0.
             Self::Float(value) => (value + 0.0).to_bits().hash(state),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! Limits: 1 MiB a document, 64 levels, 10,000 nodes by alias.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -93,19 +94,18 @@ impl Numeric {
         text.parse().ok().filter(|value: &f64| value.is_finite()).map(Self::Float)
     }
 
+    /// By value: unlike `==`, which asks for the same kind of number too.
+    pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
+            _ => self.as_f64().partial_cmp(&other.as_f64()),
+        }
+    }
+
     fn as_f64(self) -> f64 {
         match self {
             Self::Int(value) => value as f64,
             Self::Float(value) => value,
-        }
-    }
-}
-
-impl PartialOrd for Numeric {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
-            _ => self.as_f64().partial_cmp(&other.as_f64()),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(global: &Global, command: Sql) -> anyhow::Result<ExitCod
     let mut answer = client.post_for("/api/v1/sql", &body, accept).await?;
     let mut out = std::io::stdout().lock();
     if command.format == SqlFormat::Table {
-        print_table(&answer.all().await?, &mut out)?;
+        out.write_all(&table(&answer.all().await?)?)?;
     } else {
         while let Some(chunk) = answer.next().await {
             out.write_all(&chunk?)?;
@@ -50,13 +50,14 @@ pub(crate) async fn run(global: &Global, command: Sql) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_table(stream: &[u8], out: &mut dyn Write) -> anyhow::Result<()> {
+fn table(stream: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut out = Vec::new();
     let reader = arrow::ipc::reader::StreamReader::try_new(stream, None)?;
     let schema = reader.schema();
-    let mut writer = Format::Table.writer(out, &schema)?;
+    let mut writer = Format::Table.writer(&mut out, &schema)?;
     for batch in reader {
         writer.write(&batch?)?;
     }
     writer.finish()?;
-    Ok(())
+    Ok(out)
 }

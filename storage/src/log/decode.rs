@@ -110,7 +110,7 @@ mod tests {
             let mut segment = segment_header.encode().to_vec();
             for (bytes, first, records) in parts {
                 let len = bytes.len() as u32;
-                let mut header = FrameHeader::seal(first, 0);
+                let mut header = FrameHeader::seal(first, segment.len() as u64);
                 if records > 0 {
                     header = FrameHeader { kind: Kind::Records, records, data_len: len, plain_len: len, ..header };
                 }

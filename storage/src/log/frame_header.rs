@@ -80,6 +80,14 @@ impl FrameHeader {
         }
     }
 
+    /// Whether this header can have been written at position `at`; a copy elsewhere has not.
+    pub(super) fn may_lie_at(&self, at: u64) -> bool {
+        match self.kind {
+            Kind::Records => self.durable <= at,
+            Kind::Seal => self.durable == at,
+        }
+    }
+
     /// The bytes of the whole frame.
     pub(super) fn frame_len(&self) -> u64 {
         FRAME_HEADER as u64 + u64::from(self.meta_len) + u64::from(self.data_len)

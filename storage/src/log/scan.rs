@@ -122,7 +122,7 @@ impl Frames<'_> {
         let mut bytes = [0; FRAME_HEADER];
         self.file.read_exact_at(&mut bytes, at)?;
         let header = FrameHeader::decode(&bytes, &self.marker);
-        Ok(header.filter(|header| header.frame_len() <= self.limit - at))
+        Ok(header.filter(|header| header.may_lie_at(at) && header.frame_len() <= self.limit - at))
     }
 
     /// The first right header at or behind `from` that does not go back before offset `due`.

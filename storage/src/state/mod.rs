@@ -39,7 +39,7 @@ struct Inner {
     poison: OnceLock<String>,
 }
 
-/// A transaction that writes; whoever has it can run statements, but not end it.
+/// A transaction that writes: run statements on it, and leave its end to [`State::write`].
 #[derive(Debug)]
 pub struct Txn<'c> {
     transaction: Transaction<'c>,

@@ -89,6 +89,25 @@ fn an_error_or_a_panic_undoes_everything() {
 }
 
 #[test]
+fn a_full_disk_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, state) = open(dir.path());
+    state.migrate("test", TWO_TABLES).unwrap();
+    let fill = || {
+        state.write(|txn| {
+            let pages: u32 = txn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            txn.pragma_update(None, "max_page_count", pages)?;
+            let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000)
+                        INSERT INTO a SELECT i FROM n";
+            Ok::<_, Error>(txn.execute(many, [])?)
+        })
+    };
+    let error = fill().unwrap_err();
+    assert!(matches!(error.fate(), event::Fate::Retry { .. }), "{error}");
+    assert_eq!((count(&state, "a"), state.poisoned()), (0, None));
+}
+
+#[test]
 fn a_reader_sees_one_moment() {
     let dir = tempfile::tempdir().unwrap();
     let (_, state) = open(dir.path());

@@ -276,14 +276,13 @@ impl Disk {
     fn publish(&self, staging: &FsPath, path: &FsPath, create: bool) -> Result<()> {
         #[cfg(test)]
         self.trace.lock().push(Step::Publish { staging: staging.to_owned(), path: path.to_owned() });
-        let published = if create {
-            let linked = fs::hard_link(staging, path);
-            // A staging name that stays behind does no harm: `vacuum` removes it.
-            drop(fs::remove_file(staging));
-            linked
-        } else {
-            fs::rename(staging, path).inspect_err(|_| drop(fs::remove_file(staging)))
+        let published = match create {
+            true => fs::hard_link(staging, path),
+            // Does nothing if both are names of one file already (rename(2)).
+            false => fs::rename(staging, path),
         };
+        // A staging name that stays behind does no harm: `vacuum` removes it.
+        drop(fs::remove_file(staging));
         published.map_err(|error| failed("publish", path, error))?;
         self.sync_folder_of(path)
     }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow::array::{AsArray, StringArray};
 use event::Col;
 use futures::TryStreamExt;
+use object_store::ObjectStore;
 
+use super::EventTable;
 use super::data_file::DataFile;
 use super::delta::{Change, expired, with_expired};
-use super::{EventTable, TableSnapshot};
+use super::read::read_columns;
 use crate::Result;
 
 /// Rows read at a time.
@@ -38,13 +40,13 @@ impl EventTable {
         let mut writer = inner.writer.lock().await;
         inner.settle(&mut writer).await?;
         loop {
-            let snapshot = self.snapshot();
+            let files = inner.view.lock().files.clone();
             let old = |file: &&Arc<DataFile>| file.partition.day < before_day;
-            let remove: Vec<_> = snapshot.files.iter().filter(old).cloned().collect();
+            let remove: Vec<_> = files.iter().filter(old).cloned().collect();
             if remove.is_empty() {
                 return Ok(Expired::default());
             }
-            let rows = rows_by_source(&snapshot, &remove).await?;
+            let rows = rows_by_source(inner.log.store(), &remove).await?;
             let change = {
                 let view = inner.view.lock();
                 let mut total = expired(&view.metadata);
@@ -61,10 +63,13 @@ impl EventTable {
     }
 }
 
-async fn rows_by_source(snapshot: &TableSnapshot, files: &[Arc<DataFile>]) -> Result<BTreeMap<String, u64>> {
+async fn rows_by_source(
+    store: &Arc<dyn ObjectStore>,
+    files: &[Arc<DataFile>],
+) -> Result<BTreeMap<String, u64>> {
     let mut rows: BTreeMap<String, u64> = BTreeMap::new();
     for file in files {
-        let mut stream = snapshot.read_columns(file, &[Col::Source], READ_ROWS).await?;
+        let mut stream = read_columns(store, file, &[Col::Source], READ_ROWS).await?;
         while let Some(batch) = stream.try_next().await? {
             let Some(sources) = batch.columns().first().and_then(|column| column.as_string_opt::<i32>())
             else {

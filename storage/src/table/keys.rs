@@ -1,4 +1,6 @@
-//! The ids of stored events, for the duplicate index.
+//! The ids of events in the table, for the duplicate index.
+
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -7,38 +9,53 @@ use futures::TryStreamExt;
 
 use super::EventTable;
 use super::data_file::DataFile;
+use super::partition::Partition;
+use super::read::read_columns;
 use crate::Result;
 
 /// Rows read at a time.
 const READ_ROWS: usize = 16_384;
 
 impl EventTable {
-    /// Gives `take` the key and the log offset of every row of one day, stored or live, whose offset is
-    /// `from` or higher; a few rows of lower offsets may come too. Memory is bounded by a row group's
-    /// two columns.
+    /// Gives `take` the key and the log offset of every stored row of one day whose offset is `from` or
+    /// higher; rows of lower offsets may come too. Memory is bounded by a row group's two columns.
     ///
     /// # Errors
     /// A file cannot be read, or `take` refuses.
-    pub async fn keys_of_day(
+    pub(crate) async fn stored_keys(
         &self,
         day: i32,
         from: Offset,
-        mut take: impl FnMut(EventKey, Offset) -> Result<()>,
+        take: &mut impl FnMut(EventKey, Offset) -> Result<()>,
     ) -> Result<()> {
-        let snapshot = self.snapshot();
-        let may_hold = |file: &&std::sync::Arc<DataFile>| {
+        let may_hold = |file: &&Arc<DataFile>| {
             file.partition.day == day && file.max_offset.is_none_or(|offset| offset >= from)
         };
-        for file in snapshot.files.iter().filter(may_hold) {
+        let files = self.inner.view.lock().files.clone();
+        for file in files.iter().filter(may_hold) {
             let columns = [Col::EventUid, Col::LogOffset];
-            let mut stream = snapshot.read_columns(file, &columns, READ_ROWS).await?;
+            let mut stream = read_columns(self.inner.log.store(), file, &columns, READ_ROWS).await?;
             while let Some(batch) = stream.try_next().await? {
-                take_keys(&batch, &mut take)?;
+                take_keys(&batch, take)?;
             }
         }
-        for batch in &snapshot.live {
+        Ok(())
+    }
+
+    /// The same for the rows that are not in files yet.
+    ///
+    /// # Errors
+    /// `take` refuses.
+    pub(crate) fn live_keys(
+        &self,
+        day: i32,
+        take: &mut impl FnMut(EventKey, Offset) -> Result<()>,
+    ) -> Result<()> {
+        let live = self.inner.view.lock().live();
+        for batch in &live {
             for row in 0..batch.len() {
-                if batch.int_at(Col::EventDay, row) != Some(day.into()) {
+                let its_day = batch.int_at(Col::EventDay, row).and_then(|day| i32::try_from(day).ok());
+                if its_day.map(Partition::day_in_table) != Some(day) {
                     continue;
                 }
                 let key = batch.str_at(Col::EventUid, row).and_then(EventKey::parse);

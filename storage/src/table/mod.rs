@@ -29,9 +29,9 @@ mod partition;
 mod read;
 mod rows;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vacuum;
 mod view;
 mod write;

@@ -32,7 +32,12 @@ impl Partition {
     /// can; an empty provider would read back as null and becomes `Unknown`. Mappings make neither.
     pub fn new(day: i32, provider: &str) -> Self {
         let provider = if provider.is_empty() { "Unknown" } else { provider };
-        Self { day: day.clamp(FIRST_DAY, LAST_DAY), provider: provider.into() }
+        Self { day: Self::day_in_table(day), provider: provider.into() }
+    }
+
+    /// The partition's day for events of `day`.
+    pub fn day_in_table(day: i32) -> i32 {
+        day.clamp(FIRST_DAY, LAST_DAY)
     }
 
     /// The names of the partition columns.

@@ -16,7 +16,6 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::data_file::DataFile;
-use super::view::TableSnapshot;
 use crate::Result;
 
 /// The footer is within this many bytes of the end, mostly, so one read fetches it.
@@ -62,16 +61,14 @@ fn external(error: object_store::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
-impl TableSnapshot {
-    /// Reads some columns of a file, `rows` rows at a time, in the file's order of columns.
-    pub(crate) async fn read_columns(
-        &self,
-        file: &DataFile,
-        columns: &[Col],
-        rows: usize,
-    ) -> Result<ParquetRecordBatchStream<FileReader>> {
-        let builder = ParquetRecordBatchStreamBuilder::new(FileReader::new(&self.store, file)).await?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(|col| col.name()));
-        Ok(builder.with_projection(mask).with_batch_size(rows).build()?)
-    }
+/// Reads some columns of a file, `rows` rows at a time, in the file's order of columns.
+pub(crate) async fn read_columns(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    columns: &[Col],
+    rows: usize,
+) -> Result<ParquetRecordBatchStream<FileReader>> {
+    let builder = ParquetRecordBatchStreamBuilder::new(FileReader::new(store, file)).await?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(|col| col.name()));
+    Ok(builder.with_projection(mask).with_batch_size(rows).build()?)
 }

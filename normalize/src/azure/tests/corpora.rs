@@ -28,8 +28,10 @@ fn the_corpus_maps() {
     for place in PLACES {
         let mut files = Vec::new();
         collect(&root.join(place), &mut files);
-        let is_azure = |file: &PathBuf| place != "expected/panther" || file.to_string_lossy().contains("/Azure.");
-        let records: Vec<String> = files.iter().filter(|file| is_azure(file)).flat_map(|file| records_of(file)).collect();
+        let is_azure =
+            |file: &PathBuf| place != "expected/panther" || file.to_string_lossy().contains("/Azure.");
+        let records: Vec<String> =
+            files.iter().filter(|file| is_azure(file)).flat_map(|file| records_of(file)).collect();
         report(place, &records);
     }
 }

@@ -54,11 +54,15 @@ fn the_steps_of_an_operation_are_events_of_their_own() {
         "operationName":"MICROSOFT.COMPUTE/DISKS/DELETE","resourceId":"/SUBSCRIPTIONS/S","resultType":"Start"}"#;
     let first = uid(started);
     assert_eq!(uid(&started.replace("SUBSCRIPTIONS", "subscriptions")), first);
-    for (from, to) in [("Start", "Success"), (":29Z", ":29.5Z"), ("/S\"", "/T\""), ("DELETE", "WRITE"), ("\"c\"", "\"d\"")] {
+    for (from, to) in
+        [("Start", "Success"), (":29Z", ":29.5Z"), ("/S\"", "/T\""), ("DELETE", "WRITE"), ("\"c\"", "\"d\"")]
+    {
         assert_ne!(uid(&started.replace(from, to)), first, "{to}");
     }
     let with_id = |id: &str, status: &str| {
-        format!(r#"{{"eventTimestamp":"2026-03-10T10:15:29Z","eventDataId":"{id}","status":{{"value":"{status}","localizedValue":""}}}}"#)
+        format!(
+            r#"{{"eventTimestamp":"2026-03-10T10:15:29Z","eventDataId":"{id}","status":{{"value":"{status}","localizedValue":""}}}}"#
+        )
     };
     assert_eq!(uid(&with_id("A1", "Started")), uid(&with_id("a1", "Succeeded")));
     assert_ne!(uid(&with_id("a1", "Started")), uid(&with_id("a2", "Started")));

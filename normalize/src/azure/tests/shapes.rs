@@ -110,7 +110,8 @@ fn compare(folder: &str, event: &str, one: (&str, &Row), other: (&str, &Row)) {
     let names: std::collections::BTreeSet<_> = one.1.keys().chain(other.1.keys()).collect();
     for name in names {
         let (col, a) = one.1.get(name).or(other.1.get(name)).unwrap();
-        let (left, right) = (one.1.get(name).map(|(_, a)| a.as_str()), other.1.get(name).map(|(_, b)| b.as_str()));
+        let (left, right) =
+            (one.1.get(name).map(|(_, a)| a.as_str()), other.1.get(name).map(|(_, b)| b.as_str()));
         let same = match (left, right) {
             (Some(left), Some(right)) => {
                 left == right

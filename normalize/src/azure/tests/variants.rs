@@ -30,7 +30,9 @@ fn samples() -> Vec<(LogType, Value)> {
 fn places(value: &Value, pointer: &str, found: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(elements) => elements.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        Value::Array(elements) => {
+            elements.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect()
+        }
         _ => return,
     };
     for (key, child) in children {
@@ -94,7 +96,11 @@ fn no_time_no_event() {
             (r#"{"time":true}"#, Reason::WrongType),
         ] {
             let normalized = Normalizer::new().map(&sample::batch(&[record], Some(log_type)), 0);
-            assert_eq!(normalized.rejects.first().map(|reject| reject.reason), Some(reason), "{log_type} {record}");
+            assert_eq!(
+                normalized.rejects.first().map(|reject| reject.reason),
+                Some(reason),
+                "{log_type} {record}"
+            );
         }
         // A time that makes no sense is no harm where another one does.
         let record = r#"{"createdDateTime":"soon","activityDateTime":"soon","eventTimestamp":"soon","time":"2026-03-10T10:15:29Z"}"#;

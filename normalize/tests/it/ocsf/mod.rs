@@ -2,6 +2,7 @@
 
 mod check;
 mod resolve;
+mod tests;
 
 pub(crate) use check::{Violation, check};
 pub(crate) use resolve::Schema;

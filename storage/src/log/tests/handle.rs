@@ -50,6 +50,24 @@ async fn a_full_log_makes_senders_wait_until_it_is_trimmed() {
 }
 
 #[tokio::test]
+async fn a_reader_that_was_left_behind_is_told() {
+    let log = open(&Disk::default(), SMALL);
+    let mut behind = log.reader(0).unwrap();
+    for id in 0..20 {
+        log.append(&batch(id, 1, 100)).await.unwrap();
+    }
+    let mut within = log.reader(19).unwrap();
+    assert_eq!(behind.try_next().unwrap().unwrap().first, 0);
+    log.trim(19).unwrap();
+    let tail = log.tail();
+    assert!(tail > 1);
+    let error = behind.try_next().unwrap_err();
+    assert!(matches!(error, Error::OffsetUnknown { wanted: 1, head: 20, .. }), "{error}");
+    assert_eq!(within.try_next().unwrap().unwrap().first, 19);
+    assert!(matches!(log.reader(21), Err(Error::OffsetUnknown { wanted: 21, .. })));
+}
+
+#[tokio::test]
 async fn batches_over_a_limit_are_rejected_and_harm_nobody() {
     let log = open(&Disk::default(), LogConfig { max_bytes: 8000, ..SMALL });
     let large: Vec<u64> = (0..2000).collect();

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 /// The ways in which a put goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// An error, and nothing was written.
     Before,
     /// An error, and the object was written: the reply was lost.
@@ -40,16 +40,18 @@ struct State {
     late: Option<(Path, PutPayload, PutOptions)>,
     /// Entries of the log are refused.
     refuse: bool,
+    /// Reads are refused.
+    refuse_reads: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct FaultyStore {
+pub(crate) struct FaultyStore {
     inner: Arc<InMemory>,
     state: Arc<Mutex<State>>,
 }
 
 impl FaultyStore {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let state = State {
             random: seed.wrapping_mul(2) | 1,
             percent: 0,
@@ -60,32 +62,38 @@ impl FaultyStore {
         Self { inner: Arc::new(InMemory::new()), state: Arc::new(Mutex::new(state)) }
     }
 
-    pub(super) fn set_percent(&self, percent: u64) {
+    pub(crate) fn set_percent(&self, percent: u64) {
         self.state.lock().percent = percent;
     }
 
-    pub(super) fn refuse_entries(&self, refuse: bool) {
+    pub(crate) fn refuse_entries(&self, refuse: bool) {
         self.state.lock().refuse = refuse;
     }
 
+    pub(crate) fn refuse_reads(&self, refuse: bool) {
+        self.state.lock().refuse_reads = refuse;
+    }
+
     /// The objects alone.
-    pub(super) fn without_faults(&self) -> Arc<dyn ObjectStore> {
+    pub(crate) fn without_faults(&self) -> Arc<dyn ObjectStore> {
         self.inner.clone()
     }
 
-    pub(super) fn injected(&self) -> Vec<Fault> {
+    pub(crate) fn injected(&self) -> Vec<Fault> {
         self.state.lock().injected.clone()
     }
 
     /// A number below `below`.
-    pub(super) fn random(&self, below: u64) -> u64 {
+    pub(crate) fn random(&self, below: u64) -> u64 {
         let mut state = self.state.lock();
         next(&mut state.random) % below
     }
 
     fn draw(&self, of: &[Fault]) -> Option<Fault> {
         let mut state = self.state.lock();
-        if next(&mut state.random) % 100 >= state.percent {
+        // There are many more reads than puts.
+        let percent = if of == [Fault::Read] { state.percent / 5 } else { state.percent };
+        if next(&mut state.random) % 100 >= percent {
             return None;
         }
         let fault = of[(next(&mut state.random) % of.len() as u64) as usize];
@@ -161,6 +169,9 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.state.lock().refuse_reads {
+            return Err(error());
+        }
         // What is late arrives after one look, at the earliest.
         let result = match self.draw(&[Fault::Read]) {
             None => self.inner.get_opts(path, options).await,
@@ -171,6 +182,9 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if self.state.lock().refuse_reads {
+            return Err(error());
+        }
         self.inner.get_ranges(path, ranges).await
     }
 

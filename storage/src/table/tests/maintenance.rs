@@ -45,7 +45,7 @@ async fn compaction_keeps_rows_offset_and_order() {
     assert_eq!((again.committed(), again.snapshot().files.len()), (90, 2));
     assert_eq!(stored(&again.snapshot()).await, expected(0, 90));
     for file in again.snapshot().files.iter() {
-        let mut stream = again.snapshot().read_columns(file, &[Col::Time], 1000).await.unwrap();
+        let mut stream = read_columns(&again.snapshot().store, file, &[Col::Time], 1000).await.unwrap();
         let batch = stream.try_next().await.unwrap().unwrap();
         let times = batch.column(0).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
         assert!(times.values().is_sorted());
@@ -75,7 +75,7 @@ async fn a_merge_of_overlapping_files_is_sorted_and_whole() {
     let snapshot = table.snapshot();
     assert_eq!(stored(&snapshot).await, expected(0, 12_000));
     let mut last = i64::MIN;
-    let mut stream = snapshot.read_columns(&snapshot.files[0], &[Col::Time], 1000).await.unwrap();
+    let mut stream = read_columns(&snapshot.store, &snapshot.files[0], &[Col::Time], 1000).await.unwrap();
     while let Some(batch) = stream.try_next().await.unwrap() {
         let times = batch.column(0).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
         assert!(times.values().is_sorted() && times.value(0) >= last);

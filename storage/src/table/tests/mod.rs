@@ -2,7 +2,7 @@
 
 mod basics;
 mod faults;
-mod faulty;
+pub(crate) mod faulty;
 mod maintenance;
 mod order;
 mod rivals;
@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use url::Url;
 
+use super::read::read_columns;
 use super::testing::{Row, batch};
 use super::{EventTable, TableConfig, TableSnapshot};
 
@@ -64,7 +65,8 @@ async fn stored(snapshot: &TableSnapshot) -> Vec<(u128, u64)> {
     let mut rows = Vec::new();
     for file in snapshot.files.iter() {
         let before = rows.len();
-        let mut stream = snapshot.read_columns(file, &[Col::EventUid, Col::LogOffset], 1000).await.unwrap();
+        let mut stream =
+            read_columns(&snapshot.store, file, &[Col::EventUid, Col::LogOffset], 1000).await.unwrap();
         while let Some(batch) = stream.try_next().await.unwrap() {
             let uids = batch.column_by_name("event_uid").unwrap().as_string::<i32>();
             let offsets = batch.column_by_name("log_offset").unwrap().as_primitive::<Int64Type>();

@@ -1,0 +1,20 @@
+//! tmp
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "tmp")]
+use std::fs; use std::time::Instant; use std::hint::black_box;
+use event::{RawBatchBuilder, RawRecord, SourceId};
+fn main() {
+    let mut t: Vec<String> = Vec::new();
+    for e in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/gcp")).unwrap() {
+        let s = fs::read_to_string(e.unwrap().path()).unwrap();
+        if s.contains("\"proto") { let v: serde_json::Value = serde_json::from_str(&s).unwrap(); t.push(v.to_string()); }
+    }
+    let all: Vec<&String> = t.iter().cycle().take(20000).collect();
+    let bytes: usize = all.iter().map(|s| s.len()).sum();
+    let mut batches = Vec::new();
+    for c in all.chunks(1000) { let mut b = RawBatchBuilder::with_capacity(1<<20); for r in c { assert!(b.push(RawRecord{bytes:r.as_bytes(),number:0,reject:None})); } batches.push(b.finish(SourceId::new("t"), None, "m".into(), 0)); }
+    let mut n = normalize::Normalizer::new();
+    for _ in 0..6 { 
+        let s = Instant::now(); for r in &all { black_box(sonic_rs::from_slice::<sonic_rs::Value>(r.as_bytes()).unwrap()); } let a = s.elapsed();
+        let s = Instant::now(); for b in &batches { black_box(n.map(b, 0)); } let c = s.elapsed();
+        println!("avg {} B, sonic {:.2} us, ours {:.2} us", bytes/20000, a.as_secs_f64()*1e6/2e4, c.as_secs_f64()*1e6/2e4); }
+}

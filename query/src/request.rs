@@ -1,0 +1,21 @@
+//! What a caller asks.
+
+use std::time::Duration;
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryRequest {
+    /// One statement: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE.
+    pub sql: String,
+    /// The most rows to answer; [`QueryConfig::max_rows`](crate::QueryConfig) if that is less or none is given.
+    pub max_rows: Option<usize>,
+    /// The longest it may run; [`QueryConfig::timeout`](crate::QueryConfig) if that is less or none is given.
+    pub timeout: Option<Duration>,
+}
+
+impl QueryRequest {
+    /// A statement within the limits of the configuration.
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), max_rows: None, timeout: None }
+    }
+}
