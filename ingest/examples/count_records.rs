@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     while let Some(batch) = batches.next().await {
         match batch {
-            Err(failed) => writeln!(out, "failed: {failed}: {:?}", failed.error)?,
+            Err(failed) => writeln!(out, "{failed}: {}", failed.error)?,
             Ok(batch) => {
                 let (records, rejects) = counts.entry(batch.origin.clone()).or_default();
                 for record in batch.records() {

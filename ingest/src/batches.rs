@@ -50,7 +50,7 @@ pub struct ReadOptions {
 /// while let Some(batch) = batches.next().await {
 ///     match batch {
 ///         Ok(batch) => assert_eq!(batch.len(), 2),
-///         Err(failed) => println!("{}: {}", failed.origin, failed.error),
+///         Err(failed) => println!("{failed}: {}", failed.error),
 ///     }
 /// }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -65,7 +65,7 @@ pub struct Batches {
 
 /// An input that could not be opened, or not be read to its end. The others go on.
 #[derive(Debug, thiserror::Error)]
-#[error("`{origin}`: {error}")]
+#[error("`{origin}` was not read to its end")]
 pub struct FailedInput {
     /// Which one.
     pub origin: String,

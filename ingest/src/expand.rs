@@ -18,6 +18,11 @@ use crate::{Error, Input, Result, folder, object};
 /// `file:///path`. A prefix is one object or what lies under it as under a folder. Hidden files, and
 /// objects without bytes, are skipped.
 ///
+/// Credentials for a store come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`,
+/// `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_NAME` and so on, as the `object_store` crate
+/// lists them) or from the role of the machine or pod; AWS profiles are not read. A store that speaks
+/// S3 is named by `AWS_ENDPOINT_URL`, with `AWS_ALLOW_HTTP=true` if it has no TLS.
+///
 /// # Errors
 /// The first path that names nothing or cannot be listed: it is better to say so than to read the rest.
 pub async fn expand(paths: &[String]) -> Result<Vec<Input>> {

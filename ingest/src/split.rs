@@ -19,6 +19,7 @@
 
 mod block;
 mod buffer;
+mod container;
 mod piece;
 mod resync;
 #[cfg(test)]
@@ -28,13 +29,11 @@ mod value;
 use event::RawRecord;
 
 use buffer::Buffer;
+pub use container::LISTS;
+use container::names_list;
 use piece::{Body, Piece, ScalarScan};
 use resync::{Indent, LineStart, Next, Resync};
-use value::{Found, Problem, ValueScan};
-
-/// The members that hold a container's records: CloudTrail in S3; event hubs and diagnostic settings;
-/// Azure REST and Microsoft Graph pages; `LookupEvents`; Cloud Logging's `entries.list`.
-pub const LISTS: [&str; 5] = ["Records", "records", "value", "Events", "entries"];
+use value::{Found, ValueScan};
 
 /// What is kept of a piece that is larger than the limit.
 pub const KEPT_BYTES: usize = 64 << 10;
@@ -321,14 +320,8 @@ impl Splitter {
                 Step::Again
             }
             Found::Broken { at, problem } => {
-                let start = piece.start;
-                let reason = match problem {
-                    Problem::LineBreakInString => format!("not_json: a string does not end before byte {at}"),
-                    Problem::StrayBracket => format!("not_json: no bracket can open at byte {at}"),
-                    Problem::WrongBracket => format!("not_json: the wrong bracket closes at byte {at}"),
-                    Problem::TooDeep => format!("too_deep: more than 128 levels at byte {at}"),
-                };
-                self.resync(piece, at, format!("{reason} of the input; the record begins at byte {start}"))
+                let (problem, start) = (problem.describe(at), piece.start);
+                self.resync(piece, at, format!("{problem} of the input; the record begins at byte {start}"))
             }
         }
     }
@@ -412,14 +405,4 @@ impl Splitter {
         self.indent.other();
         Step::Record { piece, end, reason }
     }
-}
-
-/// Whether `before`, an object up to the `[` of a member, ends with the name of a container's list.
-fn names_list(before: &[u8]) -> bool {
-    let Some(name) = before.trim_ascii_end().strip_suffix(b":") else { return false };
-    let Some(name) = name.trim_ascii_end().strip_suffix(b"\"") else { return false };
-    LISTS.iter().any(|list| {
-        let before = name.strip_suffix(list.as_bytes()).and_then(|name| name.strip_suffix(b"\""));
-        before.is_some_and(|before| matches!(before.trim_ascii_end().last(), Some(b'{' | b',')))
-    })
 }

@@ -29,25 +29,24 @@ pub(crate) struct Catalog {
 #[derive(Debug)]
 struct Table {
     name: &'static str,
-    meaning: &'static str,
-    columns: Vec<StateColumn>,
+    columns: Vec<Column>,
 }
+
+/// Name, type as SQL writes it, and meaning where it is known.
+type Column = (&'static str, &'static str, Option<&'static str>);
 
 impl Catalog {
     pub(crate) fn new(state_tables: &[StateTable]) -> Self {
-        let events = COLUMNS.iter().map(|column| (column.name, column.kind, column.meaning)).collect();
+        let event = |(name, kind, meaning)| (name, type_name(kind), Some(meaning));
+        let events = COLUMNS.iter().map(|column| event((column.name, column.kind, column.meaning)));
+        let observables = observables::VIEW_COLUMNS.into_iter().map(event);
         let mut tables = vec![
-            Table { name: EVENTS, meaning: "Events, one row each, in OCSF columns.", columns: events },
-            Table {
-                name: observables::NAME,
-                meaning: "Addresses, names, keys and ids in events, one row each.",
-                columns: observables::VIEW_COLUMNS.to_vec(),
-            },
+            Table { name: EVENTS, columns: events.collect() },
+            Table { name: observables::NAME, columns: observables.collect() },
         ];
         tables.extend(state_tables.iter().map(|table| Table {
             name: table.name,
-            meaning: table.meaning,
-            columns: table.columns.to_vec(),
+            columns: table.columns.iter().map(|(name, kind)| (*name, state_type_name(*kind), None)).collect(),
         }));
         tables.sort_by_key(|table| table.name);
         Self { tables }
@@ -60,9 +59,7 @@ impl Catalog {
 
     /// The answer to `SHOW TABLES`.
     pub(crate) fn list(&self) -> Result<RecordBatch> {
-        let names = self.tables.iter().map(|table| table.name);
-        let meanings = self.tables.iter().map(|table| table.meaning);
-        text_batch(&[("table_name", names.collect()), ("meaning", meanings.collect())])
+        text_batch(&[("table_name", self.tables.iter().map(|table| Some(table.name)).collect())])
     }
 
     /// The answer to `DESCRIBE`.
@@ -78,8 +75,8 @@ impl Catalog {
         };
         let columns = &table.columns;
         text_batch(&[
-            ("column_name", columns.iter().map(|(name, ..)| *name).collect()),
-            ("data_type", columns.iter().map(|(_, kind, _)| type_name(*kind)).collect()),
+            ("column_name", columns.iter().map(|(name, ..)| Some(*name)).collect()),
+            ("data_type", columns.iter().map(|(_, data_type, _)| Some(*data_type)).collect()),
             ("meaning", columns.iter().map(|(.., meaning)| *meaning).collect()),
         ])
     }
@@ -99,11 +96,19 @@ fn type_name(kind: Kind) -> &'static str {
     }
 }
 
-fn text_batch(columns: &[(&str, Vec<&str>)]) -> Result<RecordBatch> {
-    let fields: Vec<_> = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, false)).collect();
+fn state_type_name(kind: StateColumn) -> &'static str {
+    match kind {
+        StateColumn::Text => "text",
+        StateColumn::Integer => "bigint",
+        StateColumn::Time => "timestamp",
+    }
+}
+
+fn text_batch(columns: &[(&str, Vec<Option<&str>>)]) -> Result<RecordBatch> {
+    let fields: Vec<_> = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
     let arrays = columns.iter().map(|(_, cells)| Arc::new(StringArray::from(cells.clone())) as ArrayRef);
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())
-        .map_err(|error| Error::Internal(error.to_string()))
+        .map_err(|error| Error::Failed(error.to_string()))
 }
 
 /// The tables by name, as DataFusion looks them up.

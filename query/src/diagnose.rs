@@ -90,8 +90,8 @@ fn describe(root: &DataFusionError, tables: &[String]) -> Error {
         DataFusionError::Execution(text) | DataFusionError::Configuration(text) => Error::sql(one_line(text)),
         DataFusionError::ArrowError(error, _) => arrow(error),
         DataFusionError::ParquetError(error) => filter_in_scan(&error.to_string()),
-        DataFusionError::External(error) => Error::Internal(chain(error.as_ref())),
-        other => Error::Internal(one_line(&other.strip_backtrace())),
+        DataFusionError::External(error) => Error::Failed(chain(error.as_ref())),
+        other => Error::Failed(one_line(&other.strip_backtrace())),
     }
 }
 
@@ -185,8 +185,8 @@ fn arrow(error: &ArrowError) -> Error {
         ArrowError::OffsetOverflowError(_) => {
             Error::MemoryLimit { what: "a column of a batch would pass 2 GiB".into(), mend: LESS_MEMORY }
         }
-        ArrowError::ExternalError(error) => Error::Internal(chain(error.as_ref())),
-        other => Error::Internal(one_line(&other.to_string())),
+        ArrowError::ExternalError(error) => Error::Failed(chain(error.as_ref())),
+        other => Error::Failed(one_line(&other.to_string())),
     }
 }
 
@@ -197,7 +197,7 @@ fn filter_in_scan(text: &str) -> Error {
     }
     match text.split_once("evaluating filter predicate: ") {
         Some((_, problem)) => Error::sql(format!("a filter fails: {}", one_line(problem))),
-        None => Error::Internal(one_line(text)),
+        None => Error::Failed(one_line(text)),
     }
 }
 

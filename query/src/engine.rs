@@ -10,6 +10,7 @@ use storage::table::EventTable;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
+use crate::config::MAX_ROWS;
 use crate::session::Sessions;
 use crate::state_view::tables::{DEAD_LETTERS, SOURCES};
 use crate::stop::{Stop, Watch};
@@ -60,7 +61,7 @@ impl QueryEngine {
             retry_after: BUSY_RETRY,
         })?;
         let allowed = request.timeout.unwrap_or(config.timeout).min(config.timeout);
-        let max_rows = request.max_rows.unwrap_or(config.max_rows).min(config.max_rows);
+        let max_rows = request.max_rows.unwrap_or(config.max_rows).min(MAX_ROWS);
         let stop = Arc::new(Stop::after(allowed));
         let watch = Watch::new(stop.clone(), place);
         let (answer, client) = worker::channel();

@@ -1,60 +1,77 @@
-//! Errors of this crate.
+//! Errors of this crate, in words for the analyst who asked.
 
+use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use event::Fate;
 
-/// What can go wrong with a query.
+/// Why a query was not answered, or not to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The statement cannot be understood, or names what there is not.
-    #[error("{message}{hint}")]
+    /// The statement is wrong: its grammar, a name, a type, or a value that it met. Mend the statement.
+    #[error("{}", Placed { message, line: *line, column: *column, hint: hint.as_deref() })]
     Sql {
         /// What is wrong.
         message: String,
-        /// Line, from 1; 0 where none is known.
+        /// Line in the statement, from 1; 0 where no place is known.
         line: u32,
-        /// Column, from 1; 0 where none is known.
+        /// Column in the line, from 1; 0 where no place is known.
         column: u32,
-        /// How to mend it; begins with `; ` or is empty.
-        hint: String,
+        /// What to write instead, where that can be guessed.
+        hint: Option<String>,
     },
-    /// The statement is understood and not allowed.
-    #[error("{what} is not allowed here; {mend}")]
+    /// The statement asks for what no query may do.
+    #[error("{what} is not allowed; {mend}")]
     Forbidden {
-        /// What it would do.
+        /// What it asks for.
         what: String,
         /// What to do instead.
-        mend: &'static str,
+        mend: String,
     },
-    /// It ran too long.
-    #[error("the query ran longer than {} s and was stopped; narrow `time` or `event_day`, or raise `query.timeout`", after.as_secs_f64())]
+    /// The query ran too long and was stopped.
+    #[error(
+        "the query was stopped after {} s; narrow it by `event_day` or `time`, or raise `query.timeout`",
+        after.as_secs_f64()
+    )]
     Timeout {
-        /// The limit.
+        /// How long it was allowed to run.
         after: Duration,
     },
-    /// It needs more memory than all queries may have.
-    #[error("the query needs more memory than there is for queries; narrow it, group by fewer columns, or raise `query.memory` ({detail})")]
+    /// The query needs more memory than it may have.
+    #[error("the query needs too much memory: {what}; {mend}")]
     MemoryLimit {
-        /// What the engine says.
-        detail: String,
+        /// Which limit was met, with its figure.
+        what: String,
+        /// What to do about it.
+        mend: &'static str,
     },
-    /// Too many queries run.
-    #[error("{running} queries are running, which is the most; try again")]
+    /// The caller gave the query up.
+    #[error("the query was cancelled")]
+    Cancelled,
+    /// As many queries run as may at once.
+    #[error("{running} queries are running, as many as may at once; try again in {} s", retry_after.as_secs())]
     Busy {
-        /// How many may run.
+        /// How many run.
         running: usize,
+        /// The least time to wait.
+        retry_after: Duration,
     },
-    /// The query failed while it ran.
+    /// The answer could not be written out.
+    #[error("the answer could not be written: {0}")]
+    Write(#[from] io::Error),
+    /// The answer has no form in the format asked for.
+    #[error("the answer cannot be written as {format}: {problem}; cast the column to text")]
+    Encode {
+        /// The format.
+        format: &'static str,
+        /// What stands in the way.
+        problem: String,
+    },
+    /// The store, or this program, failed; the statement is not to blame.
     #[error("the query failed: {0}")]
     Failed(String),
-    /// The store refused.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-    /// The answer could not be written.
-    #[error("the answer could not be written: {0}")]
-    Io(#[from] std::io::Error),
 }
 
 /// Result with this crate's [`Error`].
@@ -64,18 +81,59 @@ impl Error {
     /// What is to be done about it.
     pub fn fate(&self) -> Fate {
         match self {
-            Self::Sql { .. } | Self::Forbidden { .. } | Self::Timeout { .. } | Self::MemoryLimit { .. } => {
-                Fate::Reject
-            }
-            Self::Busy { .. } => Fate::Retry { after: Duration::from_secs(1) },
-            Self::Failed(_) => Fate::Reject,
-            Self::Storage(error) => error.fate(),
-            Self::Io(_) => Fate::Stop,
+            Self::Busy { retry_after, .. } => Fate::Retry { after: *retry_after },
+            Self::Write(_) | Self::Failed(_) => Fate::Stop,
+            _ => Fate::Reject,
         }
     }
 
-    /// An error of syntax or names without a place.
+    /// A wrong statement, where the place is not known.
     pub(crate) fn sql(message: impl Into<String>) -> Self {
-        Self::Sql { message: message.into(), line: 0, column: 0, hint: String::new() }
+        Self::Sql { message: message.into(), line: 0, column: 0, hint: None }
+    }
+
+    pub(crate) fn forbidden(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::Forbidden { what: what.into(), mend: mend.into() }
+    }
+}
+
+/// A message with its place before it and its hint behind it.
+struct Placed<'a> {
+    message: &'a str,
+    line: u32,
+    column: u32,
+    hint: Option<&'a str>,
+}
+
+impl fmt::Display for Placed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}, column {}: ", self.line, self.column)?;
+        }
+        f.write_str(self.message)?;
+        match self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_place_and_hint() {
+        let error = Error::Sql {
+            message: "column `usr_name` does not exist in `events`".into(),
+            line: 1,
+            column: 8,
+            hint: Some("did you mean `user_name`?".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "line 1, column 8: column `usr_name` does not exist in `events`; did you mean `user_name`?"
+        );
+        assert_eq!(error.fate(), Fate::Reject);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct QueryRequest {
     /// One statement: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE.
     pub sql: String,
-    /// The most rows to answer; [`QueryConfig::max_rows`](crate::QueryConfig) if that is less or none is given.
+    /// The most rows to answer, up to 10,000,000; [`QueryConfig::max_rows`](crate::QueryConfig) if none is
+    /// given.
     pub max_rows: Option<usize>,
     /// The longest it may run; [`QueryConfig::timeout`](crate::QueryConfig) if that is less or none is given.
     pub timeout: Option<Duration>,

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, TableProvider};
 use datafusion::common::Result as DfResult;
-use datafusion::execution::FunctionRegistry;
-use datafusion::execution::cache::DefaultCache;
+use datafusion::execution::{FunctionRegistry, SessionStateDefaults};
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
+use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::session_state::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::execution::session_state::SessionStateBuilder;
 use storage::state::State;
 use storage::state_table::StateTable;
 use storage::table::EventTable;
 use tokio::sync::Semaphore;
 
 use crate::catalog::{self, CATALOG, EVENTS, SCHEMA};
-use crate::config::{BATCH_ROWS, MAX_NESTING};
+use crate::config::BATCH_ROWS;
 use crate::events::EventsProvider;
 use crate::functions::{self, Functions};
 use crate::observables;
@@ -66,7 +66,7 @@ impl Sessions {
 
     /// A session over the tables as they are now.
     pub(crate) fn open(&self, watch: &Watch) -> Result<SessionState> {
-        self.build(watch).map_err(|error| Error::Internal(error.to_string()))
+        self.build(watch).map_err(|error| Error::Failed(error.to_string()))
     }
 
     fn build(&self, watch: &Watch) -> DfResult<SessionState> {
@@ -89,7 +89,7 @@ impl Sessions {
         let view: Arc<dyn TableProvider> = Arc::new(observables::view(&events)?);
         let mut tables = vec![(EVENTS.to_owned(), events), (observables::NAME.to_owned(), view)];
         for table in &self.state_tables {
-            let view = StateView::new(self.state.clone(), table.clone(), self.slow_readers.clone());
+            let view = StateView::new(self.state.clone(), *table, self.slow_readers.clone());
             tables.push((table.name.to_owned(), Arc::new(view)));
         }
         let only = MemoryCatalogProvider::new();
@@ -117,7 +117,7 @@ impl Sessions {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(false)
-            .with_target_partitions(self.config.threads.get())
+            .with_target_partitions(self.config.threads.max(1))
             .with_batch_size(BATCH_ROWS)
             // Nothing spills, so nothing need be kept for it.
             .with_sort_spill_reservation_bytes(0)
@@ -128,9 +128,6 @@ impl Sessions {
         options.execution.parquet.reorder_filters = true;
         options.execution.parquet.max_predicate_cache_size = Some(PREDICATE_CACHE_BYTES);
         options.sql_parser.collect_spans = true;
-        if let Some(nesting) = std::num::NonZeroUsize::new(MAX_NESTING) {
-            options.sql_parser.recursion_limit = nesting;
-        }
         config
     }
 }

@@ -62,5 +62,5 @@ impl QueryStream {
 }
 
 fn broken_off() -> Error {
-    Error::Internal("the query broke off".into())
+    Error::Failed("the query broke off".into())
 }

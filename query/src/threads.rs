@@ -1,8 +1,6 @@
 //! The threads that run queries.
 
-use std::num::NonZeroUsize;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -15,12 +13,12 @@ const STACK_BYTES: usize = 32 << 20;
 /// started with the first query.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    count: NonZeroUsize,
+    count: usize,
     runtime: Mutex<Option<Runtime>>,
 }
 
 impl Threads {
-    pub(crate) fn new(count: NonZeroUsize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self { count, runtime: Mutex::new(None) }
     }
 
@@ -30,12 +28,12 @@ impl Threads {
             return Ok(running.handle().clone());
         }
         let started = Builder::new_multi_thread()
-            .worker_threads(self.count.get())
+            .worker_threads(self.count.max(1))
             .thread_name("query")
             .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build()
-            .map_err(|error| Error::Internal(format!("no threads for queries: {error}")))?;
+            .map_err(|error| Error::Failed(format!("no threads for queries: {error}")))?;
         Ok(runtime.insert(started).handle().clone())
     }
 }

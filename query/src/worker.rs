@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::DataFusionError;
+use datafusion::common::Result as DfResult;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
@@ -90,7 +90,7 @@ pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch:
     };
     let result = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result,
-        Err(_) => Err(Error::Internal("a part of the query engine panicked; this is a bug, please report it".into())),
+        Err(_) => Err(Error::Failed("a part of the query engine panicked; this is a bug, please report it".into())),
     };
     let Err(error) = result else { return };
     // The reason for which it was stopped, not what followed from that.
@@ -138,7 +138,7 @@ async fn logical(session: &SessionState, statement: Statement, names: &[String])
 
 /// One row more than may be answered tells that there are more. As part of the plan the limit keeps
 /// sorts small. Values of JSON of any type become text here, as no client knows a union.
-fn limit(plan: LogicalPlan, max_rows: usize) -> Result<LogicalPlan, DataFusionError> {
+fn limit(plan: LogicalPlan, max_rows: usize) -> DfResult<LogicalPlan> {
     let is_union = |data_type: &DataType| matches!(data_type, DataType::Union(..));
     let mut builder = LogicalPlanBuilder::from(plan.clone());
     if plan.schema().fields().iter().any(|field| is_union(field.data_type())) {

@@ -32,7 +32,7 @@ impl Marks {
 }
 
 /// Asks `is` of each byte.
-#[expect(clippy::indexing_slicing, clippy::needless_range_loop, reason = "a plain loop becomes vector code")]
+#[expect(clippy::indexing_slicing, reason = "both are as long as the loop, which becomes vector code")]
 #[inline]
 fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
     let mut flags = [0_u8; BLOCK];

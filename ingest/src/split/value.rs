@@ -36,6 +36,18 @@ pub(super) enum Problem {
     TooDeep,
 }
 
+impl Problem {
+    /// In words, as the start of a reject's reason.
+    pub(super) fn describe(self, at: u64) -> String {
+        match self {
+            Self::LineBreakInString => format!("not_json: a string does not end before byte {at}"),
+            Self::StrayBracket => format!("not_json: no bracket can open at byte {at}"),
+            Self::WrongBracket => format!("not_json: the wrong bracket closes at byte {at}"),
+            Self::TooDeep => format!("too_deep: more than {MAX_DEPTH} levels at byte {at}"),
+        }
+    }
+}
+
 /// How far the scan of one value has come. It can be taken up again when there are more bytes.
 #[derive(Debug, Clone)]
 pub(super) struct ValueScan {

@@ -9,7 +9,7 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use event::Col;
 use storage::table::DataFile;
 
@@ -27,7 +27,8 @@ pub(super) fn files(
     let schema = &Layout::get().table;
     let filter = session.create_physical_expr(filter, &DFSchema::try_from(schema.clone())?)?;
     // A filter that says nothing about these columns prunes nothing; that is no error.
-    let Ok(predicate) = PruningPredicate::try_new(filter, schema.clone()) else { return Ok(all.to_vec()) };
+    let predicate = PruningPredicateBuilder::new().with_file_schema(schema.clone()).try_build(filter);
+    let Ok(predicate) = predicate else { return Ok(all.to_vec()) };
     let Ok(keep) = predicate.prune(&FileStatistics { files: all }) else { return Ok(all.to_vec()) };
     let kept = all.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| file.clone());
     Ok(kept.collect())

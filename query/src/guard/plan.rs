@@ -1,10 +1,8 @@
 //! The second fence: the logical plan, views and CTEs unfolded, before anything is optimised.
 
-use std::sync::Arc;
-
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result as DfResult, ScalarValue};
+use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
@@ -33,7 +31,7 @@ pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
     if let Some(refused) = check.refused {
         return Err(refused);
     }
-    walked.map(drop).map_err(|error| diagnose::error(&error))
+    walked.map(drop).map_err(|error| diagnose::error(error, &[]))
 }
 
 #[derive(Default)]
@@ -212,17 +210,4 @@ fn window(call: &WindowFunction) -> Option<Refusal> {
     let name = function.name();
     matches!(name, "array_agg" | "string_agg")
         .then(|| (format!("`{name}` with OVER"), "use GROUP BY instead".into()))
-}
-
-impl From<Refusal> for Error {
-    fn from((what, mend): Refusal) -> Self {
-        Self::forbidden(what, mend)
-    }
-}
-
-/// So that `?` works where DataFusion wants its own error.
-impl From<Error> for DataFusionError {
-    fn from(error: Error) -> Self {
-        Self::External(Box::new(error))
-    }
 }

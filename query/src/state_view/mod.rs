@@ -5,19 +5,20 @@ mod rows;
 mod source;
 pub(crate) mod tables;
 
+pub(crate) use self::reader::SLOW_READERS;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result as DfResult;
 use datafusion::datasource::TableType;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use event::Kind;
 use storage::state::State;
-use storage::state_table::StateTable;
+use storage::state_table::{StateColumn, StateTable};
 use tokio::sync::Semaphore;
 
 use self::source::StateSource;
@@ -40,16 +41,17 @@ impl StateView {
 }
 
 /// The columns of a table in SQL.
-pub(crate) fn schema(table: &StateTable) -> SchemaRef {
+fn schema(table: &StateTable) -> SchemaRef {
     let fields: Vec<_> =
-        table.columns.iter().map(|(name, kind, _)| Field::new(*name, data_type(*kind), true)).collect();
+        table.columns.iter().map(|(name, kind)| Field::new(*name, data_type(*kind), true)).collect();
     Arc::new(Schema::new(fields))
 }
 
-fn data_type(kind: Kind) -> DataType {
-    match kind.stored_type() {
-        DataType::Utf8 => DataType::Utf8View,
-        other => other,
+fn data_type(kind: StateColumn) -> DataType {
+    match kind {
+        StateColumn::Text => DataType::Utf8View,
+        StateColumn::Integer => DataType::Int64,
+        StateColumn::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
     }
 }
 
@@ -78,7 +80,7 @@ impl TableProvider for StateView {
         let kinds = columns.iter().filter_map(|column| self.table.columns.get(*column));
         let source = StateSource {
             state: self.state.clone(),
-            table: self.table.clone(),
+            table: self.table,
             columns: kinds.copied().collect(),
             schema,
             fetch: limit,

@@ -66,7 +66,7 @@ pub(super) fn run(
     let reader = Reader { source, memory, watch, sender };
     let read: Result<(), End> = source.state.read(|connection| reader.rows(connection));
     if let Err(End::Failed(error)) = read {
-        reader.tell(Error::Internal(format!("`{}` cannot be read: {error}", source.table.name)).into());
+        reader.tell(Error::Failed(format!("`{}` cannot be read: {error}", source.table.name)).into());
     }
 }
 

@@ -3,25 +3,20 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
-    RecordBatchOptions, StringViewBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder, TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result as DfResult;
-use event::Kind;
 use storage::state::rusqlite::types::ValueRef;
 use storage::state::rusqlite::{self, Row};
+use storage::state_table::StateColumn;
 
 use super::source::StateSource;
 
 enum Cells {
     Text(StringViewBuilder),
-    Int(Int32Builder),
-    Long(Int64Builder),
-    Float(Float64Builder),
-    Flag(BooleanBuilder),
+    Integer(Int64Builder),
     Time(TimestampMicrosecondBuilder),
-    Day(Date32Builder),
 }
 
 /// Gathers rows into batches.
@@ -34,7 +29,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(source: &StateSource) -> Self {
-        let columns = source.columns.iter().map(|(_, kind, _)| Cells::new(*kind)).collect();
+        let columns = source.columns.iter().map(|(_, kind)| Cells::new(*kind)).collect();
         Self { schema: source.schema.clone(), columns, len: 0, bytes: 0 }
     }
 
@@ -64,15 +59,11 @@ impl Rows {
 }
 
 impl Cells {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: StateColumn) -> Self {
         match kind {
-            Kind::Label | Kind::Text | Kind::Json => Self::Text(StringViewBuilder::new()),
-            Kind::Int => Self::Int(Int32Builder::new()),
-            Kind::Long => Self::Long(Int64Builder::new()),
-            Kind::Float => Self::Float(Float64Builder::new()),
-            Kind::Flag => Self::Flag(BooleanBuilder::new()),
-            Kind::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            Kind::Day => Self::Day(Date32Builder::new()),
+            StateColumn::Text => Self::Text(StringViewBuilder::new()),
+            StateColumn::Integer => Self::Integer(Int64Builder::new()),
+            StateColumn::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
         }
     }
 
@@ -82,42 +73,28 @@ impl Cells {
             ValueRef::Integer(number) => Some(number),
             _ => None,
         };
-        let small = integer.and_then(|number| i32::try_from(number).ok());
-        match self {
-            Self::Text(cells) => {
-                let bytes = match value {
-                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
-                    _ => {
-                        cells.append_null();
-                        return 16;
-                    }
-                };
+        match (self, value) {
+            (Self::Text(cells), ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
                 // What a source sent may be no UTF-8; it is shown as far as it is.
                 cells.append_value(String::from_utf8_lossy(bytes));
                 return 16 + bytes.len();
             }
-            Self::Int(cells) => cells.append_option(small),
-            Self::Long(cells) => cells.append_option(integer),
-            Self::Float(cells) => cells.append_option(match value {
-                ValueRef::Real(number) => Some(number),
-                _ => integer.map(|number| number as f64),
-            }),
-            Self::Flag(cells) => cells.append_option(integer.map(|number| number != 0)),
-            Self::Time(cells) => cells.append_option(integer),
-            Self::Day(cells) => cells.append_option(small),
+            (Self::Text(cells), _) => cells.append_null(),
+            (Self::Integer(cells), _) => cells.append_option(integer),
+            (Self::Time(cells), _) => cells.append_option(integer),
         }
-        8
+        16
     }
 
     fn take(&mut self) -> ArrayRef {
         match self {
             Self::Text(cells) => Arc::new(cells.finish()),
-            Self::Int(cells) => Arc::new(cells.finish()),
-            Self::Long(cells) => Arc::new(cells.finish()),
-            Self::Float(cells) => Arc::new(cells.finish()),
-            Self::Flag(cells) => Arc::new(cells.finish()),
-            Self::Time(cells) => Arc::new(cells.finish()),
-            Self::Day(cells) => Arc::new(cells.finish()),
+            Self::Integer(cells) => Arc::new(cells.finish()),
+            // `finish` would leave a builder without the time zone.
+            Self::Time(cells) => {
+                let empty = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+                Arc::new(std::mem::replace(cells, empty).finish())
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct StateSource {
     pub(super) state: State,
     pub(super) table: StateTable,
     /// The columns read.
-    pub(super) columns: Vec<StateColumn>,
+    pub(super) columns: Vec<(&'static str, StateColumn)>,
     /// The same, as Arrow has them.
     pub(super) schema: SchemaRef,
     pub(super) fetch: Option<usize>,
@@ -38,7 +38,7 @@ pub(super) struct StateSource {
 impl StateSource {
     /// The SELECT that gives the columns read; names and limit are ours, no text of the analyst's.
     pub(super) fn sql(&self) -> String {
-        let names: Vec<_> = self.columns.iter().map(|(name, ..)| format!("\"{name}\"")).collect();
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let names = if names.is_empty() { "1".to_owned() } else { names.join(", ") };
         let limit = self.fetch.map(|rows| format!(" LIMIT {rows}")).unwrap_or_default();
         format!("SELECT {names} FROM ({}){limit}", self.table.sql)

@@ -52,6 +52,9 @@ impl Glob {
     /// Whether the whole of `text` matches.
     pub(crate) fn is_match(&self, text: &str) -> bool {
         let mut segments = self.segments.as_slice();
+        if segments.is_empty() {
+            return self.open_start || text.is_empty();
+        }
         let mut rest = text;
         if !self.open_start
             && let [first, others @ ..] = segments

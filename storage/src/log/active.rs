@@ -44,7 +44,7 @@ impl Active {
             .map_err(failed("write"))
             .and_then(|()| file.sync_all().map_err(failed("sync")))
             .and_then(|()| {
-                Ok::<(), std::io::Error>(()).map_err(|source| Error::Io { action: "sync", path: dir.to_owned(), source })
+                fs.sync_dir(dir).map_err(|source| Error::Io { action: "sync", path: dir.to_owned(), source })
             });
         if let Err(error) = written {
             if let Err(error) = fs.remove(&path) {

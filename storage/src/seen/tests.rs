@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use url::Url;
 
+use super::run::Flushes;
 use super::*;
 use crate::table::TableConfig;
 use crate::table::testing::{Row, batch};

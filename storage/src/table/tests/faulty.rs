@@ -58,6 +58,7 @@ impl FaultyStore {
             injected: Vec::new(),
             late: None,
             refuse: false,
+            refuse_reads: false,
         };
         Self { inner: Arc::new(InMemory::new()), state: Arc::new(Mutex::new(state)) }
     }

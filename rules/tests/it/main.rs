@@ -1,0 +1,5 @@
+//! The engine from outside: files in, matches out.
+
+mod corpus;
+mod load;
+mod truth;
