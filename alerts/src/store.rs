@@ -6,7 +6,9 @@ use storage::state_table::{StateColumn, StateTable};
 
 use crate::alert::severity_name;
 use crate::page::{AlertFilter, AlertPage, Cursor};
-use crate::{Alert, AlertId, AlertStatus, Change, Entity, EntityKind, Error, Evidence, Result, RuleRef, Verdict};
+use crate::{
+    Alert, AlertId, AlertStatus, Change, Entity, EntityKind, Error, Evidence, Result, RuleRef, Verdict,
+};
 
 /// The schema, one step a released version.
 const MIGRATIONS: &[&str] = &["
@@ -205,7 +207,14 @@ impl AlertStore {
     ///
     /// # Errors
     /// [`Error::AlertUnknown`], [`Error::ChangeRefused`], or the database refuses.
-    pub fn change(&self, id: &str, change: Change, by: &str, reason: &str, now_us: i64) -> Result<StoredAlert> {
+    pub fn change(
+        &self,
+        id: &str,
+        change: Change,
+        by: &str,
+        reason: &str,
+        now_us: i64,
+    ) -> Result<StoredAlert> {
         self.state.write(|txn| {
             let status: Option<String> = {
                 let mut select = txn.prepare_cached("SELECT status FROM alerts WHERE id = ?1")?;

@@ -43,7 +43,8 @@ fn stages(criterion: &mut Criterion) {
     });
     let container = format!("{{\"Records\":[{}]}}", records.join(","));
     group.bench_function("split", |bencher| {
-        bencher.iter(|| black_box(ingest::split_body(container.as_bytes(), &ingest::Limits::default()).len()));
+        bencher
+            .iter(|| black_box(ingest::split_body(container.as_bytes(), &ingest::Limits::default()).len()));
     });
     let mut normalizer = normalize::Normalizer::new();
     group.bench_function("normalise", |bencher| {

@@ -2,7 +2,8 @@
 
 use crate::{Random, rfc3339};
 
-const REGIONS: &[&str] = &["us-east-1", "us-east-1", "us-east-1", "eu-west-1", "eu-central-1", "us-west-2", "ap-southeast-2"];
+const REGIONS: &[&str] =
+    &["us-east-1", "us-east-1", "us-east-1", "eu-west-1", "eu-central-1", "us-west-2", "ap-southeast-2"];
 const ACCOUNTS: &[&str] = &["111122223333", "111122223333", "444455556666", "777788889999"];
 const AGENTS: &[&str] = &[
     "aws-sdk-go-v2/1.30.3 os/linux lang/go#1.22.5 md/GOOS#linux md/GOARCH#amd64 api/s3#1.58.2",
@@ -106,14 +107,26 @@ fn identity(random: &mut Random, account: &str, time_ms: i64) -> String {
 }
 
 /// Request parameters, response elements, resources.
-fn call(random: &mut Random, shape: Shape, account: &str, region: &str, time_ms: i64) -> (String, String, String) {
+fn call(
+    random: &mut Random,
+    shape: Shape,
+    account: &str,
+    region: &str,
+    time_ms: i64,
+) -> (String, String, String) {
     let null = || "null".to_owned();
     match shape {
         Shape::Object => {
             let bucket = format!("data-lake-{}", random.skewed(30));
-            let key = format!("tables/orders/day=2026-03-{:02}/part-{}.parquet", random.below(28) + 1, random.hex(12));
+            let key = format!(
+                "tables/orders/day=2026-03-{:02}/part-{}.parquet",
+                random.below(28) + 1,
+                random.hex(12)
+            );
             (
-                format!(r#"{{"bucketName":"{bucket}","Host":"{bucket}.s3.{region}.amazonaws.com","key":"{key}"}}"#),
+                format!(
+                    r#"{{"bucketName":"{bucket}","Host":"{bucket}.s3.{region}.amazonaws.com","key":"{key}"}}"#
+                ),
                 null(),
                 format!(
                     r#"[{{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::{bucket}/{key}"}},{{"accountId":"{account}","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::{bucket}"}}]"#
@@ -123,15 +136,25 @@ fn call(random: &mut Random, shape: Shape, account: &str, region: &str, time_ms:
         Shape::Bucket => {
             let bucket = format!("data-lake-{}", random.skewed(30));
             (
-                format!(r#"{{"list-type":"2","bucketName":"{bucket}","prefix":"tables/","max-keys":"1000","Host":"{bucket}.s3.{region}.amazonaws.com"}}"#),
+                format!(
+                    r#"{{"list-type":"2","bucketName":"{bucket}","prefix":"tables/","max-keys":"1000","Host":"{bucket}.s3.{region}.amazonaws.com"}}"#
+                ),
                 null(),
-                format!(r#"[{{"accountId":"{account}","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::{bucket}"}}]"#),
+                format!(
+                    r#"[{{"accountId":"{account}","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::{bucket}"}}]"#
+                ),
             )
         }
         Shape::Key => {
-            let key = format!("arn:aws:kms:{region}:{account}:key/00000000-0000-4000-a000-{:012}", random.skewed(20));
+            let key = format!(
+                "arn:aws:kms:{region}:{account}:key/00000000-0000-4000-a000-{:012}",
+                random.skewed(20)
+            );
             (
-                format!(r#"{{"encryptionAlgorithm":"SYMMETRIC_DEFAULT","encryptionContext":{{"aws:s3:arn":"arn:aws:s3:::data-lake-{}"}},"keyId":"{key}"}}"#, random.skewed(30)),
+                format!(
+                    r#"{{"encryptionAlgorithm":"SYMMETRIC_DEFAULT","encryptionContext":{{"aws:s3:arn":"arn:aws:s3:::data-lake-{}"}},"keyId":"{key}"}}"#,
+                    random.skewed(30)
+                ),
                 null(),
                 format!(r#"[{{"accountId":"{account}","type":"AWS::KMS::Key","ARN":"{key}"}}]"#),
             )
@@ -140,7 +163,9 @@ fn call(random: &mut Random, shape: Shape, account: &str, region: &str, time_ms:
             let role = format!("arn:aws:iam::{account}:role/workload-{}", random.skewed(60));
             let session = random.skewed(500);
             (
-                format!(r#"{{"roleArn":"{role}","roleSessionName":"session-{session}","durationSeconds":3600}}"#),
+                format!(
+                    r#"{{"roleArn":"{role}","roleSessionName":"session-{session}","durationSeconds":3600}}"#
+                ),
                 format!(
                     r#"{{"credentials":{{"accessKeyId":"ASIA{}","sessionToken":"{}","expiration":"{}"}},"assumedRoleUser":{{"assumedRoleId":"AROA{}:session-{session}","arn":"{role}/session-{session}"}}}}"#,
                     random.capitals(16),
@@ -153,32 +178,57 @@ fn call(random: &mut Random, shape: Shape, account: &str, region: &str, time_ms:
         }
         Shape::Empty => (null(), null(), null()),
         Shape::Describe => (
-            format!(r#"{{"instancesSet":{{"items":[{{"instanceId":"i-{}"}}]}},"filterSet":{{"items":[{{"name":"vpc-id","valueSet":{{"items":[{{"value":"vpc-{}"}}]}}}}]}},"maxResults":1000}}"#, random.hex(17), random.hex(17)),
+            format!(
+                r#"{{"instancesSet":{{"items":[{{"instanceId":"i-{}"}}]}},"filterSet":{{"items":[{{"name":"vpc-id","valueSet":{{"items":[{{"value":"vpc-{}"}}]}}}}]}},"maxResults":1000}}"#,
+                random.hex(17),
+                random.hex(17)
+            ),
             null(),
             null(),
         ),
         Shape::Run => (
-            format!(r#"{{"instancesSet":{{"items":[{{"imageId":"ami-{}","minCount":1,"maxCount":1}}]}},"instanceType":"m6i.large","monitoring":{{"enabled":false}},"subnetId":"subnet-{}","disableApiTermination":false}}"#, random.hex(17), random.hex(17)),
-            format!(r#"{{"requestId":"{}","reservationId":"r-{}","ownerId":"{account}","groupSet":{{}},"instancesSet":{{"items":[{{"instanceId":"i-{}","instanceState":{{"code":0,"name":"pending"}},"privateIpAddress":"10.0.1.{}"}}]}}}}"#, random.uuid(), random.hex(17), random.hex(17), random.below(254)),
+            format!(
+                r#"{{"instancesSet":{{"items":[{{"imageId":"ami-{}","minCount":1,"maxCount":1}}]}},"instanceType":"m6i.large","monitoring":{{"enabled":false}},"subnetId":"subnet-{}","disableApiTermination":false}}"#,
+                random.hex(17),
+                random.hex(17)
+            ),
+            format!(
+                r#"{{"requestId":"{}","reservationId":"r-{}","ownerId":"{account}","groupSet":{{}},"instancesSet":{{"items":[{{"instanceId":"i-{}","instanceState":{{"code":0,"name":"pending"}},"privateIpAddress":"10.0.1.{}"}}]}}}}"#,
+                random.uuid(),
+                random.hex(17),
+                random.hex(17),
+                random.below(254)
+            ),
             null(),
         ),
         Shape::Role => (format!(r#"{{"roleName":"workload-{}"}}"#, random.skewed(60)), null(), null()),
         Shape::LogStream => (
-            format!(r#"{{"logGroupName":"/aws/lambda/handler-{}","logStreamName":"2026/03/01/[$LATEST]{}"}}"#, random.skewed(40), random.hex(32)),
+            format!(
+                r#"{{"logGroupName":"/aws/lambda/handler-{}","logStreamName":"2026/03/01/[$LATEST]{}"}}"#,
+                random.skewed(40),
+                random.hex(32)
+            ),
             null(),
             null(),
         ),
         Shape::Secret => (
-            format!(r#"{{"secretId":"arn:aws:secretsmanager:{region}:{account}:secret:service/db-{}-AbCdEf"}}"#, random.skewed(25)),
+            format!(
+                r#"{{"secretId":"arn:aws:secretsmanager:{region}:{account}:secret:service/db-{}-AbCdEf"}}"#,
+                random.skewed(25)
+            ),
             null(),
             null(),
         ),
         Shape::Table => {
             let table = format!("sessions-{}", random.skewed(10));
             (
-                format!(r#"{{"tableName":"{table}","key":{{"id":"HIDDEN_DUE_TO_SECURITY_REASONS"}},"consistentRead":false}}"#),
+                format!(
+                    r#"{{"tableName":"{table}","key":{{"id":"HIDDEN_DUE_TO_SECURITY_REASONS"}},"consistentRead":false}}"#
+                ),
                 null(),
-                format!(r#"[{{"accountId":"{account}","type":"AWS::DynamoDB::Table","ARN":"arn:aws:dynamodb:{region}:{account}:table/{table}"}}]"#),
+                format!(
+                    r#"[{{"accountId":"{account}","type":"AWS::DynamoDB::Table","ARN":"arn:aws:dynamodb:{region}:{account}:table/{table}"}}]"#
+                ),
             )
         }
     }

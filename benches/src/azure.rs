@@ -38,7 +38,8 @@ pub(crate) fn activity(random: &mut Random, time_ms: i64) -> String {
     );
     let address = random.address();
     let failed = random.chance(5);
-    let (kind, signature) = if failed { ("Failure", "Failed.Forbidden") } else { ("Success", "Succeeded.OK") };
+    let (kind, signature) =
+        if failed { ("Failure", "Failed.Forbidden") } else { ("Success", "Succeeded.OK") };
     format!(
         r#"{{"time":"{}","resourceId":"{resource}","operationName":"{operation}","category":"Administrative","resultType":"{kind}","resultSignature":"{signature}","durationMs":"{}","callerIpAddress":"{address}","correlationId":"{}","identity":{{"authorization":{{"scope":"{}","action":"{}","evidence":{{"role":"Contributor","roleAssignmentScope":"/subscriptions/{subscription}","roleAssignmentId":"{}","roleDefinitionId":"b24988ac618042a0ab8820f7382dd24c","principalId":"{}","principalType":"User"}}}},"claims":{{"aud":"https://management.core.windows.net/","iss":"https://sts.windows.net/{TENANT}/","iat":"{iat}","nbf":"{iat}","exp":"{}","http://schemas.microsoft.com/claims/authnclassreference":"1","http://schemas.microsoft.com/claims/authnmethodsreferences":"pwd,mfa","appid":"c44b4083-3bb0-49c1-b47d-974e53cbdf3c","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname":"Example","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname":"Person {person}","ipaddr":"{address}","name":"Person {person} Example","http://schemas.microsoft.com/identity/claims/objectidentifier":"00000000-aaaa-4bbb-accc-{person:012}","http://schemas.microsoft.com/identity/claims/tenantid":"{TENANT}","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":"person{person}@example.com","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn":"person{person}@example.com","uti":"{}","ver":"1.0"}}}},"level":"Information","location":"global","properties":{{"statusCode":"OK","serviceRequestId":"{}","eventCategory":"Administrative","entity":"{resource}","message":"{operation}","hierarchy":"{TENANT}/{subscription}"}},"tenantId":"{TENANT}","action":"{action}"}}"#,
         rfc3339(time_ms, true),
@@ -62,7 +63,11 @@ pub(crate) fn signin(random: &mut Random, time_ms: i64) -> String {
     let person = random.skewed(400);
     let interactive = random.chance(30);
     let category = if interactive { "SignInLogs" } else { "NonInteractiveUserSignInLogs" };
-    let (code, reason) = if random.chance(6) { (50126, "Error validating credentials due to invalid username or password.") } else { (0, "") };
+    let (code, reason) = if random.chance(6) {
+        (50126, "Error validating credentials due to invalid username or password.")
+    } else {
+        (0, "")
+    };
     let (address, id, correlation) = (random.address(), random.uuid(), random.uuid());
     let time = rfc3339(time_ms, true);
     format!(

@@ -44,7 +44,12 @@ pub fn write_corpus(folder: &Path, events: u64, seed: u64) -> io::Result<Written
     Ok(written)
 }
 
-fn cloudtrail_object(folder: &Path, number: u64, generator: &mut Generator, written: &mut Written) -> io::Result<()> {
+fn cloudtrail_object(
+    folder: &Path,
+    number: u64,
+    generator: &mut Generator,
+    written: &mut Written,
+) -> io::Result<()> {
     let path = folder.join(format!(
         "aws/AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01/111122223333_CloudTrail_us-east-1_{number:08}.json.gz"
     ));

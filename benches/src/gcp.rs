@@ -6,12 +6,37 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("storage.googleapis.com", "storage.objects.get", "data_access", "storage.objects.get"),
     ("storage.googleapis.com", "storage.objects.list", "data_access", "storage.objects.list"),
     ("storage.googleapis.com", "storage.objects.create", "data_access", "storage.objects.create"),
-    ("bigquery.googleapis.com", "google.cloud.bigquery.v2.JobService.InsertJob", "data_access", "bigquery.jobs.create"),
+    (
+        "bigquery.googleapis.com",
+        "google.cloud.bigquery.v2.JobService.InsertJob",
+        "data_access",
+        "bigquery.jobs.create",
+    ),
     ("compute.googleapis.com", "v1.compute.instances.insert", "activity", "compute.instances.create"),
-    ("compute.googleapis.com", "v1.compute.instances.setMetadata", "activity", "compute.instances.setMetadata"),
-    ("iamcredentials.googleapis.com", "GenerateAccessToken", "data_access", "iam.serviceAccounts.getAccessToken"),
-    ("cloudresourcemanager.googleapis.com", "SetIamPolicy", "activity", "resourcemanager.projects.setIamPolicy"),
-    ("secretmanager.googleapis.com", "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "data_access", "secretmanager.versions.access"),
+    (
+        "compute.googleapis.com",
+        "v1.compute.instances.setMetadata",
+        "activity",
+        "compute.instances.setMetadata",
+    ),
+    (
+        "iamcredentials.googleapis.com",
+        "GenerateAccessToken",
+        "data_access",
+        "iam.serviceAccounts.getAccessToken",
+    ),
+    (
+        "cloudresourcemanager.googleapis.com",
+        "SetIamPolicy",
+        "activity",
+        "resourcemanager.projects.setIamPolicy",
+    ),
+    (
+        "secretmanager.googleapis.com",
+        "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion",
+        "data_access",
+        "secretmanager.versions.access",
+    ),
 ];
 
 /// A log entry, about 1.5 kB.
@@ -23,7 +48,11 @@ pub(crate) fn audit(random: &mut Random, time_ms: i64) -> String {
     } else {
         format!("person{}@example.com", random.skewed(40))
     };
-    let resource = format!("projects/_/buckets/data-lake-{}/objects/tables/part-{}.parquet", random.skewed(30), random.hex(12));
+    let resource = format!(
+        "projects/_/buckets/data-lake-{}/objects/tables/part-{}.parquet",
+        random.skewed(30),
+        random.hex(12)
+    );
     let denied = random.chance(4);
     let status = if denied { r#"{"code":7,"message":"PERMISSION_DENIED"}"# } else { "{}" };
     format!(

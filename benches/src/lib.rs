@@ -77,7 +77,12 @@ mod tests {
     fn the_same_seed_gives_the_same_records() {
         let records = |seed| {
             let mut generator = Generator::new(seed);
-            (generator.cloudtrail(), generator.azure_activity(), generator.entra_signin(), generator.gcp_audit())
+            (
+                generator.cloudtrail(),
+                generator.azure_activity(),
+                generator.entra_signin(),
+                generator.gcp_audit(),
+            )
         };
         assert_eq!(records(1), records(1));
         assert_ne!(records(1), records(2));

@@ -43,7 +43,10 @@ impl Random {
     /// One of `items`.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let at = self.below(items.len() as u64) as usize;
-        #[expect(clippy::indexing_slicing, reason = "below() keeps to the length; an empty list is a mistake here")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "below() keeps to the length; an empty list is a mistake here"
+        )]
         &items[at]
     }
 

@@ -288,7 +288,10 @@ mod tests {
         let batch = builder.finish().unwrap();
         assert_eq!(batch.str_at(Col::ActorUserName, 0), None);
         assert_eq!(batch.str_at(Col::ActorUserName, 1), Some("eve"));
-        assert_eq!(batch.column(Col::EventDay).as_primitive::<arrow::datatypes::Date32Type>().values(), &[0, 1]);
+        assert_eq!(
+            batch.column(Col::EventDay).as_primitive::<arrow::datatypes::Date32Type>().values(),
+            &[0, 1]
+        );
         assert_eq!(batch.text(Col::Resources).value(1), "[]");
         assert_eq!(builder.rows(), 0);
     }

@@ -54,7 +54,10 @@ fn main() {
     println!("{rows} rows");
     for (name, rate) in [("sonic-rs Value", sonic), ("serde_json Value", serde), ("normalize", ours)] {
         let micros = 1e6 / rate;
-        println!("{name:18} {rate:10.0} records/s  {micros:6.2} us  {:4.0} % of sonic-rs", 100.0 * rate / sonic);
+        println!(
+            "{name:18} {rate:10.0} records/s  {micros:6.2} us  {:4.0} % of sonic-rs",
+            100.0 * rate / sonic
+        );
     }
     println!("normalize is {:.2} x serde_json", ours / serde);
 }
@@ -101,7 +104,8 @@ fn batches(records: &[String]) -> Vec<RawBatch> {
     for (number, record) in (0..).zip(records) {
         assert!(builder.push(RawRecord { bytes: record.as_bytes(), number, reject: None }));
         if builder.byte_len() >= BATCH_BYTES {
-            batches.push(finish(std::mem::replace(&mut builder, RawBatchBuilder::with_capacity(BATCH_BYTES))));
+            batches
+                .push(finish(std::mem::replace(&mut builder, RawBatchBuilder::with_capacity(BATCH_BYTES))));
         }
     }
     batches.push(finish(builder));
@@ -140,10 +144,14 @@ fn read_file(path: &Path, records: &mut Vec<String>) {
 
 fn samples() -> Vec<String> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/aws"));
-    let texts: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let texts: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
     (0..20_000usize)
         .zip(texts.iter().filter(|text| !text.contains("\\ud800")).cycle())
-        .map(|(number, text)| text.trim().replace("0abcdef0-0000-0000-0000", &format!("{number:08x}-0000-0000-0000")))
+        .map(|(number, text)| {
+            text.trim().replace("0abcdef0-0000-0000-0000", &format!("{number:08x}-0000-0000-0000"))
+        })
         .collect()
 }

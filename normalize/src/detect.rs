@@ -16,7 +16,9 @@ pub(crate) fn log_type(record: &Object<'_>) -> Result<LogType, MapError> {
     for member in record.members() {
         match member.key.as_ref() {
             "eventVersion" | "userIdentity" | "eventTime" | "eventSource" | "eventName" | "awsRegion"
-            | "eventID" | "requestParameters" | "recipientAccountId" | "insightDetails" => cloudtrail_keys += 1,
+            | "eventID" | "requestParameters" | "recipientAccountId" | "insightDetails" => {
+                cloudtrail_keys += 1
+            }
             "protoPayload" => return gcp(&member.value),
             _ => {}
         }
@@ -55,7 +57,8 @@ struct Clues<'a> {
 
 fn microsoft(record: &Object<'_>) -> Option<LogType> {
     let clues = clues(record);
-    let text = |value: Option<Value<'_>>| value.and_then(|value| value.as_str()).unwrap_or_default().into_owned();
+    let text =
+        |value: Option<Value<'_>>| value.and_then(|value| value.as_str()).unwrap_or_default().into_owned();
     if let Some(found) = by_table(&text(clues.table)) {
         return Some(found);
     }
@@ -82,7 +85,8 @@ fn microsoft(record: &Object<'_>) -> Option<LogType> {
     }
     // Without a category: `Microsoft.Compute/virtualMachines/write` on something in a subscription.
     let is_operation = operation.contains('/') && operation.to_ascii_lowercase().starts_with("microsoft.");
-    (category.is_empty() && is_operation && resource.starts_with("/subscriptions/")).then_some(LogType::AzureActivity)
+    (category.is_empty() && is_operation && resource.starts_with("/subscriptions/"))
+        .then_some(LogType::AzureActivity)
 }
 
 fn clues<'a>(record: &Object<'a>) -> Clues<'a> {
@@ -98,17 +102,42 @@ fn clues<'a>(record: &Object<'a>) -> Clues<'a> {
             "Type" => clues.table = Some(value),
             "operationName" | "OperationName" => clues.operation = Some(value),
             "resourceId" | "ResourceId" => clues.resource_id = Some(value),
-            "eventDataId" | "event_data_id" | "EventDataId" | "eventTimestamp" | "event_timestamp"
-            | "OperationNameValue" | "CategoryValue" | "ActivityStatusValue" => clues.activity = true,
-            "conditionalAccessStatus" | "ConditionalAccessStatus" | "isInteractive" | "IsInteractive"
-            | "appliedConditionalAccessPolicies" | "ConditionalAccessPolicies" | "clientAppUsed" | "ClientAppUsed"
-            | "appDisplayName" | "AppDisplayName" | "signInEventTypes" | "authenticationDetails"
-            | "AuthenticationDetails" | "servicePrincipalCredentialKeyId" | "ServicePrincipalCredentialKeyId" => {
+            "eventDataId"
+            | "event_data_id"
+            | "EventDataId"
+            | "eventTimestamp"
+            | "event_timestamp"
+            | "OperationNameValue"
+            | "CategoryValue"
+            | "ActivityStatusValue" => clues.activity = true,
+            "conditionalAccessStatus"
+            | "ConditionalAccessStatus"
+            | "isInteractive"
+            | "IsInteractive"
+            | "appliedConditionalAccessPolicies"
+            | "ConditionalAccessPolicies"
+            | "clientAppUsed"
+            | "ClientAppUsed"
+            | "appDisplayName"
+            | "AppDisplayName"
+            | "signInEventTypes"
+            | "authenticationDetails"
+            | "AuthenticationDetails"
+            | "servicePrincipalCredentialKeyId"
+            | "ServicePrincipalCredentialKeyId" => {
                 clues.sign_in += 1;
             }
-            "activityDisplayName" | "ActivityDisplayName" | "activityDateTime" | "ActivityDateTime"
-            | "loggedByService" | "LoggedByService" | "targetResources" | "TargetResources" | "initiatedBy"
-            | "InitiatedBy" | "AADOperationType" => clues.audit += 1,
+            "activityDisplayName"
+            | "ActivityDisplayName"
+            | "activityDateTime"
+            | "ActivityDateTime"
+            | "loggedByService"
+            | "LoggedByService"
+            | "targetResources"
+            | "TargetResources"
+            | "initiatedBy"
+            | "InitiatedBy"
+            | "AADOperationType" => clues.audit += 1,
             _ => {}
         }
     }
@@ -133,8 +162,8 @@ fn by_table(table: &str) -> Option<LogType> {
 /// the like), which are none of ours.
 fn by_category(category: &str) -> Option<LogType> {
     Some(match category {
-        "Administrative" | "Policy" | "Security" | "ServiceHealth" | "Alert" | "Recommendation" | "Autoscale"
-        | "ResourceHealth" => LogType::AzureActivity,
+        "Administrative" | "Policy" | "Security" | "ServiceHealth" | "Alert" | "Recommendation"
+        | "Autoscale" | "ResourceHealth" => LogType::AzureActivity,
         "SignInLogs"
         | "NonInteractiveUserSignInLogs"
         | "ServicePrincipalSignInLogs"
@@ -167,12 +196,18 @@ const FOREIGN: &[(&str, &str)] = &[
 fn unknown(record: &Object<'_>) -> MapError {
     for (key, what) in FOREIGN {
         if record.get(key).is_some() {
-            return MapError::new(Reason::UnknownLogType, format!("{what}, by its key `{key}`; not a log type of ours"));
+            return MapError::new(
+                Reason::UnknownLogType,
+                format!("{what}, by its key `{key}`; not a log type of ours"),
+            );
         }
     }
     let category = ["category", "Category"].into_iter().find_map(|key| record.get(key)?.as_str());
     if let Some(category) = category {
-        let problem = format!("an Azure resource log or other record of category `{}`; not a log type of ours", clip(&category));
+        let problem = format!(
+            "an Azure resource log or other record of category `{}`; not a log type of ours",
+            clip(&category)
+        );
         return MapError::new(Reason::UnknownLogType, problem);
     }
     let keys: Vec<_> = record.members().take(4).map(|member| format!("`{}`", clip(&member.key))).collect();
@@ -261,7 +296,10 @@ mod tests {
             (r#"{"kind":"Event","auditID":"x"}"#, "Kubernetes"),
             (r#"{"CreationTime":"x","RecordType":8}"#, "Microsoft 365"),
             (r#"{"logName":"x","jsonPayload":{}}"#, "no audit log"),
-            (r#"{"protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog"}}"#, "RequestLog"),
+            (
+                r#"{"protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog"}}"#,
+                "RequestLog",
+            ),
             (r#"{"category":"StorageWrite","operationName":"PutBlob"}"#, "StorageWrite"),
             (r#"{"a":1,"b":2}"#, "`a`, `b`"),
             ("{}", "empty"),

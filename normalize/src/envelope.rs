@@ -87,12 +87,10 @@ fn json_text<'a>(object: &Object<'a>, key: &str) -> Option<Cow<'a, str>> {
 }
 
 fn decode(data: &Value<'_>) -> Result<String, MapError> {
-    let text = data
-        .as_str()
-        .ok_or_else(|| MapError::new(Reason::BadBase64, "`message.data` is no text"))?;
-    let bytes = STANDARD
-        .decode(text.as_bytes())
-        .map_err(|error| MapError::new(Reason::BadBase64, format!("`message.data`: {error}").to_lowercase()))?;
+    let text = data.as_str().ok_or_else(|| MapError::new(Reason::BadBase64, "`message.data` is no text"))?;
+    let bytes = STANDARD.decode(text.as_bytes()).map_err(|error| {
+        MapError::new(Reason::BadBase64, format!("`message.data`: {error}").to_lowercase())
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         MapError::new(Reason::NotUtf8, format!("byte {at} of the decoded `message.data`"))

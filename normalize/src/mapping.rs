@@ -38,7 +38,10 @@ pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
     (Col::MetadataVersion, "the OCSF version of the columns"),
     (Col::MetadataLoggedTime, "when the record was received"),
     (Col::CloudProvider, "by the log type"),
-    (Col::Unmapped, "every member that no column takes, under its dotted name; `duplicate_keys`; members of an envelope under `envelope`"),
+    (
+        Col::Unmapped,
+        "every member that no column takes, under its dotted name; `duplicate_keys`; members of an envelope under `envelope`",
+    ),
     (Col::RawData, "the record, without its envelope"),
 ];
 

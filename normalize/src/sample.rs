@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use event::{COLUMNS, Col, EventBatch, LogType, RawBatch, RawBatchBuilder, RawRecord, SourceId, ocsf_document};
+use event::{
+    COLUMNS, Col, EventBatch, LogType, RawBatch, RawBatchBuilder, RawRecord, SourceId, ocsf_document,
+};
 use serde_json::Value;
 
 use crate::mapping::{DERIVED, FRAMEWORK_FIELDS, Mapping};

@@ -34,7 +34,8 @@ pub(crate) async fn raise(
         let Some(next) = batch.last().map(|turn| turn.next) else { continue };
         let (state, tally) = (state.clone(), tally.clone());
         let work = tokio::task::spawn_blocking(move || record(&state, &batch, &tally, now_us()));
-        work.await.map_err(|panic| Error::Stopped { reason: format!("recording alerts panicked: {panic}") })??;
+        work.await
+            .map_err(|panic| Error::Stopped { reason: format!("recording alerts panicked: {panic}") })??;
         advance(&progress, |mark| mark.raised = next);
     }
     Ok(())

@@ -194,9 +194,13 @@ impl Pipeline {
     pub async fn stop(&self, grace: Duration) -> Result<()> {
         self.stop.send_replace(true);
         let Some(mut stages) = self.stages.lock().take() else { return Ok(()) };
-        let drained = tokio::time::timeout(grace, async { while stages.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(grace, async { while stages.join_next().await.is_some() {} }).await;
         drained.map_err(|_| Error::Stopped {
-            reason: format!("the stages did not end within {} s; the log keeps what is left", grace.as_secs()),
+            reason: format!(
+                "the stages did not end within {} s; the log keeps what is left",
+                grace.as_secs()
+            ),
         })
     }
 }

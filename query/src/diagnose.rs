@@ -40,7 +40,10 @@ pub(crate) fn syntax(error: &DataFusionError) -> Error {
         other => other.message().into_owned(),
     };
     if root.contains("recursion limit") {
-        return Error::sql(format!("the statement is nested deeper than {} levels", crate::config::MAX_NESTING));
+        return Error::sql(format!(
+            "the statement is nested deeper than {} levels",
+            crate::config::MAX_NESTING
+        ));
     }
     grammar(&root)
 }
@@ -110,8 +113,10 @@ fn schema(error: &SchemaError) -> Error {
 
 fn no_column(field: &Column, valid: &[Column]) -> Error {
     let relations = || {
-        let mut names: Vec<String> =
-            valid.iter().filter_map(|column| column.relation.as_ref().map(|r| r.table().to_owned())).collect();
+        let mut names: Vec<String> = valid
+            .iter()
+            .filter_map(|column| column.relation.as_ref().map(|r| r.table().to_owned()))
+            .collect();
         names.dedup();
         names
     };

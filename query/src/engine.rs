@@ -56,10 +56,12 @@ impl QueryEngine {
     /// The statement is wrong or forbidden, or a limit is met; see [`Error`].
     pub async fn run(&self, request: QueryRequest) -> Result<QueryStream> {
         let config = &self.inner.config;
-        let place = self.inner.places.clone().try_acquire_owned().map_err(|_| Error::Busy {
-            running: config.concurrent,
-            retry_after: BUSY_RETRY,
-        })?;
+        let place = self
+            .inner
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::Busy { running: config.concurrent, retry_after: BUSY_RETRY })?;
         let allowed = request.timeout.unwrap_or(config.timeout).min(config.timeout);
         let max_rows = request.max_rows.unwrap_or(config.max_rows).min(MAX_ROWS);
         let stop = Arc::new(Stop::after(allowed));

@@ -85,7 +85,9 @@ fn plain_type(data_type: &DataType) -> DataType {
         }
         DataType::LargeList(field) | DataType::LargeListView(field) => DataType::LargeList(inside(field)),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inside).collect()),
-        DataType::Interval(_) | DataType::Duration(_) | DataType::Null | DataType::Union(..) => DataType::Utf8,
+        DataType::Interval(_) | DataType::Duration(_) | DataType::Null | DataType::Union(..) => {
+            DataType::Utf8
+        }
         DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
         other => other.clone(),
     }
@@ -121,7 +123,8 @@ fn rows_within(batch: &RecordBatch, from: usize) -> usize {
     let mut bytes = 0;
     for row in from..batch.num_rows() {
         // The length of a view is its lowest 32 bits.
-        bytes += views.iter().filter_map(|views| views.get(row)).map(|view| *view as u32 as usize).sum::<usize>();
+        bytes +=
+            views.iter().filter_map(|views| views.get(row)).map(|view| *view as u32 as usize).sum::<usize>();
         if bytes > MAX_BATCH_BYTES && row > from {
             return row - from;
         }
@@ -141,11 +144,14 @@ mod tests {
             ("time", Arc::new(DurationSecondArray::from(vec![90, 1]))),
             ("time_1", Arc::new(NullArray::new(2))),
         ];
-        let fields: Vec<_> =
-            columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
+        let fields: Vec<_> = columns
+            .iter()
+            .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let batch =
-            RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, column)| column).collect()).unwrap();
+            RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, column)| column).collect())
+                .unwrap();
         let plain = Plain::new(&schema);
         let names: Vec<_> = plain.schema().fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names, ["time", "time_1", "time_1_1"]);
@@ -160,7 +166,8 @@ mod tests {
         let column: ArrayRef = Arc::new(StringViewArray::from_iter_values([&long; 5]));
         let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8View, false)]));
         let batch = RecordBatch::try_new(schema.clone(), vec![column]).unwrap();
-        let rows: Vec<_> = Plain::new(&schema).convert(&batch).unwrap().iter().map(RecordBatch::num_rows).collect();
+        let rows: Vec<_> =
+            Plain::new(&schema).convert(&batch).unwrap().iter().map(RecordBatch::num_rows).collect();
         assert_eq!(rows, [2, 2, 1]);
         assert!(Plain::new(&schema).convert(&batch.slice(0, 0)).unwrap().is_empty());
     }

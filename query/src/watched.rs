@@ -89,9 +89,14 @@ fn makes_many(plan: &Arc<dyn ExecutionPlan>) -> bool {
 enum Edge {
     Plain,
     /// The left side of a join, which it keeps.
-    Left { rows: Arc<AtomicUsize> },
+    Left {
+        rows: Arc<AtomicUsize>,
+    },
     /// The right side of a join.
-    Right { left_rows: Arc<AtomicUsize>, pairs: usize },
+    Right {
+        left_rows: Arc<AtomicUsize>,
+        pairs: usize,
+    },
     /// What is going to be unnested.
     Unnested,
     /// What a join or `unnest` makes.
@@ -150,7 +155,8 @@ fn refuse_above(bytes: usize, limit: usize) -> DfResult<()> {
     }
     let (bytes, limit) = (bytes.div_ceil(1 << 10), limit >> 10);
     let what = format!("a join or `unnest` would copy {bytes} KiB for a row, {limit} KiB are the limit");
-    Err(Error::MemoryLimit { what, mend: "shorten its lists or texts before, for example with `left`" }.into())
+    Err(Error::MemoryLimit { what, mend: "shorten its lists or texts before, for example with `left`" }
+        .into())
 }
 
 /// The bytes of text in a column as if each row had its own.
@@ -158,7 +164,9 @@ fn text_bytes(column: &Arc<dyn Array>) -> usize {
     match column.data_type() {
         // The length of a view is its lowest 32 bits.
         DataType::Utf8View => column.as_string_view().views().iter().map(|view| *view as u32 as usize).sum(),
-        DataType::BinaryView => column.as_binary_view().views().iter().map(|view| *view as u32 as usize).sum(),
+        DataType::BinaryView => {
+            column.as_binary_view().views().iter().map(|view| *view as u32 as usize).sum()
+        }
         _ => 0,
     }
 }

@@ -90,7 +90,9 @@ pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch:
     };
     let result = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result,
-        Err(_) => Err(Error::Failed("a part of the query engine panicked; this is a bug, please report it".into())),
+        Err(_) => {
+            Err(Error::Failed("a part of the query engine panicked; this is a bug, please report it".into()))
+        }
     };
     let Err(error) = result else { return };
     // The reason for which it was stopped, not what followed from that.
@@ -114,7 +116,8 @@ enum Source {
 }
 
 async fn plan(engine: &Inner, sql: &str, max_rows: usize, watch: &Watch) -> Result<Planned> {
-    let ready = |batch: RecordBatch| Planned { plain: Plain::new(batch.schema_ref()), rows: Source::Ready(batch) };
+    let ready =
+        |batch: RecordBatch| Planned { plain: Plain::new(batch.schema_ref()), rows: Source::Ready(batch) };
     let (statement, limited) = match guard::parse(sql)? {
         Asked::Tables => return Ok(ready(engine.catalog.list()?)),
         Asked::Columns(table) => return Ok(ready(engine.catalog.describe(&table)?)),

@@ -19,7 +19,13 @@ impl Report {
     }
 
     /// The document is refused.
-    pub(crate) fn error(&mut self, at: Position, field: &str, problem: impl Into<String>, mend: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        at: Position,
+        field: &str,
+        problem: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
         self.errors += 1;
         self.add(Level::Error, at, field, problem.into(), mend.into());
     }
@@ -37,8 +43,15 @@ impl Report {
 
     fn add(&mut self, level: Level, at: Position, field: &str, problem: String, mend: String) {
         let (line, column) = (at.line, at.column);
-        let found =
-            Diagnostic { level, file: self.file.clone(), line, column, field: field.to_owned(), problem, mend };
+        let found = Diagnostic {
+            level,
+            file: self.file.clone(),
+            line,
+            column,
+            field: field.to_owned(),
+            problem,
+            mend,
+        };
         // A rule that is read for several log types would say the same for each.
         if !self.diagnostics.contains(&found) {
             self.diagnostics.push(found);

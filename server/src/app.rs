@@ -42,8 +42,11 @@ impl App {
     pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
         let data = &config.data;
         std::fs::create_dir_all(data).with_context(|| format!("`{}` cannot be made", data.display()))?;
-        let log_config =
-            LogConfig { segment_bytes: config.log_segment, max_bytes: config.log_max, ..LogConfig::default() };
+        let log_config = LogConfig {
+            segment_bytes: config.log_segment,
+            max_bytes: config.log_max,
+            ..LogConfig::default()
+        };
         let log = Log::open(&data.join("log"), log_config)?;
         let state = State::open(&data.join("state.db"))?;
         let alerts = AlertStore::open(state.clone())?;
@@ -67,16 +70,15 @@ impl App {
         };
         let engine =
             QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table()], query_config);
-        let parts =
-            Parts {
-                log: log.clone(),
-                table: table.clone(),
-                state: state.clone(),
-                seen_folder: data.join("seen"),
-                seen: SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() },
-                rules: Arc::new(rules),
-                now_us,
-            };
+        let parts = Parts {
+            log: log.clone(),
+            table: table.clone(),
+            state: state.clone(),
+            seen_folder: data.join("seen"),
+            seen: SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() },
+            rules: Arc::new(rules),
+            now_us,
+        };
         let pipeline_config = PipelineConfig {
             retention_days: config.retention_days,
             upkeep_every: config.upkeep_every,
@@ -87,7 +89,18 @@ impl App {
         let recovered_head = log.head();
         let pipeline = Pipeline::start(parts, pipeline_config)?;
         let started = Instant::now();
-        Ok(Self { config, log, table, state, alerts, engine, pipeline, rule_findings, started, recovered_head })
+        Ok(Self {
+            config,
+            log,
+            table,
+            state,
+            alerts,
+            engine,
+            pipeline,
+            rule_findings,
+            started,
+            recovered_head,
+        })
     }
 
     /// Waits until all that the log holds can be queried.

@@ -73,7 +73,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
         read_json(self.post_for(path, body, "application/json").await?).await
     }
 
@@ -81,7 +85,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub(crate) async fn post_for(&self, path: &str, body: &impl Serialize, accept: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn post_for(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        accept: &str,
+    ) -> anyhow::Result<Answer> {
         let body = Bytes::from(serde_json::to_vec(body)?);
         self.send(Method::POST, path, Some(body), "application/json", accept).await
     }
@@ -91,7 +100,10 @@ impl Client {
     /// # Errors
     /// As [`get`](Self::get); a 429 comes as [`Busy`].
     pub(crate) async fn push<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> anyhow::Result<T> {
-        read_json(self.send(Method::POST, path, Some(body), "application/x-ndjson", "application/json").await?).await
+        read_json(
+            self.send(Method::POST, path, Some(body), "application/x-ndjson", "application/json").await?,
+        )
+        .await
     }
 
     async fn send(

@@ -233,7 +233,9 @@ impl Error {
             Self::LogFull { retry_after, .. } | Self::TableUndecided { retry_after, .. } => {
                 Fate::Retry { after: *retry_after }
             }
-            Self::ObjectStore(_) | Self::SeenUnwritten { .. } => Fate::Retry { after: Duration::from_secs(1) },
+            Self::ObjectStore(_) | Self::SeenUnwritten { .. } => {
+                Fate::Retry { after: Duration::from_secs(1) }
+            }
             Self::Sqlite(error) => sqlite_fate(error),
             Self::BatchTooLarge { .. } | Self::BatchEmpty => Fate::Reject,
             _ => Fate::Stop,

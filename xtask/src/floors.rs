@@ -64,7 +64,10 @@ fn dependencies(room: &str) -> BTreeSet<String> {
     let path = root().join(room).join("Cargo.toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let manifest: DocumentMut = text.parse().unwrap();
-    manifest["dependencies"].as_table().map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
+    manifest["dependencies"]
+        .as_table()
+        .map(|table| table.iter().map(|(name, _)| name.to_owned()).collect())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -110,7 +113,9 @@ fn every_room_is_in_the_table_and_takes_the_workspaces_versions() {
             "`{member}` has no floor; add it to the table here and in ARCHITECTURE.md"
         );
     }
-    for (path, text) in files("toml").iter().filter(|(path, _)| path.ends_with("Cargo.toml") && path != "Cargo.toml") {
+    for (path, text) in
+        files("toml").iter().filter(|(path, _)| path.ends_with("Cargo.toml") && path != "Cargo.toml")
+    {
         if path.starts_with("fuzz/") {
             continue;
         }
@@ -127,7 +132,8 @@ fn every_room_is_in_the_table_and_takes_the_workspaces_versions() {
 
 #[test]
 fn pure_rooms_are_pure() {
-    let banned = ["std::fs", "std::net", "std::thread", "std::process", "SystemTime::now", "Instant::now", "tokio::"];
+    let banned =
+        ["std::fs", "std::net", "std::thread", "std::process", "SystemTime::now", "Instant::now", "tokio::"];
     for (path, text) in files("rs") {
         let pure = ["event/src", "normalize/src", "rules/src"].iter().any(|room| path.starts_with(room));
         if !pure || path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("corpus.rs") {
@@ -135,7 +141,10 @@ fn pure_rooms_are_pure() {
         }
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for word in banned {
-            assert!(!code.contains(word), "{path} uses `{word}`; pure rooms have no clock, no I/O, no threads");
+            assert!(
+                !code.contains(word),
+                "{path} uses `{word}`; pure rooms have no clock, no I/O, no threads"
+            );
         }
     }
 }

@@ -66,7 +66,11 @@ fn groups(files: &[Arc<DataFile>], partitions: usize) -> Vec<FileGroup> {
             group.push(partitioned(file));
         }
     }
-    groups.into_iter().filter(|(_, group)| !group.is_empty()).map(|(_, group)| FileGroup::new(group)).collect()
+    groups
+        .into_iter()
+        .filter(|(_, group)| !group.is_empty())
+        .map(|(_, group)| FileGroup::new(group))
+        .collect()
 }
 
 fn partitioned(file: &DataFile) -> PartitionedFile {

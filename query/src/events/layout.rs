@@ -37,9 +37,8 @@ impl Layout {
             .iter()
             .filter_map(|col| fields.iter().find(|field| field.name() == col.name()).cloned())
             .collect();
-        let scan = TableSchema::builder(Arc::new(Schema::new(in_file)))
-            .with_table_partition_cols(partition)
-            .build();
+        let scan =
+            TableSchema::builder(Arc::new(Schema::new(in_file))).with_table_partition_cols(partition).build();
         let places = fields
             .iter()
             .map(|field| scan.table_schema().index_of(field.name()).unwrap_or_default())

@@ -29,7 +29,8 @@ use super::Layout;
 /// A plan that reads `columns` of the live rows.
 pub(super) fn scan(batches: &[EventBatch], columns: &[usize]) -> DfResult<Arc<dyn ExecutionPlan>> {
     let schema = Arc::new(Layout::get().table.project(columns)?);
-    let source = LiveSource { batches: batches.into(), columns: columns.into(), schema, filter: None, fetch: None };
+    let source =
+        LiveSource { batches: batches.into(), columns: columns.into(), schema, filter: None, fetch: None };
     Ok(DataSourceExec::from_data_source(source))
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, Date32Array, StringViewArray, TimestampMicrosecondArray, UInt64Array};
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
@@ -41,10 +43,12 @@ struct FileStatistics<'a> {
 impl FileStatistics<'_> {
     fn bounds(&self, column: &Column, time: impl Fn(&DataFile) -> Option<i64>) -> Option<ArrayRef> {
         Some(match Col::by_name(&column.name)? {
-            Col::EventDay => Arc::new(Date32Array::from_iter_values(self.files.iter().map(|file| file.partition.day))),
-            Col::CloudProvider => {
-                Arc::new(StringViewArray::from_iter_values(self.files.iter().map(|file| &file.partition.provider)))
+            Col::EventDay => {
+                Arc::new(Date32Array::from_iter_values(self.files.iter().map(|file| file.partition.day)))
             }
+            Col::CloudProvider => Arc::new(StringViewArray::from_iter_values(
+                self.files.iter().map(|file| &file.partition.provider),
+            )),
             Col::Time => {
                 let times: TimestampMicrosecondArray = self.files.iter().map(|file| time(file)).collect();
                 Arc::new(times.with_timezone("UTC"))

@@ -37,7 +37,9 @@ impl<W: Write> CsvWriter<W> {
         let columns: Vec<_> = batch
             .columns()
             .iter()
-            .map(|column| Ok((column, ArrayFormatter::try_new(column, &options)?, is_typed(column.data_type()))))
+            .map(|column| {
+                Ok((column, ArrayFormatter::try_new(column, &options)?, is_typed(column.data_type())))
+            })
             .collect::<std::result::Result<_, _>>()
             .map_err(|error| Format::Csv.failed(error))?;
         for row in 0..batch.num_rows() {

@@ -50,7 +50,9 @@ impl Format {
             Self::Json => Body::Json(json().build::<W, JsonArray>(sink)),
             Self::Ndjson => Body::Ndjson(json().build::<W, LineDelimited>(sink)),
             Self::Parquet => Body::Parquet(Box::new(ParquetWriter::new(sink, schema)?)),
-            Self::ArrowIpc => Body::ArrowIpc(StreamWriter::try_new(sink, schema).map_err(|e| self.failed(e))?),
+            Self::ArrowIpc => {
+                Body::ArrowIpc(StreamWriter::try_new(sink, schema).map_err(|e| self.failed(e))?)
+            }
         };
         Ok(Writer { format: self, body })
     }

@@ -13,8 +13,11 @@ const ALL: [Format; 6] =
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let fields: Vec<_> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect())
-        .unwrap()
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, column)| column).collect(),
+    )
+    .unwrap()
 }
 
 fn sample() -> RecordBatch {
@@ -132,7 +135,9 @@ fn a_table_fits_its_width() {
         }
     }
     // Too narrow even so: one value a line, nulls left out.
-    let wide = batch((0..10).map(|_| ("c", Arc::new(Int64Array::from(vec![Some(123_456_789)])) as ArrayRef)).collect());
+    let wide = batch(
+        (0..10).map(|_| ("c", Arc::new(Int64Array::from(vec![Some(123_456_789)])) as ArrayRef)).collect(),
+    );
     assert!(table(40, &wide).starts_with("── row 1\nc  123456789\n"));
 }
 

@@ -28,12 +28,31 @@ fn acts(c: char) -> bool {
 pub(super) fn width(c: char) -> usize {
     match c as u32 {
         // Combining marks lie over the character before them.
-        0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f | 0x1ab0..=0x1aff
-        | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
+        0x300..=0x36f
+        | 0x483..=0x489
+        | 0x591..=0x5bd
+        | 0x610..=0x61a
+        | 0x64b..=0x65f
+        | 0x1ab0..=0x1aff
+        | 0x1dc0..=0x1dff
+        | 0x20d0..=0x20ff
+        | 0xfe00..=0xfe0f
+        | 0xfe20..=0xfe2f => 0,
         // East Asian wide and full-width forms, and pictographs (Unicode TR 11).
-        0x1100..=0x115f | 0x2e80..=0x303e | 0x3041..=0x33ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff
-        | 0xa000..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60
-        | 0xffe0..=0xffe6 | 0x1f300..=0x1f64f | 0x1f900..=0x1f9ff | 0x20000..=0x3fffd => 2,
+        0x1100..=0x115f
+        | 0x2e80..=0x303e
+        | 0x3041..=0x33ff
+        | 0x3400..=0x4dbf
+        | 0x4e00..=0x9fff
+        | 0xa000..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1f64f
+        | 0x1f900..=0x1f9ff
+        | 0x20000..=0x3fffd => 2,
         _ => 1,
     }
 }
@@ -56,8 +75,21 @@ mod tests {
     #[test]
     fn nothing_acts_on_the_terminal() {
         let hostile = [
-            "\u{1b}[2J", "\u{1b}]0;title\u{7}", "\u{9b}31m", "\u{90}q", "a\u{8}b", "\u{7f}", "\u{202e}gpj.exe",
-            "\u{2066}x\u{2069}", "\u{200b}", "\u{feff}", "\r\nroot#", "\u{0}", "\u{85}", "\u{2028}", "\u{e0041}",
+            "\u{1b}[2J",
+            "\u{1b}]0;title\u{7}",
+            "\u{9b}31m",
+            "\u{90}q",
+            "a\u{8}b",
+            "\u{7f}",
+            "\u{202e}gpj.exe",
+            "\u{2066}x\u{2069}",
+            "\u{200b}",
+            "\u{feff}",
+            "\r\nroot#",
+            "\u{0}",
+            "\u{85}",
+            "\u{2028}",
+            "\u{e0041}",
         ];
         for text in hostile {
             let out = shown(text);

@@ -111,7 +111,8 @@ fn replaced(arguments: &[ColumnarValue], row: usize, text: usize, from: usize, t
     if cheap <= MAX_CELL_BYTES || from == 0 {
         return cheap;
     }
-    let (Some(text_at), Some(from_at)) = (text_of(arguments.first(), row), text_of(arguments.get(1), row)) else {
+    let (Some(text_at), Some(from_at)) = (text_of(arguments.first(), row), text_of(arguments.get(1), row))
+    else {
         return cheap;
     };
     text.saturating_add(text_at.matches(from_at.as_str()).count().saturating_mul(to))
@@ -199,7 +200,9 @@ pub(crate) fn value_bytes(array: &ArrayRef) -> Vec<usize> {
         DataType::Utf8 => array.as_string::<i32>().iter().map(|text| text.map_or(0, str::len)).collect(),
         DataType::LargeUtf8 => array.as_string::<i64>().iter().map(|text| text.map_or(0, str::len)).collect(),
         DataType::Utf8View => array.as_string_view().iter().map(|text| text.map_or(0, str::len)).collect(),
-        DataType::Binary => array.as_binary::<i32>().iter().map(|bytes| bytes.map_or(0, <[u8]>::len)).collect(),
+        DataType::Binary => {
+            array.as_binary::<i32>().iter().map(|bytes| bytes.map_or(0, <[u8]>::len)).collect()
+        }
         DataType::BinaryView => {
             array.as_binary_view().iter().map(|bytes| bytes.map_or(0, <[u8]>::len)).collect()
         }

@@ -101,7 +101,12 @@ impl FunctionRewrite for Functions {
         "bounded_functions"
     }
 
-    fn rewrite(&self, expr: Expr, _schema: &DFSchema, _config: &ConfigOptions) -> DfResult<Transformed<Expr>> {
+    fn rewrite(
+        &self,
+        expr: Expr,
+        _schema: &DFSchema,
+        _config: &ConfigOptions,
+    ) -> DfResult<Transformed<Expr>> {
         match expr {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
                 let args = vec![*left, *right];
@@ -139,7 +144,8 @@ mod tests {
             .chain(list::METERED.iter().map(|(name, ..)| *name))
             .chain(list::REFUSED.iter().map(|(name, _)| *name))
             .collect();
-        let all: Vec<_> = SessionStateDefaults::default_scalar_functions().into_iter().chain(json()).collect();
+        let all: Vec<_> =
+            SessionStateDefaults::default_scalar_functions().into_iter().chain(json()).collect();
         let there: BTreeSet<&str> = all.iter().map(|function| function.name()).collect();
         let new: Vec<_> = there.difference(&named).collect();
         let gone: Vec<_> = named.difference(&there).collect();

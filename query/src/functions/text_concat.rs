@@ -38,11 +38,8 @@ impl ScalarUDFImpl for TextConcat {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let rows = arguments.number_rows;
-        let columns: Vec<ArrayRef> = arguments
-            .args
-            .into_iter()
-            .map(|argument| argument.into_array(rows))
-            .collect::<DfResult<_>>()?;
+        let columns: Vec<ArrayRef> =
+            arguments.args.into_iter().map(|argument| argument.into_array(rows)).collect::<DfResult<_>>()?;
         let mut texts: Vec<_> = columns.iter().map(|column| column.as_string_view().iter()).collect();
         let mut joined = StringViewBuilder::with_capacity(rows);
         let mut text = String::new();

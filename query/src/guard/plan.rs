@@ -22,7 +22,8 @@ const MAX_CENTROIDS: u64 = 1_000;
 
 /// Refuses what no query may do or what cannot be bounded when it runs.
 pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
-    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only
         .verify_plan(plan)
         .map_err(|_| Error::forbidden("a statement that changes something", "queries only read"))?;
@@ -142,10 +143,7 @@ fn fixed_size(target: &DataType) -> Option<Refusal> {
 fn is_regex(operator: Operator) -> bool {
     matches!(
         operator,
-        Operator::RegexMatch
-            | Operator::RegexIMatch
-            | Operator::RegexNotMatch
-            | Operator::RegexNotIMatch
+        Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch
     )
 }
 

@@ -61,7 +61,10 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
     let words = tokens.iter().filter(|token| counts(&token.token)).count();
     if words > MAX_WORDS {
         let what = format!("a statement of {words} words and operators");
-        return Err(Error::forbidden(what, format!("{MAX_WORDS} are the limit; use `IN (...)` for long lists")));
+        return Err(Error::forbidden(
+            what,
+            format!("{MAX_WORDS} are the limit; use `IN (...)` for long lists"),
+        ));
     }
     Ok(tokens)
 }
@@ -203,7 +206,9 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         let asked = |sql| parse(sql).unwrap();
-        for sql in ["SELECT 1", "select 1;", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES (1), (2)", "(SELECT 1)"] {
+        for sql in
+            ["SELECT 1", "select 1;", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES (1), (2)", "(SELECT 1)"]
+        {
             assert!(matches!(asked(sql), Asked::Rows(_)), "{sql}");
         }
         for sql in ["EXPLAIN SELECT 1", "EXPLAIN VERBOSE SELECT 1", "EXPLAIN FORMAT TREE SELECT 1"] {

@@ -67,7 +67,8 @@ impl Resolver<'_, '_> {
             // What begins with an underscore is meant only by a pattern that says so.
             (!name.starts_with('_') || pattern.starts_with('_')) && glob(&pieces, name)
         };
-        let found: Vec<_> = (0..).zip(self.searches).filter(|(_, (name, _))| meant(name)).map(|(at, _)| at).collect();
+        let found: Vec<_> =
+            (0..).zip(self.searches).filter(|(_, (name, _))| meant(name)).map(|(at, _)| at).collect();
         if found.is_empty() {
             let known = self.searches.iter().map(|(known, _)| *known);
             let mend = did_you_mean(pattern, known, "name searches that are there");

@@ -46,10 +46,23 @@ enum Draft {
     Pattern(Pattern),
     /// Encoded text that need not be text itself.
     Bytes(Vec<u8>),
-    Regex { pattern: String, flags: Vec<RegexFlag> },
-    Reference { field: String, shape: Shape },
-    Compare { by: Comparison, with: Numeric },
-    Time { part: TimePart, by: Option<Comparison>, with: Option<Numeric> },
+    Regex {
+        pattern: String,
+        flags: Vec<RegexFlag>,
+    },
+    Reference {
+        field: String,
+        shape: Shape,
+    },
+    Compare {
+        by: Comparison,
+        with: Numeric,
+    },
+    Time {
+        part: TimePart,
+        by: Option<Comparison>,
+        with: Option<Numeric>,
+    },
     Done(Test),
 }
 
@@ -98,7 +111,12 @@ fn warn_about_nulls(item: &Item, path: &str, report: &mut Report) {
     if item.values.len() > 1
         && let Some(value) = item.values.iter().find(is_null)
     {
-        report.warning(value.at, path, "`null` within a list is not Sigma", "write a search of its own for it");
+        report.warning(
+            value.at,
+            path,
+            "`null` within a list is not Sigma",
+            "write a search of its own for it",
+        );
     }
 }
 
@@ -180,7 +198,9 @@ fn apply(modifier: Modifier, draft: Draft) -> Result<Vec<Draft>, Refusal> {
         M::Base64 => one(Draft::Pattern(Pattern::literal(&encode::base64(&bytes(draft, modifier)?)))),
         M::Base64Offset => match encode::base64_offsets(&bytes(draft, modifier)?) {
             Some(found) => Ok(found.map(|form| Draft::Pattern(Pattern::literal(&form))).into()),
-            None => Err(("the value is too short for `base64offset`".to_owned(), "give it two bytes or more")),
+            None => {
+                Err(("the value is too short for `base64offset`".to_owned(), "give it two bytes or more"))
+            }
         },
         M::Utf16Le => one(Draft::Bytes(encode::utf16(&literal(draft, modifier)?, false))),
         M::Utf16Be => one(Draft::Bytes(encode::utf16(&literal(draft, modifier)?, true))),
@@ -223,9 +243,10 @@ fn text_of(bytes: Vec<u8>) -> Result<Pattern, Refusal> {
 /// Text that must have no wildcards.
 fn literal(draft: Draft, modifier: Modifier) -> Result<String, Refusal> {
     let pattern = pattern(draft, modifier)?;
-    pattern.as_literal().map(str::to_owned).ok_or_else(|| {
-        (format!("`{}` takes no wildcards", modifier.name()), "escape them with a backslash")
-    })
+    pattern
+        .as_literal()
+        .map(str::to_owned)
+        .ok_or_else(|| (format!("`{}` takes no wildcards", modifier.name()), "escape them with a backslash"))
 }
 
 fn bytes(draft: Draft, modifier: Modifier) -> Result<Vec<u8>, Refusal> {
@@ -256,8 +277,7 @@ fn open(draft: Draft, modifier: Modifier, start: bool, end: bool) -> Result<Draf
             Draft::Regex { pattern, flags }
         }
         Draft::Reference { field, shape } => {
-            let shape =
-                Shape { open_start: shape.open_start || start, open_end: shape.open_end || end };
+            let shape = Shape { open_start: shape.open_start || start, open_end: shape.open_end || end };
             Draft::Reference { field, shape }
         }
         other => {
@@ -312,7 +332,8 @@ fn expand(draft: Draft) -> Result<Vec<Draft>, Refusal> {
 fn placeholder(text: &str) -> Option<&str> {
     let mut pieces = text.split('%').skip(1).peekable();
     while let Some(piece) = pieces.next() {
-        let is_name = !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name =
+            !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if is_name && pieces.peek().is_some() {
             return Some(piece);
         }
@@ -332,7 +353,8 @@ fn add_flag(draft: Draft, flag: RegexFlag) -> Result<Draft, Refusal> {
 
 fn cidr(text: &str) -> Result<Test, Refusal> {
     let net = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
-    net.map(Test::Cidr).map_err(|_| (format!("`{text}` is no network"), "write it like `192.0.2.0/24` or `2001:db8::/32`"))
+    net.map(Test::Cidr)
+        .map_err(|_| (format!("`{text}` is no network"), "write it like `192.0.2.0/24` or `2001:db8::/32`"))
 }
 
 fn reference(draft: Draft) -> Result<String, Refusal> {
@@ -349,9 +371,10 @@ fn compare(draft: Draft, by: Comparison) -> Result<Draft, Refusal> {
     match draft {
         Draft::Number(number) => Ok(Draft::Compare { by, with: number.value }),
         Draft::Time { part, by: None, with } => Ok(Draft::Time { part, by: Some(by), with }),
-        Draft::Raw(text) if Numeric::parse(&text).is_some() => {
-            Err((format!("`{text}` is text; `{}` takes a number", Modifier::Compare(by).name()), "remove the quotes"))
-        }
+        Draft::Raw(text) if Numeric::parse(&text).is_some() => Err((
+            format!("`{text}` is text; `{}` takes a number", Modifier::Compare(by).name()),
+            "remove the quotes",
+        )),
         other => Err(misplaced(Modifier::Compare(by), &other)),
     }
 }
@@ -359,9 +382,10 @@ fn compare(draft: Draft, by: Comparison) -> Result<Draft, Refusal> {
 fn time_part(draft: Draft, part: TimePart) -> Result<Draft, Refusal> {
     match draft {
         Draft::Number(number) => Ok(Draft::Time { part, by: None, with: Some(number.value) }),
-        Draft::Compare { .. } => {
-            Err((format!("`{}` must come before the comparison", Modifier::TimePart(part).name()), "swap the two"))
-        }
+        Draft::Compare { .. } => Err((
+            format!("`{}` must come before the comparison", Modifier::TimePart(part).name()),
+            "swap the two",
+        )),
         other => Err(misplaced(Modifier::TimePart(part), &other)),
     }
 }
@@ -378,12 +402,7 @@ fn windash(draft: Draft) -> Result<Vec<Draft>, Refusal> {
 }
 
 /// What is left after the last modifier becomes a test.
-fn finish(
-    draft: Draft,
-    item: &Item,
-    cased: bool,
-    resolve: &dyn Fn(&str) -> Field,
-) -> Result<Test, Refusal> {
+fn finish(draft: Draft, item: &Item, cased: bool, resolve: &dyn Fn(&str) -> Field) -> Result<Test, Refusal> {
     let text = |pattern| Test::Text { pattern, cased };
     let is_shape = |modifier: &Modifier| matches!(modifier, Modifier::StartsWith | Modifier::EndsWith);
     let is_keyword = item.field.is_none();

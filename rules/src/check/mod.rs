@@ -77,11 +77,17 @@ fn warn_about_logsource(rule: &SigmaRule, found: &[&Mapping], report: &mut Repor
     let (logsource, at) = (&rule.logsource.value, rule.logsource.at);
     if found.iter().all(|mapping| mapping.log_types.is_empty()) {
         let problem = format!("the rule waits for a source of `{logsource}`");
-        report.warning(at, "logsource", problem, "it is loaded and cannot match: Stormglass reads no such log yet");
+        report.warning(
+            at,
+            "logsource",
+            problem,
+            "it is loaded and cannot match: Stormglass reads no such log yet",
+        );
     } else if let [mapping] = found
         && mapping.is_alias(logsource)
     {
-        let problem = format!("`{logsource}` is no log source of Sigma's taxonomy; read as `{}`", mapping.logsource());
+        let problem =
+            format!("`{logsource}` is no log source of Sigma's taxonomy; read as `{}`", mapping.logsource());
         report.warning(at, "logsource", problem, "name that one");
     }
 }
@@ -118,7 +124,8 @@ impl Checker<'_> {
                 Some(Expr::all(parts))
             }
             Search::AnyOf(members) => {
-                let parts = members.iter().map(|member| self.search(member, path, mapping)).collect::<Option<_>>()?;
+                let parts =
+                    members.iter().map(|member| self.search(member, path, mapping)).collect::<Option<_>>()?;
                 Some(Expr::any(parts))
             }
         }
@@ -163,7 +170,12 @@ impl Checker<'_> {
                 |found| format!("did you mean `{found}`?"),
             );
             let logsource = found.first().map(|mapping| mapping.logsource().to_string()).unwrap_or_default();
-            self.report.warning(at, &name, format!("records of `{logsource}` are not known to have this field"), mend);
+            self.report.warning(
+                at,
+                &name,
+                format!("records of `{logsource}` are not known to have this field"),
+                mend,
+            );
         }
     }
 }

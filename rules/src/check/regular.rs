@@ -19,7 +19,8 @@ pub(crate) type Refusal = (String, &'static str);
 /// Compiles a pattern.
 pub(crate) fn compile(pattern: &str, flags: &[RegexFlag]) -> Result<RegexTest, Refusal> {
     if pattern.len() > MAX_PATTERN_BYTES {
-        let problem = format!("the regular expression has {} bytes, limit {MAX_PATTERN_BYTES} bytes", pattern.len());
+        let problem =
+            format!("the regular expression has {} bytes, limit {MAX_PATTERN_BYTES} bytes", pattern.len());
         return Err((problem, "split it"));
     }
     let has = |flag| flags.contains(&flag);
@@ -39,7 +40,8 @@ pub(crate) fn compile(pattern: &str, flags: &[RegexFlag]) -> Result<RegexTest, R
 fn explain(error: &regex::Error) -> Refusal {
     let text = error.to_string();
     if text.contains("look-around") {
-        let problem = "look-around (`(?=`, `(?!`, `(?<=`, `(?<!`) is not supported: it can take time without bound";
+        let problem =
+            "look-around (`(?=`, `(?!`, `(?<=`, `(?<!`) is not supported: it can take time without bound";
         return (problem.to_owned(), "write a second search and join it with `and` or `and not`");
     }
     if text.contains("backreferences") {

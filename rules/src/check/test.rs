@@ -32,16 +32,30 @@ pub(crate) enum Test {
     Null,
     /// There is a value that is not null.
     Exists,
-    Text { pattern: Pattern, cased: bool },
+    Text {
+        pattern: Pattern,
+        cased: bool,
+    },
     Number(Number),
     Bool(bool),
     Regex(RegexTest),
     Cidr(IpNet),
-    Compare { by: Comparison, with: Numeric },
+    Compare {
+        by: Comparison,
+        with: Numeric,
+    },
     /// A part of a time; without a comparison it must be equal.
-    Time { part: TimePart, by: Option<Comparison>, with: Numeric },
+    Time {
+        part: TimePart,
+        by: Option<Comparison>,
+        with: Numeric,
+    },
     /// The value of another field of the same event.
-    FieldRef { field: Field, shape: Shape, cased: bool },
+    FieldRef {
+        field: Field,
+        shape: Shape,
+        cased: bool,
+    },
 }
 
 /// How much of a value another one must cover.

@@ -38,11 +38,12 @@ impl Anchor {
             Col::Status | Col::ActorUserType | Col::CloudRegion | Col::MetadataEventCode => 200,
             _ => 10,
         };
-        column * match self.need {
-            Need::Equals(_) => 1,
-            Need::Contains(_) => 3,
-            Need::Passes(_) => 10,
-        }
+        column
+            * match self.need {
+                Need::Equals(_) => 1,
+                Need::Contains(_) => 3,
+                Need::Passes(_) => 10,
+            }
     }
 }
 
@@ -134,11 +135,8 @@ impl Indexer {
     /// event.
     pub(crate) fn finish(self) -> (Vec<ColumnIndex>, Vec<u32>) {
         let mut left_over = Vec::new();
-        let mut columns: Vec<_> = self
-            .columns
-            .into_iter()
-            .map(|(col, needs)| column_index(col, needs, &mut left_over))
-            .collect();
+        let mut columns: Vec<_> =
+            self.columns.into_iter().map(|(col, needs)| column_index(col, needs, &mut left_over)).collect();
         columns.sort_by_key(|column| column.col);
         left_over.sort_unstable();
         left_over.dedup();

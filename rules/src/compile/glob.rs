@@ -129,7 +129,9 @@ impl Segment {
     }
 
     fn ends(&self, text: &str) -> bool {
-        let Some((start, _)) = text.char_indices().rev().nth(self.chars.saturating_sub(1)) else { return false };
+        let Some((start, _)) = text.char_indices().rev().nth(self.chars.saturating_sub(1)) else {
+            return false;
+        };
         text.get(start..).and_then(|tail| self.strip(tail)).is_some_and(str::is_empty)
     }
 }

@@ -134,15 +134,21 @@ impl Programmer {
     /// What answering costs, in about the time of a look at a table.
     fn cost(&self, code: &Code) -> u32 {
         match code {
-            Code::All(parts) | Code::Any(parts) => parts.iter().map(|part| self.cost(part)).fold(0, u32::saturating_add),
+            Code::All(parts) | Code::Any(parts) => {
+                parts.iter().map(|part| self.cost(part)).fold(0, u32::saturating_add)
+            }
             Code::Not(inner) => self.cost(inner),
-            Code::Test(index) => self.program.predicates.get(*index).map_or(0, |probe| self.probe_cost(probe)),
+            Code::Test(index) => {
+                self.program.predicates.get(*index).map_or(0, |probe| self.probe_cost(probe))
+            }
         }
     }
 
     fn probe_cost(&self, probe: &Probe) -> u32 {
         const KEYWORDS: u32 = 2000;
-        let Some(field) = probe.field.and_then(|field| self.program.fields.get(field)) else { return KEYWORDS };
+        let Some(field) = probe.field.and_then(|field| self.program.fields.get(field)) else {
+            return KEYWORDS;
+        };
         let place = |place: &Place| match (&place.path, place.col) {
             (None, _) if is_label(place) && probe.references.is_empty() => 1,
             (None, _) => 10,

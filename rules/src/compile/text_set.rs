@@ -83,7 +83,8 @@ impl TextSet {
     /// One text for each other pattern that every match of it contains; `None` if a pattern has none.
     pub(crate) fn needed(&self) -> Option<Vec<&str>> {
         let mut needed: Vec<&str> = Vec::new();
-        needed.extend(self.prefixes.iter().chain(&self.suffixes).chain(&self.pieces.texts).map(|text| &**text));
+        needed
+            .extend(self.prefixes.iter().chain(&self.suffixes).chain(&self.pieces.texts).map(|text| &**text));
         for glob in &self.globs {
             needed.push(glob.longest_literal()?);
         }

@@ -117,7 +117,9 @@ impl<'j> Cursor<'j> {
             b'}' | b']' | b',' | b':' => return None,
             _ => {
                 let rest = bytes.get(start..)?;
-                let stop = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"');
+                let stop = |byte: &u8| {
+                    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"')
+                };
                 start + rest.iter().position(stop).unwrap_or(rest.len())
             }
         };
@@ -156,7 +158,8 @@ mod tests {
     fn members_and_elements() {
         let json = r#" { "a" : 1 , "b":{"c":[1,"}"]}, "d\"e":"x\\", "f":[ ] ,"g":null} "#;
         let found: Vec<_> = members(json).map(|(key, value)| (key.into_owned(), value)).collect();
-        let expected = [("a", "1"), ("b", r#"{"c":[1,"}"]}"#), ("d\"e", r#""x\\""#), ("f", "[ ]"), ("g", "null")];
+        let expected =
+            [("a", "1"), ("b", r#"{"c":[1,"}"]}"#), ("d\"e", r#""x\\""#), ("f", "[ ]"), ("g", "null")];
         assert_eq!(found, expected.map(|(key, value)| (key.to_owned(), value)));
         let found: Vec<_> = elements(r#"[1, "a,b", [2, 3], {"x": [4]}, -1.5e3, true]"#).collect();
         assert_eq!(found, ["1", "\"a,b\"", "[2, 3]", r#"{"x": [4]}"#, "-1.5e3", "true"]);

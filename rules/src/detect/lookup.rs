@@ -198,7 +198,10 @@ mod tests {
         ] {
             assert_eq!(at(json, path, false), expected, "{json} {path}");
         }
-        assert_eq!(at(r#"{"TargetResources":[{"displayName":"x"}]}"#, "targetresources.DisplayName", true), ["x"]);
+        assert_eq!(
+            at(r#"{"TargetResources":[{"displayName":"x"}]}"#, "targetresources.DisplayName", true),
+            ["x"]
+        );
     }
 
     #[test]

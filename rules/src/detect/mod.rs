@@ -99,7 +99,14 @@ impl RuleSet {
         }
     }
 
-    fn passes(&self, predicate: usize, col: Col, batch: &EventBatch, row: usize, answers: &mut Labels) -> bool {
+    fn passes(
+        &self,
+        predicate: usize,
+        col: Col,
+        batch: &EventBatch,
+        row: usize,
+        answers: &mut Labels,
+    ) -> bool {
         let Some(probe) = self.program.predicates.get(predicate) else { return false };
         let places = probe.field.and_then(|field| self.program.fields.get(field)).map(|field| &field.places);
         let tables = places.into_iter().flatten().zip(&probe.labels);

@@ -155,7 +155,8 @@ impl<'e, 'p> RowView<'e, 'p> {
             }
             Kind::Flag => {
                 let word = |flag| if flag { "true" } else { "false" };
-                found.extend(self.batch.flag_at(col, self.row).map(|flag| Value::new(Form::Bool, word(flag))));
+                found
+                    .extend(self.batch.flag_at(col, self.row).map(|flag| Value::new(Form::Bool, word(flag))));
             }
             // No rule can name one: see `check`.
             Kind::Float => {}

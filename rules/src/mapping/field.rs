@@ -70,7 +70,8 @@ impl Place {
     /// The place that OCSF names: `actor.user.name` or `actor_user_name`, and members of JSON columns
     /// such as `api.request.data.userName`.
     pub(crate) fn ocsf(name: &str) -> Option<Self> {
-        let named = |column: &&event::Column| column.name == name || (column.ocsf == name && !name.is_empty());
+        let named =
+            |column: &&event::Column| column.name == name || (column.ocsf == name && !name.is_empty());
         if let Some(column) = COLUMNS.iter().find(named) {
             return Some(Self::column(column.col));
         }

@@ -173,11 +173,8 @@ impl Mapping {
 
 /// Whether two log sources agree in every part that both give, and both give one.
 fn agree(own: &Logsource, other: &Logsource) -> bool {
-    let pairs = [
-        (&own.product, &other.product),
-        (&own.service, &other.service),
-        (&own.category, &other.category),
-    ];
+    let pairs =
+        [(&own.product, &other.product), (&own.service, &other.service), (&own.category, &other.category)];
     let mut shared = false;
     for (own, other) in pairs {
         match (own, other) {
@@ -205,7 +202,8 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
             "fields" => read_fields(value, &mut mapping, report),
             "prefixes" => read_prefixes(value, &mut mapping, report),
             name => {
-                let known = ["logsources", "log_types", "ignore_case", "roots", "members", "fields", "prefixes"];
+                let known =
+                    ["logsources", "log_types", "ignore_case", "roots", "members", "fields", "prefixes"];
                 report.error(key.at, name, "unknown key", did_you_mean(name, known, "remove it"));
             }
         }
@@ -227,7 +225,12 @@ fn logsources(node: &Node, report: &mut Report) -> Vec<Logsource> {
         let logsource =
             Logsource { product: part("product"), service: part("service"), category: part("category") };
         if logsource == Logsource::default() {
-            report.error(member.at, "logsources", "a log source needs `product`, `service` or `category`", "");
+            report.error(
+                member.at,
+                "logsources",
+                "a log source needs `product`, `service` or `category`",
+                "",
+            );
         } else {
             logsources.push(logsource);
         }
@@ -260,7 +263,8 @@ fn field(name: &Placed<String>, value: &Node, ignore_case: bool, report: &mut Re
         None => (false, value),
     };
     let places = places.as_list().unwrap_or(std::slice::from_ref(places));
-    let places = places.iter().map(|node| place(name, node, ignore_case, report)).collect::<Option<Vec<_>>>()?;
+    let places =
+        places.iter().map(|node| place(name, node, ignore_case, report)).collect::<Option<Vec<_>>>()?;
     Some(Field { union, places })
 }
 

@@ -44,18 +44,36 @@ fn names_resolve_in_order() {
         ("EVENTNAME", column(Col::ApiOperation), true),
         (
             "sourceIPAddress",
-            Field { union: false, places: vec![Place::column(Col::SrcEndpointIp), record("sourceIPAddress")] },
+            Field {
+                union: false,
+                places: vec![Place::column(Col::SrcEndpointIp), record("sourceIPAddress")],
+            },
             true,
         ),
         ("Status", Field { union: true, places: vec![record("Status"), Place::column(Col::Status)] }, true),
         ("request", column(Col::ApiRequestData), true),
         ("request.a.b", Field::at(Place::parse("api_request_data.a.b", true).unwrap()), true),
         ("data.inner.x", Field::at(record("inner.x")), true),
-        ("data.innerx", Field { union: false, places: vec![record("data.innerx"), record("properties.data.innerx")] }, false),
+        (
+            "data.innerx",
+            Field { union: false, places: vec![record("data.innerx"), record("properties.data.innerx")] },
+            false,
+        ),
         ("actor.user.name", column(Col::ActorUserName), true),
-        ("useridentity.type", Field { union: false, places: vec![record("useridentity.type"), record("properties.useridentity.type")] }, true),
+        (
+            "useridentity.type",
+            Field {
+                union: false,
+                places: vec![record("useridentity.type"), record("properties.useridentity.type")],
+            },
+            true,
+        ),
         ("Properties.x", Field { union: false, places: vec![record("Properties.x"), record("x")] }, true),
-        ("evntName", Field { union: false, places: vec![record("evntName"), record("properties.evntName")] }, false),
+        (
+            "evntName",
+            Field { union: false, places: vec![record("evntName"), record("properties.evntName")] },
+            false,
+        ),
     ] {
         assert_eq!(mapping.resolve(name), Resolved { field, known }, "{name}");
     }

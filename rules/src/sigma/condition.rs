@@ -16,9 +16,16 @@ use super::yaml::MAX_DEPTH;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// A search identifier and its place in the text.
-    Name { name: String, offset: usize },
+    Name {
+        name: String,
+        offset: usize,
+    },
     /// `1 of …`, `any of …`, `all of …`.
-    Of { every: bool, pattern: String, offset: usize },
+    Of {
+        every: bool,
+        pattern: String,
+        offset: usize,
+    },
     Not(Box<Self>),
     And(Vec<Self>),
     Or(Vec<Self>),
@@ -166,7 +173,8 @@ impl ConditionParser {
         let reserved = ["and", "or", "not", ")"].iter().any(|word| token.is(word));
         if reserved || token.text.contains('*') {
             let problem = format!("`{}` is not expected here", token.text);
-            let mend = if reserved { "a search identifier must stand here" } else { "write `1 of` before it" };
+            let mend =
+                if reserved { "a search identifier must stand here" } else { "write `1 of` before it" };
             return Err(error(token.offset, &problem, mend));
         }
         self.at += 1;
@@ -185,7 +193,11 @@ impl ConditionParser {
         }
         let pattern = self.peek().cloned().filter(|token| !token.is("(") && !token.is(")"));
         let Some(pattern) = pattern else {
-            return Err(error(self.end, "`of` must be followed by a name", "write `them` or a pattern such as `selection_*`"));
+            return Err(error(
+                self.end,
+                "`of` must be followed by a name",
+                "write `them` or a pattern such as `selection_*`",
+            ));
         };
         self.at += 1;
         Ok(Condition::Of { every, pattern: pattern.text, offset: pattern.offset })

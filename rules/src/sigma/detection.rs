@@ -86,10 +86,20 @@ pub(crate) fn read(node: &Node, report: &mut Report) -> Option<Detection> {
         }
     }
     if node.get("condition").is_none() {
-        report.error(node.at, "detection.condition", "there is no `condition`", "name the searches that must match");
+        report.error(
+            node.at,
+            "detection.condition",
+            "there is no `condition`",
+            "name the searches that must match",
+        );
     }
     if detection.searches.is_empty() && report.errors() == before {
-        report.error(node.at, "detection", "there is no search", "add a map of fields and values, such as `selection`");
+        report.error(
+            node.at,
+            "detection",
+            "there is no search",
+            "add a map of fields and values, such as `selection`",
+        );
     }
     (report.errors() == before).then_some(detection)
 }

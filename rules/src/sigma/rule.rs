@@ -45,8 +45,25 @@ pub(crate) struct SigmaRule {
 
 /// Every key that Sigma defines for a rule.
 const KEYS: &[&str] = &[
-    "title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "author",
-    "date", "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope",
+    "title",
+    "id",
+    "name",
+    "related",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "references",
+    "author",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
 ];
 
 /// Reads a rule document; `None` if it must be refused, and the report says why.
@@ -116,7 +133,12 @@ fn id(document: &Node, report: &mut Report) -> Option<Placed<String>> {
     let node = document.get("id").filter(|node| !node.is_null());
     let Some(text) = node.and_then(Node::text) else {
         let mend = "add a UUID (version 4)";
-        report.warning(document.at, "id", "the rule has no `id`; its alerts are told apart by its name", mend);
+        report.warning(
+            document.at,
+            "id",
+            "the rule has no `id`; its alerts are told apart by its name",
+            mend,
+        );
         return None;
     };
     let at = node.map_or(document.at, |node| node.at);
@@ -196,7 +218,8 @@ fn tags(document: &Node, report: &mut Report) -> Vec<String> {
 
 /// `^[a-z0-9_-]+\.[a-z0-9._-]+$`
 fn is_tag(tag: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let is_word =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
     tag.split_once('.').is_some_and(|(namespace, name)| {
         !namespace.is_empty()
             && !name.is_empty()

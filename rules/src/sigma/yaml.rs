@@ -363,9 +363,7 @@ impl<'t> Builder<'t> {
 }
 
 fn key_name(key: &Node) -> Result<String, YamlError> {
-    let refuse = |problem: &str, mend| {
-        Err(YamlError { at: key.at, problem: problem.to_owned(), mend })
-    };
+    let refuse = |problem: &str, mend| Err(YamlError { at: key.at, problem: problem.to_owned(), mend });
     match &key.kind {
         Kind::Scalar(scalar) => match scalar.text().as_deref() {
             Some("<<") => refuse("merge keys (`<<`) are not supported", "write the keys out"),
@@ -438,7 +436,9 @@ mod tests {
         assert_eq!(scalar("~"), Scalar::Null);
         assert_eq!(scalar(""), Scalar::Null);
         assert_eq!(scalar("True"), Scalar::Bool(true));
-        for text in ["No", "yes", "on", "2025-01-01", "1.2.3", "0x", "1_000", "'5'", "\"true\"", "!!str 7", ".inf"] {
+        for text in
+            ["No", "yes", "on", "2025-01-01", "1.2.3", "0x", "1_000", "'5'", "\"true\"", "!!str 7", ".inf"]
+        {
             assert!(matches!(scalar(text), Scalar::Text { .. }), "{text}");
         }
         for (text, value) in [("50057", 50057), ("-3", -3), ("010", 10), ("0x1F", 31), ("0o17", 15)] {
@@ -446,7 +446,10 @@ mod tests {
             assert_eq!((number.value, number.text.as_str()), (Numeric::Int(value), text));
         }
         for text in ["1.5", "1e3", ".5", "99999999999999999999999999999999999999999999"] {
-            assert!(matches!(scalar(text), Scalar::Number(Number { value: Numeric::Float(_), .. })), "{text}");
+            assert!(
+                matches!(scalar(text), Scalar::Number(Number { value: Numeric::Float(_), .. })),
+                "{text}"
+            );
         }
     }
 

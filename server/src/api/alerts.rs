@@ -138,14 +138,20 @@ pub(crate) async fn list(
 }
 
 fn filter(wanted: ListParameters) -> Result<AlertFilter, Problem> {
-    let status: Option<AlertStatus> =
-        wanted.status.map(|name| name.parse()).transpose().map_err(|error: String| Problem::bad_request(&error))?;
+    let status: Option<AlertStatus> = wanted
+        .status
+        .map(|name| name.parse())
+        .transpose()
+        .map_err(|error: String| Problem::bad_request(&error))?;
     let min_severity_id = wanted
         .severity
         .map(|name| {
             let place = SEVERITIES.iter().position(|severity| *severity == name);
             place.map(|place| place as u8 + 1).ok_or_else(|| {
-                Problem::bad_request(&format!("unknown severity `{name}`; choose one of {}", SEVERITIES.join(", ")))
+                Problem::bad_request(&format!(
+                    "unknown severity `{name}`; choose one of {}",
+                    SEVERITIES.join(", ")
+                ))
             })
         })
         .transpose()?;
@@ -219,13 +225,14 @@ async fn change(
     reason: String,
 ) -> Result<Json<AlertSummary>, Problem> {
     caller.needs(Right::Triage)?;
-    let stored =
-        blocking(move || app.alerts.change(&id, change, &caller.name, &reason, now_us())).await??;
+    let stored = blocking(move || app.alerts.change(&id, change, &caller.name, &reason, now_us())).await??;
     Ok(Json(summary(stored)))
 }
 
 /// Runs work that waits for the disk where it holds up no other request.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Problem::internal(&format!("a worker failed: {error}"), event::Fate::Stop))
@@ -236,7 +243,11 @@ fn summary(stored: StoredAlert) -> AlertSummary {
     AlertSummary {
         id: alert.id.to_string(),
         status: stored.status.as_str().into(),
-        severity: SEVERITIES.get(usize::from(alert.severity_id).wrapping_sub(1)).copied().unwrap_or("unknown").into(),
+        severity: SEVERITIES
+            .get(usize::from(alert.severity_id).wrapping_sub(1))
+            .copied()
+            .unwrap_or("unknown")
+            .into(),
         rule_id: alert.rule.id,
         title: alert.rule.title,
         tags: alert.rule.tags,

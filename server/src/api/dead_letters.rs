@@ -141,7 +141,8 @@ pub(crate) async fn retry(
     let mut retried = Vec::new();
     while let Some(below) = after {
         let (state, filter) = (app.state.clone(), filter.clone());
-        let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, Some(below), 100))).await??;
+        let page =
+            blocking(move || state.read(|db| dead_letter::list(db, &filter, Some(below), 100))).await??;
         after = page.next;
         for letter in &page.letters {
             if letter.is_retryable() {

@@ -50,9 +50,13 @@ pub(crate) async fn push(
     body: Bytes,
 ) -> Result<Json<Accepted>, Problem> {
     caller.needs(Right::Push)?;
-    let source = source_id(wanted.source.as_deref().unwrap_or("http")).map_err(|error| Problem::bad_request(&error))?;
-    let log_type: Option<LogType> =
-        wanted.log_type.map(|name| name.parse()).transpose().map_err(|error: String| Problem::bad_request(&error))?;
+    let source = source_id(wanted.source.as_deref().unwrap_or("http"))
+        .map_err(|error| Problem::bad_request(&error))?;
+    let log_type: Option<LogType> = wanted
+        .log_type
+        .map(|name| name.parse())
+        .transpose()
+        .map_err(|error: String| Problem::bad_request(&error))?;
     let origin: String = wanted.origin.unwrap_or_else(|| "http".into()).chars().take(1024).collect();
     let limits = app.config.limits.clone();
     // The body is the records as they came, compressed or not: the reader looks at their first bytes.

@@ -26,9 +26,21 @@ pub(crate) async fn metrics(
     let progress = app.pipeline.progress();
     let head = app.log.head();
     let gauges = [
-        ("log_pending_records", "Records in the log that SQL does not see yet.", head.saturating_sub(progress.refined)),
-        ("log_unraised_records", "Records in the log whose alerts are not durable yet.", head.saturating_sub(progress.raised)),
-        ("log_uncommitted_records", "Records in the log that are not in the table's files yet.", head.saturating_sub(progress.committed)),
+        (
+            "log_pending_records",
+            "Records in the log that SQL does not see yet.",
+            head.saturating_sub(progress.refined),
+        ),
+        (
+            "log_unraised_records",
+            "Records in the log whose alerts are not durable yet.",
+            head.saturating_sub(progress.raised),
+        ),
+        (
+            "log_uncommitted_records",
+            "Records in the log that are not in the table's files yet.",
+            head.saturating_sub(progress.committed),
+        ),
         ("log_bytes", "Bytes that the log holds.", app.log.stats().bytes),
         ("table_pending_bytes", "Bytes of rows that wait for a commit.", app.table.pending_bytes() as u64),
         ("table_files", "Parquet files of the table.", app.table.snapshot().files.len() as u64),
@@ -53,7 +65,9 @@ fn accounts(app: &App, out: &mut String) -> Result<(), Problem> {
         ("source_dead_letters", "Records that became dead letters.", |c| c.dead_letters as i64),
         ("source_duplicates", "Events delivered before.", |c| c.duplicates as i64),
         ("source_dropped", "Events dropped on purpose.", |c| c.dropped as i64),
-        ("source_unaccounted", "received - rows - dead letters - duplicates - dropped; always 0.", |c| c.unaccounted()),
+        ("source_unaccounted", "received - rows - dead letters - duplicates - dropped; always 0.", |c| {
+            c.unaccounted()
+        }),
     ];
     for (name, meaning, get) in columns {
         let samples: Vec<_> = sources.iter().map(|(source, counts)| (source.as_str(), get(counts))).collect();

@@ -66,7 +66,8 @@ impl utoipa::Modify for BearerToken {
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
     let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second));
-    let (max_body, timeout, concurrent) = (config.max_body, config.request_timeout, config.concurrent_requests);
+    let (max_body, timeout, concurrent) =
+        (config.max_body, config.request_timeout, config.concurrent_requests);
     let (routes, description) = described().with_state(app).split_for_parts();
     let request_id = HeaderName::from_static("x-request-id");
     let fixed = |name: HeaderName, value: &'static str| {

@@ -93,7 +93,9 @@ pub(crate) async fn list(
             expired: expired.get(source.as_str()).copied().unwrap_or(0),
             unaccounted: counts.unaccounted(),
             rows_counted: counted.as_ref().map(|(rows, _)| rows.get(source.as_str()).copied().unwrap_or(0)),
-            dead_letters_counted: counted.as_ref().map(|(_, dead)| dead.get(source.as_str()).copied().unwrap_or(0)),
+            dead_letters_counted: counted
+                .as_ref()
+                .map(|(_, dead)| dead.get(source.as_str()).copied().unwrap_or(0)),
             last_received: counts.last_received_us.map(format_us),
             last_event: counts.last_event_us.map(format_us),
             source: source.as_str().to_owned(),

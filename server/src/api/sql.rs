@@ -66,7 +66,12 @@ pub(crate) async fn run(
         timeout: body.timeout_ms.map(Duration::from_millis),
     };
     let stream = app.engine.run(request).await.map_err(sql_problem)?;
-    tracing::info!(by = caller.name, sql = body.sql, planning_ms = started.elapsed().as_millis() as u64, "query");
+    tracing::info!(
+        by = caller.name,
+        sql = body.sql,
+        planning_ms = started.elapsed().as_millis() as u64,
+        "query"
+    );
     answer(stream, media_type, format).await
 }
 
@@ -89,7 +94,11 @@ fn accepted(headers: &HeaderMap) -> Result<(&'static str, Format), Problem> {
 
 /// Streams the answer. The first batch is awaited before the status is sent, so that most errors
 /// still find their own status.
-async fn answer(mut stream: QueryStream, media_type: &'static str, format: Format) -> Result<Response, Problem> {
+async fn answer(
+    mut stream: QueryStream,
+    media_type: &'static str,
+    format: Format,
+) -> Result<Response, Problem> {
     let first = stream.next().await.transpose().map_err(sql_problem)?;
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(8);
     tokio::spawn(async move {

@@ -17,7 +17,9 @@ pub(crate) fn format_us(micros: i64) -> String {
 pub(crate) fn parse_us(name: &str, text: &str) -> Result<i64, Problem> {
     let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     DateTime::parse_from_rfc3339(&full).map(|time| time.timestamp_micros()).map_err(|_| {
-        Problem::bad_request(&format!("`{name}={text}` is not a time such as 2026-03-01T12:00:00Z or 2026-03-01"))
+        Problem::bad_request(&format!(
+            "`{name}={text}` is not a time such as 2026-03-01T12:00:00Z or 2026-03-01"
+        ))
     })
 }
 

@@ -84,7 +84,11 @@ impl Caller {
 }
 
 /// Admits a request or answers it: who is it, and does it come too often?
-pub(crate) async fn authenticate(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(
+    State(auth): State<Arc<Auth>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let caller = if request.extensions().get::<InProcess>().is_some() {
         Ok(Caller { name: "cli".into(), role: Role::Admin })
     } else {
@@ -111,9 +115,11 @@ pub(crate) async fn authenticate(State(auth): State<Arc<Auth>>, mut request: Req
 
 fn host_is_local(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return true };
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
@@ -147,7 +153,8 @@ mod tests {
     fn with_tokens_nobody_without_one() {
         let tokens = vec![Token { name: "a".into(), role: Role::Analyst, hash: Token::hash_of("secret") }];
         let auth = Auth::new(tokens, 10);
-        let role = |value: &str| auth.caller(&headers(&[("authorization", value)]), LOOPBACK).map(|c| c.role).ok();
+        let role =
+            |value: &str| auth.caller(&headers(&[("authorization", value)]), LOOPBACK).map(|c| c.role).ok();
         assert_eq!(role("Bearer secret"), Some(Role::Analyst));
         assert_eq!(role("bearer secret"), Some(Role::Analyst));
         for bad in ["Bearer wrong", "Bearer", "Basic secret", "secret", "Bearer secret2", "Bearer "] {

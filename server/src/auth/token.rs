@@ -136,9 +136,11 @@ mod tests {
     #[test]
     fn the_matrix_of_roles_and_rights() {
         use Right::*;
-        for (role, rights) in
-            [(Role::Admin, vec![Read, Triage, Push, Manage]), (Role::Analyst, vec![Read, Triage]), (Role::Ingest, vec![Push])]
-        {
+        for (role, rights) in [
+            (Role::Admin, vec![Read, Triage, Push, Manage]),
+            (Role::Analyst, vec![Read, Triage]),
+            (Role::Ingest, vec![Push]),
+        ] {
             for right in [Read, Triage, Push, Manage] {
                 assert_eq!(role.may(right), rights.contains(&right), "{role:?} {right:?}");
             }

@@ -21,7 +21,8 @@ pub(crate) async fn run(global: &Global, command: Alerts) -> anyhow::Result<Exit
         Alerts::Show { id, json } => show(&client, &id, json).await?,
         Alerts::Ack { id } => change(&client, &id, "acknowledge", &serde_json::json!({})).await?,
         Alerts::Close { id, verdict, reason } => {
-            change(&client, &id, "close", &serde_json::json!({ "verdict": verdict, "reason": reason })).await?;
+            change(&client, &id, "close", &serde_json::json!({ "verdict": verdict, "reason": reason }))
+                .await?;
         }
     }
     client.close().await?;
@@ -50,7 +51,8 @@ async fn list(client: &Client, wanted: AlertsList) -> anyhow::Result<()> {
         say("there are no such alerts");
         return Ok(());
     }
-    let mut rows = vec![["ID", "TIME", "SEVERITY", "STATUS", "CLOUD", "TITLE", "ACTOR"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["ID", "TIME", "SEVERITY", "STATUS", "CLOUD", "TITLE", "ACTOR"].map(String::from).to_vec()];
     rows.extend(list.alerts.iter().map(row));
     print(&columns(&rows))?;
     if list.next.is_some() {
@@ -77,7 +79,8 @@ async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
     if start.len() >= 32 || start.len() < 6 || !start.chars().all(|c| c.is_ascii_hexdigit()) {
         return Ok(start.to_owned());
     }
-    let body = serde_json::json!({ "sql": format!("SELECT id FROM alerts WHERE id LIKE '{start}%' LIMIT 2") });
+    let body =
+        serde_json::json!({ "sql": format!("SELECT id FROM alerts WHERE id LIKE '{start}%' LIMIT 2") });
     let found: Vec<serde_json::Value> = client.post("/api/v1/sql", &body).await?;
     match found.as_slice() {
         [] => bail!("there is no alert `{start}`; `stormglass alerts list` shows those there are"),
@@ -109,7 +112,10 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
     lines.push(String::new());
     lines.push(alert.description.trim().to_owned());
     for event in &alert.evidence {
-        lines.push(format!("\nevidence: {} {} at {}\n{}", event.event_uid, event.operation, event.time, event.raw));
+        lines.push(format!(
+            "\nevidence: {} {} at {}\n{}",
+            event.event_uid, event.operation, event.time, event.raw
+        ));
     }
     for step in &alert.history {
         let verdict = step.verdict.as_deref().map(|verdict| format!(" as {verdict}")).unwrap_or_default();

@@ -24,7 +24,10 @@ pub(crate) fn run(global: &Global, command: ConfigCommand) -> anyhow::Result<Exi
                 say(&finding.to_string());
             }
             let broken = findings.iter().filter(|finding| finding.level == Level::Error).count();
-            print(&format!("the configuration is good; {} rules load, {broken} findings are errors", rules.len()))?;
+            print(&format!(
+                "the configuration is good; {} rules load, {broken} findings are errors",
+                rules.len()
+            ))?;
             if broken > 0 {
                 return Ok(ExitCode::FAILURE);
             }

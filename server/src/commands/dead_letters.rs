@@ -15,7 +15,9 @@ use crate::output::{columns, print, say};
 pub(crate) async fn run(global: &Global, command: DeadLetters) -> anyhow::Result<ExitCode> {
     let client = Client::open(global).await?;
     match command {
-        DeadLetters::List { which, retried, limit, json } => list(&client, &which, retried, limit, json).await?,
+        DeadLetters::List { which, retried, limit, json } => {
+            list(&client, &which, retried, limit, json).await?
+        }
         DeadLetters::Show { id, json } => show(&client, id, json).await?,
         DeadLetters::Retry { which, json } => retry(&client, which, json).await?,
     }
@@ -23,7 +25,13 @@ pub(crate) async fn run(global: &Global, command: DeadLetters) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(client: &Client, which: &WhichDeadLetters, retried: bool, limit: usize, json: bool) -> anyhow::Result<()> {
+async fn list(
+    client: &Client,
+    which: &WhichDeadLetters,
+    retried: bool,
+    limit: usize,
+    json: bool,
+) -> anyhow::Result<()> {
     let mut query = QueryString::default();
     query.add_some("source", which.source.as_deref());
     query.add_some("reason", which.reason.as_deref());
@@ -39,7 +47,8 @@ async fn list(client: &Client, which: &WhichDeadLetters, retried: bool, limit: u
         say("there are no dead letters");
         return Ok(());
     }
-    let mut rows = vec![["ID", "SOURCE", "REASON", "BYTES", "RECORD", "ORIGIN", "DETAIL"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["ID", "SOURCE", "REASON", "BYTES", "RECORD", "ORIGIN", "DETAIL"].map(String::from).to_vec()];
     for letter in &list.dead_letters {
         rows.push(vec![
             letter.id.to_string(),

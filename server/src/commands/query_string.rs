@@ -14,7 +14,9 @@ impl QueryString {
         self.text.push('=');
         for byte in value.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => self.text.push(byte.into()),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    self.text.push(byte.into())
+                }
                 other => self.text.push_str(&format!("%{other:02X}")),
             }
         }

@@ -51,9 +51,11 @@ pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = vec![["ID", "LEVEL", "TITLE", "FILE"].map(String::from).to_vec()];
-    rows.extend(list.rules.iter().map(|rule| {
-        vec![rule.id.clone(), rule.level.clone(), rule.title.clone(), rule.path.clone()]
-    }));
+    rows.extend(
+        list.rules
+            .iter()
+            .map(|rule| vec![rule.id.clone(), rule.level.clone(), rule.title.clone(), rule.path.clone()]),
+    );
     print(&columns(&rows))?;
     if !list.findings.is_empty() {
         say(&format!("{} findings; `stormglass rules check` shows them", list.findings.len()));

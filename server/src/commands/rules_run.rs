@@ -100,7 +100,8 @@ pub(crate) async fn run(
 fn least_severity(name: &str) -> anyhow::Result<u8> {
     let names = ["informational", "low", "medium", "high", "critical"];
     let place = names.iter().position(|level| *level == name);
-    let place = place.ok_or_else(|| UsageError(format!("unknown level `{name}`; choose one of {}", names.join(", "))))?;
+    let place = place
+        .ok_or_else(|| UsageError(format!("unknown level `{name}`; choose one of {}", names.join(", "))))?;
     Ok(place as u8 + 1)
 }
 
@@ -111,9 +112,14 @@ fn load(global: &Global, paths: &[PathBuf]) -> anyhow::Result<RuleSet> {
         let loaded = rules::load(&rule_files::read(paths)?);
         (loaded.rules, loaded.diagnostics)
     };
-    let errors: Vec<_> = findings.into_iter().filter(|finding| finding.level == event::Level::Error).collect();
+    let errors: Vec<_> =
+        findings.into_iter().filter(|finding| finding.level == event::Level::Error).collect();
     if rules.is_empty() {
-        return Err(if errors.is_empty() { UsageError("there are no rules".into()).into() } else { usage(errors) });
+        return Err(if errors.is_empty() {
+            UsageError("there are no rules".into()).into()
+        } else {
+            usage(errors)
+        });
     }
     if !global.quiet {
         for finding in &errors {
@@ -157,7 +163,10 @@ fn write_line(
 ) -> anyhow::Result<()> {
     let text = |col| events.str_at(col, row);
     // Offsets count from the batch's first record here.
-    let index = events.int_at(Col::LogOffset, row).and_then(|offset| usize::try_from(offset).ok()).unwrap_or_default();
+    let index = events
+        .int_at(Col::LogOffset, row)
+        .and_then(|offset| usize::try_from(offset).ok())
+        .unwrap_or_default();
     let found = Found {
         rule_id: rule.id(),
         title: rule.title(),

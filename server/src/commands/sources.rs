@@ -24,11 +24,15 @@ pub(crate) async fn run(global: &Global, command: Sources) -> anyhow::Result<Exi
             say(&format!("{} records in the log are not accounted for yet", list.pending));
         }
     }
-    let wrong: Vec<_> = list.sources.iter().filter(|source| {
-        source.unaccounted != 0
-            || source.rows_counted.is_some_and(|counted| counted != source.rows - source.expired)
-            || source.dead_letters_counted.is_some_and(|counted| counted != source.dead_letters)
-    }).collect();
+    let wrong: Vec<_> = list
+        .sources
+        .iter()
+        .filter(|source| {
+            source.unaccounted != 0
+                || source.rows_counted.is_some_and(|counted| counted != source.rows - source.expired)
+                || source.dead_letters_counted.is_some_and(|counted| counted != source.dead_letters)
+        })
+        .collect();
     for source in &wrong {
         say(&format!("the account of `{}` does not add up", source.source));
     }

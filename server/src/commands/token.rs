@@ -12,7 +12,8 @@ use crate::output::{UsageError, print, say};
 /// The role is none, or the system gives no randomness.
 pub(crate) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
     let role: Role = command.role.parse().map_err(UsageError)?;
-    let (text, hash) = new_token().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+    let (text, hash) =
+        new_token().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     let name = toml_edit::Value::from(command.name.as_str());
     say(&format!(
         "Add this to the configuration; the token itself is not kept anywhere:\n\n\

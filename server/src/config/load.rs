@@ -59,14 +59,25 @@ fn read_file(file: &str, text: &str, settings: &mut Settings, problems: &mut Vec
         Ok(document) => document,
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start);
-            problems.push(place.problem(at, "", error.message().trim().to_owned(), "mend the TOML syntax".into()));
+            problems.push(place.problem(
+                at,
+                "",
+                error.message().trim().to_owned(),
+                "mend the TOML syntax".into(),
+            ));
             return;
         }
     };
     read_table(&place, "", document.as_table(), settings, problems);
 }
 
-fn read_table(place: &Place<'_>, prefix: &str, table: &Table, settings: &mut Settings, problems: &mut Vec<Diagnostic>) {
+fn read_table(
+    place: &Place<'_>,
+    prefix: &str,
+    table: &Table,
+    settings: &mut Settings,
+    problems: &mut Vec<Diagnostic>,
+) {
     for (name, item) in table.iter() {
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         let at = table.key(name).and_then(|key| key.span()).map_or(0, |span| span.start);
@@ -84,7 +95,8 @@ fn read_table(place: &Place<'_>, prefix: &str, table: &Table, settings: &mut Set
 }
 
 fn is_section(path: &str) -> bool {
-    path == "auth" || KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(section, _)| section == path))
+    path == "auth"
+        || KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(section, _)| section == path))
 }
 
 fn read_value(
@@ -287,7 +299,13 @@ mod tests {
             found[0],
             "s.toml:2:10: error: `server.listen`: 7 is not an address and port, such as \"127.0.0.1:7171\"; the default is \"127.0.0.1:7171\""
         );
-        assert!(found[1].starts_with("s.toml:3:1: error: `server.lisen`: there is no such setting; did you mean `server.listen`?"), "{}", found[1]);
+        assert!(
+            found[1].starts_with(
+                "s.toml:3:1: error: `server.lisen`: there is no such setting; did you mean `server.listen`?"
+            ),
+            "{}",
+            found[1]
+        );
         assert!(found[2].contains("`qery`"), "{}", found[2]);
     }
 
@@ -299,7 +317,8 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let variables = [("STORMGLASS_QUERY_CONCURRENT".to_owned(), "9".to_owned()), ("PATH".into(), "x".into())];
+        let variables =
+            [("STORMGLASS_QUERY_CONCURRENT".to_owned(), "9".to_owned()), ("PATH".into(), "x".into())];
         let settings = load("s.toml", Some("[query]\nconcurrent = 2\n"), variables.into_iter()).unwrap();
         assert_eq!(settings.values["query.concurrent"], (Value::Count(9), Origin::Environment));
     }
@@ -313,9 +332,12 @@ mod tests {
 
     #[test]
     fn tokens_are_checked() {
-        let good = "[[auth.tokens]]\nname = \"a\"\nrole = \"analyst\"\nsha256 = \"".to_owned() + &"0f".repeat(32) + "\"\n";
+        let good = "[[auth.tokens]]\nname = \"a\"\nrole = \"analyst\"\nsha256 = \"".to_owned()
+            + &"0f".repeat(32)
+            + "\"\n";
         assert_eq!(load("s.toml", Some(&good), std::iter::empty()).unwrap().tokens.len(), 1);
-        let found = problems("[[auth.tokens]]\nname = \"a\"\nrole = \"boss\"\nsha256 = \"12\"\nsecret = \"x\"\n");
+        let found =
+            problems("[[auth.tokens]]\nname = \"a\"\nrole = \"boss\"\nsha256 = \"12\"\nsecret = \"x\"\n");
         assert_eq!(found.len(), 3, "{found:#?}");
         assert!(found.iter().any(|line| line.contains("admin, analyst, ingest")), "{found:#?}");
     }

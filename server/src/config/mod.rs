@@ -68,7 +68,8 @@ impl Config {
         let text = path.map(load::read).transpose()?;
         let name = path.unwrap_or(default).display().to_string();
         let mut settings = load::load(&name, text.as_deref(), std::env::vars())?;
-        let mut set = |path, text: &str| settings.values.insert(path, (Value::Text(text.into()), Origin::CommandLine));
+        let mut set =
+            |path, text: &str| settings.values.insert(path, (Value::Text(text.into()), Origin::CommandLine));
         if let Some(data) = data {
             set("data", &data.to_string_lossy());
         }
@@ -175,7 +176,9 @@ fn resolve_address(listen: &str) -> Result<SocketAddr, Vec<Diagnostic>> {
     let resolved = listen.to_socket_addrs().map(|mut found| found.next());
     match resolved {
         Ok(Some(address)) => Ok(address),
-        Ok(None) => Err(vec![refusal("server.listen", format!("`{listen}` names no address"), "use IP:PORT")]),
+        Ok(None) => {
+            Err(vec![refusal("server.listen", format!("`{listen}` names no address"), "use IP:PORT")])
+        }
         Err(error) => Err(vec![refusal("server.listen", format!("`{listen}`: {error}"), "use IP:PORT")]),
     }
 }

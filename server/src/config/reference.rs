@@ -46,7 +46,14 @@ pub(crate) fn reference_page() -> String {
     );
     for key in KEYS {
         let wanted = key.wanted().replace('|', "\\|");
-        let _ = writeln!(out, "| `{}` | {wanted} | `{}` | `{}` | {} |", key.path, key.default, key.env(), key.doc);
+        let _ = writeln!(
+            out,
+            "| `{}` | {wanted} | `{}` | `{}` | {} |",
+            key.path,
+            key.default,
+            key.env(),
+            key.doc
+        );
     }
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
@@ -125,6 +132,9 @@ mod tests {
             std::fs::write(path, reference_page()).unwrap();
         }
         let page = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(page == reference_page(), "docs/configuration.md differs; STORMGLASS_BLESS=1 cargo test -p server rewrites it");
+        assert!(
+            page == reference_page(),
+            "docs/configuration.md differs; STORMGLASS_BLESS=1 cargo test -p server rewrites it"
+        );
     }
 }

@@ -35,7 +35,9 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
     match key.kind {
         Kind::Text => Some(Value::Text(text.into())),
         Kind::Path => (!text.is_empty()).then(|| Value::Text(text.into())),
-        Kind::Paths => Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect())),
+        Kind::Paths => {
+            Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))
+        }
         Kind::Address => {
             let (host, port) = text.rsplit_once(':')?;
             (!host.is_empty() && port.parse::<u16>().is_ok()).then(|| Value::Text(text.into()))

@@ -33,11 +33,14 @@ fn exit_codes_and_streams() {
 fn configuration_mistakes_are_all_named() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("s.toml");
-    std::fs::write(&config, "[server]\nlisten = 5\n[qurey]\nmemory = 1\n[table]\ncommit_after = \"soon\"\n").unwrap();
+    std::fs::write(&config, "[server]\nlisten = 5\n[qurey]\nmemory = 1\n[table]\ncommit_after = \"soon\"\n")
+        .unwrap();
     let output = outcome(&["--config", &config.to_string_lossy(), "config", "check"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
-    for part in ["s.toml:2:", "server.listen", "s.toml:3:", "qurey", "s.toml:6:", "table.commit_after", "30 s"] {
+    for part in
+        ["s.toml:2:", "server.listen", "s.toml:3:", "qurey", "s.toml:6:", "table.commit_after", "30 s"]
+    {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
 }
@@ -60,13 +63,23 @@ fn standard_input_and_a_closed_pipe() {
     let mut child = command(&["--data", &data, "ingest", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&story).unwrap();
     assert!(child.wait().unwrap().success());
-    assert_eq!(run(&["--data", &data, "sql", "--format", "csv", "SELECT count(*) AS n FROM events"]), "n\n14\n");
+    assert_eq!(
+        run(&["--data", &data, "sql", "--format", "csv", "SELECT count(*) AS n FROM events"]),
+        "n\n14\n"
+    );
     // `| head -1`: the reader goes early, and that is no error.
-    let mut child = command(&["--data", &data, "sql", "--format", "ndjson", "SELECT a.raw_data FROM events a, events b, events c"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(&[
+        "--data",
+        &data,
+        "sql",
+        "--format",
+        "ndjson",
+        "SELECT a.raw_data FROM events a, events b, events c",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -85,7 +98,11 @@ fn help_and_completions() {
 #[test]
 fn rules_are_checked() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("bad.yml"), "title: x\nlogsource:\n  product: aws\ndetection:\n  sel:\n    a|nope: 1\n  condition: sel\n").unwrap();
+    std::fs::write(
+        folder.path().join("bad.yml"),
+        "title: x\nlogsource:\n  product: aws\ndetection:\n  sel:\n    a|nope: 1\n  condition: sel\n",
+    )
+    .unwrap();
     let output = outcome(&["rules", "check", &folder.path().to_string_lossy()]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -23,18 +23,25 @@ async fn pushed_records_can_be_queried_before_a_commit() {
     let server = Server::start(folder.path(), &[("STORMGLASS_TABLE_COMMIT_AFTER", "1 h")]);
     let client = Client::new();
     let body = (0..3).map(|n| event(n, "DescribeTrails") + "\n").collect::<String>();
-    let answer = client.post(format!("{}/api/v1/ingest?source=app", server.url)).body(body).send().await.unwrap();
+    let answer =
+        client.post(format!("{}/api/v1/ingest?source=app", server.url)).body(body).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.json::<Value>().await.unwrap()["accepted"], 3);
     // `verify` waits for what was accepted before.
-    let sources: Value =
-        client.get(format!("{}/api/v1/sources?verify=true", server.url)).send().await.unwrap().json().await.unwrap();
+    let sources: Value = client
+        .get(format!("{}/api/v1/sources?verify=true", server.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(sources["sources"][0]["rows_counted"], 3);
     let rows = ask(&client, &server.url, "SELECT count(*) AS n FROM events WHERE source = 'app'").await;
     assert_eq!(rows[0]["n"], 3);
-    let files = std::fs::read_dir(folder.path().join("events")).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("event_day")
-    });
+    let files = std::fs::read_dir(folder.path().join("events"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("event_day"));
     assert_eq!(files.count(), 0, "nothing was committed yet");
     server.terminate();
 }
@@ -117,7 +124,8 @@ async fn errors_are_problems_that_say_what_to_do() {
     let (status, detail) = problem(client.get(format!("{}/api/v1/alerts?severity=huge", server.url))).await;
     assert_eq!(status, 400);
     assert!(detail.contains("critical"), "{detail}");
-    let (status, _) = problem(client.post(format!("{}/api/v1/ingest?source=A B", server.url)).body("{}")).await;
+    let (status, _) =
+        problem(client.post(format!("{}/api/v1/ingest?source=A B", server.url)).body("{}")).await;
     assert_eq!(status, 400);
 }
 
@@ -137,7 +145,8 @@ async fn tokens_open_what_their_role_may() {
         text.push('\n');
     }
     std::fs::write(&config, text).unwrap();
-    let server = Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config.to_string_lossy())]);
+    let server =
+        Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config.to_string_lossy())]);
     let client = Client::new();
     let status = async |token: Option<&str>, method: &str, path: &str| {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
@@ -214,7 +223,8 @@ async fn a_full_log_answers_429_and_recovers() {
     assert!(retry_after >= 1);
     server.terminate();
     let server = Server::start(folder.path(), &settings);
-    let answer = client.post(format!("{}/api/v1/ingest", server.url)).body(event(0, "A")).send().await.unwrap();
+    let answer =
+        client.post(format!("{}/api/v1/ingest", server.url)).body(event(0, "A")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK, "the stop committed what the log held");
 }
 
@@ -252,7 +262,14 @@ async fn commands_ask_a_running_server() {
     let server = Server::start(folder.path(), &[]);
     let story = root().join("demo/story").to_string_lossy().into_owned();
     crate::running::run(&["--url", &server.url, "ingest", "--source", "demo", &story]);
-    let out = crate::running::run(&["--url", &server.url, "sql", "--format", "csv", "SELECT count(*) AS n FROM events"]);
+    let out = crate::running::run(&[
+        "--url",
+        &server.url,
+        "sql",
+        "--format",
+        "csv",
+        "SELECT count(*) AS n FROM events",
+    ]);
     assert_eq!(out, "n\n57\n");
     // The folder itself is taken, and the error says by whom.
     let refused = crate::running::outcome(&["--data", &folder.path().to_string_lossy(), "sources"]);

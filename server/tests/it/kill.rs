@@ -76,7 +76,8 @@ async fn push(pusher: usize, address: Arc<Mutex<String>>, oracle: Arc<Oracle>, s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled() {
-    let kills: u64 = std::env::var("STORMGLASS_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(12);
+    let kills: u64 =
+        std::env::var("STORMGLASS_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(12);
     let seed: u64 = std::env::var("STORMGLASS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     println!("{kills} kills, seed {seed}; STORMGLASS_KILLS and STORMGLASS_SEED change them");
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +137,8 @@ fn compare(data: &Path, oracle: &Oracle) {
         data,
         "SELECT e.metadata_uid AS k, count(*) AS n FROM alerts a JOIN events e ON a.event_uid = e.event_uid GROUP BY 1",
     );
-    let expected: BTreeMap<String, u64> = rows.keys().filter(|id| is_alarming(id)).map(|id| (id.clone(), 1)).collect();
+    let expected: BTreeMap<String, u64> =
+        rows.keys().filter(|id| is_alarming(id)).map(|id| (id.clone(), 1)).collect();
     assert_eq!(alerts, expected, "every alarming event has one alert");
     let total = sql(data, "SELECT count(*) AS n FROM alerts")[0]["n"].as_u64().unwrap();
     assert_eq!(total, expected.len() as u64, "no alert without its event");

@@ -35,8 +35,12 @@ fn deltalake_and_duckdb_read_the_table() {
     let data = folder.path().to_string_lossy().into_owned();
     let story = root().join("demo/story").to_string_lossy().into_owned();
     run(&["--data", &data, "ingest", &story]);
-    let here = sql(folder.path(), "SELECT count(*) AS n FROM events WHERE event_day = DATE '2026-03-02' AND src_endpoint_ip = '203.0.113.66'");
-    let output = Command::new(&python).args(["-c", SCRIPT]).arg(folder.path().join("events")).output().unwrap();
+    let here = sql(
+        folder.path(),
+        "SELECT count(*) AS n FROM events WHERE event_day = DATE '2026-03-02' AND src_endpoint_ip = '203.0.113.66'",
+    );
+    let output =
+        Command::new(&python).args(["-c", SCRIPT]).arg(folder.path().join("events")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("deltalake 57 ['AWS', 'Azure', 'GCP']"), "{said}");

@@ -14,7 +14,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// The folder of real logs and rules; `None`, loudly, where there is none.
 pub(crate) fn corpus() -> Option<PathBuf> {
-    let path = std::env::var_os("STORMGLASS_CORPUS").map_or_else(|| root().join("../shared/corpus"), PathBuf::from);
+    let path =
+        std::env::var_os("STORMGLASS_CORPUS").map_or_else(|| root().join("../shared/corpus"), PathBuf::from);
     if path.is_dir() {
         return Some(path);
     }

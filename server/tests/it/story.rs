@@ -15,7 +15,8 @@ fn the_story_is_found_and_told_once() {
     assert_eq!(ingested["records"], 57);
     assert_eq!(ingested["dead_letters"], 0);
 
-    let clouds = sql(folder.path(), "SELECT cloud_provider AS cloud, count(*) AS n FROM events GROUP BY 1 ORDER BY 1");
+    let clouds =
+        sql(folder.path(), "SELECT cloud_provider AS cloud, count(*) AS n FROM events GROUP BY 1 ORDER BY 1");
     let clouds: BTreeMap<_, _> =
         clouds.iter().map(|row| (row["cloud"].as_str().unwrap(), row["n"].as_u64().unwrap())).collect();
     assert_eq!(clouds, BTreeMap::from([("AWS", 30), ("Azure", 13), ("GCP", 14)]));
@@ -58,7 +59,8 @@ fn an_alert_lives_its_life() {
     let data = folder.path().to_string_lossy().into_owned();
     let story = root().join("demo/story/1-aws-cloudtrail.json").to_string_lossy().into_owned();
     run(&["--data", &data, "ingest", &story]);
-    let id = sql(folder.path(), "SELECT id FROM alerts ORDER BY id LIMIT 1")[0]["id"].as_str().unwrap().to_owned();
+    let id =
+        sql(folder.path(), "SELECT id FROM alerts ORDER BY id LIMIT 1")[0]["id"].as_str().unwrap().to_owned();
     run(&["--data", &data, "alerts", "ack", &id]);
     run(&["--data", &data, "alerts", "close", &id, "--verdict", "benign", "--reason", "a drill"]);
     let refused = outcome(&["--data", &data, "alerts", "ack", &id]);
@@ -75,7 +77,8 @@ fn an_alert_lives_its_life() {
 fn rules_run_over_files_without_a_store() {
     let story = root().join("demo/story").to_string_lossy().into_owned();
     let out = run(&["rules", "run", &story]);
-    let matches: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let matches: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(matches.len() >= 12, "{} matches", matches.len());
     for found in &matches {
         for field in ["rule_id", "title", "event_uid", "file", "record"] {

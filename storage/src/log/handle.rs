@@ -269,7 +269,8 @@ impl Drop for Inner {
 /// Makes the folder, and those above it that are missing, so that they survive a power loss.
 fn make_dir(dir: &Path) -> Result<()> {
     let failed = |source| Error::Io { action: "create", path: dir.to_owned(), source };
-    let missing = dir.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).count();
+    let missing =
+        dir.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).count();
     std::fs::create_dir_all(dir).map_err(failed)?;
     for parent in dir.ancestors().skip(1).take(missing) {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };

@@ -22,7 +22,6 @@ impl Shared {
             self.segments.forget(oldest);
             self.room.notify_waiters();
             // Before the next one goes, or a power loss could leave a gap.
-
         }
         Ok(())
     }
