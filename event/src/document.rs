@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::column::{COLUMNS, Kind};
+use crate::column::{COLUMNS, Column, Kind};
 use crate::{Col, EventBatch};
 
 /// The OCSF document of one row: every column at its path, the observables derived from the columns
@@ -20,21 +20,72 @@ pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
         if column.observable > 0
             && let Value::String(text) = &value
         {
-            let name = match column.ocsf {
-                "" => column.name.replacen("resource_", "resources[].", 1),
-                path => path.to_owned(),
-            };
-            observables.push(json!({ "name": name, "type_id": column.observable, "value": text }));
+            observables.push((column, text.clone()));
         }
         if !column.ocsf.is_empty() {
             put(&mut document, column.ocsf, value);
         }
     }
     put(&mut document, "metadata.profiles", json!(["cloud"]));
+    place_resources(&mut document, batch, row);
     if !observables.is_empty() {
+        let observables =
+            observables.into_iter().map(|(column, text)| observable(&document, column, &text)).collect();
         document.insert("observables".into(), Value::Array(observables));
     }
     Some(Value::Object(document))
+}
+
+/// Puts the list of resources where the document's class has one, completed by the columns of the first:
+/// User Access Management and API Activity list `resources`, the other classes of audit logs do not.
+fn place_resources(document: &mut Map<String, Value>, batch: &EventBatch, row: usize) {
+    let mut resources = match document.remove("resources") {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    let columns = [(Col::ResourceUid, "uid"), (Col::ResourceName, "name"), (Col::ResourceType, "type")];
+    let columns = columns.map(|(col, key)| (key, batch.str_at(col, row)));
+    if resources.is_empty() && columns[..2].iter().any(|(_, text)| text.is_some()) {
+        resources.push(json!({}));
+    }
+    match resources.first_mut() {
+        Some(Value::Object(first)) => {
+            for (key, text) in columns {
+                if let Some(text) = text {
+                    first.entry(key).or_insert_with(|| text.into());
+                }
+            }
+        }
+        // A type alone is no resource: OCSF wants a name or an id.
+        _ => {
+            if let (_, Some(kind)) = columns[2] {
+                put(document, "unmapped.resource_type", kind.into());
+            }
+        }
+    }
+    if !resources.is_empty() {
+        let path = format!("{}resources", resources_parent(document));
+        put(document, &path, Value::Array(resources));
+    }
+}
+
+/// The path, with its dot, below which the document's class has resources.
+fn resources_parent(document: &Map<String, Value>) -> &'static str {
+    match document.get("class_uid").and_then(Value::as_i64) {
+        Some(3005 | 6003) => "",
+        _ => "unmapped.",
+    }
+}
+
+/// An observable, with the path at which the document has it.
+fn observable(document: &Map<String, Value>, column: &Column, text: &str) -> Value {
+    let name = match column.ocsf {
+        "" => {
+            format!("{}{}", resources_parent(document), column.name.replacen("resource_", "resources[].", 1))
+        }
+        path => path.to_owned(),
+    };
+    json!({ "name": name, "type_id": column.observable, "value": text })
 }
 
 fn cell(batch: &EventBatch, col: Col, kind: Kind, row: usize) -> Option<Value> {
@@ -96,7 +147,8 @@ mod tests {
         assert_eq!(document["cloud"]["provider"], "AWS");
         assert_eq!(document["api"]["request"]["data"]["a"][0], 1);
         assert_eq!(document["observables"][0]["name"], "src_endpoint.ip");
-        assert_eq!(document["observables"][1]["name"], "resources[].uid");
+        assert_eq!(document["observables"][1]["name"], "unmapped.resources[].uid");
+        assert_eq!(document["unmapped"]["resources"][0]["uid"], "arn:x");
         assert_eq!(document["metadata"]["profiles"][0], "cloud");
         assert!(document.get("event_uid").is_none());
         assert!(ocsf_document(&batch, 1).is_none());

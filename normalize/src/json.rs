@@ -148,17 +148,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn as_i64(&self) -> Option<i64> {
-        if self.token().kind == Kind::Number { self.raw().parse().ok() } else { None }
-    }
-
     /// An integer, or a string that holds one.
     pub(crate) fn integer(&self) -> Option<i64> {
         self.text()?.parse().ok()
-    }
-
-    pub(crate) fn as_f64(&self) -> Option<f64> {
-        if self.token().kind == Kind::Number { self.raw().parse().ok() } else { None }
     }
 
     #[inline]
@@ -244,15 +236,6 @@ impl<'a> Object<'a> {
     /// The text exactly as it stands in the record.
     pub(crate) fn raw(&self) -> &'a str {
         self.value.raw()
-    }
-
-    /// The object as a value.
-    pub(crate) fn value(&self) -> Value<'a> {
-        self.value
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members().next().is_none()
     }
 }
 

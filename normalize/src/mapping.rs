@@ -46,6 +46,7 @@ pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
 ];
 
 /// Columns that follow from one that a mapping lists: names of numbers, the day of the time.
+#[cfg(test)]
 pub(crate) const DERIVED: &[Col] = &[
     Col::EventDay,
     Col::ClassName,
