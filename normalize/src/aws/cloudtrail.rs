@@ -4,8 +4,8 @@
 //! Security Lake) we do the same, except that changes to roles, groups and policies get classes of
 //! their own, and data events count as access to a data store.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use event::{Col, EventKey, LogType};
 

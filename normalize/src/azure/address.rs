@@ -1,6 +1,6 @@
 //! Where a call came from, in the words of the record.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use event::Col;
 

@@ -161,7 +161,10 @@ fn forms(item: &Item, value: &Value, resolve: &dyn Fn(&str) -> Field) -> Result<
         Value::Number(number) => Draft::Number(number.clone()),
         Value::Text(text) => Draft::Raw(text.clone()),
     }];
-    for modifier in &item.modifiers {
+    // Placeholders stand in the value as written: SigmaHQ's rules also expand what they have opened.
+    let is_expand = |modifier: &&Modifier| **modifier == Modifier::Expand;
+    let others = item.modifiers.iter().filter(|modifier| !is_expand(modifier));
+    for modifier in item.modifiers.iter().filter(is_expand).chain(others) {
         let mut next = Vec::with_capacity(drafts.len());
         for draft in drafts {
             next.extend(apply(*modifier, draft)?);
@@ -352,7 +355,7 @@ fn add_flag(draft: Draft, flag: RegexFlag) -> Result<Draft, Refusal> {
 }
 
 fn cidr(text: &str) -> Result<Test, Refusal> {
-    let net = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+    let net = text.parse().or_else(|_| text.parse::<core::net::IpAddr>().map(ipnet::IpNet::from));
     net.map(Test::Cidr)
         .map_err(|_| (format!("`{text}` is no network"), "write it like `192.0.2.0/24` or `2001:db8::/32`"))
 }

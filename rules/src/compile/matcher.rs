@@ -1,7 +1,7 @@
 //! Tests made ready to run over values.
 
+use core::net::IpAddr;
 use std::cmp::Ordering;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use regex::Regex;

@@ -189,9 +189,9 @@ fn agree(own: &Logsource, other: &Logsource) -> bool {
 // ---------------------------------------------------------------------------------------------
 
 fn read(node: &Node, report: &mut Report) -> Mapping {
-    let mut mapping = Mapping::default();
     // Paths depend on it, wherever it stands.
-    mapping.ignore_case = node.get("ignore_case").and_then(Node::text).as_deref() == Some("true");
+    let ignore_case = node.get("ignore_case").and_then(Node::text).as_deref() == Some("true");
+    let mut mapping = Mapping { ignore_case, ..Mapping::default() };
     for (key, value) in node.as_map().unwrap_or_default() {
         match key.value.as_str() {
             "logsources" => mapping.logsources = logsources(value, report),

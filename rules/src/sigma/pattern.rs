@@ -95,11 +95,6 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches every text.
-    pub(crate) fn is_any(&self) -> bool {
-        self.parts == [Part::Any]
-    }
-
     /// With any run of characters before it.
     pub(crate) fn open_start(mut self) -> Self {
         if self.parts.first() != Some(&Part::Any) {
@@ -159,7 +154,6 @@ mod tests {
     fn added_wildcards_are_never_escaped() {
         let open = Pattern::parse(r"abc\").open_start().open_end();
         assert_eq!(open.parts(), &[Any, literal(r"abc\"), Any]);
-        assert!(Pattern::parse("").open_start().open_end().is_any());
         assert_eq!(Pattern::parse("*a*").open_start().open_end(), Pattern::parse("*a*"));
     }
 }

@@ -1,5 +1,15 @@
 //! The engine from outside: files in, matches out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests may panic, and print what they found"
+)]
+
 mod corpus;
+mod events;
 mod load;
+mod set;
+mod shipped;
 mod truth;

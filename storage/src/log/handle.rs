@@ -14,11 +14,11 @@ use super::config::{LogConfig, RETRY_AFTER};
 use super::frame::Frame;
 use super::fs::{Fs, OsFs};
 use super::lock::DirLock;
+use super::open_log::OpenLog;
 use super::queue::{NoRoom, Pending};
 use super::reader::LogReader;
 use super::recovery::{Recovered, Recovery, recover};
 use super::segments::Segments;
-use super::shared::Shared;
 use super::stats::LogStats;
 use super::writer::Writer;
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Inner {
-    shared: Arc<Shared>,
+    shared: Arc<OpenLog>,
     recovery: Recovery,
     /// Senders that wait for room stand in line here, so that large batches get their turn.
     line: tokio::sync::Mutex<()>,
@@ -284,7 +284,7 @@ pub(super) fn prepare(
     fs: Arc<dyn Fs>,
     dir: &Path,
     config: LogConfig,
-) -> Result<(Arc<Shared>, Active, Offset, Recovery)> {
+) -> Result<(Arc<OpenLog>, Active, Offset, Recovery)> {
     let Recovered { segments, active, head, report } = recover(&*fs, dir)?;
     if report.torn_bytes > 0 {
         tracing::info!(bytes = report.torn_bytes, "cut an unfinished write off the log");
@@ -292,6 +292,6 @@ pub(super) fn prepare(
     for damage in &report.damage {
         tracing::error!(%damage, "the log is damaged; lost records become dead letters when they are read");
     }
-    let shared = Shared::new(fs, dir.to_owned(), config, Segments::new(segments), head);
+    let shared = OpenLog::new(fs, dir.to_owned(), config, Segments::new(segments), head);
     Ok((Arc::new(shared), active, head, report))
 }

@@ -27,13 +27,13 @@ mod handle;
 mod lock;
 mod lost;
 mod meta;
+mod open_log;
 mod queue;
 mod reader;
 mod recovery;
 mod scan;
 mod segment_header;
 mod segments;
-mod shared;
 mod stats;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,10 @@ use super::frame::{Body, decode_body};
 use super::frame_header::{FRAME_HEADER, FrameHeader, Kind};
 use super::fs::SegmentFile;
 use super::lost::Missing;
+use super::open_log::{Head, OpenLog};
 use super::scan::{Beginning, FIRST_FRAME, Frames, Step, beginning};
 use super::segment_header::{Marker, VERSION, segment_name};
 use super::segments::Place;
-use super::shared::{Head, Shared};
 use super::stats::add;
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// from the page cache.
 #[derive(Debug)]
 pub struct LogReader {
-    shared: Arc<Shared>,
+    shared: Arc<OpenLog>,
     head: watch::Receiver<Head>,
     /// The next offset to hand out.
     next: Offset,
@@ -46,7 +46,7 @@ struct OpenSegment {
 }
 
 impl LogReader {
-    pub(super) fn new(shared: Arc<Shared>, from: Offset) -> Result<Self> {
+    pub(super) fn new(shared: Arc<OpenLog>, from: Offset) -> Result<Self> {
         let (tail, head) = (shared.segments.tail(), shared.head());
         if from < tail || from > head {
             return Err(Error::OffsetUnknown { wanted: from, tail, head });
@@ -255,13 +255,13 @@ enum Found {
     Nothing(Range<u64>, Option<Offset>),
 }
 
-fn read_failed(shared: &Shared, first: Offset) -> impl Fn(std::io::Error) -> Error {
+fn read_failed(shared: &OpenLog, first: Offset) -> impl Fn(std::io::Error) -> Error {
     let path = shared.dir.join(segment_name(first));
     move |source| Error::Io { action: "read", path: path.clone(), source }
 }
 
 /// Reads the body of the frame at hand.
-fn read_body(shared: &Shared, segment: &OpenSegment, header: &FrameHeader) -> Result<Body> {
+fn read_body(shared: &OpenLog, segment: &OpenSegment, header: &FrameHeader) -> Result<Body> {
     let (meta_len, data_len) = (header.meta_len as usize, header.data_len as usize);
     let mut bytes = vec![0; meta_len + data_len];
     let at = segment.at + FRAME_HEADER as u64;

@@ -4,11 +4,11 @@ use std::io;
 
 use event::Offset;
 
+use super::open_log::OpenLog;
 use super::segment_header::segment_name;
-use super::shared::Shared;
 use crate::{Error, Result};
 
-impl Shared {
+impl OpenLog {
     /// Deletes the segments that lie wholly below `before`, oldest first; the newest stays.
     pub(super) fn trim(&self, before: Offset) -> Result<()> {
         let _one_at_a_time = self.trimming.lock();

@@ -9,22 +9,22 @@ use super::active::Active;
 use super::config::RETRY_AFTER;
 use super::frame::Frame;
 use super::frame_header::{FRAME_HEADER, FrameHeader};
+use super::open_log::OpenLog;
 use super::queue::{Pending, Refusal, Work};
 use super::segment_header::segment_name;
-use super::shared::Shared;
 use super::stats::add;
 use crate::{Error, Result};
 
 /// Owns the newest segment.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<OpenLog>,
     active: Active,
     head: Offset,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, active: Active, head: Offset) -> Self {
+    pub(super) fn new(shared: Arc<OpenLog>, active: Active, head: Offset) -> Self {
         Self { shared, active, head }
     }
 
@@ -232,7 +232,7 @@ fn is_no_space(error: &io::Error) -> bool {
 }
 
 /// Tells the readers and senders that no more comes.
-struct End(Arc<Shared>);
+struct End(Arc<OpenLog>);
 
 impl Drop for End {
     fn drop(&mut self) {

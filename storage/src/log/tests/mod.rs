@@ -23,7 +23,7 @@ use super::frame::Frame;
 use super::handle::prepare;
 use super::queue::{Pending, Work};
 use super::reader::LogReader;
-use super::shared::Shared;
+use super::open_log::OpenLog;
 use super::writer::Writer;
 use crate::{Error, Result};
 
@@ -54,7 +54,7 @@ fn any_batch(id: u64, rng: &mut Rng) -> RawBatch {
 
 /// The log without its thread, so that every run is the same.
 struct Session {
-    shared: Arc<Shared>,
+    shared: Arc<OpenLog>,
     writer: Writer,
 }
 
@@ -126,7 +126,7 @@ impl Promise {
 
     /// Reads everything and compares.
     #[track_caller]
-    fn check(&mut self, shared: &Arc<Shared>) {
+    fn check(&mut self, shared: &Arc<OpenLog>) {
         let (tail, head) = (shared.segments.tail(), shared.head());
         assert!(tail <= self.trimmed, "{tail} was not trimmed");
         assert!(head >= self.head, "the head has gone back from {} to {head}", self.head);

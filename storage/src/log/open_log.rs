@@ -16,7 +16,7 @@ use super::stats::{Counters, LogStats, read};
 
 /// The state of an open log.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct OpenLog {
     pub(super) fs: Arc<dyn Fs>,
     pub(super) dir: PathBuf,
     pub(super) config: LogConfig,
@@ -41,7 +41,7 @@ pub(super) struct Head {
     pub(super) open: bool,
 }
 
-impl Shared {
+impl OpenLog {
     pub(super) fn new(
         fs: Arc<dyn Fs>,
         dir: PathBuf,
