@@ -3,6 +3,7 @@
 //! A command is written once, as requests to the API. On a data folder they go to the router of this
 //! process, without a network between.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -31,11 +32,29 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// To the server of `--url`, or the data folder.
+    /// To the server of `--url`, or the data folder, for a command that reads what is there.
     ///
     /// # Errors
-    /// The address is none, or the folder cannot be opened.
+    /// The address is none, or there is no such folder, or it cannot be opened.
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
+        if global.url.is_none() {
+            let data = load_config(global)?.data;
+            if !data.join("events").is_dir() {
+                bail!(
+                    "there is no data in `{}`; `stormglass ingest` or `stormglass serve` makes it, \
+                     `--data` names another folder",
+                    data.display()
+                );
+            }
+        }
+        Self::open_or_make(global).await
+    }
+
+    /// The same for a command that writes: a folder that is not there is made.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) async fn open_or_make(global: &Global) -> anyhow::Result<Self> {
         if let Some(url) = &global.url {
             return Self::remote(url);
         }
@@ -260,8 +279,13 @@ pub(crate) fn usage(problems: Vec<event::Diagnostic>) -> anyhow::Error {
 pub(crate) fn init_logging(config: &Config, least: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = if config.log_filter == "info" { least } else { &config.log_filter };
+    // The table's library tells every step at `info`; a filter that names it says otherwise.
+    let filter = format!("buoyant_kernel=warn,delta_kernel=warn,deltalake_core=warn,{filter}");
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second call keeps the first subscriber.
     let _done = if config.log_json { subscriber.json().try_init() } else { subscriber.try_init() };
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::{cast, filter, filter_record_batch, prep_null_mask_filter};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -64,7 +64,10 @@ impl LiveSource {
         let options = RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
         let tested = RecordBatch::try_new_with_options(sieve.schema.clone(), columns, &options)?;
         let passed = sieve.filter.evaluate(&tested)?.into_array(tested.num_rows())?;
-        let passed = prep_null_mask_filter(passed.as_boolean());
+        let passed = match passed.as_boolean() {
+            some_unknown if some_unknown.nulls().is_some() => prep_null_mask_filter(some_unknown),
+            all_known => all_known.clone(),
+        };
         match passed.true_count() {
             0 => Ok(RecordBatch::new_empty(self.schema.clone())),
             count if count == passed.len() => self.convert(whole),

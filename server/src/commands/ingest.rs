@@ -28,7 +28,7 @@ pub(crate) async fn run(global: &Global, command: Ingest) -> anyhow::Result<Exit
     let source = source_id(&command.source).map_err(UsageError)?;
     let inputs = ingest::expand(&command.paths).await?;
     let total_bytes = inputs.iter().map(ingest::Input::byte_len).sum::<Option<u64>>();
-    let client = Arc::new(Client::open(global).await?);
+    let client = Arc::new(Client::open_or_make(global).await?);
     let limits = client.limits();
     let before = account(&client, &command.source).await?;
     let started = Instant::now();

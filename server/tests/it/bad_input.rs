@@ -14,8 +14,9 @@ fn every_bad_record_is_kept_with_its_reason_and_stops_nothing() {
     let mut file = std::fs::File::create(&input).unwrap();
     let deep = format!("{}{}", r#"{"a":"#.repeat(100), "1") + &"}".repeat(100);
     let lines: Vec<Vec<u8>> = vec![
-        b"{\"half\": ".to_vec(),
         b"not json at all".to_vec(),
+        // Ends where the next line cannot go on with it.
+        b"{\"half\": ".to_vec(),
         vec![b'{', b'"', 0xff, 0xfe, b'"', b':', b'1', b'}'],
         b"{\"what\":\"is this\"}".to_vec(),
         deep.into_bytes(),
@@ -76,9 +77,9 @@ fn broken_compression_loses_only_what_is_broken() {
 fn a_bomb_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let block = vec![b'a'; 1 << 20];
-    for _ in 0..512 {
+    for _ in 0..96 {
         gz.write_all(&block).unwrap();
     }
     let input = folder.path().join("bomb.gz");

@@ -9,9 +9,11 @@ use crate::running::{command, outcome, root, run};
 fn exit_codes_and_streams() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_string_lossy().into_owned();
+    run(&["--data", &data, "ingest", "-"]);
     for (arguments, code, said) in [
         (vec!["nonsense"], 2, "unrecognized subcommand"),
         (vec!["ingest"], 2, "required"),
+        (vec!["--data", "/nowhere/at/all", "sources"], 1, "there is no data in `/nowhere/at/all`"),
         (vec!["--data", &data, "ingest", "/nowhere/at/all"], 1, "/nowhere/at/all"),
         (vec!["--data", &data, "ingest", "--type", "vax", "-"], 2, "aws_cloudtrail"),
         (vec!["--data", &data, "sql", "SELEC 1"], 1, "SELEC"),

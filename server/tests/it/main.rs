@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod corpus;
 mod http;
 mod kill;
 mod readers;
