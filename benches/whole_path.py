@@ -132,11 +132,18 @@ def main():
     work = corpus + "-work"
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
-    print(f"{events} events, {raw_bytes / 1e6:.0f} MB of records, {cores} cores\n", flush=True)
+    # SigmaHQ's cloud rules, where they are at hand, beside those that come with Stormglass.
+    sigma = os.path.join(os.environ.get("STORMGLASS_CORPUS", "../shared/corpus"), "sigma/sigmahq/rules/cloud")
+    environment = dict(os.environ)
+    if os.path.isdir(sigma):
+        environment["STORMGLASS_RULES_PATHS"] = sigma
+    listed = subprocess.run([binary, "rules", "list", "--json"], stdout=subprocess.PIPE, env=environment, check=True)
+    rules = len(json.loads(listed.stdout)["rules"])
+    print(f"{events} events, {raw_bytes / 1e6:.0f} MB of records, {rules} rules, {cores} cores\n", flush=True)
 
     results = {}
     data = os.path.join(work, "data")
-    ours = measured(peak_memory([binary, "--quiet", "--data", data, "ingest", corpus]))
+    ours = measured(peak_memory([binary, "--quiet", "--data", data, "ingest", corpus]), env=environment)
     ours["peak"] = peak_of(ours)
     ours["bytes"] = folder_bytes(os.path.join(data, "events"))
     results["stormglass"] = ours

@@ -1,9 +1,11 @@
 //! The stages one by one, on generated records held in memory.
 
 use std::hint::black_box;
+use std::path::Path;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event::{RawBatch, RawBatchBuilder, RawRecord, SourceId};
+use rules::RuleSource;
 
 const RECORDS: u64 = 2000;
 
@@ -19,6 +21,17 @@ fn batch(records: &[String]) -> RawBatch {
         assert!(builder.push(record), "the batch is small");
     }
     builder.finish(SourceId::new("bench"), None, "memory".into(), 0)
+}
+
+fn add_rules(folder: &Path, rules: &mut Vec<RuleSource>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            add_rules(&path, rules);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            rules.push(RuleSource { path: path.display().to_string(), text });
+        }
+    }
 }
 
 fn stages(criterion: &mut Criterion) {
@@ -50,15 +63,18 @@ fn stages(criterion: &mut Criterion) {
     group.bench_function("normalise", |bencher| {
         bencher.iter(|| black_box(normalizer.map(&raw, 0).events.len()));
     });
-    let rules = rules::load(&rules::shipped()).rules;
     let events = normalizer.map(&raw, 0).events;
-    group.bench_function(format!("match {} shipped rules", rules.len()), |bencher| {
-        bencher.iter_batched_ref(
-            rules::Scratch::default,
-            |scratch| black_box(rules.matches(&events, scratch).len()),
-            BatchSize::SmallInput,
-        );
-    });
+    let shipped = rules::load(&rules::shipped()).rules;
+    let mut more = rules::shipped();
+    // SigmaHQ's cloud rules, where they are at hand.
+    let corpus = std::env::var("STORMGLASS_CORPUS").unwrap_or_else(|_| "../../shared/corpus".to_owned());
+    add_rules(&Path::new(&corpus).join("sigma/sigmahq/rules/cloud"), &mut more);
+    for rules in [shipped, rules::load(&more).rules] {
+        let mut scratch = rules::Scratch::default();
+        group.bench_function(format!("match {} rules", rules.len()), |bencher| {
+            bencher.iter(|| black_box(rules.matches(&events, &mut scratch).len()));
+        });
+    }
     group.finish();
 }
 

@@ -81,7 +81,7 @@ impl Random {
 
     /// An address of the documentation ranges (RFC 5737); few make most calls.
     pub fn address(&mut self) -> String {
-        let network = ["192.0.2", "198.51.100", "203.0.113"][self.below(3) as usize % 3];
+        let network = *self.pick(&["192.0.2", "198.51.100", "203.0.113"]);
         format!("{network}.{}", self.skewed(254) + 1)
     }
 }
