@@ -1,5 +1,6 @@
 //! What an alert is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 pub struct AlertId(String);
 
 impl AlertId {
-    /// The id of the alert that rule `rule_id` raises for the events `event_uids`, in their order.
+    /// The id of the alert that rule `rule_id` raises for the events `event_uids`. Their order and
+    /// repetitions do not matter: a second delivery may bring them in another order.
     pub fn new<'a>(rule_id: &str, event_uids: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"alert\0");
         hasher.update(rule_id.as_bytes());
-        for uid in event_uids {
+        for uid in event_uids.into_iter().collect::<BTreeSet<_>>() {
             hasher.update(b"\0");
             hasher.update(uid.as_bytes());
         }
@@ -135,6 +137,7 @@ pub(crate) fn severity_name(severity_id: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_id_depends_on_rule_and_events_alone() {
@@ -142,6 +145,30 @@ mod tests {
         assert_eq!(one, AlertId::new("r1", ["a", "b"]));
         assert_ne!(one, AlertId::new("r2", ["a", "b"]));
         assert_ne!(one, AlertId::new("r1", ["ab"]));
+        assert_ne!(one, AlertId::new("r1", ["a"]));
         assert_eq!(one.as_str().len(), 32);
+    }
+
+    /// Ids stand in tickets and in databases: they must be the same in every version.
+    #[test]
+    fn ids_of_old_alerts_do_not_change() {
+        assert_eq!(AlertId::new("r1", ["a"]).as_str(), "bb133e42ad2d3984aaa5a8fe196d050d");
+        assert_eq!(AlertId::new("r1", ["a", "b"]).as_str(), "a1af29b9bcd22738b9feea8e276a0061");
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_replay_give_the_same_id(
+            uids in proptest::collection::vec("[0-9a-f]{4}", 1..20).prop_shuffle(),
+            cut in 0_usize..20,
+        ) {
+            let id = AlertId::new("r1", uids.iter().map(String::as_str));
+            let mut replayed = uids.clone();
+            replayed.rotate_left(cut % uids.len());
+            replayed.extend_from_slice(&uids[..cut % uids.len()]);
+            prop_assert_eq!(AlertId::new("r1", replayed.iter().map(String::as_str)), id.clone());
+            replayed.push("not one of them".into());
+            prop_assert_ne!(AlertId::new("r1", replayed.iter().map(String::as_str)), id);
+        }
     }
 }

@@ -22,15 +22,18 @@ pub enum Error {
         /// What was asked for, as a past participle.
         wanted: &'static str,
     },
+    /// An alert was to be closed without a word on why.
+    #[error("alert `{id}` cannot be closed without a reason; say why in a few words")]
+    ReasonMissing {
+        /// The alert.
+        id: String,
+    },
     /// A page cursor that this program did not hand out.
     #[error("the cursor is not one that this server gave; start again without it")]
     CursorUnknown,
     /// The state could not be read or written.
     #[error(transparent)]
     Storage(#[from] storage::Error),
-    /// The state database refused a statement.
-    #[error("the alert tables could not be read or written: {0}")]
-    Database(#[from] storage::state::rusqlite::Error),
     /// A stored list is not JSON: the database was changed by something else.
     #[error("alert `{id}` is damaged in the state database: {source}")]
     Damaged {
@@ -48,9 +51,19 @@ impl Error {
     /// What the pipeline does about it.
     pub fn fate(&self) -> Fate {
         match self {
-            Self::AlertUnknown { .. } | Self::ChangeRefused { .. } | Self::CursorUnknown => Fate::Reject,
+            Self::AlertUnknown { .. }
+            | Self::ChangeRefused { .. }
+            | Self::ReasonMissing { .. }
+            | Self::CursorUnknown => Fate::Reject,
             Self::Storage(error) => error.fate(),
-            Self::Database(_) | Self::Damaged { .. } => Fate::Stop,
+            Self::Damaged { .. } => Fate::Stop,
         }
+    }
+}
+
+/// By way of `storage`, which knows that a full disk and a busy database pass.
+impl From<storage::state::rusqlite::Error> for Error {
+    fn from(error: storage::state::rusqlite::Error) -> Self {
+        Self::Storage(error.into())
     }
 }

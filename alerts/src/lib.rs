@@ -12,9 +12,11 @@ mod error;
 pub mod lifecycle;
 mod page;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use alert::{Alert, AlertId, Entity, EntityKind, Evidence, RuleRef};
 pub use error::{Error, Result};
 pub use lifecycle::{AlertStatus, Change, Verdict};
 pub use page::{AlertFilter, AlertPage, Cursor};
-pub use store::{AlertChange, AlertStore, StoredAlert, state_table};
+pub use store::{AlertChange, AlertStore, MAX_LIMIT, StoredAlert, state_table};

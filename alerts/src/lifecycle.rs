@@ -51,13 +51,15 @@ impl AlertStatus {
         }
     }
 
-    /// The status after `change`; `None` where the change makes no sense. Asking for the state that
-    /// an alert is in already is allowed, so that a repeated request is harmless.
+    /// The status after `change`; `None` where the change makes no sense. Acknowledging twice is
+    /// harmless and allowed. Closing twice is not: the second would put its verdict and reason in the
+    /// place of somebody else's. Reopen first.
     pub fn after(self, change: Change) -> Option<Self> {
         match (self, change) {
             (Self::New | Self::Acknowledged, Change::Acknowledge) => Some(Self::Acknowledged),
             (Self::Closed, Change::Acknowledge) => None,
-            (_, Change::Close(_)) => Some(Self::Closed),
+            (Self::New | Self::Acknowledged, Change::Close(_)) => Some(Self::Closed),
+            (Self::Closed, Change::Close(_)) => None,
             (Self::Closed, Change::Reopen) => Some(Self::New),
             (Self::New | Self::Acknowledged, Change::Reopen) => None,
         }
@@ -125,8 +127,9 @@ mod tests {
             (Closed, Change::Acknowledge, None),
             (New, close, Some(Closed)),
             (Acknowledged, close, Some(Closed)),
-            (Closed, close, Some(Closed)),
+            (Closed, close, None),
             (New, Change::Reopen, None),
+            (Acknowledged, Change::Reopen, None),
             (Closed, Change::Reopen, Some(New)),
         ] {
             assert_eq!(from.after(change), to, "{from:?} {change:?}");
@@ -136,7 +139,14 @@ mod tests {
     #[test]
     fn names_read_back() {
         assert_eq!("closed".parse(), Ok(AlertStatus::Closed));
-        assert_eq!("benign".parse(), Ok(Verdict::Benign));
+        for status in [AlertStatus::New, AlertStatus::Acknowledged, AlertStatus::Closed] {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        let verdicts = [Verdict::TruePositive, Verdict::FalsePositive, Verdict::Benign, Verdict::Duplicate];
+        for verdict in verdicts {
+            assert_eq!(verdict.as_str().parse(), Ok(verdict));
+        }
         assert!("done".parse::<AlertStatus>().is_err());
+        assert!("".parse::<Verdict>().is_err());
     }
 }

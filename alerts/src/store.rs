@@ -50,6 +50,9 @@ CREATE TABLE alert_changes (
 CREATE INDEX alert_changes_by_alert ON alert_changes (alert_id, at_us);
 "];
 
+/// The most alerts that [`AlertStore::list`] returns at once.
+pub const MAX_LIMIT: usize = 1000;
+
 /// An alert with its life so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAlert {
@@ -145,15 +148,17 @@ impl AlertStore {
         self.state.read(|db| Ok(db.query_row("SELECT count(*) FROM alerts", [], |row| row.get(0))?))
     }
 
-    /// A page of alerts, newest event first.
+    /// A page of alerts, newest event first: at most `limit` (and [`MAX_LIMIT`]), at least one, so that
+    /// turning the pages comes to an end.
     ///
     /// # Errors
     /// The database refuses, or holds a damaged alert.
     pub fn list(&self, filter: &AlertFilter, after: Option<&Cursor>, limit: usize) -> Result<AlertPage> {
+        let limit = limit.clamp(1, MAX_LIMIT);
         let (clauses, values) = conditions(filter, after);
         let sql = format!(
             "SELECT {COLUMNS} FROM alerts WHERE {clauses} ORDER BY time_us DESC, id DESC LIMIT {}",
-            limit.saturating_add(1)
+            limit + 1
         );
         let mut alerts = self.state.read(|db| {
             let mut select = db.prepare_cached(&sql)?;
@@ -206,7 +211,8 @@ impl AlertStore {
     /// Changes an alert's status and writes the step into its history.
     ///
     /// # Errors
-    /// [`Error::AlertUnknown`], [`Error::ChangeRefused`], or the database refuses.
+    /// [`Error::AlertUnknown`], [`Error::ChangeRefused`], [`Error::ReasonMissing`] for a closing, or the
+    /// database refuses. Nothing has changed then.
     pub fn change(
         &self,
         id: &str,
@@ -228,6 +234,9 @@ impl AlertStore {
                 wanted: change.as_str(),
             })?;
             let verdict = match change {
+                Change::Close(_) if reason.trim().is_empty() => {
+                    return Err(Error::ReasonMissing { id: id.into() });
+                }
                 Change::Close(verdict) => Some(verdict.as_str()),
                 Change::Acknowledge | Change::Reopen => None,
             };

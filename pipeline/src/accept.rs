@@ -12,10 +12,17 @@ impl Pipeline {
     /// disk or table slows the source. Acknowledge the source after this returns, never before.
     ///
     /// # Errors
-    /// The log refuses (disk, corruption) or the pipeline has stopped.
+    /// The log refuses (disk, corruption) or the pipeline has stopped. In the latter case the batch may
+    /// have been made durable all the same; sent again, its events are found to be duplicates.
     pub async fn accept(&self, batch: &RawBatch) -> Result<Range<Offset>> {
         self.running()?;
-        let offsets = self.parts.log.append(batch).await?;
+        // Once the stages have ended, nobody makes room in a full log any more.
+        let mut stopped = self.stop.subscribe();
+        let offsets = tokio::select! {
+            biased;
+            offsets = self.parts.log.append(batch) => offsets?,
+            () = crate::stop::asked(&mut stopped) => return Err(self.stopped()),
+        };
         self.count(batch);
         Ok(offsets)
     }

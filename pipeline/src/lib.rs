@@ -24,6 +24,7 @@ mod health;
 mod progress;
 mod raise;
 mod refine;
+mod retry;
 mod run;
 mod sink;
 mod stop;

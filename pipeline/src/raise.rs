@@ -9,6 +9,7 @@ use storage::{dead_letter, ledger, position};
 use tokio::sync::{mpsc, watch};
 
 use crate::progress::advance;
+use crate::retry::wait_out;
 use crate::tally::{Tally, add};
 use crate::turn::Raise;
 use crate::{Error, Progress, Result};
@@ -32,10 +33,18 @@ pub(crate) async fn raise(
     while inbox.recv_many(&mut turns, TURNS).await > 0 {
         let batch: Vec<_> = turns.drain(..).filter(|turn| turn.first >= from).collect();
         let Some(next) = batch.last().map(|turn| turn.next) else { continue };
-        let (state, tally) = (state.clone(), tally.clone());
-        let work = tokio::task::spawn_blocking(move || record(&state, &batch, &tally, now_us()));
-        work.await
-            .map_err(|panic| Error::Stopped { reason: format!("recording alerts panicked: {panic}") })??;
+        let batch = Arc::new(batch);
+        loop {
+            let (state, batch, tally) = (state.clone(), batch.clone(), tally.clone());
+            let work = tokio::task::spawn_blocking(move || record(&state, &batch, &tally, now_us()));
+            let recorded = work
+                .await
+                .map_err(|panic| Error::Stopped { reason: format!("recording alerts panicked: {panic}") })?;
+            match recorded {
+                Ok(()) => break,
+                Err(error) => wait_out("recording alerts", error).await?,
+            }
+        }
         advance(&progress, |mark| mark.raised = next);
     }
     Ok(())

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::progress::{advance, wait};
 use crate::refine::{self, Refined};
+use crate::retry::wait_out;
 use crate::sink::Sink;
 use crate::tally::Tally;
 use crate::turn::{Raise, turn};
@@ -58,7 +59,7 @@ pub struct Pipeline {
     progress: watch::Receiver<Progress>,
     rules: watch::Sender<Arc<RuleSet>>,
     flush: Arc<Notify>,
-    stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
     stages: Mutex<Option<JoinSet<()>>>,
 }
 
@@ -91,12 +92,11 @@ impl Pipeline {
         let turns = Turns {
             table: table.clone(),
             seen,
-            expired_before: None,
+            forgotten_before: None,
             raising,
             committed,
             pending_bytes: config.pending_bytes,
             retention_days: config.retention_days,
-            now_us,
             progress: progress.clone(),
             tally: tally.clone(),
             flush: flush.clone(),
@@ -183,8 +183,13 @@ impl Pipeline {
         if reached {
             return Ok(());
         }
+        Err(self.stopped())
+    }
+
+    /// Why the stages do not run any more.
+    pub(crate) fn stopped(&self) -> Error {
         let reason = self.health.failure().unwrap_or_else(|| "it was asked to stop".into());
-        Err(Error::Stopped { reason })
+        Error::Stopped { reason }
     }
 
     /// Stops the stages: what is refined is raised and committed; what is not waits in the log.
@@ -212,9 +217,26 @@ async fn guard(
     stop: watch::Sender<bool>,
     run: impl Future<Output = Result<()>> + Send,
 ) {
+    let _watch = PanicWatch { stage, health: health.clone(), stop: stop.clone() };
     if let Err(error) = run.await {
         health.fail(stage, &error);
         stop.send_replace(true);
+    }
+}
+
+/// Lives as long as its stage; a stage that panics must not be missed in silence.
+struct PanicWatch {
+    stage: &'static str,
+    health: Health,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.health.fail(self.stage, &"it panicked; this is a bug, please report it");
+            self.stop.send_replace(true);
+        }
     }
 }
 
@@ -225,13 +247,12 @@ struct Turns {
     table: EventTable,
     seen: UidIndex,
     /// The index has forgotten the days before.
-    expired_before: Option<i32>,
+    forgotten_before: Option<i32>,
     raising: mpsc::Sender<Raise>,
     /// Rows below are in the table already.
     committed: Offset,
     pending_bytes: usize,
     retention_days: Option<u32>,
-    now_us: fn() -> i64,
     progress: Arc<watch::Sender<Progress>>,
     tally: Arc<Tally>,
     flush: Arc<Notify>,
@@ -248,7 +269,13 @@ impl Turns {
                 handle = refined.recv() => handle,
                 () = crate::stop::asked(&mut stop) => None,
             };
-            let Some(handle) = handle else { return Ok(self.seen.flush().await?) };
+            let Some(handle) = handle else {
+                // Nothing is lost without it: the next start reads more from the table.
+                if let Err(error) = self.seen.flush().await {
+                    tracing::warn!(%error, "the index of events seen was not written at the end");
+                }
+                return Ok(());
+            };
             let group = refine::finished(handle).await?;
             self.take(group).await?;
             self.wait_for_room(&mut stop).await;
@@ -257,18 +284,32 @@ impl Turns {
 
     /// One turn.
     async fn take(&mut self, group: Refined) -> Result<()> {
-        let oldest_day = oldest_day(self.retention_days, (self.now_us)());
-        if let Some(day) = oldest_day.filter(|day| self.expired_before != Some(*day)) {
-            self.seen.expire_before(day).await?;
-            self.expired_before = Some(day);
-        }
-        let turn = turn(group, &mut self.seen, oldest_day, &self.tally).await?;
+        self.forget_days(&group).await?;
+        let turn = turn(group, &mut self.seen, self.retention_days, &self.tally).await?;
         if turn.first >= self.committed {
             self.table.append(turn.rows, turn.next)?;
         }
         // A closed inbox means that `raise` has failed and said so; the stop signal ends this stage.
         if self.raising.send(turn.raise).await.is_ok() {
             advance(&self.progress, |mark| mark.refined = turn.next);
+        }
+        Ok(())
+    }
+
+    /// Lets the index of events seen forget the days of which no event will be taken any more. One day
+    /// more is kept, because sources do not deliver in the exact order of the times of reception.
+    async fn forget_days(&mut self, group: &Refined) -> Result<()> {
+        let received_us = group.received.iter().map(|received| received.received_us).min();
+        let oldest = received_us.and_then(|received_us| oldest_day(self.retention_days, received_us));
+        let day = oldest.map(|day| day.saturating_sub(1));
+        if day <= self.forgotten_before {
+            return Ok(());
+        }
+        self.forgotten_before = day;
+        while let Some(day) = day
+            && let Err(error) = self.seen.expire_before(day).await
+        {
+            wait_out("forgetting days that have expired", error).await?;
         }
         Ok(())
     }
@@ -283,5 +324,30 @@ impl Turns {
                 () = crate::stop::asked(stop) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stage_that_fails_or_panics_stops_all_and_says_why() {
+        let run = async |work: std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>| {
+            let (health, (stop, stopped)) = (Health::default(), watch::channel(false));
+            let stage = tokio::spawn(guard("sink", health.clone(), stop, work));
+            let panicked = stage.await.is_err();
+            let stopped = *stopped.borrow();
+            (panicked, stopped, health.failure())
+        };
+        assert_eq!(run(Box::pin(async { Ok(()) })).await, (false, false, None));
+        let failed = run(Box::pin(async { Err(Error::Stopped { reason: "no disk".into() }) })).await;
+        assert_eq!(failed, (false, true, Some("sink: the pipeline has stopped: no disk".into())));
+        let panicked = run(Box::pin(async {
+            tokio::task::yield_now().await;
+            panic!("a bug")
+        }));
+        let reason = "sink: it panicked; this is a bug, please report it";
+        assert_eq!(panicked.await, (true, true, Some(reason.into())));
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event::Fate;
 use storage::log::Log;
 use storage::table::EventTable;
 use tokio::sync::{Notify, watch};
 
 use crate::progress::advance;
+use crate::retry::wait_out;
 use crate::tally::{Tally, add};
 use crate::{Progress, Result};
 
@@ -49,20 +49,16 @@ impl Sink {
             match self.table.commit().await {
                 Ok(done) => {
                     add(&self.tally.commits, u64::from(done.rows > 0));
-                    add(&self.tally.committed_rows, done.rows as u64);
+                    add(&self.tally.committed_rows, done.rows);
                     add(&self.tally.committed_file_bytes, done.bytes);
                     let committed = self.table.committed();
                     advance(&self.progress, |mark| mark.committed = committed);
                     return self.trim();
                 }
-                Err(error) => match error.fate() {
-                    Fate::Retry { after } => {
-                        tracing::warn!(%error, "a table commit is tried again");
-                        add(&self.tally.commit_retries, 1);
-                        tokio::time::sleep(after).await;
-                    }
-                    Fate::Reject | Fate::Stop => return Err(error.into()),
-                },
+                Err(error) => {
+                    wait_out("a table commit", error).await?;
+                    add(&self.tally.commit_retries, 1);
+                }
             }
         }
     }

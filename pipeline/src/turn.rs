@@ -10,7 +10,9 @@ use storage::ledger::SourceCounts;
 use storage::seen::UidIndex;
 
 use crate::refine::Refined;
+use crate::retry::wait_out;
 use crate::tally::{Tally, add};
+use crate::upkeep::oldest_day;
 use crate::{Result, detect};
 
 /// What a turn leaves for the durable stages.
@@ -45,7 +47,7 @@ pub(crate) struct Raise {
 pub(crate) async fn turn(
     refined: Refined,
     seen: &mut UidIndex,
-    oldest_day: Option<i32>,
+    retention_days: Option<u32>,
     tally: &Tally,
 ) -> Result<Turn> {
     let mut counts: BTreeMap<SourceId, SourceCounts> = BTreeMap::new();
@@ -61,8 +63,13 @@ pub(crate) async fn turn(
     add(&tally.dead_letters, refined.rejects.len() as u64);
     add(&tally.matches, refined.matches.len() as u64);
 
-    let admitted = seen.admit(&refined.events).await?;
-    let fates = fates(&refined.events, &admitted.keep, oldest_day);
+    let admitted = loop {
+        match seen.admit(&refined.events).await {
+            Ok(admitted) => break admitted,
+            Err(error) => wait_out("looking for duplicates", error).await?,
+        }
+    };
+    let fates = fates(&refined.events, &admitted.keep, retention_days);
     count_rows(&refined.events, &fates, &mut counts, tally);
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
     let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep);
@@ -79,11 +86,14 @@ enum RowFate {
     Expired,
 }
 
-fn fates(events: &EventBatch, keep: &BooleanArray, oldest_day: Option<i32>) -> Vec<RowFate> {
+/// Whether an event is too old is judged by the time at which it was received: a replay on another day
+/// must come to the same end, or rows and counts would part.
+fn fates(events: &EventBatch, keep: &BooleanArray, retention_days: Option<u32>) -> Vec<RowFate> {
     (0..events.len())
         .map(|row| {
             let day = events.int_at(Col::EventDay, row).unwrap_or_default();
-            match oldest_day {
+            let received_us = events.int_at(Col::MetadataLoggedTime, row).unwrap_or_default();
+            match oldest_day(retention_days, received_us) {
                 Some(oldest) if day < i64::from(oldest) => RowFate::Expired,
                 _ if !keep.value(row) => RowFate::Duplicate,
                 _ => RowFate::Kept,

@@ -52,7 +52,7 @@ impl Upkeep {
         let merged = self.table.compact().await?;
         add(&self.tally.compacted_files, merged.merged);
         let vacuumed = self.table.vacuum(self.config.keep_removed_files).await?;
-        add(&self.tally.vacuumed_files, vacuumed.files as u64);
+        add(&self.tally.vacuumed_files, vacuumed.files);
         Ok(())
     }
 }

@@ -126,7 +126,7 @@ impl Edge {
                 MAX_PASSED_BYTES / made.max(1)
             }
             Self::FromJoin => {
-                let bytes: usize = batch.columns().iter().map(|column| text_bytes(column)).sum();
+                let bytes: usize = batch.columns().iter().map(text_bytes).sum();
                 if bytes > MAX_PASSED_BYTES { all.saturating_mul(MAX_PASSED_BYTES) / bytes } else { all }
             }
         }

@@ -106,7 +106,7 @@ impl<W: Write> TableWriter<W> {
         let layout = layout(&self.heads, &self.sample, self.width);
         if let Layout::Columns(widths) = &layout {
             let heads: Vec<_> = self.heads.iter().map(|head| Some(head.clone())).collect();
-            let head = line(&heads, widths, &vec![false; widths.len()]);
+            let head = line(&heads, widths, &self.right);
             let rule: Vec<_> = widths.iter().map(|width| "─".repeat(*width)).collect();
             writeln!(self.sink, "{}\n{}", head.trim_end(), rule.join("  "))?;
         }

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -102,12 +103,13 @@ fn no_rows_are_an_answer_too() {
 #[test]
 fn parquet_and_arrow_read_back() {
     let rows = sample();
-    let parquet = bytes::Bytes::from(written(Format::Parquet, &[rows.clone(), rows.clone()]));
+    let mut parquet = tempfile::tempfile().unwrap();
+    parquet.write_all(&written(Format::Parquet, &[rows.clone(), rows.clone()])).unwrap();
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(parquet, 1024).unwrap();
     assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 4);
     let ipc = written(Format::ArrowIpc, std::slice::from_ref(&rows));
     let reader = datafusion::arrow::ipc::reader::StreamReader::try_new(ipc.as_slice(), None).unwrap();
-    let back: Vec<_> = reader.map(Result::unwrap).collect();
+    let back: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
     assert_eq!(back[0].column(1), rows.column(1));
 }
 

@@ -60,9 +60,7 @@ mod tests {
             let names: Vec<String> = state
                 .read(|db| {
                     let select = db.prepare(table.sql).map_err(storage::Error::from)?;
-                    Ok::<_, storage::Error>(
-                        select.column_names().iter().map(|name| name.to_string()).collect(),
-                    )
+                    Ok::<_, storage::Error>(select.column_names().map(str::to_owned).collect())
                 })
                 .unwrap();
             let wanted: Vec<_> = table.columns.iter().map(|(name, _)| *name).collect();
