@@ -22,6 +22,7 @@ corpus, out, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 db = duckdb.connect()
 db.execute(f"SET threads={threads}")
 db.execute("SET preserve_insertion_order=false")
+db.execute("SET enable_progress_bar=false")
 db.execute("SET memory_limit='8GB'")
 def t(path): return f"r->>'$.{path}'"
 columns = [

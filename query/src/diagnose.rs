@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 
+use crate::config::MAX_NESTING;
 use crate::nearest::nearest;
 use crate::pool::LIMIT_WORDS;
 use crate::{Error, functions};
@@ -40,12 +41,14 @@ pub(crate) fn syntax(error: &DataFusionError) -> Error {
         other => other.message().into_owned(),
     };
     if root.contains("recursion limit") {
-        return Error::sql(format!(
-            "the statement is nested deeper than {} levels",
-            crate::config::MAX_NESTING
-        ));
+        return too_deep();
     }
     grammar(&root)
+}
+
+/// A statement within a statement within a statement.
+pub(crate) fn too_deep() -> Error {
+    Error::sql(format!("the statement is nested deeper than {MAX_NESTING} levels"))
 }
 
 /// A message of the parser; it ends with ` at Line: 1, Column: 8`.
@@ -83,6 +86,9 @@ fn innermost(error: DataFusionError) -> Result<Error, DataFusionError> {
 }
 
 fn describe(root: &DataFusionError, tables: &[String]) -> Error {
+    if let Some(wrong) = regular_expression(&root.to_string()) {
+        return wrong;
+    }
     match root {
         DataFusionError::Shared(shared) => describe(shared, tables),
         DataFusionError::SchemaError(error, _) => schema(error),
@@ -162,7 +168,8 @@ fn planning(text: &str, tables: &[String]) -> Error {
         if let Some(refused) = functions::refused(name) {
             return refused;
         }
-        let hint = between(text, "Did you mean '", "'").map(did_you_mean);
+        let hint =
+            nearest(&name.to_lowercase(), functions::names().iter().map(String::as_str)).map(did_you_mean);
         return Error::Sql { message: format!("there is no function `{name}`"), line: 0, column: 0, hint };
     }
     Error::sql(one_line(text))
@@ -193,6 +200,23 @@ fn arrow(error: &ArrowError) -> Error {
         ArrowError::ExternalError(error) => Error::Failed(chain(error.as_ref())),
         other => Error::Failed(one_line(&other.to_string())),
     }
+}
+
+/// A bad pattern, which DataFusion takes for a failure of its own.
+fn regular_expression(text: &str) -> Option<Error> {
+    let (message, hint) = if text.contains("CompiledTooBig") {
+        ("the regular expression is too large".to_owned(), "repeat less, for example `+` in place of `{100}`")
+    } else {
+        // The pattern with a mark under the place, and then the words.
+        let (_, problem) = text.split_once("regex parse error:")?;
+        let problem = problem.rsplit_once("error: ").map_or(problem, |(_, problem)| problem);
+        let problem = one_line(problem.lines().next().unwrap_or_default());
+        (
+            format!("the regular expression is wrong: {problem}"),
+            "write `\\` before a sign that is meant as it is",
+        )
+    };
+    Some(Error::Sql { message, line: 0, column: 0, hint: Some(hint.to_owned()) })
 }
 
 /// A filter that runs within the scan: its error comes as the text of a Parquet error.

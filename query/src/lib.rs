@@ -12,7 +12,8 @@
 //! lies behind the tables. Use more memory, time or rows than [`QueryConfig`] grants. Hold up the threads of
 //! its caller.
 //!
-//! Limits in numbers: 1 MiB of text, nested 50 deep; 2,000 steps in a plan; 2,000 columns; 1 MiB in a value
+//! Limits in numbers: 1 MiB of text, nested 50 deep; 500 operators in a chain, 100 of JSON or text; 500
+//! SELECTs, 8 sub-queries within each other, 16 tables in a FROM; 2,000 steps in a plan; 2,000 columns; 1 MiB in a value
 //! that a function makes; memory, time and rows as configured.
 //!
 //! # What is left to trust

@@ -1,7 +1,5 @@
 //! The name that somebody probably meant.
 
-use datafusion::common::utils::datafusion_strsim::levenshtein;
-
 /// The name of `known` that is nearest to `wanted`, if any is near enough to be meant: one that differs in
 /// a third of its letters, or that ends with what was written (`user_name`, `actor_user_name`).
 pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -14,7 +12,7 @@ pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>
         } else if wanted.len() > 2 && lower.ends_with(&format!("_{wanted}")) {
             1
         } else {
-            levenshtein(&wanted, &lower)
+            distance(&wanted, &lower)
         };
         let near = distance <= wanted.chars().count().max(lower.chars().count()) / 3;
         if near && best.is_none_or(|(least, _)| distance < least) {
@@ -24,9 +22,49 @@ pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>
     best.map(|(_, name)| name)
 }
 
+/// The letters to add, drop, change or swap with their neighbour to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    let mut previous = None;
+    for (row, letter) in one.chars().enumerate() {
+        let mut next = vec![row + 1];
+        for (column, other_letter) in other.iter().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
+            let change = at(&last, column) + usize::from(letter != *other_letter);
+            let mut least = change.min(at(&last, column + 1) + 1).min(at(&next, column) + 1);
+            let swapped = column > 0
+                && previous == Some(*other_letter)
+                && other.get(column - 1).is_some_and(|before| *before == letter);
+            if swapped {
+                least = least.min(at(&before_last, column - 1) + 1);
+            }
+            next.push(least);
+        }
+        before_last = std::mem::replace(&mut last, next);
+        previous = Some(letter);
+    }
+    last.last().copied().unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("ab", "", 2),
+            ("cuont", "count", 1),
+            ("abc", "ca", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
+    }
 
     #[test]
     fn small_mistakes_are_mended() {
@@ -35,6 +73,7 @@ mod tests {
             ("usr_name", Some("user_name")),
             ("actor_usr_name", Some("actor_user_name")),
             ("TIME", Some("time")),
+            ("tmie", Some("time")),
             ("eventuid", Some("event_uid")),
             ("endpoint_ip", Some("src_endpoint_ip")),
             ("password", None),

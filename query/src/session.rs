@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use crate::catalog::{self, CATALOG, EVENTS, SCHEMA};
 use crate::config::BATCH_ROWS;
 use crate::events::EventsProvider;
-use crate::functions::{self, Functions};
+use crate::functions::{self, Arrows, Functions};
 use crate::observables;
 use crate::pool::QueryPool;
 use crate::state_view::{SLOW_READERS, StateView};
@@ -72,14 +72,17 @@ impl Sessions {
     fn build(&self, watch: &Watch) -> DfResult<SessionState> {
         let snapshot = self.table.snapshot();
         let runtime = self.runtime(OnlyEvents::new(snapshot.store.clone()))?;
+        // The first planner that knows an operator plans it.
+        let mut planners = SessionStateDefaults::default_expr_planners();
+        planners.insert(0, Arc::new(Arrows));
         let mut session = SessionStateBuilder::new()
             .with_config(self.session_config(watch))
             .with_runtime_env(runtime)
-            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_expr_planners(planners)
             .with_aggregate_functions(functions::aggregates())
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .build();
-        // This brings operators such as `->>`; its functions are then replaced by those of the list.
+        // Its functions are then replaced by those of the list.
         datafusion_functions_json::register_all(&mut session)?;
         for function in self.functions.all() {
             session.register_udf(function)?;

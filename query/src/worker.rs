@@ -15,6 +15,7 @@ use datafusion_functions_json::udfs::json_union_to_text_udf;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::engine::Inner;
 use crate::guard::{self, Asked};
@@ -68,7 +69,8 @@ pub(crate) struct Client {
 
 pub(crate) fn channel() -> (Answer, Client) {
     let (schema_sender, schema) = oneshot::channel();
-    let (batch_sender, batches) = mpsc::channel(BATCHES_AHEAD);
+    // One place more, for the error that ends an answer.
+    let (batch_sender, batches) = mpsc::channel(BATCHES_AHEAD + 1);
     let truncated = Arc::new(AtomicBool::new(false));
     let answer = Answer { schema: schema_sender, batches: batch_sender, truncated: truncated.clone() };
     (answer, Client { schema, batches, truncated })
@@ -78,7 +80,9 @@ pub(crate) fn channel() -> (Answer, Client) {
 pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch: Watch, answer: Answer) {
     let Answer { schema, batches, truncated } = answer;
     let stop = watch.stop().clone();
-    let mut rows = Rows { batches: batches.clone(), left: max_rows, truncated };
+    // Kept free, so that a client that does not read its rows cannot hold up the end of its query.
+    let Ok(last) = batches.clone().reserve_owned().await else { return };
+    let mut rows = Rows { batches, left: max_rows, truncated };
     let mut schema = Some(schema);
     let work = async {
         let planned = plan(&engine, &sql, max_rows, &watch).await?;
@@ -88,9 +92,11 @@ pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch:
         }
         planned.run(&mut rows, &watch, &engine.catalog.names()).await
     };
-    let result = match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => {
+    let deadline = Instant::from_std(stop.deadline());
+    let result = match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Err(_) => Err(stop.timeout()),
+        Ok(Err(_)) => {
             Err(Error::Failed("a part of the query engine panicked; this is a bug, please report it".into()))
         }
     };
@@ -99,7 +105,7 @@ pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch:
     let error = stop.take_reason().unwrap_or(error);
     match schema.take() {
         Some(schema) => drop(schema.send(Err(error))),
-        None => drop(batches.send(Err(error)).await),
+        None => drop(last.send(Err(error))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The functions that a query may use.
 
+mod arrows;
 mod growth;
 mod list;
 mod metered;
@@ -22,6 +23,7 @@ use self::metered::Metered;
 use self::text_concat::TextConcat;
 use crate::Error;
 
+pub(crate) use self::arrows::Arrows;
 pub(crate) use self::growth::value_bytes;
 
 /// The scalar functions of the list, bounded where they need it, by name.
@@ -88,6 +90,16 @@ pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     all
 }
 
+/// The names of all functions that a query may use.
+pub(crate) fn names() -> Vec<String> {
+    let scalars = list::PLAIN.iter().copied().chain(list::METERED.iter().map(|(name, ..)| *name));
+    let mut names: Vec<String> = scalars.map(str::to_owned).collect();
+    names.extend(aggregates().iter().map(|function| function.name().to_owned()));
+    let windows = SessionStateDefaults::default_window_functions();
+    names.extend(windows.iter().map(|function| function.name().to_owned()));
+    names
+}
+
 /// What to do instead of using a function that is refused; `None` for any other name.
 pub(crate) fn refused(name: &str) -> Option<Error> {
     let (name, mend) = list::REFUSED.iter().find(|(refused, _)| *refused == name)?;
@@ -109,7 +121,12 @@ impl FunctionRewrite for Functions {
     ) -> DfResult<Transformed<Expr>> {
         match expr {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
-                let args = vec![*left, *right];
+                // A chain is one call: nested, the types of each would be worked out by all those around it.
+                let mut args = match *left {
+                    Expr::ScalarFunction(call) if Arc::ptr_eq(&call.func, &self.text_concat) => call.args,
+                    other => vec![other],
+                };
+                args.push(*right);
                 let call = ScalarFunction { func: self.text_concat.clone(), args };
                 Ok(Transformed::yes(Expr::ScalarFunction(call)))
             }

@@ -4,10 +4,10 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use query::{Error, QueryConfig};
+use query::{Error, QueryConfig, QueryRequest};
 use tokio::time::timeout;
 
-use crate::world::{World, shown};
+use crate::world::{World, ask, shown};
 
 /// The time limit of these queries.
 const TIME: Duration = Duration::from_secs(3);
@@ -38,21 +38,21 @@ impl Kind {
 /// A statement, the kind of its error, and words of the message.
 type Case<'a> = (&'a str, Kind, &'a str);
 
+/// One query at a time: one that does not give its place back fails the next.
+fn config() -> QueryConfig {
+    QueryConfig { memory_bytes: 64 << 20, timeout: TIME, concurrent: 1, threads: 2, ..QueryConfig::default() }
+}
+
 async fn check(cases: &[Case<'_>]) {
-    // One at a time: a query that does not give its place back fails the next one.
-    let config = QueryConfig {
-        memory_bytes: 64 << 20,
-        timeout: TIME,
-        concurrent: 1,
-        threads: 2,
-        ..QueryConfig::default()
-    };
-    let world = World::new(config).await;
+    let world = World::new(config()).await;
     let mut wrong = String::new();
     for (sql, kind, words) in cases {
         let begun = Instant::now();
-        eprintln!("DBG {}", shown(sql));
-        let error = world.refused(sql).await;
+        let Err(error) = ask(&world.engine, QueryRequest::new(*sql)).await else {
+            writeln!(wrong, "{}: was answered", shown(sql)).unwrap();
+            world.engine.idle().await;
+            continue;
+        };
         let text = error.to_string();
         if !kind.is_of(&error) || !text.contains(words) {
             writeln!(wrong, "{}\n  wanted {kind:?} with {words:?}\n  got {error:?}\n  {text}", shown(sql))
@@ -100,7 +100,6 @@ async fn nothing_is_made_or_changed() {
         ("MERGE INTO events e USING alerts a ON e.event_uid = a.id WHEN MATCHED THEN DELETE", "`MERGE`"),
         ("COPY events TO '/tmp/events.csv'", "`COPY`"),
         ("COPY (SELECT 1) TO '/tmp/one.parquet' STORED AS PARQUET", "`COPY`"),
-        ("COPY INTO events FROM 's3://b/t'", "`COPY`"),
         ("SET datafusion.execution.batch_size = 1", "`SET`"),
         ("SET TIME ZONE 'UTC'", "`SET`"),
         ("RESET datafusion.execution.batch_size", "`RESET`"),
@@ -121,7 +120,7 @@ async fn nothing_is_made_or_changed() {
         ("CALL f(1)", "`CALL`"),
         ("USE public", "`USE`"),
         ("KILL 1", "`KILL`"),
-        ("LOCK TABLES events WRITE", "`LOCK`"),
+        ("LOCK TABLE events", "`LOCK`"),
         ("ANALYZE TABLE events", "`ANALYZE`"),
         ("PRAGMA table_info('events')", "`PRAGMA`"),
         ("DECLARE c CURSOR FOR SELECT 1", "`DECLARE`"),
@@ -175,7 +174,7 @@ async fn nothing_but_the_tables_is_reached() {
         ("SELECT * FROM pg_catalog.pg_tables", Sql, "does not exist"),
         ("SELECT * FROM sqlite_master", Sql, "does not exist"),
         ("SELECT * FROM ledger", Sql, "does not exist"),
-        ("SELECT * FROM alerts_here", Sql, "did you mean"),
+        ("SELECT * FROM alerts_here", Sql, "there are alerts"),
         ("SELECT * FROM other.public.events", Sql, "does not exist"),
         ("SELECT * FROM a.b.c.d", Sql, ""),
         ("SELECT version()", Forbidden, "`version`"),
@@ -202,11 +201,18 @@ async fn broken_text_is_refused() {
     let ands = format!("SELECT 1 WHERE true{}", " AND true".repeat(10_000));
     let nots = format!("SELECT {} true", "NOT ".repeat(9_000));
     let minuses = format!("SELECT {}1", "- ".repeat(9_000));
-    let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(2_000), " END".repeat(2_000));
+    let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(1_500), " END".repeat(1_500));
     let brackets = format!("SELECT {}1{}", "[".repeat(4_000), "]".repeat(4_000));
     let casts = format!("SELECT 1{}", "::int".repeat(4_000));
     let subqueries = format!("SELECT * FROM {}SELECT 1{}", "(".repeat(2_000), ")".repeat(2_000));
-    let types = format!("SELECT CAST(1 AS {}int{})", "array<".repeat(4_000), ">".repeat(4_000));
+    let types = format!("SELECT CAST(1 AS {}int{})", "array<".repeat(2_000), ">".repeat(2_000));
+    let structs = format!("SELECT CAST(1 AS {}int{})", "struct<a ".repeat(2_000), ">".repeat(2_000));
+    let nullables = format!("SELECT CAST(1 AS {}int{})", "Nullable(".repeat(4_000), ")".repeat(4_000));
+    let intervals = format!("SELECT {} '1 day'", "INTERVAL ".repeat(9_000));
+    let joins = format!("SELECT * FROM alerts{}", " JOIN alerts".repeat(3_000));
+    let arrows = format!("SELECT raw_data{} FROM events", " ->> 'a'".repeat(120));
+    let scalars = format!("SELECT {}1{}", "(SELECT ".repeat(12), ")".repeat(12));
+    let unions = format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(600));
     let explains = format!("{}SELECT 1", "EXPLAIN ".repeat(9_000));
     let too_long = format!("SELECT '{}'", "x".repeat(2 << 20));
     let digits = format!("SELECT {} + 'x'", "9".repeat(500_000));
@@ -233,14 +239,21 @@ async fn broken_text_is_refused() {
         (&parens, Sql, "nested deeper than 50"),
         (&open_parens, Sql, "nested deeper than 50"),
         (&ands, Forbidden, "10000 are the limit"),
-        (&nots, Sql, "nested deeper than 50"),
+        (&nots, Sql, ""),
         (&minuses, Sql, "nested deeper than 50"),
-        (&cases, Sql, "nested deeper than 50"),
+        (&cases, Sql, ""),
         (&brackets, Sql, "nested deeper than 50"),
-        (&casts, Sql, ""),
+        (&casts, Forbidden, "chain"),
         (&subqueries, Sql, "nested deeper than 50"),
-        (&types, Sql, ""),
-        (&explains, Sql, ""),
+        (&types, Sql, "nested deeper than 50"),
+        (&structs, Sql, "nested deeper than 50"),
+        (&nullables, Sql, "nested deeper than 50"),
+        (&intervals, Sql, "nested deeper than 50"),
+        (&arrows, Forbidden, "chain of more than 100"),
+        (&scalars, Forbidden, "8 sub-queries"),
+        (&unions, Forbidden, "500 SELECTs"),
+        (&joins, Forbidden, "16 are the limit"),
+        (&explains, Sql, "nested deeper than 50"),
         (&too_long, Forbidden, "1048576 bytes are the limit"),
         (&digits, Sql, ""),
     ])
@@ -256,8 +269,8 @@ async fn bombs_end_at_a_limit() {
         format!("WITH c0 AS (SELECT 1 AS x), {} SELECT * FROM c30", steps.join(", "))
     };
     let wide = {
-        let stars = vec!["e.*"; 40].join(", ");
-        format!("SELECT {stars} FROM events e")
+        let tables: Vec<_> = (0..20).map(|n| format!("events e{n}")).collect();
+        format!("SELECT * FROM {}", tables.join(", "))
     };
     check(&[
         (
@@ -265,10 +278,14 @@ async fn bombs_end_at_a_limit() {
             Forbidden,
             "RECURSIVE",
         ),
-        ("SELECT * FROM (WITH RECURSIVE t AS (SELECT 1 UNION SELECT 2 FROM t) TABLE t)", Forbidden, ""),
+        (
+            "SELECT * FROM (WITH RECURSIVE t AS (SELECT 1 UNION SELECT 2 FROM t) SELECT * FROM t)",
+            Forbidden,
+            "",
+        ),
         ("WITH t AS (SELECT * FROM t) SELECT * FROM t", Sql, "`t` does not exist"),
-        (&doubling, Forbidden, "2000 steps"),
-        (&wide, Forbidden, "2000 are the limit"),
+        (&doubling, Forbidden, "200 tables"),
+        (&wide, Forbidden, "16 are the limit"),
         ("SELECT repeat('x', 1000000000)", Memory, "`repeat`"),
         ("SELECT repeat(repeat('x', 1000000), 1000000)", Memory, "`repeat`"),
         ("SELECT repeat(raw_data, 1000000) FROM events", Memory, "`repeat`"),
@@ -286,7 +303,7 @@ async fn bombs_end_at_a_limit() {
         ("SELECT * FROM events WHERE raw_data ~ '('", Sql, ""),
         ("SELECT * FROM events WHERE raw_data ~ message", Forbidden, "differs from row to row"),
         ("SELECT regexp_match(raw_data, source) FROM events", Forbidden, "differs from row to row"),
-        ("SELECT count(*) FROM events a, events b, events c, events d", Limit, ""),
+        ("SELECT count(a.message) FROM events a, events b, events c, events d", Limit, ""),
         (
             "SELECT count(*) FROM events a JOIN events b ON a.time < b.time JOIN events c ON b.time > c.time",
             Limit,
@@ -303,11 +320,91 @@ async fn bombs_end_at_a_limit() {
         ("SELECT CAST('abc' AS INT)", Sql, "abc"),
         ("SELECT 1 / 0", Sql, "nullif"),
         ("SELECT severity_id / 0 FROM events", Sql, "nullif"),
-        ("SELECT 9223372036854775807 + 1", Sql, ""),
         ("SELECT factorial(1000)", Sql, ""),
         ("SELECT chr(-1)", Sql, ""),
         ("SELECT * FROM events LIMIT -1", Sql, ""),
         ("SELECT (SELECT severity_id FROM events)", Sql, ""),
     ])
     .await;
+}
+
+/// A chain of operators makes a tree as deep as it is long, and trees are walked recursively: what is
+/// allowed must not exhaust the stack, even in a build without optimisation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_statements_that_are_allowed_end() {
+    let chain = |first: &str, part: &str| format!("SELECT {first}{} FROM events", part.repeat(490));
+    let calls = |first: &str, part: &str| format!("SELECT {first}{} FROM events", part.repeat(95));
+    let nest = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("SELECT {}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let list = |item: &str, times: usize| vec![item; times].join(", ");
+    let statements = [
+        chain("1", " + 1"),
+        chain("severity_id", " + severity_id"),
+        calls("'a'", " || 'a'"),
+        calls("message", " || message"),
+        chain("severity_id = 1", " OR severity_id = 2"),
+        chain("severity_id = 1", " AND severity_id <> 2"),
+        chain("message LIKE '%a%'", " OR message LIKE '%b%'"),
+        chain("1", "::int"),
+        chain("message", "::text"),
+        chain("severity_id", " IS NULL"),
+        calls("raw_data", " -> 'a'"),
+        calls("raw_data", "[1]"),
+        calls("raw_data", " ->> 'a'"),
+        calls("raw_data", " -> 'a' || 'b'"),
+        calls("time", " AT TIME ZONE 'UTC'"),
+        format!("SELECT * FROM events WHERE severity_id = 1{}", " OR severity_id = 2".repeat(490)),
+        format!("SELECT * FROM events WHERE raw_data -> 'a' = 1{}", " AND severity_id <> 2".repeat(490)),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(490)),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(490)),
+        format!("SELECT 1{}", " EXCEPT SELECT 1".repeat(490)),
+        format!("SELECT 1{}", " INTERSECT SELECT 1".repeat(490)),
+        format!("SELECT 1 FROM alerts{}", " NATURAL JOIN alerts".repeat(15)),
+        format!("SELECT 1 FROM {}", (0..16).map(|n| format!("events e{n}")).collect::<Vec<_>>().join(", ")),
+        format!(
+            "WITH {} SELECT 1",
+            (0..490).map(|n| format!("c{n} AS (SELECT 1)")).collect::<Vec<_>>().join(", ")
+        ),
+        format!("SELECT * FROM {}", (0..16).map(|n| format!("events e{n}")).collect::<Vec<_>>().join(", ")),
+        nest("(", "1", ")", 45),
+        nest("[", "1", "]", 45),
+        nest("abs(", "1", ")", 45),
+        nest("(SELECT ", "1", ")", 8),
+        nest("CASE WHEN true THEN ", "1", " END", 45),
+        nest("NOT ", "true", "", 45),
+        nest("CAST(", "1", " AS int)", 45),
+        nest("EXISTS (SELECT ", "1", ")", 8),
+        nest("struct(", "1", ")", 45),
+        nest("* FROM (SELECT ", "1 AS x", ")", 20),
+        nest("- ", "1", "", 45),
+        nest("INTERVAL ", "'1 day'", "", 45),
+        format!("SELECT CAST(NULL AS {}int{})", "array<".repeat(45), ">".repeat(45)),
+        format!("SELECT 1 IN ({})", list("1", 50_000)),
+        format!("SELECT * FROM events WHERE severity_id IN ({})", list("7", 50_000)),
+        format!("VALUES {}", list("(1)", 10_000)),
+        format!("SELECT concat({})", list("'a'", 50_000)),
+        format!("SELECT CASE {} END FROM events", "WHEN severity_id = 1 THEN 1 ".repeat(1_500)),
+        format!("SELECT count(*) FROM events GROUP BY CUBE({})", list("time", 30)),
+        format!("SELECT count(*) FROM events GROUP BY {}", list("ROLLUP(time, severity_id)", 12)),
+        format!("SELECT * FROM unnest([{}])", list("1", 50_000)),
+    ];
+    let world = World::new(config()).await;
+    let mut wrong = String::new();
+    for sql in &statements {
+        let begun = Instant::now();
+        // An answer or an error, as long as it comes.
+        let result = ask(&world.engine, QueryRequest::new(sql)).await;
+        if let Err(error @ Error::Failed(_)) = result {
+            writeln!(wrong, "{}: {error}", shown(sql)).unwrap();
+        }
+        if timeout(2 * GRACE, world.engine.idle()).await.is_err() {
+            writeln!(wrong, "{}: runs on", shown(sql)).unwrap();
+            break;
+        }
+        if begun.elapsed() > TIME + GRACE {
+            writeln!(wrong, "{}: took {:?}", shown(sql), begun.elapsed()).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
