@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
-    StringBuilder, StringDictionaryBuilder, TimestampMicrosecondBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int32Type, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use crate::column::{COLUMNS, Col, Kind, arrow_schema};
+use crate::labels::LabelBuilder;
 use crate::{EventBatch, JsonText};
 
 enum Cells {
-    Label(StringDictionaryBuilder<Int32Type>),
+    Label(LabelBuilder),
     Text(StringBuilder),
     Int(Int32Builder),
     Long(Int64Builder),
@@ -37,7 +38,12 @@ pub struct EventBuilder {
     discarded: Vec<usize>,
     scratch: String,
     day: i32,
+    /// The bytes that a row took on average in each text column of the last large batch.
+    bytes_per_row: Vec<usize>,
 }
+
+/// A batch of so many rows says how large the next will be.
+const TELLING_ROWS: usize = 64;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -59,7 +65,7 @@ impl EventBuilder {
         let cells = COLUMNS
             .iter()
             .map(|column| match column.kind {
-                Kind::Label => Cells::Label(StringDictionaryBuilder::new()),
+                Kind::Label => Cells::Label(LabelBuilder::default()),
                 Kind::Text | Kind::Json => Cells::Text(StringBuilder::new()),
                 Kind::Int => Cells::Int(Int32Builder::new()),
                 Kind::Long => Cells::Long(Int64Builder::new()),
@@ -77,6 +83,23 @@ impl EventBuilder {
             discarded: Vec::new(),
             scratch: String::new(),
             day: 0,
+            bytes_per_row: vec![0; COLUMNS.len()],
+        }
+    }
+
+    /// Makes room for so many rows, each as large as those of earlier batches: growing step by step copies
+    /// every byte twice.
+    pub fn reserve(&mut self, rows: usize) {
+        if self.row > 0 {
+            return;
+        }
+        for (cells, bytes) in self.cells.iter_mut().zip(&self.bytes_per_row) {
+            match cells {
+                Cells::Text(cells) if *bytes > 0 => {
+                    *cells = StringBuilder::with_capacity(rows, rows * bytes + rows * bytes / 8);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -105,7 +128,7 @@ impl EventBuilder {
     /// Sets a label, text or JSON column.
     pub fn text(&mut self, col: Col, value: &str) {
         match self.open(col) {
-            Some(Cells::Label(cells)) => cells.append_value(value),
+            Some(Cells::Label(cells)) => cells.append(value),
             Some(Cells::Text(cells)) => cells.append_value(value),
             Some(other) => wrong_kind(other, col),
             None => {}
@@ -194,8 +217,14 @@ impl EventBuilder {
         let rows = std::mem::take(&mut self.row);
         let discarded = std::mem::take(&mut self.discarded);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cells.len());
-        for (cells, filled) in self.cells.iter_mut().zip(&mut self.filled) {
+        let columns = self.cells.iter_mut().zip(&mut self.filled).zip(&mut self.bytes_per_row);
+        for ((cells, filled), bytes_per_row) in columns {
             append_nulls(cells, rows - std::mem::take(filled));
+            if let Cells::Text(cells) = cells
+                && rows >= TELLING_ROWS
+            {
+                *bytes_per_row = cells.values_slice().len() / rows;
+            }
             arrays.push(take(cells));
         }
         // Discarded rows may lack required values, so they leave before the schema is enforced.

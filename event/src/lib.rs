@@ -14,6 +14,7 @@ mod diagnostic;
 mod document;
 mod fate;
 mod json_text;
+mod labels;
 mod log_type;
 mod raw;
 mod uid;

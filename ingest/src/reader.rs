@@ -16,6 +16,8 @@ const PAUSE_BYTES: usize = 16 << 10;
 /// No batch is larger, whatever the limit: it addresses its bytes with 32 bits, and a record of up to
 /// 1 GiB may still be added.
 const MAX_BATCH_BYTES: usize = 1 << 30;
+/// Room that a batch of a file begins with: growing from nothing copies every byte twice.
+const ROOM_BYTES: usize = 1 << 20;
 
 /// Reads records from anything: takes off gzip or zstd, splits, and keeps memory bounded.
 ///
@@ -62,7 +64,8 @@ impl RecordReader {
     /// [`Error::Read`] where the source fails. What was read before has been handed over then, but for
     /// a record that was not complete; nothing follows.
     pub fn next_batch(&mut self) -> Result<Option<RawBatchBuilder>> {
-        let mut batch = RawBatchBuilder::with_capacity(0);
+        let room = if self.is_live { 0 } else { ROOM_BYTES.min(self.limits.batch_bytes) };
+        let mut batch = RawBatchBuilder::with_capacity(room);
         let mut pauses = false;
         loop {
             while let Some(record) = self.splitter.next_record() {

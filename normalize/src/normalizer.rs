@@ -42,14 +42,25 @@ impl Normalizer {
     /// Never panics: should a mapping do so, the batch is mapped again record by record, and only the
     /// record that is to blame is rejected ([`Reason::MapperPanicked`]).
     pub fn map(&mut self, raw: &RawBatch, first: Offset) -> Normalized {
-        let whole = catch_unwind(AssertUnwindSafe(|| self.map_all(raw, first)));
-        if let Ok(Some(normalized)) = whole {
-            return normalized;
-        }
-        self.map_one_by_one(raw, first)
+        let (events, mut rejects) = self.map_all(&[(raw, first)]);
+        Normalized { events, rejects: rejects.pop().unwrap_or_default() }
     }
 
-    fn map_all(&mut self, raw: &RawBatch, first: Offset) -> Option<Normalized> {
+    /// Maps the records of several batches into one batch of events: the events of all in their order, and
+    /// the rejects of each. As [`map`](Self::map) otherwise.
+    pub fn map_all(&mut self, batches: &[(&RawBatch, Offset)]) -> (EventBatch, Vec<Vec<Reject>>) {
+        self.builder.reserve(batches.iter().map(|(raw, _)| raw.len()).sum());
+        let whole = catch_unwind(AssertUnwindSafe(|| {
+            let rejects = batches.iter().map(|(raw, first)| self.map_batch(raw, *first)).collect();
+            (self.builder.finish(), rejects)
+        }));
+        if let Ok((Ok(events), rejects)) = whole {
+            return (events, rejects);
+        }
+        self.map_one_by_one(batches)
+    }
+
+    fn map_batch(&mut self, raw: &RawBatch, first: Offset) -> Vec<Reject> {
         let mut rejects = Vec::new();
         for (record, (index, offset)) in raw.records().zip((0..).zip(first..)) {
             if let Err(error) = self.map_record(raw, record, offset) {
@@ -57,38 +68,48 @@ impl Normalizer {
                 rejects.push(Reject { record: index, reason: error.reason, detail: error.detail });
             }
         }
-        let events = self.builder.finish().ok()?;
-        Some(Normalized { events, rejects })
+        rejects
     }
 
     /// The slow way, after a panic.
-    fn map_one_by_one(&mut self, raw: &RawBatch, first: Offset) -> Normalized {
-        let mut rejects = Vec::new();
+    fn map_one_by_one(&mut self, batches: &[(&RawBatch, Offset)]) -> (EventBatch, Vec<Vec<Reject>>) {
         let mut parts = Vec::new();
-        for (record, (index, offset)) in raw.records().zip((0..).zip(first..)) {
-            // Whatever half-filled columns the panic left behind go with the old builder.
-            self.builder = EventBuilder::new();
-            let one = catch_unwind(AssertUnwindSafe(|| {
-                self.map_record(raw, record, offset)?;
-                self.builder
-                    .finish()
-                    .map_err(|error| MapError::new(Reason::MapperPanicked, error.to_string()))
-            }));
-            let error = match one {
-                Ok(Ok(part)) => {
-                    parts.push(part);
-                    continue;
+        let mut all_rejects = Vec::with_capacity(batches.len());
+        for (raw, first) in batches {
+            let mut rejects = Vec::new();
+            for (record, (index, offset)) in raw.records().zip((0..).zip(*first..)) {
+                match self.map_alone(raw, record, offset) {
+                    Ok(part) => parts.push(part),
+                    Err(error) => {
+                        rejects.push(Reject { record: index, reason: error.reason, detail: error.detail });
+                    }
                 }
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    MapError::new(Reason::MapperPanicked, "the mapping failed; please report the record")
-                }
-            };
-            rejects.push(Reject { record: index, reason: error.reason, detail: error.detail });
+            }
+            all_rejects.push(rejects);
         }
         self.builder = EventBuilder::new();
-        let events = EventBatch::concat(&parts).unwrap_or_else(|_| EventBatch::empty());
-        Normalized { events, rejects }
+        match EventBatch::concat(&parts) {
+            Ok(events) => (events, all_rejects),
+            // Too much text for one batch, which the log's frames are far too small for.
+            Err(error) => (EventBatch::empty(), all_rejected(batches, &error.to_string())),
+        }
+    }
+
+    fn map_alone(
+        &mut self,
+        raw: &RawBatch,
+        record: RawRecord<'_>,
+        offset: Offset,
+    ) -> Result<EventBatch, MapError> {
+        // Whatever half-filled columns a panic left behind go with the old builder.
+        self.builder = EventBuilder::new();
+        let one = catch_unwind(AssertUnwindSafe(|| {
+            self.map_record(raw, record, offset)?;
+            self.builder.finish().map_err(|error| MapError::new(Reason::MapperPanicked, error.to_string()))
+        }));
+        one.unwrap_or_else(|_| {
+            Err(MapError::new(Reason::MapperPanicked, "the mapping failed; please report the record"))
+        })
     }
 
     fn map_record(&mut self, raw: &RawBatch, record: RawRecord<'_>, offset: Offset) -> Result<(), MapError> {
@@ -102,7 +123,7 @@ impl Normalizer {
                 format!("{size} bytes, limit {MAX_RECORD_BYTES} bytes"),
             ));
         }
-        let text = std::str::from_utf8(record.bytes).map_err(|error| {
+        let text = simdutf8::compat::from_utf8(record.bytes).map_err(|error| {
             MapError::new(Reason::NotUtf8, format!("byte {} of the record", error.valid_up_to()))
         })?;
         // A byte order mark is allowed by nobody and written by many.
@@ -112,6 +133,11 @@ impl Normalizer {
         row.finish();
         finish_row(&mut self.builder, raw, log_type, offset, key)
     }
+}
+
+fn all_rejected(batches: &[(&RawBatch, Offset)], why: &str) -> Vec<Vec<Reject>> {
+    let reject = |record| Reject { record, reason: Reason::MapperPanicked, detail: why.to_owned() };
+    batches.iter().map(|(raw, _)| (0..raw.len()).map(reject).collect()).collect()
 }
 
 /// How many envelopes may lie in one another: SNS around EventBridge, Pub/Sub around a forwarder.

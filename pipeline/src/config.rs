@@ -26,7 +26,7 @@ impl Default for PipelineConfig {
         Self {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             group_bytes: 4 << 20,
-            pending_bytes: 256 << 20,
+            pending_bytes: 128 << 20,
             commit_tick: Duration::from_millis(100),
             retention_days: None,
             upkeep_every: Duration::from_secs(300),

@@ -36,5 +36,5 @@ pub use config::PipelineConfig;
 pub use error::{Error, Result};
 pub use health::Health;
 pub use progress::Progress;
-pub use run::{Parts, Pipeline};
+pub use run::{Parts, Pipeline, passed};
 pub use tally::Tally;

@@ -114,30 +114,20 @@ impl Workers {
 
 impl Worker {
     fn refine(&mut self, group: &Group, rules: Arc<RuleSet>) -> Result<Refined> {
-        let mut parts = Vec::with_capacity(group.entries.len());
-        let mut rejects = Vec::new();
-        let mut received = Vec::with_capacity(group.entries.len());
-        let mut first = None;
-        let mut next = 0;
-        for entry in &group.entries {
-            first.get_or_insert(entry.first);
-            next = entry.first + entry.batch.len() as u64;
-            let normalized = self.normalizer.map(&entry.batch, entry.first);
-            rejects.extend(
-                normalized.rejects.iter().filter_map(|reject| dead_letter(&entry.batch, entry.first, reject)),
-            );
-            received.push(Received {
-                source: entry.batch.source.clone(),
-                records: entry.batch.len() as u64,
-                received_us: entry.batch.received_us,
-            });
-            if !normalized.events.is_empty() {
-                parts.push(normalized.events);
-            }
-        }
-        let events = EventBatch::concat(&parts)?;
+        let first = group.entries.first().map_or(0, |entry| entry.first);
+        let next = group.entries.last().map_or(first, |entry| entry.first + entry.batch.len() as u64);
+        let batches: Vec<_> = group.entries.iter().map(|entry| (&entry.batch, entry.first)).collect();
+        let (events, rejected) = self.normalizer.map_all(&batches);
+        let received = batches.iter().map(|(batch, _)| Received {
+            source: batch.source.clone(),
+            records: batch.len() as u64,
+            received_us: batch.received_us,
+        });
+        let rejects = batches.iter().zip(&rejected).flat_map(|((batch, first), rejects)| {
+            rejects.iter().filter_map(|reject| dead_letter(batch, *first, reject))
+        });
+        let (received, rejects) = (received.collect(), rejects.collect());
         let matches = rules.matches(&events, &mut self.scratch);
-        let first = first.unwrap_or(next);
         Ok(Refined { first, next, received, events, matches, rules, rejects })
     }
 }

@@ -63,6 +63,16 @@ pub struct Pipeline {
     stages: Mutex<Option<JoinSet<()>>>,
 }
 
+/// The highest offset that a consumer has passed. The log must go on from there or beyond, even should it
+/// have lost its end: a record at an offset that was passed would be taken for one that is done.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn passed(table: &EventTable, state: &State) -> Result<Offset> {
+    let raised = state.read(|db| position::get(db, raise::CONSUMER))?;
+    Ok(raised.max(table.committed()))
+}
+
 impl Pipeline {
     /// Starts the stages where the last run left off.
     ///

@@ -59,7 +59,7 @@ impl App {
         let table = EventTable::open(&data.join("events"), table_config).await?;
         // From here on this process is the one that writes: a second one is stopped by its next commit.
         table.claim().await?;
-        log.raise_head(table.committed()).await?;
+        log.raise_head(pipeline::passed(&table, &state)?).await?;
         let (rules, rule_findings) = load_rules(&config)?;
         let query_config = QueryConfig {
             memory_bytes: config.query_memory,

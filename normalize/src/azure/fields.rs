@@ -15,6 +15,9 @@ use crate::reason::{MapError, Reason};
 use crate::row::Row;
 use crate::time;
 
+/// No mapping asks for a field by more names.
+const MOST_NAMES: usize = 16;
+
 /// The members that are left. Those added first are found first.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
@@ -29,7 +32,19 @@ pub(super) struct Fields<'a> {
 struct Left<'a> {
     /// Index in `paths`.
     path: usize,
+    /// [`name_key`] of the member's name: most names that differ, differ in it.
+    key: u32,
     member: Member<'a>,
+}
+
+impl<'a> Left<'a> {
+    fn new(path: usize, member: Member<'a>) -> Self {
+        Self { path, key: name_key(&member.key), member }
+    }
+
+    fn is_named(&self, key: u32, name: &str) -> bool {
+        self.key == key && same_name(&self.member.key, name)
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -45,7 +60,7 @@ impl<'a> Fields<'a> {
         let index = self.paths.len();
         self.paths.push(path.to_owned());
         let members = object.members().filter(|member| !is_nothing(&member.value));
-        self.left.extend(members.map(|member| Left { path: index, member }));
+        self.left.extend(members.map(|member| Left::new(index, member)));
     }
 
     /// Adds the members of `other`, to be found after those already there.
@@ -56,7 +71,8 @@ impl<'a> Fields<'a> {
     }
 
     fn position(&self, name: &str, fits: impl Fn(&Value<'a>) -> bool) -> Option<usize> {
-        self.left.iter().position(|left| same_name(&left.member.key, name) && fits(&left.member.value))
+        let key = name_key(name);
+        self.left.iter().position(|left| left.is_named(key, name) && fits(&left.member.value))
     }
 
     /// Whether there is a member of that name.
@@ -77,7 +93,7 @@ impl<'a> Fields<'a> {
     }
 
     fn take_scalar(&mut self, at: usize) -> Option<Cow<'a, str>> {
-        let Left { path, member } = self.left.remove(at);
+        let Left { path, member, .. } = self.left.remove(at);
         let text = scalar(&member.value)?;
         if let Some(pair) = member.value.as_object() {
             self.keep_rest_of_pair(path, &member.key, pair, &text);
@@ -92,7 +108,7 @@ impl<'a> Fields<'a> {
         for member in pair.members() {
             let repeats = member.value.text().is_some_and(|other| other == text);
             if !repeats && !is_nothing(&member.value) {
-                self.left.push(Left { path: index, member });
+                self.left.push(Left::new(index, member));
             }
         }
         self.paths.push(path);
@@ -108,10 +124,23 @@ impl<'a> Fields<'a> {
 
     /// Drops members of these names that only repeat `text`.
     pub(super) fn forget_repeats(&mut self, names: &[&str], text: &str) {
+        // Most often nothing has these names any more, and a number apiece says so.
+        let mut keys = [0; MOST_NAMES];
+        keys.iter_mut().zip(names).for_each(|(key, name)| *key = name_key(name));
+        let keys = keys.get(..names.len()).unwrap_or(&keys);
+        if !self.left.iter().any(|left| keys.contains(&left.key)) {
+            return;
+        }
+        let repeats = |left: &Left<'a>| {
+            names.iter().any(|name| left.is_named(name_key(name), name))
+                && scalar(&left.member.value).is_some_and(|other| other == text)
+        };
+        if !self.left.iter().any(repeats) {
+            return;
+        }
         // One pass: a hostile record can have thousands of spellings of one name.
         for left in std::mem::take(&mut self.left) {
-            let repeats = scalar(&left.member.value).is_some_and(|other| other == text);
-            if !repeats || !names.iter().any(|name| same_name(&left.member.key, name)) {
+            if !repeats(&left) {
                 self.left.push(left);
             } else if let Some(pair) = left.member.value.as_object() {
                 self.keep_rest_of_pair(left.path, &left.member.key, pair, text);
@@ -163,8 +192,8 @@ impl<'a> Fields<'a> {
 
     /// Takes the last scalar of that name: the record's own rather than that of an object added before.
     pub(super) fn last(&mut self, name: &str) -> Option<Cow<'a, str>> {
-        let fits =
-            |left: &Left<'a>| same_name(&left.member.key, name) && scalar(&left.member.value).is_some();
+        let key = name_key(name);
+        let fits = |left: &Left<'a>| left.is_named(key, name) && scalar(&left.member.value).is_some();
         let at = self.left.iter().rposition(fits)?;
         scalar(&self.left.remove(at).member.value)
     }
@@ -199,9 +228,10 @@ impl<'a> Fields<'a> {
     /// result is empty.
     pub(super) fn nested(&mut self, names: &[&str]) -> Nested<'a> {
         for name in names {
+            let key = name_key(name);
             let mut from = 0;
             while let Some(left) = self.left.get(from) {
-                if same_name(&left.member.key, name)
+                if left.is_named(key, name)
                     && let Some(nested) = Nested::of(left.member.value, self.path_of(left))
                 {
                     self.left.remove(from);
@@ -215,7 +245,8 @@ impl<'a> Fields<'a> {
 
     /// Drops whatever has that name.
     pub(super) fn forget(&mut self, name: &str) {
-        self.left.retain(|left| !same_name(&left.member.key, name));
+        let key = name_key(name);
+        self.left.retain(|left| !left.is_named(key, name));
     }
 
     fn path_of(&self, left: &Left<'a>) -> String {
@@ -232,6 +263,16 @@ impl<'a> Fields<'a> {
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// A number that is the same for all spellings of a name: how many letters it has, the first and the last.
+fn name_key(name: &str) -> u32 {
+    let name = name.as_bytes();
+    let is_letter = |byte: &&u8| **byte != b'_';
+    let letters = name.len() - name.iter().filter(|byte| **byte == b'_').count();
+    let first = name.iter().find(is_letter).map_or(0, u8::to_ascii_lowercase);
+    let last = name.iter().rfind(is_letter).map_or(0, u8::to_ascii_lowercase);
+    (letters as u32) << 16 | u32::from(first) << 8 | u32::from(last)
 }
 
 /// Whether a field name as written is `name`, whatever its case and underscores. `name` has none.

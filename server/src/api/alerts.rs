@@ -192,7 +192,7 @@ pub(crate) async fn acknowledge(
 
 /// Closes an alert with a verdict and a reason.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "alerts", params(("id" = String, Path)), request_body = CloseBody,
-    responses((status = 200, body = AlertSummary), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = AlertSummary), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -90,7 +90,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "table.commit_size",
         Kind::Bytes,
-        r#""128 MiB""#,
+        r#""64 MiB""#,
         "The size of the rows waiting in memory that causes a commit.",
     ),
     key(

@@ -30,7 +30,8 @@ fn every_record_of_every_kind_has_one_fate() {
     let Some(corpus) = corpus() else { return };
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_string_lossy().into_owned();
-    for kind in ["azure_activity", "entra_signin", "entra_audit", "gcp_audit", "m365", "okta", "dns_route53"] {
+    for kind in ["azure_activity", "entra_signin", "entra_audit", "gcp_audit", "m365", "okta", "dns_route53"]
+    {
         let path = corpus.join(kind);
         run(&["--data", &data, "ingest", "--source", kind, &path.to_string_lossy()]);
     }

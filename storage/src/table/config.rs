@@ -37,7 +37,7 @@ pub struct TableConfig {
 impl Default for TableConfig {
     fn default() -> Self {
         Self {
-            commit_bytes: 128 << 20,
+            commit_bytes: 64 << 20,
             commit_after: Duration::from_secs(30),
             file_bytes: 128 << 20,
             row_group_rows: 131_072,

@@ -21,9 +21,9 @@ use self::disk::{Disk, Rng};
 use super::config::LogConfig;
 use super::frame::Frame;
 use super::handle::prepare;
+use super::open_log::OpenLog;
 use super::queue::{Pending, Work};
 use super::reader::LogReader;
-use super::open_log::OpenLog;
 use super::writer::Writer;
 use crate::{Error, Result};
 
