@@ -81,6 +81,9 @@ pub struct Entity {
     pub kind: EntityKind,
     /// Its id, or its name where there is no id.
     pub value: String,
+    /// Its name, where that is not the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// One event that an alert rests on.

@@ -310,7 +310,7 @@ fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<rusq
     }
     if let Some(entity) = &filter.entity {
         add(
-            "EXISTS (SELECT 1 FROM json_each(alerts.entities) WHERE json_extract(value, '$.value') = ? COLLATE NOCASE)",
+            "EXISTS (SELECT 1 FROM json_each(alerts.entities) WHERE ? COLLATE NOCASE IN (json_extract(value, '$.value'), json_extract(value, '$.name')))",
             entity.clone().into(),
         );
     }

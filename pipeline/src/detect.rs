@@ -5,14 +5,29 @@ use arrow::array::BooleanArray;
 use event::{Col, EventBatch};
 use rules::{CompiledRule, Match, RuleSet};
 
-/// Where the entities of an alert come from, most telling first.
-const ENTITIES: &[(EntityKind, &[Col])] = &[
-    (EntityKind::Actor, &[Col::ActorUserUid, Col::ActorUserName, Col::UserUid, Col::UserName]),
-    (EntityKind::Credential, &[Col::ActorUserCredentialUid]),
-    (EntityKind::User, &[Col::UserUid, Col::UserName]),
-    (EntityKind::Account, &[Col::CloudAccountUid, Col::MetadataTenantUid]),
-    (EntityKind::Address, &[Col::SrcEndpointIp, Col::SrcEndpointDomain]),
-    (EntityKind::Resource, &[Col::ResourceUid, Col::ResourceName]),
+/// A column that identifies, and the one that has the name, if there is one.
+type Source = (Col, Option<Col>);
+
+/// Where the entities of an alert come from; of several sources, the first that is filled.
+const ENTITIES: &[(EntityKind, &[Source])] = &[
+    (
+        EntityKind::Actor,
+        &[
+            (Col::ActorUserUid, Some(Col::ActorUserName)),
+            (Col::ActorUserName, None),
+            // Sign-ins have no actor but the user.
+            (Col::UserUid, Some(Col::UserName)),
+            (Col::UserName, None),
+        ],
+    ),
+    (EntityKind::Credential, &[(Col::ActorUserCredentialUid, None)]),
+    (EntityKind::User, &[(Col::UserUid, Some(Col::UserName)), (Col::UserName, None)]),
+    (
+        EntityKind::Account,
+        &[(Col::CloudAccountUid, Some(Col::CloudAccountName)), (Col::MetadataTenantUid, None)],
+    ),
+    (EntityKind::Address, &[(Col::SrcEndpointIp, None), (Col::SrcEndpointDomain, None)]),
+    (EntityKind::Resource, &[(Col::ResourceUid, Some(Col::ResourceName)), (Col::ResourceName, None)]),
 ];
 
 /// The alerts for `matches` in `events`, leaving out rows that `keep` says are duplicates and rules
@@ -60,11 +75,11 @@ fn alert(rule: &CompiledRule, events: &EventBatch, row: usize) -> Option<Alert> 
 }
 
 fn entities(events: &EventBatch, row: usize) -> Vec<Entity> {
-    let mut found: Vec<Entity> = Vec::new();
-    for (kind, columns) in ENTITIES {
-        let value = columns.iter().find_map(|col| events.str_at(*col, row).filter(|text| !text.is_empty()));
-        let Some(value) = value else { continue };
-        found.push(Entity { kind: *kind, value: value.to_owned() });
-    }
-    found
+    let filled = |col: Col| events.str_at(col, row).filter(|text| !text.is_empty());
+    let entity = |(kind, sources): &(EntityKind, &[Source])| {
+        let (value, name) = sources.iter().find_map(|(col, name)| Some((filled(*col)?, *name)))?;
+        let name = name.and_then(filled).filter(|name| *name != value).map(str::to_owned);
+        Some(Entity { kind: *kind, value: value.to_owned(), name })
+    };
+    ENTITIES.iter().filter_map(entity).collect()
 }

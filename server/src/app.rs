@@ -75,7 +75,7 @@ impl App {
             table: table.clone(),
             state: state.clone(),
             seen_folder: data.join("seen"),
-            seen: SeenConfig { memory_bytes: config.duplicate_memory, ..SeenConfig::default() },
+            seen: SeenConfig { memory_bytes: config.duplicate_memory },
             rules: Arc::new(rules),
             now_us,
         };

@@ -150,3 +150,13 @@ fn pure_rooms_are_pure() {
         }
     }
 }
+
+/// Two versions of these in one binary are strangers to each other, or two copies of the same C code.
+#[test]
+fn there_is_one_version_of_what_must_be_one() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in ["arrow", "parquet", "datafusion", "object_store", "libsqlite3-sys", "zstd-sys", "tokio"] {
+        let line = format!("name = \"{name}\"");
+        assert_eq!(lock.lines().filter(|other| **other == line).count(), 1, "versions of {name}");
+    }
+}

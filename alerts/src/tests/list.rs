@@ -16,7 +16,7 @@ fn five() -> Fixture {
         alert.severity_id = n as u8 + 1;
         alert.provider = if n % 2 == 0 { "AWS" } else { "Azure" }.into();
     }
-    alerts[2].entities.push(Entity { kind: EntityKind::Resource, value: "Trail-%_1".into() });
+    alerts[2].entities.push(Entity { kind: EntityKind::Resource, value: "Trail-%_1".into(), name: None });
     at.record(&alerts);
     at.store.change(alerts[0].id.as_str(), Change::Acknowledge, "ann", "", 1).unwrap();
     let close = Change::Close(Verdict::Benign);

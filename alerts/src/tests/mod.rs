@@ -50,9 +50,9 @@ fn alert(rule: &str, event: &str, time_us: i64) -> Alert {
         time_us,
         provider: "AWS".into(),
         entities: vec![
-            Entity { kind: EntityKind::Actor, value: "dana".into() },
-            Entity { kind: EntityKind::Account, value: "111122223333".into() },
-            Entity { kind: EntityKind::Address, value: "192.0.2.7".into() },
+            Entity { kind: EntityKind::Actor, value: "dana".into(), name: None },
+            Entity { kind: EntityKind::Account, value: "111122223333".into(), name: None },
+            Entity { kind: EntityKind::Address, value: "192.0.2.7".into(), name: None },
         ],
         evidence: vec![Evidence {
             event_uid: event.into(),

@@ -65,7 +65,11 @@ pub(crate) struct AlertSummary {
 pub(crate) struct EntityBody {
     /// `actor`, `credential`, `user`, `account`, `address` or `resource`.
     pub(crate) kind: String,
+    /// The id, or the name where there is no id.
     pub(crate) value: String,
+    /// The name, where that is not the id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) name: Option<String>,
 }
 
 /// A page of alerts, newest event first.
@@ -264,7 +268,7 @@ fn summary(stored: StoredAlert) -> AlertSummary {
 
 fn entity(entity: Entity) -> EntityBody {
     let kind = serde_json::to_value(entity.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
-    EntityBody { kind: kind.unwrap_or_default(), value: entity.value }
+    EntityBody { kind: kind.unwrap_or_default(), value: entity.value, name: entity.name }
 }
 
 fn detail(stored: StoredAlert, history: Vec<AlertChange>) -> AlertDetail {

@@ -1,6 +1,5 @@
 //! Prometheus metrics.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -77,13 +76,13 @@ fn accounts(app: &App, out: &mut String) -> Result<(), Problem> {
 }
 
 fn sample(out: &mut String, name: &str, kind: &str, meaning: &str, values: &[(&str, i64)]) {
-    let _ = writeln!(out, "# HELP stormglass_{name} {meaning}\n# TYPE stormglass_{name} {kind}");
+    out.push_str(&format!("# HELP stormglass_{name} {meaning}\n# TYPE stormglass_{name} {kind}\n"));
     for (source, value) in values {
-        let _ = match *source {
-            "" => writeln!(out, "stormglass_{name} {value}"),
+        out.push_str(&match *source {
+            "" => format!("stormglass_{name} {value}\n"),
             // A source's name holds only a-z 0-9 . _ -, so it needs no escaping.
-            source => writeln!(out, "stormglass_{name}{{source=\"{source}\"}} {value}"),
-        };
+            source => format!("stormglass_{name}{{source=\"{source}\"}} {value}\n"),
+        });
     }
 }
 

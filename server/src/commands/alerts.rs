@@ -70,7 +70,7 @@ fn row(alert: &AlertSummary) -> Vec<String> {
         alert.status.clone(),
         alert.provider.clone(),
         alert.title.clone(),
-        actor.map(|actor| actor.value.clone()).unwrap_or_default(),
+        actor.map(|actor| actor.name.clone().unwrap_or(actor.value.clone())).unwrap_or_default(),
     ]
 }
 
@@ -107,7 +107,8 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
         lines.push(format!("verdict:  {verdict}: {reason}"));
     }
     for entity in &summary.entities {
-        lines.push(format!("{:<9} {}", format!("{}:", entity.kind), entity.value));
+        let name = entity.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        lines.push(format!("{:<9} {}{name}", format!("{}:", entity.kind), entity.value));
     }
     lines.push(String::new());
     lines.push(alert.description.trim().to_owned());

@@ -1,7 +1,5 @@
 //! The example file, the reference page and the effective settings, printed from the same table.
 
-use std::fmt::Write as _;
-
 use super::Config;
 use super::key::KEYS;
 use super::load::Origin;
@@ -46,14 +44,8 @@ pub(crate) fn reference_page() -> String {
     );
     for key in KEYS {
         let wanted = key.wanted().replace('|', "\\|");
-        let _ = writeln!(
-            out,
-            "| `{}` | {wanted} | `{}` | `{}` | {} |",
-            key.path,
-            key.default,
-            key.env(),
-            key.doc
-        );
+        let (path, default, variable, doc) = (key.path, key.default, key.env(), key.doc);
+        out.push_str(&format!("| `{path}` | {wanted} | `{default}` | `{variable}` | {doc} |\n"));
     }
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
@@ -75,7 +67,7 @@ pub(crate) fn show(config: &Config) -> String {
         let (table, name) = key.path.split_once('.').unwrap_or(("", key.path));
         if table != section {
             section = table;
-            let _ = write!(out, "\n[{table}]\n");
+            out.push_str(&format!("\n[{table}]\n"));
         }
         let origin = match origin {
             Origin::Default => "default".to_owned(),
@@ -83,10 +75,11 @@ pub(crate) fn show(config: &Config) -> String {
             Origin::Environment => key.env(),
             Origin::CommandLine => "command line".into(),
         };
-        let _ = writeln!(out, "{:<40} # {origin}", format!("{name} = {}", toml(value)));
+        out.push_str(&format!("{:<40} # {origin}\n", format!("{name} = {}", toml(value))));
     }
     for token in &config.tokens {
-        let _ = write!(out, "\n[[auth.tokens]]\nname = {:?}\nrole = {:?}\n", token.name, token.role.as_str());
+        let (name, role) = (&token.name, token.role.as_str());
+        out.push_str(&format!("\n[[auth.tokens]]\nname = {name:?}\nrole = {role:?}\n"));
     }
     out
 }

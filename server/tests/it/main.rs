@@ -1,10 +1,19 @@
 //! The binary from outside: processes, HTTP, files, signals.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests may panic, and print what they found"
+)]
+
 mod bad_input;
 mod command_line;
 mod corpus;
 mod http;
 mod kill;
+mod object_store;
 mod readers;
 mod running;
 mod story;
