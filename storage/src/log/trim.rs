@@ -22,6 +22,11 @@ impl OpenLog {
             self.segments.forget(oldest);
             self.room.notify_waiters();
             // Before the next one goes, or a power loss could leave a gap.
+            self.fs.sync_dir(&self.dir).map_err(|source| Error::Io {
+                action: "sync",
+                path: self.dir.clone(),
+                source,
+            })?;
         }
         Ok(())
     }

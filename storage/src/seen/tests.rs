@@ -30,6 +30,11 @@ fn row(key: u64, day: i64, offset: u64) -> Row {
     Row { key, offset, time: day * DAY + offset as i64, ..Row::default() }
 }
 
+/// The day of the partition that an event of `day` goes to.
+fn table_day(day: i64) -> i32 {
+    Partition::day_in_table(i32::try_from(day).unwrap())
+}
+
 /// One process after the other on the same disk.
 struct World {
     store: Arc<dyn ObjectStore>,
@@ -38,7 +43,8 @@ struct World {
     index: UidIndex,
     /// Everything that ever came: the event's row, by offset.
     log: Vec<Row>,
-    first: HashMap<(u128, i64), u64>,
+    /// By key and the partition's day.
+    first: HashMap<(u128, i32), u64>,
 }
 
 impl World {
@@ -55,7 +61,7 @@ impl World {
         let from = self.log.len();
         for (key, day) in events {
             let row = row(*key, *day, self.log.len() as u64);
-            self.first.entry((row.key, *day)).or_insert(row.offset);
+            self.first.entry((row.key, table_day(*day))).or_insert(row.offset);
             self.log.push(row);
         }
         self.admit(from, self.log.len()).await;
@@ -67,7 +73,7 @@ impl World {
         let events = batch(&rows);
         let admitted = self.index.admit(&events).await.unwrap();
         for (at, row) in rows.iter().enumerate() {
-            let new = self.first[&(row.key, row.time.div_euclid(DAY))] == row.offset;
+            let new = self.first[&(row.key, table_day(row.time.div_euclid(DAY)))] == row.offset;
             assert_eq!(admitted.keep.value(at), new, "offset {}", row.offset);
             assert_eq!(admitted.duplicates.contains(&(at as u32)), !new);
         }
@@ -76,6 +82,8 @@ impl World {
 
     /// A new process; the detector's position is `lag` behind the end. Replays in steps of `step`.
     async fn restart(&mut self, lag: usize, step: usize) {
+        // Threads of a process that is gone write nothing any more; those of this one would.
+        self.index.finish_jobs(true).await.unwrap();
         self.table = open_table(&self.store).await;
         let detector = self.log.len().saturating_sub(lag);
         let from = detector.min(self.table.committed() as usize);
@@ -155,6 +163,7 @@ async fn play(steps: Vec<Step>) {
                 }
             }
             Step::DeleteFolder { lag } => {
+                world.index.finish_jobs(true).await.unwrap();
                 fs::remove_dir_all(world.folder.path()).unwrap();
                 world.restart(lag, 100).await;
             }
@@ -169,7 +178,7 @@ async fn play(steps: Vec<Step>) {
         .map(|(at, (key, day))| Row {
             key: *key,
             offset: from + at as u64,
-            time: day * DAY,
+            time: i64::from(*day) * DAY,
             ..Row::default()
         })
         .collect();
@@ -178,7 +187,7 @@ async fn play(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn the_index_says_what_a_hash_map_of_everything_says(steps in steps()) {
@@ -199,7 +208,7 @@ async fn a_day_larger_than_memory_is_exact() {
     let runs = world.runs();
     assert!(runs.len() < 20, "{} runs", runs.len());
     let flushes = runs.iter().filter_map(|run| Flushes::parse(run.file_name()?.to_str()?));
-    assert!(flushes.clone().any(|flushes| flushes.last - flushes.first >= 8), "nothing was merged");
+    assert!(flushes.clone().any(|flushes| flushes.last - flushes.first >= 7), "nothing was merged");
     world.table.commit().await.unwrap();
     world.restart(0, 1).await;
     world.arrive(&(0..3050).map(|key| (key, 20_000)).collect::<Vec<_>>()).await;
