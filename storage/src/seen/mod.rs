@@ -136,6 +136,9 @@ impl UidIndex {
             let Some(open) = self.days.get_mut(&day) else { break };
             if let Err(damaged) = rows.admit_into(open, &mut at, &mut keep) {
                 self.rebuild(day, damaged).await?;
+                // Rows of this batch that only the lost files knew are in no table yet. Admitting a row
+                // again gives the same answer.
+                at = 0;
             }
         }
         if let Some(last) = rows.offsets.last() {
@@ -197,8 +200,9 @@ impl UidIndex {
         let opened = Day::open(self.day_folder(day), owner, self.lookup_room(), now);
         let covers = opened.covers;
         self.days.insert(day, opened);
-        // Until it is loaded it must not answer.
-        if let Err(error) = self.load(day, covers, false).await {
+        // Until it is loaded it must not answer. Rows that are in no file yet count, too: the day may have
+        // been closed a moment ago, and its files damaged since.
+        if let Err(error) = self.load(day, covers).await {
             self.days.remove(&day);
             return Err(error);
         }
@@ -206,7 +210,7 @@ impl UidIndex {
     }
 
     /// Reads the day's keys of offsets from `from` on from the table.
-    async fn load(&mut self, day: i32, from: Offset, live: bool) -> Result<()> {
+    async fn load(&mut self, day: i32, from: Offset) -> Result<()> {
         let table = self.table.clone();
         let (limit, room) = (self.fresh_limit(), self.lookup_room());
         let Some(open) = self.days.get_mut(&day) else { return Ok(()) };
@@ -225,9 +229,7 @@ impl UidIndex {
             Ok(())
         };
         table.stored_keys(day, from, &mut take).await?;
-        if live {
-            table.live_keys(day, &mut take)?;
-        }
+        table.live_keys(day, &mut take)?;
         if open.fresh_len() > before + LARGE_LOAD {
             self.flush_now(day).await?;
         }
@@ -242,7 +244,7 @@ impl UidIndex {
             open.forget_runs();
         }
         // If this fails the day must not answer from what is left of it.
-        let loaded = self.load(day, 0, true).await;
+        let loaded = self.load(day, 0).await;
         if loaded.is_err() {
             self.days.remove(&day);
         }
