@@ -54,6 +54,9 @@ pub struct RuleRef {
     pub tags: Vec<String>,
     /// Its description.
     pub description: String,
+    /// What to do, a step each.
+    #[serde(default)]
+    pub response: Vec<String>,
 }
 
 /// The kind of thing that an [`Entity`] is.
@@ -95,8 +98,28 @@ pub struct Evidence {
     pub time_us: i64,
     /// The call, as the cloud names it.
     pub operation: String,
-    /// The record as the cloud wrote it.
+    /// The record as the cloud wrote it; empty beyond the first and the last of many, see [`RAW_RECORDS`].
     pub raw: String,
+}
+
+/// An alert carries the raw records of so many of its first events, and of as many of its last; of those
+/// between it names time, operation and id, up to [`EVIDENCE`] in all.
+pub const RAW_RECORDS: usize = 50;
+
+/// The most events that an alert names.
+pub const EVIDENCE: usize = 1000;
+
+/// What joins the events of a correlation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Joined {
+    /// The names and values of `group-by`.
+    pub by: Vec<(String, String)>,
+    /// What was counted or computed, in words; may be empty.
+    pub why: String,
+    /// When the first of the events happened, in microseconds since 1970.
+    pub begin_us: i64,
+    /// How many events there are; more than the evidence names, if there are very many.
+    pub events: u64,
 }
 
 /// A rule's match, with all that is needed to judge it.
@@ -116,6 +139,8 @@ pub struct Alert {
     pub entities: Vec<Entity>,
     /// The events it rests on, in order of time.
     pub evidence: Vec<Evidence>,
+    /// What joins them, if the rule is a correlation.
+    pub joined: Option<Joined>,
 }
 
 impl Alert {

@@ -8,6 +8,7 @@
 //! transaction as the position of the log that the alert was found at.
 
 mod alert;
+mod amend;
 mod error;
 pub mod lifecycle;
 mod page;
@@ -15,7 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use alert::{Alert, AlertId, Entity, EntityKind, Evidence, RuleRef};
+pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
 pub use error::{Error, Result};
 pub use lifecycle::{AlertStatus, Change, Verdict};
 pub use page::{AlertFilter, AlertPage, Cursor};

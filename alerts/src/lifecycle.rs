@@ -28,6 +28,8 @@ pub enum Verdict {
     Benign,
     /// Told already by another alert.
     Duplicate,
+    /// Events that came late show that it never was; Stormglass itself says so.
+    Refuted,
 }
 
 /// A step in the life of an alert.
@@ -85,6 +87,7 @@ impl Verdict {
             Self::FalsePositive => "false_positive",
             Self::Benign => "benign",
             Self::Duplicate => "duplicate",
+            Self::Refuted => "refuted",
         }
     }
 }
@@ -93,7 +96,7 @@ impl FromStr for Verdict {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::TruePositive, Self::FalsePositive, Self::Benign, Self::Duplicate]
+        [Self::TruePositive, Self::FalsePositive, Self::Benign, Self::Duplicate, Self::Refuted]
             .into_iter()
             .find(|verdict| verdict.as_str() == name)
             .ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! The tables of alerts in the state database.
 
+use rusqlite::types::Value;
 use serde::Serialize;
 use storage::state::{State, Txn, rusqlite};
 use storage::state_table::{StateColumn, StateTable};
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// The schema, one step a released version.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE alerts (
     id            TEXT PRIMARY KEY,
     rule_id       TEXT NOT NULL,
@@ -48,7 +50,13 @@ CREATE TABLE alert_changes (
     reason    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX alert_changes_by_alert ON alert_changes (alert_id, at_us);
-"];
+",
+    "
+ALTER TABLE alerts ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE alerts ADD COLUMN response TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE alerts ADD COLUMN joined TEXT;
+",
+];
 
 /// The most alerts that [`AlertStore::list`] returns at once.
 pub const MAX_LIMIT: usize = 1000;
@@ -68,6 +76,8 @@ pub struct StoredAlert {
     pub created_us: i64,
     /// When it last changed, microseconds since 1970.
     pub updated_us: i64,
+    /// 1, and one more for each time that late or further events changed what it rests on.
+    pub version: u32,
 }
 
 /// One step in an alert's history.
@@ -107,35 +117,10 @@ impl AlertStore {
     /// # Errors
     /// The database refuses; the caller's transaction must not be committed then.
     pub fn record(txn: &Txn, alerts: &[Alert], now_us: i64) -> Result<usize> {
-        let mut insert = txn.prepare_cached(
-            "INSERT INTO alerts (id, rule_id, title, level, tags, description, severity_id, severity, time_us,
-                created_us, updated_us, provider, actor, account, address, operation, event_uid, entities, evidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-             ON CONFLICT (id) DO NOTHING",
-        )?;
+        let mut insert = txn.prepare_cached(INSERT)?;
         let mut new = 0;
         for alert in alerts {
-            let deciding = alert.evidence.last();
-            new += insert.execute(rusqlite::params![
-                alert.id.as_str(),
-                alert.rule.id,
-                alert.rule.title,
-                alert.rule.level,
-                to_json(&alert.id, &alert.rule.tags)?,
-                alert.rule.description,
-                alert.severity_id,
-                severity_name(alert.severity_id),
-                alert.time_us,
-                now_us,
-                alert.provider,
-                alert.entity(EntityKind::Actor),
-                alert.entity(EntityKind::Account),
-                alert.entity(EntityKind::Address),
-                deciding.map(|event| event.operation.as_str()),
-                deciding.map(|event| event.event_uid.as_str()),
-                to_json(&alert.id, &alert.entities)?,
-                to_json(&alert.id, &alert.evidence)?,
-            ])?;
+            new += insert.execute(rusqlite::params_from_iter(values(alert, now_us)?))?;
         }
         Ok(new)
     }
@@ -257,8 +242,46 @@ impl AlertStore {
 
 // ---------------------------------------------------------------------------------------------
 
+const INSERT: &str = "
+    INSERT INTO alerts (id, rule_id, title, level, tags, description, severity_id, severity, time_us, created_us,
+        updated_us, provider, actor, account, address, operation, event_uid, entities, evidence, response, joined)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+    ON CONFLICT (id) DO NOTHING";
+
+/// The values of a row, in the order of [`INSERT`].
+pub(crate) fn values(alert: &Alert, now_us: i64) -> Result<[Value; 20]> {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let maybe = |found: Option<&str>| found.map_or(Value::Null, text);
+    let deciding = alert.evidence.last();
+    Ok([
+        text(alert.id.as_str()),
+        text(&alert.rule.id),
+        text(&alert.rule.title),
+        text(&alert.rule.level),
+        Value::Text(to_json(&alert.id, &alert.rule.tags)?),
+        text(&alert.rule.description),
+        i64::from(alert.severity_id).into(),
+        text(severity_name(alert.severity_id)),
+        alert.time_us.into(),
+        now_us.into(),
+        text(&alert.provider),
+        maybe(alert.entity(EntityKind::Actor)),
+        maybe(alert.entity(EntityKind::Account)),
+        maybe(alert.entity(EntityKind::Address)),
+        maybe(deciding.map(|event| event.operation.as_str())),
+        maybe(deciding.map(|event| event.event_uid.as_str())),
+        Value::Text(to_json(&alert.id, &alert.entities)?),
+        Value::Text(to_json(&alert.id, &alert.evidence)?),
+        Value::Text(to_json(&alert.id, &alert.rule.response)?),
+        match &alert.joined {
+            Some(joined) => Value::Text(to_json(&alert.id, joined)?),
+            None => Value::Null,
+        },
+    ])
+}
+
 const COLUMNS: &str = "id, rule_id, title, level, tags, description, severity_id, status, verdict, reason, \
-                       time_us, created_us, updated_us, provider, entities, evidence";
+                       time_us, created_us, updated_us, provider, entities, evidence, version, response, joined";
 
 fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
     let id = AlertId::stored(row.get(0)?);
@@ -270,6 +293,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
         reason: row.get(9)?,
         created_us: row.get(11)?,
         updated_us: row.get(12)?,
+        version: row.get(16)?,
         alert: Alert {
             rule: RuleRef {
                 id: row.get(1)?,
@@ -277,22 +301,24 @@ fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
                 level: row.get(3)?,
                 tags: from_json(&id, &row.get::<_, String>(4)?)?,
                 description: row.get(5)?,
+                response: from_json(&id, &row.get::<_, String>(17)?)?,
             },
             severity_id: row.get(6)?,
             time_us: row.get(10)?,
             provider: row.get(13)?,
             entities: from_json::<Vec<Entity>>(&id, &row.get::<_, String>(14)?)?,
             evidence: from_json::<Vec<Evidence>>(&id, &row.get::<_, String>(15)?)?,
+            joined: row.get::<_, Option<String>>(18)?.map(|text| from_json(&id, &text)).transpose()?,
             id,
         },
     })
 }
 
 /// The WHERE clause of a list and its values; the values are always bound, never written into it.
-fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<rusqlite::types::Value>) {
+fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<Value>) {
     let mut clauses = vec!["1".to_owned()];
-    let mut values: Vec<rusqlite::types::Value> = Vec::new();
-    let mut add = |clause: &str, value: rusqlite::types::Value| {
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |clause: &str, value: Value| {
         values.push(value);
         clauses.push(clause.replace('?', &format!("?{}", values.len())));
     };
@@ -306,7 +332,8 @@ fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<rusq
         add("rule_id = ?", rule.clone().into());
     }
     if let Some(provider) = &filter.provider {
-        add("provider = ? COLLATE NOCASE", provider.clone().into());
+        // An alert over several clouds names them all.
+        add("instr(', ' || lower(provider) || ', ', ', ' || lower(?) || ', ') > 0", provider.clone().into());
     }
     if let Some(entity) = &filter.entity {
         add(
@@ -351,7 +378,7 @@ pub fn state_table() -> StateTable {
         name: "alerts",
         sql: "SELECT id, rule_id, title, level, severity_id, severity, status, verdict, reason, time_us AS time, \
               created_us AS created, updated_us AS updated, provider, actor, account, address, operation, event_uid, \
-              tags, entities, evidence, description FROM alerts",
+              tags, entities, evidence, description, version, joined, response FROM alerts",
         columns: &[
             ("id", Text),
             ("rule_id", Text),
@@ -375,6 +402,9 @@ pub fn state_table() -> StateTable {
             ("entities", Text),
             ("evidence", Text),
             ("description", Text),
+            ("version", Integer),
+            ("joined", Text),
+            ("response", Text),
         ],
     }
 }

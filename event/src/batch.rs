@@ -140,6 +140,12 @@ impl EventBatch {
         }
     }
 
+    /// The number in a column of fractions; `None` for null and for other kinds.
+    pub fn float_at(&self, col: Col, row: usize) -> Option<f64> {
+        let array = self.column(col).as_primitive_opt::<arrow::datatypes::Float64Type>()?;
+        (row < array.len() && array.is_valid(row)).then(|| array.value(row))
+    }
+
     /// The flag in a true-or-false column; `None` for null and for other kinds.
     pub fn flag_at(&self, col: Col, row: usize) -> Option<bool> {
         let array = self.column(col).as_boolean_opt()?;

@@ -36,6 +36,19 @@ impl EventKey {
         Self::from_parts(log_type, &[b"content", record])
     }
 
+    /// Identity of something else than an event, such as a value that is to be told from others; `kind` keeps
+    /// kinds apart.
+    pub fn of(kind: &str, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"\0");
+        hasher.update(kind.as_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self::from_hash(&hasher.finalize())
+    }
+
     fn from_hash(hash: &blake3::Hash) -> Self {
         let mut first = [0u8; 16];
         for (to, from) in first.iter_mut().zip(hash.as_bytes()) {

@@ -9,5 +9,9 @@ fuzz_target!(|text: &str| {
     for rule in loaded.rules.rules() {
         assert!(!rule.title().is_empty());
     }
-    assert!(text.trim().is_empty() || loaded.rules.len() + loaded.diagnostics.len() > 0);
+    let counts = loaded.counts;
+    let fates = counts.loaded + counts.correlations + counts.filters + counts.refused;
+    assert_eq!(counts.documents, fates, "every document is loaded or refused");
+    assert!(counts.refused == 0 || !loaded.diagnostics.is_empty(), "what is refused is told");
+    assert_eq!((counts.loaded, counts.correlations), (loaded.rules.len(), loaded.rules.correlations().len()));
 });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::memory::CorrelationConfig;
+
 /// Bounds and rhythms of the stages; the defaults suit a laptop and a small server alike.
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
@@ -19,6 +21,8 @@ pub struct PipelineConfig {
     pub upkeep_every: Duration,
     /// How long a file that no longer belongs to the table is kept for queries that still read it.
     pub keep_removed_files: Duration,
+    /// How correlations treat time, and how much they may remember.
+    pub correlation: CorrelationConfig,
 }
 
 impl Default for PipelineConfig {
@@ -31,6 +35,7 @@ impl Default for PipelineConfig {
             retention_days: None,
             upkeep_every: Duration::from_secs(300),
             keep_removed_files: Duration::from_secs(3600),
+            correlation: CorrelationConfig::default(),
         }
     }
 }

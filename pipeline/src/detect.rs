@@ -1,9 +1,11 @@
 //! Matches of rules become alerts.
 
-use alerts::{Alert, AlertId, Entity, EntityKind, Evidence, RuleRef};
+use alerts::{Alert, AlertId, Entity, EntityKind, Evidence};
 use arrow::array::BooleanArray;
 use event::{Col, EventBatch};
 use rules::{CompiledRule, Match, RuleSet};
+
+use crate::correlated::rule_ref;
 
 /// A column that identifies, and the one that has the name, if there is one.
 type Source = (Col, Option<Col>);
@@ -49,32 +51,39 @@ pub(crate) fn alerts(
 }
 
 fn alert(rule: &CompiledRule, events: &EventBatch, row: usize) -> Option<Alert> {
-    let event_uid = events.str_at(Col::EventUid, row)?;
-    let time_us = events.int_at(Col::Time, row)?;
-    let text = |col| events.str_at(col, row).unwrap_or_default().to_owned();
+    let evidence = evidence(events, row)?;
     Some(Alert {
-        id: AlertId::new(rule.id(), [event_uid]),
-        rule: RuleRef {
-            id: rule.id().to_owned(),
-            title: rule.title().to_owned(),
-            level: rule.level().as_str().to_owned(),
-            tags: rule.tags().to_vec(),
-            description: rule.description().to_owned(),
-        },
+        id: AlertId::new(rule.id(), [evidence.event_uid.as_str()]),
+        rule: rule_ref(rule),
         severity_id: rule.level().severity_id(),
-        time_us,
-        provider: text(Col::CloudProvider),
+        time_us: evidence.time_us,
+        provider: events.str_at(Col::CloudProvider, row).unwrap_or_default().to_owned(),
         entities: entities(events, row),
-        evidence: vec![Evidence {
-            event_uid: event_uid.to_owned(),
-            time_us,
-            operation: text(Col::ApiOperation),
-            raw: text(Col::RawData),
-        }],
+        evidence: vec![evidence],
+        joined: None,
     })
 }
 
-fn entities(events: &EventBatch, row: usize) -> Vec<Entity> {
+/// A row as evidence.
+pub(crate) fn evidence(events: &EventBatch, row: usize) -> Option<Evidence> {
+    let text = |col| events.str_at(col, row).unwrap_or_default().to_owned();
+    Some(Evidence {
+        event_uid: events.str_at(Col::EventUid, row)?.to_owned(),
+        time_us: events.int_at(Col::Time, row)?,
+        operation: text(Col::ApiOperation),
+        raw: text(Col::RawData),
+    })
+}
+
+/// Who acted in a row, as the cloud names them: an id where there is one.
+pub fn actor(events: &EventBatch, row: usize) -> Option<String> {
+    let filled = |col: Col| events.str_at(col, row).filter(|text| !text.is_empty());
+    let columns = [Col::ActorUserUid, Col::ActorUserName, Col::UserUid, Col::UserName];
+    columns.into_iter().find_map(filled).map(str::to_owned)
+}
+
+/// Who and what a row is about.
+pub(crate) fn entities(events: &EventBatch, row: usize) -> Vec<Entity> {
     let filled = |col: Col| events.str_at(col, row).filter(|text| !text.is_empty());
     let entity = |(kind, sources): &(EntityKind, &[Source])| {
         let (value, name) = sources.iter().find_map(|(col, name)| Some((filled(*col)?, *name)))?;

@@ -12,18 +12,24 @@
 //! - `refine` turns entries of the log into columns and matches, on all cores.
 //! - `turn` takes what is refined in the log's order: duplicates leave, rows go to the sink, findings
 //!   and rejects to `raise`.
+//! - `raise` also lets correlations remember (`memory`) and writes what they remember, found and forgot
+//!   (`changes`) in the same transaction; `rehearse` is the same over events that are already there.
 //! - `upkeep` merges small files, removes expired days and deletes files that nobody needs.
 //! - `sink` and `raise` each keep their own offset inside their own commit. After a crash work starts
 //!   again from the lower one, and each skips what it has: a crash repeats work, never its effect.
 
 mod accept;
+mod changes;
 mod config;
+mod correlated;
 mod detect;
 mod error;
 mod health;
+mod memory;
 mod progress;
 mod raise;
 mod refine;
+mod rehearse;
 mod retry;
 mod run;
 mod sink;
@@ -33,8 +39,11 @@ mod turn;
 mod upkeep;
 
 pub use config::PipelineConfig;
+pub use detect::actor;
 pub use error::{Error, Result};
 pub use health::Health;
+pub use memory::{CorrelationConfig, CorrelationState};
 pub use progress::Progress;
+pub use rehearse::{Rehearsal, Rehearsed};
 pub use run::{Parts, Pipeline, passed};
 pub use tally::Tally;

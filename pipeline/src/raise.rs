@@ -1,13 +1,17 @@
-//! Alerts, dead letters, counts and the offset, in one SQLite transaction.
+//! Alerts, dead letters, counts, what correlations remember, and the offset, in one SQLite transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alerts::AlertStore;
 use event::Offset;
+use parking_lot::Mutex;
 use storage::state::State;
 use storage::{dead_letter, ledger, position};
 use tokio::sync::{mpsc, watch};
 
+use crate::changes::Changes;
+use crate::memory::{CorrelationConfig, CorrelationState, Memory};
 use crate::progress::advance;
 use crate::retry::wait_out;
 use crate::tally::{Tally, add};
@@ -20,48 +24,125 @@ pub(crate) const CONSUMER: &str = "raise";
 /// How many turns share a transaction at most; each transaction costs one fsync.
 const TURNS: usize = 64;
 
-/// Records turns from `inbox` until it closes. Turns below `from` are recorded already and skipped.
-pub(crate) async fn raise(
-    state: State,
-    from: Offset,
-    mut inbox: mpsc::Receiver<Raise>,
-    progress: Arc<watch::Sender<Progress>>,
-    tally: Arc<Tally>,
-    now_us: fn() -> i64,
-) -> Result<()> {
-    let mut turns = Vec::with_capacity(TURNS);
-    while inbox.recv_many(&mut turns, TURNS).await > 0 {
-        let batch: Vec<_> = turns.drain(..).filter(|turn| turn.first >= from).collect();
-        let Some(next) = batch.last().map(|turn| turn.next) else { continue };
-        let batch = Arc::new(batch);
+/// How often correlations look whether what they wait for is due.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the stage works on.
+#[derive(Debug)]
+pub(crate) struct Raiser {
+    pub(crate) state: State,
+    pub(crate) memory: Memory,
+    /// Turns below are recorded already.
+    pub(crate) from: Offset,
+    pub(crate) progress: Arc<watch::Sender<Progress>>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) correlation: CorrelationConfig,
+    /// What correlations remember, for those who ask.
+    pub(crate) shown: Arc<Mutex<CorrelationState>>,
+    pub(crate) now_us: fn() -> i64,
+}
+
+impl Raiser {
+    /// Records turns from `inbox` until it closes.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Raise>) -> Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut turns = Vec::with_capacity(TURNS);
         loop {
-            let (state, batch, tally) = (state.clone(), batch.clone(), tally.clone());
-            let work = tokio::task::spawn_blocking(move || record(&state, &batch, &tally, now_us()));
-            let recorded = work
-                .await
-                .map_err(|panic| Error::Stopped { reason: format!("recording alerts panicked: {panic}") })?;
-            match recorded {
+            tokio::select! {
+                biased;
+                taken = inbox.recv_many(&mut turns, TURNS) => {
+                    if taken == 0 {
+                        return Ok(());
+                    }
+                    let mut fresh: Vec<_> = turns.drain(..).filter(|turn| turn.first >= self.from).collect();
+                    // A set of rules serves a transaction; what it remembers must be written before the next.
+                    while let Some(rules) = fresh.first().map(|turn| turn.rules.clone()) {
+                        let same = fresh.iter().take_while(|turn| Arc::ptr_eq(&turn.rules, &rules)).count();
+                        let rest = fresh.split_off(same);
+                        self.use_rules(&rules).await?;
+                        self.record(fresh).await?;
+                        fresh = rest;
+                    }
+                }
+                _ = tick.tick() => {
+                    if self.memory.is_due((self.now_us)()) {
+                        self.record(Vec::new()).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Recalls what is remembered for other rules.
+    async fn use_rules(&mut self, rules: &Arc<rules::RuleSet>) -> Result<()> {
+        if Arc::ptr_eq(self.memory.rules(), rules) {
+            return Ok(());
+        }
+        loop {
+            let (state, rules, config) = (self.state.clone(), rules.clone(), self.correlation.clone());
+            let recalled = tokio::task::spawn_blocking(move || Memory::recall(&state, rules, config));
+            match recalled.await.map_err(panicked)? {
+                Ok(memory) => {
+                    self.memory = memory;
+                    return Ok(());
+                }
+                Err(error) => wait_out("recalling what correlations remember", error).await?,
+            }
+        }
+    }
+
+    /// One transaction, tried again while its error is a passing one.
+    async fn record(&mut self, mut turns: Vec<Raise>) -> Result<()> {
+        for turn in &mut turns {
+            self.memory.take(turn);
+        }
+        self.memory.settle((self.now_us)());
+        let next = turns.last().map(|turn| turn.next);
+        let work = Arc::new(Work { turns, changes: self.memory.changes(), next });
+        loop {
+            let (state, tally, work, now_us) =
+                (self.state.clone(), self.tally.clone(), work.clone(), (self.now_us)());
+            let done = tokio::task::spawn_blocking(move || record(&state, &work, &tally, now_us));
+            match done.await.map_err(panicked)? {
                 Ok(()) => break,
                 Err(error) => wait_out("recording alerts", error).await?,
             }
         }
-        advance(&progress, |mark| mark.raised = next);
+        *self.shown.lock() = self.memory.shown((self.now_us)());
+        if let Some(next) = next {
+            advance(&self.progress, |mark| mark.raised = next);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn record(state: &State, turns: &[Raise], tally: &Tally, now_us: i64) -> Result<()> {
+/// What a transaction records.
+struct Work {
+    turns: Vec<Raise>,
+    changes: Option<Changes>,
+    next: Option<Offset>,
+}
+
+fn panicked(panic: tokio::task::JoinError) -> Error {
+    Error::Stopped { reason: format!("recording alerts panicked: {panic}") }
+}
+
+fn record(state: &State, work: &Work, tally: &Tally, now_us: i64) -> Result<()> {
     let new = state.write(|txn| {
         let mut new = 0;
-        for turn in turns {
+        for turn in &work.turns {
             new += AlertStore::record(txn, &turn.alerts, now_us)?;
             dead_letter::insert(txn, &turn.dead_letters)?;
             for (source, counts) in &turn.counts {
                 ledger::add(txn, source, counts)?;
             }
         }
-        if let Some(last) = turns.last() {
-            position::set(txn, CONSUMER, last.next)?;
+        if let Some(changes) = &work.changes {
+            new += changes.write(txn, now_us)?;
+        }
+        if let Some(next) = work.next {
+            position::set(txn, CONSUMER, next)?;
         }
         Ok::<_, Error>(new)
     })?;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use event::{EventBatch, Offset, RawBatch, SourceId};
 use normalize::Normalizer;
 use parking_lot::Mutex;
-use rules::{Match, RuleSet, Scratch};
+use rules::{Hits, Match, RuleSet, Scratch};
 use storage::dead_letter::DeadLetter;
 use storage::log::{LogEntry, LogReader};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Error, Result};
+use crate::{Error, Result, detect};
 
 /// A run of log entries that is refined together.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Refined {
     pub(crate) matches: Vec<Match>,
     /// The rules that `matches` means.
     pub(crate) rules: Arc<RuleSet>,
+    /// What the correlations take from the matches.
+    pub(crate) hits: Hits,
     /// What could not be mapped.
     pub(crate) rejects: Vec<DeadLetter>,
 }
@@ -128,7 +130,9 @@ impl Worker {
         });
         let (received, rejects) = (received.collect(), rejects.collect());
         let matches = rules.matches(&events, &mut self.scratch);
-        Ok(Refined { first, next, received, events, matches, rules, rejects })
+        let actor = |row| detect::actor(&events, row);
+        let hits = rules.hits(&events, &matches, &|_| true, &actor);
+        Ok(Refined { first, next, received, events, matches, rules, hits, rejects })
     }
 }
 

@@ -15,14 +15,16 @@ use storage::table::EventTable;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::memory::{CorrelationState, Memory};
 use crate::progress::{advance, wait};
+use crate::raise::{self, Raiser};
 use crate::refine::{self, Refined};
 use crate::retry::wait_out;
 use crate::sink::Sink;
 use crate::tally::Tally;
 use crate::turn::{Raise, turn};
 use crate::upkeep::{Upkeep, oldest_day};
-use crate::{Error, Health, PipelineConfig, Progress, Result, raise};
+use crate::{Error, Health, PipelineConfig, Progress, Result};
 
 /// What the pipeline runs on; the server opens them.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub struct Pipeline {
     pub(crate) tally: Arc<Tally>,
     progress: watch::Receiver<Progress>,
     rules: watch::Sender<Arc<RuleSet>>,
+    correlations: Arc<Mutex<CorrelationState>>,
     flush: Arc<Notify>,
     pub(crate) stop: watch::Sender<bool>,
     stages: Mutex<Option<JoinSet<()>>>,
@@ -85,6 +88,7 @@ impl Pipeline {
         let restart = raised.min(committed);
         let reader = log.reader(restart)?;
         let seen = UidIndex::open(&seen_folder, table.clone(), restart, seen)?;
+        let memory = Memory::recall(&state, rules.clone(), config.correlation.clone())?;
 
         let health = Health::default();
         let tally = Arc::new(Tally::default());
@@ -112,8 +116,18 @@ impl Pipeline {
             flush: flush.clone(),
         };
         stages.spawn(guard("turn", health.clone(), stop.clone(), turns.run(refined, stopped.clone())));
-        let raise = raise::raise(state, raised, raises, progress.clone(), tally.clone(), now_us);
-        stages.spawn(guard("raise", health.clone(), stop.clone(), raise));
+        let correlations = Arc::new(Mutex::new(memory.shown(now_us())));
+        let raiser = Raiser {
+            state,
+            memory,
+            from: raised,
+            progress: progress.clone(),
+            tally: tally.clone(),
+            correlation: config.correlation.clone(),
+            shown: correlations.clone(),
+            now_us,
+        };
+        stages.spawn(guard("raise", health.clone(), stop.clone(), raiser.run(raises)));
         let upkeep = Upkeep { table: table.clone(), config: config.clone(), tally: tally.clone(), now_us };
         stages.spawn(guard("upkeep", health.clone(), stop.clone(), upkeep.run(stopped.clone())));
         let sink = Sink {
@@ -132,6 +146,7 @@ impl Pipeline {
             tally,
             progress: marks,
             rules,
+            correlations,
             flush,
             stop,
             stages: Mutex::new(Some(stages)),
@@ -156,6 +171,11 @@ impl Pipeline {
     /// The rules in use.
     pub fn rules(&self) -> Arc<RuleSet> {
         self.rules.borrow().clone()
+    }
+
+    /// What the correlations remember.
+    pub fn correlations(&self) -> CorrelationState {
+        self.correlations.lock().clone()
     }
 
     /// Puts another set of rules to use, from the next group of records on.

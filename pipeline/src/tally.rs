@@ -26,6 +26,7 @@ tally! {
     duplicates, "Events that were delivered before.";
     expired, "Events older than the retention, dropped on arrival.";
     matches, "Matches of rules, informational ones included.";
+    incomplete_hits, "Matches that no correlation could take, because the event lacks a part of the key or the value.";
     alerts, "Alerts raised for the first time.";
     commits, "Commits to the events table.";
     commit_retries, "Commits to the events table that had to be tried again.";

@@ -1,14 +1,18 @@
 //! One turn of the wheel: a refined group becomes rows, alerts, dead letters and counts.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use alerts::Alert;
 use arrow::array::BooleanArray;
 use event::{Col, EventBatch, Offset, SourceId};
+use rules::{Hit, RuleSet};
 use storage::dead_letter::DeadLetter;
 use storage::ledger::SourceCounts;
 use storage::seen::UidIndex;
 
+use crate::correlated::HitEvent;
 use crate::refine::Refined;
 use crate::retry::wait_out;
 use crate::tally::{Tally, add};
@@ -41,6 +45,12 @@ pub(crate) struct Raise {
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// What became of the records, by source.
     pub(crate) counts: BTreeMap<SourceId, SourceCounts>,
+    /// The rules that found all this.
+    pub(crate) rules: Arc<RuleSet>,
+    /// What the correlations are to remember.
+    pub(crate) hits: Vec<Hit>,
+    /// What alerts will say of the hits' events.
+    pub(crate) hit_events: BTreeMap<u128, HitEvent>,
 }
 
 /// Takes duplicates and expired events out of a group and counts every record's fate.
@@ -73,9 +83,29 @@ pub(crate) async fn turn(
     count_rows(&refined.events, &fates, &mut counts, tally);
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
     let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep);
+    let mut hits = refined.hits.hits;
+    hits.retain(|hit| keep.value(hit.row as usize));
+    let mut hit_events = BTreeMap::new();
+    for hit in &hits {
+        if let Entry::Vacant(slot) = hit_events.entry(hit.event.0)
+            && let Some(event) = HitEvent::new(&refined.events, hit.row as usize)
+        {
+            slot.insert(event);
+        }
+    }
+    add(&tally.incomplete_hits, refined.hits.incomplete.iter().map(|(_, times)| times).sum());
     let rows = if keep.true_count() == keep.len() { refined.events } else { refined.events.filter(&keep)? };
     let (first, next) = (refined.first, refined.next);
-    let raise = Raise { first, next, alerts, dead_letters: refined.rejects, counts };
+    let raise = Raise {
+        first,
+        next,
+        alerts,
+        dead_letters: refined.rejects,
+        counts,
+        rules: refined.rules,
+        hits,
+        hit_events,
+    };
     Ok(Turn { first, next, rows, raise })
 }
 

@@ -19,26 +19,41 @@
 //! Limits: 1 MiB and 64 levels a document, 10,000 nodes by alias, 20,000 tests a rule; regular expressions
 //! of 4 KiB, 1 MiB compiled, linear in time. No input makes this crate panic.
 //!
-//! This crate is pure: no clock, no file, no socket, no thread. Correlations and filters are recognised and
-//! left out.
+//! Correlations join matches: what they take from a batch are [`Hits`], and a [`Correlator`] remembers them
+//! and judges what they amount to.
+//!
+//! This crate is pure: no clock, no file, no socket, no thread.
 
 mod check;
 mod compile;
 mod content;
+mod correlate;
 mod detect;
+pub mod explain;
 mod fold;
 mod load;
 mod mapping;
 mod nearest;
+mod options;
+mod placeholder;
 mod report;
+mod rule_test;
 mod sigma;
 mod source;
 
-pub use compile::{CompiledRule, RuleSet};
-pub use content::shipped;
+pub use compile::{CompiledRule, Correlation, Needed, RuleHead, RuleSet};
+pub use content::{shipped, shipped_records, shipped_tests};
+pub use correlate::{
+    Bound, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Hit, HitValue, Hits, Observed,
+    Remembered,
+};
 pub use detect::{Match, Scratch};
 pub use load::{Counts, Loaded, load, load_with};
 pub use mapping::Mappings;
+pub use options::LoadOptions;
+pub use placeholder::Placeholders;
+pub use rule_test::{Expectation, Records, RuleTest, RuleTests, TestRecord, is_test_file, read_tests};
+pub use sigma::correlation::parse_span;
 pub use sigma::rule::Logsource;
 pub use sigma::{Level, Status};
 pub use source::RuleSource;

@@ -1,14 +1,21 @@
 //! From files to a rule set: parse, check, compile. What is broken is refused by itself.
+//!
+//! A correlation may refer to a rule in any file, and a filter may narrow one, so all files are read first;
+//! then filters are checked, then rules, then correlations, those first that others refer to.
 
 use std::collections::HashMap;
 
 use event::Diagnostic;
 
+use crate::check::correlation::{self, CheckedCorrelation, Known};
 use crate::check::{self, CheckedRule};
-use crate::compile::{self, RuleSet};
-use crate::mapping::Mappings;
+use crate::compile::RuleSet;
+use crate::options::LoadOptions;
 use crate::report::Report;
+use crate::sigma::correlation::CorrelationRule;
 use crate::sigma::document::{self, Document};
+use crate::sigma::filter::FilterRule;
+use crate::sigma::head::Head;
 use crate::sigma::rule::SigmaRule;
 use crate::sigma::yaml::Position;
 use crate::source::RuleSource;
@@ -29,72 +36,199 @@ pub struct Loaded {
 pub struct Counts {
     /// All documents that are not empty.
     pub documents: usize,
-    /// Rules that were loaded.
+    /// Rules over single events that were loaded.
     pub loaded: usize,
     /// Those of them that cannot match yet, because no source of their log is read.
     pub waiting: usize,
     /// Documents that were refused.
     pub refused: usize,
-    /// Correlation rules, left out.
+    /// Correlations that were loaded.
     pub correlations: usize,
-    /// Filters, left out.
+    /// Filters that were loaded.
     pub filters: usize,
 }
 
 /// Loads rules with the field mappings that come with Stormglass.
 pub fn load(sources: &[RuleSource]) -> Loaded {
-    load_with(sources, &Mappings::shipped())
+    load_with(sources, &LoadOptions::default())
 }
 
-/// Loads rules with other field mappings.
-pub fn load_with(sources: &[RuleSource], mappings: &Mappings) -> Loaded {
-    let mut loader = Loader::default();
-    for source in sources {
-        loader.file(source, mappings);
+/// Loads rules.
+pub fn load_with(sources: &[RuleSource], options: &LoadOptions) -> Loaded {
+    let checked = check_all(sources, options);
+    Loaded {
+        rules: RuleSet::new(checked.rules, checked.correlations),
+        counts: checked.counts,
+        diagnostics: checked.diagnostics,
     }
-    Loaded { rules: RuleSet::new(loader.rules), diagnostics: loader.diagnostics, counts: loader.counts }
 }
 
-#[derive(Debug, Default)]
-struct Loader {
-    rules: Vec<(CheckedRule, String)>,
-    /// Where the rule of an id stands.
-    ids: HashMap<String, (String, Position)>,
-    diagnostics: Vec<Diagnostic>,
+/// What is sound among some files, with what was found in all of them.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Each with the file that it comes from, as are correlations.
+    pub(crate) rules: Vec<(CheckedRule, String)>,
+    pub(crate) correlations: Vec<(CheckedCorrelation, String)>,
+    pub(crate) filters: Vec<FilterRule>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     counts: Counts,
 }
 
-impl Loader {
-    fn file(&mut self, source: &RuleSource, mappings: &Mappings) {
-        let mut report = Report::new(&source.path);
-        for document in document::read_all(&source.text, &mut report) {
-            self.counts.documents += 1;
-            match document {
-                Document::Rule(rule) => self.rule(*rule, source, mappings, &mut report),
-                Document::Correlation => self.counts.correlations += 1,
-                Document::Filter => self.counts.filters += 1,
-                Document::Refused => self.counts.refused += 1,
+/// Reads and checks rules, and compiles none.
+pub(crate) fn check_all(sources: &[RuleSource], options: &LoadOptions) -> Checked {
+    let files = sources.iter().map(|source| Report::new(&source.path)).collect();
+    let mut loader = Loader { options, files, ids: HashMap::new(), counts: Counts::default() };
+    let documents = loader.read(sources);
+    let filters = loader.filters(documents.filters);
+    let rules = loader.rules(documents.rules, &filters);
+    let correlations = loader.correlations(documents.correlations, &rules);
+    Checked {
+        rules,
+        correlations,
+        filters: filters.into_iter().map(|(_, filter)| filter).collect(),
+        counts: loader.counts,
+        diagnostics: loader.files.into_iter().flat_map(Report::into_diagnostics).collect(),
+    }
+}
+
+/// The documents of all files by kind, each with the index of its file.
+#[derive(Debug, Default)]
+struct Documents {
+    rules: Vec<(usize, SigmaRule)>,
+    correlations: Vec<(usize, CorrelationRule)>,
+    filters: Vec<(usize, FilterRule)>,
+}
+
+#[derive(Debug)]
+struct Loader<'o> {
+    options: &'o LoadOptions,
+    /// What was found in each file.
+    files: Vec<Report>,
+    /// Where the document of an id stands.
+    ids: HashMap<String, (String, Position)>,
+    counts: Counts,
+}
+
+impl Loader<'_> {
+    fn read(&mut self, sources: &[RuleSource]) -> Documents {
+        let mut found = Documents::default();
+        for (file, (source, report)) in sources.iter().zip(&mut self.files).enumerate() {
+            for document in document::read_all(&source.text, report) {
+                self.counts.documents += 1;
+                match document {
+                    Document::Rule(rule) => found.rules.push((file, *rule)),
+                    Document::Correlation(rule) => found.correlations.push((file, *rule)),
+                    Document::Filter(filter) => found.filters.push((file, *filter)),
+                    Document::Refused => self.counts.refused += 1,
+                }
             }
         }
-        self.diagnostics.extend(report.into_diagnostics());
+        found
     }
 
-    fn rule(&mut self, rule: SigmaRule, source: &RuleSource, mappings: &Mappings, report: &mut Report) {
-        let id = compile::id(&rule);
-        let at = rule.id.as_ref().map_or(rule.at, |id| id.at);
-        if let Some((file, first)) = self.ids.get(&id) {
-            let problem = format!("the id `{id}` is taken by the rule in `{file}`, line {}", first.line);
-            report.error(at, "id", problem, "give this rule an id of its own, or remove one of the two");
-            self.counts.refused += 1;
-            return;
+    fn filters(&mut self, filters: Vec<(usize, FilterRule)>) -> Vec<(usize, FilterRule)> {
+        let mut sound = Vec::with_capacity(filters.len());
+        for (file, filter) in filters {
+            let Some(report) = self.files.get_mut(file) else { continue };
+            if check::check_filter(&filter, self.options, report) && self.takes_id(&filter.head, file) {
+                self.counts.filters += 1;
+                sound.push((file, filter));
+            } else {
+                self.counts.refused += 1;
+            }
         }
-        let Some(checked) = check::check(rule, mappings, report) else {
-            self.counts.refused += 1;
-            return;
-        };
-        self.counts.loaded += 1;
-        self.counts.waiting += usize::from(checked.readings.is_empty());
-        self.ids.insert(id, (source.path.clone(), at));
-        self.rules.push((checked, source.path.clone()));
+        sound
+    }
+
+    fn rules(
+        &mut self,
+        rules: Vec<(usize, SigmaRule)>,
+        filters: &[(usize, FilterRule)],
+    ) -> Vec<(CheckedRule, String)> {
+        let mut sound = Vec::with_capacity(rules.len());
+        let mut used = vec![false; filters.len()];
+        for (file, rule) in rules {
+            let mut narrowing = Vec::new();
+            for ((index, (_, filter)), used) in filters.iter().enumerate().zip(&mut used) {
+                let named = |name: &str| rule.head.is_called(name);
+                let is_meant = filter.rules.is_empty() || filter.rules.iter().any(|name| named(&name.value));
+                if is_meant && filter.covers(&rule.logsource.value) {
+                    *used = true;
+                    narrowing.push((index, filter));
+                }
+            }
+            if !self.takes_id(&rule.head, file) {
+                self.counts.refused += 1;
+                continue;
+            }
+            let Some(report) = self.files.get_mut(file) else { continue };
+            let path = report.file().to_owned();
+            match check::check(rule, &narrowing, self.options, report) {
+                Some(checked) => {
+                    self.counts.loaded += 1;
+                    self.counts.waiting += usize::from(checked.readings.is_empty());
+                    sound.push((checked, path));
+                }
+                None => self.counts.refused += 1,
+            }
+        }
+        for ((file, filter), _) in filters.iter().zip(used).filter(|(_, used)| !used) {
+            let Some(report) = self.files.get_mut(*file) else { continue };
+            let at = filter.rules.first().map_or(filter.head.at, |name| name.at);
+            let mend =
+                "name rules of events of the same `logsource`; correlations are narrowed by their rules";
+            report.warning(at, "filter.rules", "the filter is for no rule that is loaded", mend);
+        }
+        sound
+    }
+
+    /// Takes correlations in the order of what they refer to.
+    fn correlations(
+        &mut self,
+        mut waiting: Vec<(usize, CorrelationRule)>,
+        rules: &[(CheckedRule, String)],
+    ) -> Vec<(CheckedCorrelation, String)> {
+        let mut sound: Vec<(CheckedCorrelation, String)> = Vec::with_capacity(waiting.len());
+        loop {
+            let known = Known { rules, correlations: &sound, mappings: &self.options.mappings };
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|(_, rule)| known.has_all(rule));
+            // What is left when nothing is ready refers to nothing, or in a circle; checking it says so.
+            let stuck = ready.is_empty();
+            let (now, later) = if stuck { (rest, Vec::new()) } else { (ready, rest) };
+            if now.is_empty() {
+                return sound;
+            }
+            let mut found = Vec::with_capacity(now.len());
+            for (file, rule) in now {
+                let taken = self.takes_id(&rule.head, file);
+                let Some(report) = self.files.get_mut(file).filter(|_| taken) else {
+                    self.counts.refused += 1;
+                    continue;
+                };
+                let path = report.file().to_owned();
+                let known = Known { rules, correlations: &sound, mappings: &self.options.mappings };
+                match correlation::check(rule, &known, report) {
+                    Some(checked) => found.push((checked, path)),
+                    None => self.counts.refused += 1,
+                }
+            }
+            self.counts.correlations += found.len();
+            sound.extend(found);
+            waiting = later;
+        }
+    }
+
+    /// Whether the document's id was free; else it is refused.
+    fn takes_id(&mut self, head: &Head, file: usize) -> bool {
+        let Some(report) = self.files.get_mut(file) else { return false };
+        let (id, at) = (head.key(), head.id_at());
+        if let Some((path, first)) = self.ids.get(&id) {
+            let problem = format!("the id `{id}` is taken by the rule in `{path}`, line {}", first.line);
+            report.error(at, "id", problem, "give this rule an id of its own, or remove one of the two");
+            return false;
+        }
+        self.ids.insert(id, (report.file().to_owned(), at));
+        true
     }
 }

@@ -58,6 +58,11 @@ impl Report {
         }
     }
 
+    /// The file as the user named it.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The number of errors so far.
     pub(crate) fn errors(&self) -> usize {
         self.errors

@@ -6,15 +6,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use alerts::AlertStore;
 use anyhow::Context;
 use event::{Diagnostic, Level};
-use pipeline::{Parts, Pipeline, PipelineConfig};
+use pipeline::{CorrelationConfig, Parts, Pipeline, PipelineConfig};
 use query::{QueryConfig, QueryEngine};
-use rules::RuleSet;
+use rules::{CorrelatorLimits, LoadOptions, RuleSet, RuleSource};
 use storage::log::{Log, LogConfig};
 use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
 use crate::config::Config;
+use crate::reload::RuleFiles;
 use crate::rule_files;
 
 /// A data folder in use.
@@ -27,8 +28,7 @@ pub(crate) struct App {
     pub(crate) alerts: AlertStore,
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Pipeline,
-    /// What was found wrong with the rules.
-    pub(crate) rule_findings: Vec<Diagnostic>,
+    pub(crate) rule_files: RuleFiles,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -60,7 +60,11 @@ impl App {
         // From here on this process is the one that writes: a second one is stopped by its next commit.
         table.claim().await?;
         log.raise_head(pipeline::passed(&table, &state)?).await?;
-        let (rules, rule_findings) = load_rules(&config)?;
+        let rule_files = RuleFiles::default();
+        let rules = rule_files.read(&config)?.map(|reading| reading.rules).unwrap_or_default();
+        for finding in rule_files.findings().iter().filter(|finding| finding.level == Level::Error) {
+            tracing::warn!(%finding, "a rule is left out");
+        }
         let query_config = QueryConfig {
             memory_bytes: config.query_memory,
             max_rows: config.query_max_rows,
@@ -84,23 +88,22 @@ impl App {
             upkeep_every: config.upkeep_every,
             keep_removed_files: config.keep_removed_files,
             pending_bytes: config.commit_size.saturating_mul(2),
+            correlation: CorrelationConfig {
+                limits: CorrelatorLimits {
+                    group_hits: config.correlation_key_hits,
+                    correlation_hits: config.correlation_rule_hits,
+                    hits: config.correlation_hits,
+                },
+                delay: config.correlation_delay,
+                lateness: config.correlation_lateness,
+                ..CorrelationConfig::default()
+            },
             ..PipelineConfig::default()
         };
         let recovered_head = log.head();
         let pipeline = Pipeline::start(parts, pipeline_config)?;
         let started = Instant::now();
-        Ok(Self {
-            config,
-            log,
-            table,
-            state,
-            alerts,
-            engine,
-            pipeline,
-            rule_findings,
-            started,
-            recovered_head,
-        })
+        Ok(Self { config, log, table, state, alerts, engine, pipeline, rule_files, started, recovered_head })
     }
 
     /// Waits until all that the log holds can be queried.
@@ -127,13 +130,26 @@ impl App {
 /// # Errors
 /// A path of `rules.paths` cannot be read.
 pub(crate) fn load_rules(config: &Config) -> anyhow::Result<(RuleSet, Vec<Diagnostic>)> {
+    let loaded = rules::load_with(&rule_sources(config)?, &load_options(config)?);
+    Ok((loaded.rules, loaded.diagnostics))
+}
+
+/// The files of the rules that the configuration names.
+///
+/// # Errors
+/// A path of `rules.paths` cannot be read.
+pub(crate) fn rule_sources(config: &Config) -> anyhow::Result<Vec<RuleSource>> {
     let mut sources = if config.rules_shipped { rules::shipped() } else { Vec::new() };
     sources.extend(rule_files::read(&config.rules_paths)?);
-    let loaded = rules::load(&sources);
-    for finding in loaded.diagnostics.iter().filter(|finding| finding.level == Level::Error) {
-        tracing::warn!(%finding, "a rule is left out");
-    }
-    Ok((loaded.rules, loaded.diagnostics))
+    Ok(sources)
+}
+
+/// What rules are read by.
+///
+/// # Errors
+/// A file of `rules.placeholders` cannot be read.
+pub(crate) fn load_options(config: &Config) -> anyhow::Result<LoadOptions> {
+    Ok(LoadOptions { placeholders: config.placeholders()?, ..LoadOptions::default() })
 }
 
 /// The wall clock, in microseconds since 1970.

@@ -231,12 +231,42 @@ pub(crate) enum Rules {
         #[arg(long)]
         json: bool,
     },
+    /// Say why a rule matches an event or does not: its condition as a tree, each part with its answer and
+    /// with what the event held.
+    #[command(after_help = "Examples:
+  stormglass rules explain my-rule.yml event.json
+  stormglass rules explain 'Console sign-in without a second factor' trail.json.gz:12
+  pbpaste | stormglass rules explain my-rule.yml - --json | jq .matches")]
+    Explain(RulesExplain),
     /// List the rules in use.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Run the tests that lie beside rules: `NAME.test.yml` beside `NAME.yml`. Exit status 1 if one fails.
+    #[command(after_help = "Examples:
+  stormglass rules test                             the rules in use
+  stormglass rules test my-rules/ --junit out.xml")]
+    Test {
+        /// Rule files and folders; without any, the rules of the configuration.
+        paths: Vec<PathBuf>,
+        /// Also write the results as JUnit XML.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+        /// Print JSON, one test a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a rule would have raised over the stored events, when and for whom; nothing is raised.
+    #[command(after_help = "Examples:
+  stormglass rules backtest trail_stopped --since 30d
+  stormglass rules backtest my-rule --rules my-rules/ --since 2026-03-01 --until 2026-03-08")]
+    Backtest(RulesHunt),
+    /// The same, and raise what is found; what was raised before is not doubled.
+    #[command(after_help = "Example:
+  stormglass rules hunt trail_stopped --since 90d")]
+    Hunt(RulesHunt),
     /// Match rules over files without a store: one line of JSON a match.
     #[command(after_help = "Example:
   stormglass rules run --rules sigma/rules/cloud/aws logs/ | jq -r .title | sort | uniq -c")]
@@ -254,6 +284,43 @@ pub(crate) enum Rules {
         #[arg(long)]
         level: Option<String>,
     },
+}
+
+/// `rules explain`
+#[derive(Debug, Args)]
+pub(crate) struct RulesExplain {
+    /// A rule or correlation: its id, name or title, or a .yml file of rules.
+    pub(crate) rule: String,
+    /// A file with a record, `-`, or `FILE:N` for record N of it, counted from 0 as by `rules run`.
+    pub(crate) event: String,
+    /// Rule files and folders to look in; without any, the rules of the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// The log type, where the record does not show it.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) log_type: Option<event::LogType>,
+    /// Print JSON, one rule a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `rules backtest` and `rules hunt`
+#[derive(Debug, Args)]
+pub(crate) struct RulesHunt {
+    /// The rule or correlation, by id or name.
+    pub(crate) rule: String,
+    /// From this time on, or so long before now, such as 30d.
+    #[arg(long, default_value = "30d", value_name = "TIME")]
+    pub(crate) since: String,
+    /// Before this time, or so long before now [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Rule files and folders in which the rule may be, beside the rules of the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `sources`

@@ -7,7 +7,9 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod hunt;
 mod output;
+mod reload;
 mod rule_files;
 
 use std::process::ExitCode;

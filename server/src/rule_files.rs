@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rules::RuleSource;
 
-/// Reads every `.yml` and `.yaml` file at or below `paths`, sorted.
+/// Reads every `.yml` and `.yaml` file at or below `paths`, sorted; tests and their records are left out.
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or a folder holds no rule at all.
@@ -13,11 +13,67 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleSource>> {
     let mut files = Vec::new();
     for path in paths {
         let before = files.len();
-        gather(path, &mut files).with_context(|| format!("rules at `{}`", path.display()))?;
+        files.extend(found(path)?.into_iter().filter(|file| kind(file) == Kind::Rule));
         if files.len() == before {
             bail!("rules at `{}`: there is no .yml or .yaml file", path.display());
         }
     }
+    contents(files)
+}
+
+/// Reads every test file at or below `paths`, sorted; of a rule's own path, the one beside it.
+///
+/// # Errors
+/// A path does not exist or cannot be read.
+pub(crate) fn read_tests(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleSource>> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(found(path)?.into_iter().filter(|file| kind(file) == Kind::Test));
+        let beside = path.with_extension("test.yml");
+        if path.is_file() && kind(path) == Kind::Rule && beside.is_file() {
+            files.push(beside);
+        }
+    }
+    contents(files)
+}
+
+/// Reads the records that tests share: the files of folders named `records`, at or below `paths`.
+///
+/// # Errors
+/// A path does not exist or cannot be read.
+pub(crate) fn read_records(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleSource>> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(found(path)?.into_iter().filter(|file| kind(file) == Kind::Records));
+    }
+    contents(files)
+}
+
+/// What a file of a folder of rules holds.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Rule,
+    Test,
+    Records,
+}
+
+fn kind(file: &Path) -> Kind {
+    if rules::is_test_file(&file.to_string_lossy()) {
+        Kind::Test
+    } else if file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "records") {
+        Kind::Records
+    } else {
+        Kind::Rule
+    }
+}
+
+fn found(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    gather(path, &mut files).with_context(|| format!("rules at `{}`", path.display()))?;
+    Ok(files)
+}
+
+fn contents(mut files: Vec<PathBuf>) -> anyhow::Result<Vec<RuleSource>> {
     files.sort();
     files.dedup();
     files

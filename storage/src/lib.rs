@@ -5,7 +5,7 @@
 //! - [`table::EventTable`]: events as columns, a Delta table of Parquet files. Each commit holds the
 //!   log offset that it covers.
 //! - [`state::State`]: one SQLite database for what changes in small steps and must change together:
-//!   alerts, [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
+//!   alerts, what correlations have [`remembered`], [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
 //!   the log's consumers.
 //! - [`seen::UidIndex`]: which events came at an earlier offset.
 //!
@@ -47,6 +47,7 @@ pub mod dead_letter;
 pub mod ledger;
 pub mod log;
 pub mod position;
+pub mod remembered;
 pub mod seen;
 pub mod state;
 pub mod state_table;

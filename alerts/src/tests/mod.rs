@@ -8,7 +8,7 @@ mod sql;
 use storage::state::State;
 use tempfile::TempDir;
 
-use crate::{Alert, AlertId, AlertStore, Entity, EntityKind, Evidence, RuleRef};
+use crate::{Alert, AlertId, AlertStore, Entity, EntityKind, Evidence, Joined, RuleRef};
 
 /// A database in a folder of its own.
 struct Fixture {
@@ -45,6 +45,7 @@ fn alert(rule: &str, event: &str, time_us: i64) -> Alert {
             level: "high".into(),
             tags: vec!["attack.t1562.008".into()],
             description: "Somebody stopped a trail.".into(),
+            response: vec!["Ask the actor.".into()],
         },
         severity_id: 4,
         time_us,
@@ -60,5 +61,11 @@ fn alert(rule: &str, event: &str, time_us: i64) -> Alert {
             operation: "StopLogging".into(),
             raw: format!("{{\"eventID\":\"{event}\",\"odd\":\"'); DROP TABLE alerts; --\\u0000\u{202e}\"}}"),
         }],
+        joined: Some(Joined {
+            by: vec![("actor".into(), "dana".into())],
+            why: "1 event".into(),
+            begin_us: time_us,
+            events: 1,
+        }),
     }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod books;
+mod correlation;
 mod crash;
 mod dead_letters;
 mod duplicates;

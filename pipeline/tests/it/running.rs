@@ -7,6 +7,7 @@ use std::time::Duration;
 use alerts::AlertStore;
 use event::RawBatch;
 use pipeline::{Parts, Pipeline, PipelineConfig};
+use rules::RuleSet;
 use storage::log::{Log, LogConfig};
 use storage::seen::SeenConfig;
 use storage::state::State;
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) log: LogConfig,
     pub(crate) table: TableConfig,
     pub(crate) pipeline: PipelineConfig,
+    pub(crate) rules: Arc<RuleSet>,
     pub(crate) now_us: fn() -> i64,
 }
 
@@ -36,6 +38,7 @@ impl Default for Settings {
                 upkeep_every: never,
                 ..PipelineConfig::default()
             },
+            rules: Arc::new(rule_set()),
             now_us: || RECEIVED_US,
         }
     }
@@ -73,7 +76,7 @@ impl Running {
             state: state.clone(),
             seen_folder: data.join("seen"),
             seen: SeenConfig { memory_bytes: 1 << 20 },
-            rules: Arc::new(rule_set()),
+            rules: settings.rules.clone(),
             now_us: settings.now_us,
         };
         let pipeline = Pipeline::start(parts, settings.pipeline.clone()).unwrap();

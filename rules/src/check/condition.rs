@@ -62,13 +62,8 @@ impl Resolver<'_, '_> {
     }
 
     fn of(&mut self, every: bool, pattern: &str, offset: usize, text: &ConditionText) -> Option<Expr> {
-        let pieces: Vec<_> = if pattern == "them" { vec!["", ""] } else { pattern.split('*').collect() };
-        let meant = |name: &str| {
-            // What begins with an underscore is meant only by a pattern that says so.
-            (!name.starts_with('_') || pattern.starts_with('_')) && glob(&pieces, name)
-        };
-        let found: Vec<_> =
-            (0..).zip(self.searches).filter(|(_, (name, _))| meant(name)).map(|(at, _)| at).collect();
+        let meant = |(_, (name, _)): &(usize, &(&str, Expr))| means(pattern, name);
+        let found: Vec<_> = (0..).zip(self.searches).filter(meant).map(|(at, _)| at).collect();
         if found.is_empty() {
             let known = self.searches.iter().map(|(known, _)| *known);
             let mend = did_you_mean(pattern, known, "name searches that are there");
@@ -92,6 +87,18 @@ impl Resolver<'_, '_> {
         }
         Some(expr.clone())
     }
+}
+
+/// Whether `1 of pattern` means the search `name`. What begins with an underscore is meant only by a pattern
+/// that says so.
+pub(crate) fn means(pattern: &str, name: &str) -> bool {
+    (!name.starts_with('_') || pattern.starts_with('_'))
+        && (pattern == "them" || is_pattern_of(pattern, name))
+}
+
+/// Whether a pattern such as `sel*` means a name.
+pub(super) fn is_pattern_of(pattern: &str, name: &str) -> bool {
+    glob(&pattern.split('*').collect::<Vec<_>>(), name)
 }
 
 /// Whether `name` is made of the pieces in order, with anything between them.

@@ -5,6 +5,7 @@ use super::expr::Expr;
 use super::regular::{self, Refusal};
 use super::test::{Predicate, Shape, Subject, Test};
 use crate::mapping::Field;
+use crate::placeholder::{self, Placeholders};
 use crate::report::Report;
 use crate::sigma::detection::{Item, Value};
 use crate::sigma::modifier::{Comparison, Modifier, RegexFlag, TimePart};
@@ -17,12 +18,30 @@ pub(crate) struct Demand {
     /// One list for each value as written; some modifiers make several forms of a value.
     pub(crate) alternatives: Vec<Vec<Test>>,
     /// Every value must be met and not only one (`all`).
-    every: bool,
+    pub(crate) every: bool,
     /// The whole is turned round (`neq`).
-    negated: bool,
+    pub(crate) negated: bool,
+}
+
+/// What the words of an item mean.
+#[derive(Clone, Copy)]
+pub(crate) struct Meaning<'m> {
+    /// Where a field of that name lies.
+    pub(crate) resolve: &'m dyn Fn(&str) -> Field,
+    pub(crate) placeholders: &'m Placeholders,
 }
 
 impl Demand {
+    /// The number of tests that ask for equality with a text, which cost little however many they are, and
+    /// of all others.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        let is_equality =
+            |test: &&Test| matches!(test, Test::Text { pattern, .. } if pattern.as_literal().is_some());
+        let all = self.alternatives.iter().map(Vec::len).sum::<usize>();
+        let equalities = self.alternatives.iter().flatten().filter(is_equality).count();
+        (equalities, all - equalities)
+    }
+
     /// The demand, made of a subject.
     pub(crate) fn into_expr(self, subject: &Subject) -> Expr {
         let predicate = |any| Expr::Test(Predicate { subject: subject.clone(), any });
@@ -70,12 +89,7 @@ enum Draft {
 const MAX_REGEXES: usize = 64;
 
 /// Reads an item; `None` if it must be refused, and the report says why.
-pub(crate) fn read(
-    item: &Item,
-    path: &str,
-    resolve: &dyn Fn(&str) -> Field,
-    report: &mut Report,
-) -> Option<Demand> {
+pub(crate) fn read(item: &Item, path: &str, meaning: Meaning<'_>, report: &mut Report) -> Option<Demand> {
     let before = report.errors();
     if let Err((problem, mend)) = check_modifiers(item) {
         report.error(item.at, path, problem, mend);
@@ -84,12 +98,13 @@ pub(crate) fn read(
     let has = |modifier| item.modifiers.contains(&modifier);
     let mut alternatives = Vec::with_capacity(item.values.len());
     for value in &item.values {
-        match forms(item, &value.value, resolve) {
+        match forms(item, &value.value, meaning) {
             Ok(tests) => alternatives.push(tests),
             Err((problem, mend)) => report.error(value.at, path, problem, mend),
         }
     }
     warn_about_nulls(item, path, report);
+    warn_about_empty_placeholders(item, path, meaning.placeholders, report);
     if item.values.is_empty() && report.errors() == before {
         if item.modifiers.is_empty() && item.field.is_some() {
             report.warning(item.at, path, "an empty list is read as `null`", "write `null`");
@@ -120,16 +135,32 @@ fn warn_about_nulls(item: &Item, path: &str, report: &mut Report) {
     }
 }
 
+/// A list of indicators may be empty for a while, so the rule stays.
+fn warn_about_empty_placeholders(item: &Item, path: &str, placeholders: &Placeholders, report: &mut Report) {
+    if !item.modifiers.contains(&Modifier::Expand) {
+        return;
+    }
+    for value in &item.values {
+        let Value::Text(text) = &value.value else { continue };
+        if let Some(name) = placeholder::names(text).find(|name| placeholders.get(name) == Some(&[])) {
+            let problem = format!("the placeholder `%{name}%` is an empty list: nothing matches it");
+            report.warning(value.at, path, problem, "");
+        }
+    }
+}
+
 /// What the place of a modifier among the others forbids.
 fn check_modifiers(item: &Item) -> Result<(), Refusal> {
-    let names = &item.modifiers;
+    // Values stand in the place of their names before anything is done to them, wherever `expand` is written.
+    let is_expand = |modifier: &&Modifier| **modifier == Modifier::Expand;
+    let names: Vec<_> = item.modifiers.iter().filter(|modifier| !is_expand(modifier)).copied().collect();
     let first_only = |modifier: Modifier| match names.iter().skip(1).any(|name| *name == modifier) {
         true => Err((format!("`{}` must come first", modifier.name()), "move it next to the field")),
         false => Ok(()),
     };
     first_only(Modifier::Re)?;
     first_only(Modifier::Cidr)?;
-    if names.contains(&Modifier::Exists) && names.len() > 1 {
+    if names.contains(&Modifier::Exists) && item.modifiers.len() > 1 {
         return Err(("`exists` must be the only modifier".to_owned(), "write a second item for the others"));
     }
     if names.contains(&Modifier::Exists) && item.values.len() != 1 {
@@ -154,7 +185,7 @@ fn check_modifiers(item: &Item) -> Result<(), Refusal> {
 }
 
 /// The tests that one value amounts to; any of them is enough.
-fn forms(item: &Item, value: &Value, resolve: &dyn Fn(&str) -> Field) -> Result<Vec<Test>, Refusal> {
+fn forms(item: &Item, value: &Value, meaning: Meaning<'_>) -> Result<Vec<Test>, Refusal> {
     let mut drafts = vec![match value {
         Value::Null => Draft::Null,
         Value::Bool(value) => Draft::Bool(*value),
@@ -163,8 +194,10 @@ fn forms(item: &Item, value: &Value, resolve: &dyn Fn(&str) -> Field) -> Result<
     }];
     // Placeholders stand in the value as written: SigmaHQ's rules also expand what they have opened.
     let is_expand = |modifier: &&Modifier| **modifier == Modifier::Expand;
-    let others = item.modifiers.iter().filter(|modifier| !is_expand(modifier));
-    for modifier in item.modifiers.iter().filter(is_expand).chain(others) {
+    if item.modifiers.iter().any(|modifier| is_expand(&modifier)) {
+        drafts = expand(item, value, meaning.placeholders)?;
+    }
+    for modifier in item.modifiers.iter().filter(|modifier| !is_expand(modifier)) {
         let mut next = Vec::with_capacity(drafts.len());
         for draft in drafts {
             next.extend(apply(*modifier, draft)?);
@@ -177,7 +210,7 @@ fn forms(item: &Item, value: &Value, resolve: &dyn Fn(&str) -> Field) -> Result<
         let problem = format!("the item has more than {MAX_REGEXES} regular expressions");
         return Err((problem, "join them with `|`"));
     }
-    drafts.into_iter().map(|draft| finish(draft, item, cased, resolve)).collect()
+    drafts.into_iter().map(|draft| finish(draft, item, cased, meaning.resolve)).collect()
 }
 
 /// One modifier on one value.
@@ -186,12 +219,11 @@ fn apply(modifier: Modifier, draft: Draft) -> Result<Vec<Draft>, Refusal> {
     let one = |draft| Ok(vec![draft]);
     match modifier {
         // They change how values are joined or compared, not the values.
-        M::All | M::Neq | M::Cased => one(draft),
+        M::All | M::Neq | M::Cased | M::Expand => one(draft),
         M::Contains => one(open(draft, modifier, true, true)?),
         M::StartsWith => one(open(draft, modifier, false, true)?),
         M::EndsWith => one(open(draft, modifier, true, false)?),
         M::Exists => one(Draft::Done(exists(&draft)?)),
-        M::Expand => expand(draft),
         M::Re => one(Draft::Regex { pattern: raw(draft, modifier)?, flags: Vec::new() }),
         M::RegexFlag(flag) => one(add_flag(draft, flag)?),
         M::Cidr => one(Draft::Done(cidr(&raw(draft, modifier)?)?)),
@@ -315,33 +347,39 @@ fn exists(draft: &Draft) -> Result<Test, Refusal> {
     }
 }
 
-/// There is no source of placeholders yet, so a rule that needs one cannot be understood.
-fn expand(draft: Draft) -> Result<Vec<Draft>, Refusal> {
-    let text = match &draft {
-        Draft::Raw(text) => text,
-        Draft::Regex { pattern, .. } => pattern,
-        other => return Err(misplaced(Modifier::Expand, other)),
+/// The forms of a value with its placeholders replaced. What they stand for is text, also where it looks
+/// like a wildcard; under `re` it is a regular expression.
+fn expand(item: &Item, value: &Value, placeholders: &Placeholders) -> Result<Vec<Draft>, Refusal> {
+    let Value::Text(text) = value else {
+        return Err(("`expand` takes text".to_owned(), "remove it"));
     };
-    match placeholder(text) {
-        Some(name) => Err((
-            format!("the placeholder `%{name}%` has no values"),
-            "write the values into a copy of the rule and remove `expand`",
-        )),
-        None => Ok(vec![draft]),
+    if let Some(name) = placeholders.missing(text) {
+        let problem = format!("the placeholder `%{name}%` has no values");
+        return Err((problem, "give it some under `[rules.placeholders]` of the configuration"));
     }
-}
-
-/// The first `%name%`.
-fn placeholder(text: &str) -> Option<&str> {
-    let mut pieces = text.split('%').skip(1).peekable();
-    while let Some(piece) = pieces.next() {
-        let is_name =
-            !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if is_name && pieces.peek().is_some() {
-            return Some(piece);
-        }
+    if placeholder::names(text).next().is_none() {
+        return Ok(vec![Draft::Raw(text.clone())]);
     }
-    None
+    let has = |modifier: Modifier| item.modifiers.contains(&modifier);
+    let leaves_text = |modifier: &Modifier| {
+        matches!(modifier, Modifier::All | Modifier::Neq | Modifier::Cased | Modifier::Expand)
+    };
+    let is_equality = item.field.is_some()
+        && item.modifiers.iter().all(leaves_text)
+        && Pattern::parse(text).as_literal().is_some();
+    let forms = placeholders.count(text);
+    if forms > if is_equality { super::MAX_EQUALITIES } else { placeholder::MAX_FORMS } {
+        let problem = format!("the placeholders of `{text}` amount to {forms} values");
+        return Err((problem, "plain equality takes up to 250,000, every other comparison up to 2,000"));
+    }
+    if has(Modifier::Re) {
+        let texts = placeholders.texts(text, |value| format!("(?:{value})"));
+        return Ok(texts.into_iter().map(Draft::Raw).collect());
+    }
+    if has(Modifier::Cidr) || has(Modifier::FieldRef) {
+        return Ok(placeholders.texts(text, str::to_owned).into_iter().map(Draft::Raw).collect());
+    }
+    Ok(placeholders.patterns(text).into_iter().map(Draft::Pattern).collect())
 }
 
 fn add_flag(draft: Draft, flag: RegexFlag) -> Result<Draft, Refusal> {

@@ -3,10 +3,12 @@
 //!
 //! Whatever cannot be understood is refused here, with its place; what is checked can always be compiled.
 
-mod condition;
-mod demand;
+pub(crate) mod condition;
+pub(crate) mod correlation;
+pub(crate) mod demand;
 mod encode;
 mod expr;
+pub(crate) mod judge;
 mod regular;
 mod test;
 
@@ -17,15 +19,21 @@ use event::{Col, Kind, LogType};
 pub(crate) use expr::Expr;
 pub(crate) use test::{Predicate, Shape, Subject, Test};
 
-use crate::mapping::{Mapping, Mappings};
+use crate::mapping::Mapping;
 use crate::nearest::nearest;
+use crate::options::LoadOptions;
+use crate::placeholder::Placeholders;
 use crate::report::Report;
-use crate::sigma::detection::{Item, Search};
+use crate::sigma::detection::{Detection, Item, Search};
+use crate::sigma::filter::FilterRule;
 use crate::sigma::rule::SigmaRule;
 use crate::sigma::yaml::Position;
+use demand::Meaning;
 
-/// The most tests that the searches and the condition of one rule may amount to.
+/// The most tests that the searches of one rule may amount to.
 const MAX_TESTS: usize = 20_000;
+/// The most texts that a rule may ask equality with: they are looked up and not tried.
+const MAX_EQUALITIES: usize = 250_000;
 
 /// A rule that is sound.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ pub(crate) struct CheckedRule {
     pub(crate) rule: SigmaRule,
     /// One for each way in which its fields are read; none for a log that is not read yet.
     pub(crate) readings: Vec<Reading>,
+    /// The filters that narrow it, in the order of their files.
+    pub(crate) filters: Vec<usize>,
 }
 
 /// A rule's expression for some kinds of log.
@@ -42,25 +52,65 @@ pub(crate) struct Reading {
     pub(crate) expr: Expr,
 }
 
-/// Checks a rule; `None` if it must be refused, and the report says why.
-pub(crate) fn check(rule: SigmaRule, mappings: &Mappings, report: &mut Report) -> Option<CheckedRule> {
+/// Checks a rule, narrowed by the filters that are for it; `None` if it must be refused, and the report
+/// says why.
+pub(crate) fn check(
+    rule: SigmaRule,
+    filters: &[(usize, &FilterRule)],
+    options: &LoadOptions,
+    report: &mut Report,
+) -> Option<CheckedRule> {
     let before = report.errors();
-    let found = mappings.of(&rule.logsource.value);
+    let found = options.mappings.of(&rule.logsource.value);
     warn_about_logsource(&rule, &found, report);
-    let mut checker = Checker { unknown: HashMap::new(), tests: 0, report };
+    let placeholders = &options.placeholders;
+    let mut checker = Checker::new(placeholders, report);
     let mut readings: Vec<Reading> = Vec::new();
     for mapping in &found {
-        if let Some(expr) = checker.rule(&rule, mapping) {
-            add_reading(&mut readings, &mapping.log_types, expr);
+        if let Some(expr) = checker.detection(&rule.detection, mapping) {
+            add_reading(&mut readings, &mapping.log_types, narrowed(expr, filters, mapping, placeholders));
         }
     }
     if found.is_empty() {
         // Mistakes are worth telling even where the log is not read.
-        checker.rule(&rule, &Mapping::default());
+        checker.detection(&rule.detection, &Mapping::default());
     }
     checker.warn_about_fields(&found);
     readings.retain(|reading| !reading.log_types.is_empty());
-    (report.errors() == before).then_some(CheckedRule { rule, readings })
+    let filters = filters.iter().map(|(index, _)| *index).collect();
+    (report.errors() == before).then_some(CheckedRule { rule, readings, filters })
+}
+
+/// Checks a filter by itself: what is wrong with it is not the fault of its rules.
+pub(crate) fn check_filter(filter: &FilterRule, options: &LoadOptions, report: &mut Report) -> bool {
+    let before = report.errors();
+    let found = options.mappings.of(&filter.logsource.value);
+    let mut checker = Checker::new(&options.placeholders, report);
+    for mapping in &found {
+        checker.detection(&filter.detection, mapping);
+    }
+    if found.is_empty() {
+        checker.detection(&filter.detection, &Mapping::default());
+    }
+    checker.warn_about_fields(&found);
+    report.errors() == before
+}
+
+/// The rule's expression and those of its filters (Sigma Filters specification: joined with `and`).
+fn narrowed(
+    expr: Expr,
+    filters: &[(usize, &FilterRule)],
+    mapping: &Mapping,
+    placeholders: &Placeholders,
+) -> Expr {
+    let mut parts = vec![expr];
+    for (_, filter) in filters {
+        // The filter was checked by itself; nothing new is found here.
+        let mut report = Report::new("");
+        let mut checker = Checker::new(placeholders, &mut report);
+        parts.extend(checker.detection(&filter.detection, mapping));
+    }
+    Expr::all(parts)
 }
 
 fn add_reading(readings: &mut Vec<Reading>, log_types: &[LogType], expr: Expr) {
@@ -99,22 +149,28 @@ fn fraction(subject: &Subject) -> Option<Col> {
 }
 
 struct Checker<'r> {
+    placeholders: &'r Placeholders,
     /// Fields that no mapping knows so far, with how many mappings do not.
     unknown: HashMap<String, (Position, usize)>,
-    tests: usize,
+    /// Tests for equality with a text, and all others.
+    tests: (usize, usize),
     report: &'r mut Report,
 }
 
-impl Checker<'_> {
-    /// The expression of the rule, its fields read by one mapping.
-    fn rule(&mut self, rule: &SigmaRule, mapping: &Mapping) -> Option<Expr> {
-        self.tests = 0;
-        let mut searches = Vec::with_capacity(rule.detection.searches.len());
-        for (name, search) in &rule.detection.searches {
+impl<'r> Checker<'r> {
+    fn new(placeholders: &'r Placeholders, report: &'r mut Report) -> Self {
+        Self { placeholders, unknown: HashMap::new(), tests: (0, 0), report }
+    }
+
+    /// The expression of a detection, its fields read by one mapping.
+    fn detection(&mut self, detection: &Detection, mapping: &Mapping) -> Option<Expr> {
+        self.tests = (0, 0);
+        let mut searches = Vec::with_capacity(detection.searches.len());
+        for (name, search) in &detection.searches {
             let path = format!("detection.{}", name.value);
             searches.push((name.value.as_str(), self.search(search, &path, mapping)?));
         }
-        condition::resolve(&rule.detection, &searches, self.report)
+        condition::resolve(detection, &searches, self.report)
     }
 
     fn search(&mut self, search: &Search, path: &str, mapping: &Mapping) -> Option<Expr> {
@@ -133,10 +189,18 @@ impl Checker<'_> {
 
     fn item(&mut self, item: &Item, search: &str, mapping: &Mapping) -> Option<Expr> {
         let path = if item.key.is_empty() { search.to_owned() } else { format!("{search}.{}", item.key) };
-        let demand = demand::read(item, &path, &|name| mapping.resolve(name).field, self.report)?;
-        self.tests += demand.alternatives.iter().map(Vec::len).sum::<usize>();
-        if self.tests > MAX_TESTS {
-            let problem = format!("the rule has more than {MAX_TESTS} values");
+        let resolve = |name: &str| mapping.resolve(name).field;
+        let meaning = Meaning { resolve: &resolve, placeholders: self.placeholders };
+        let demand = demand::read(item, &path, meaning, self.report)?;
+        let (equalities, others) = demand.sizes();
+        self.tests = (self.tests.0 + equalities, self.tests.1 + others);
+        let most = [
+            (self.tests.0, MAX_EQUALITIES, "values"),
+            (self.tests.1, MAX_TESTS, "values to be tried one by one"),
+        ];
+        let too_many = most.into_iter().find(|(tests, most, _)| tests > most);
+        let problem = too_many.map(|(_, most, what)| format!("the rule has more than {most} {what}"));
+        if let Some(problem) = problem {
             self.report.error(item.at, &path, problem, "split it");
             return None;
         }

@@ -1,31 +1,50 @@
 //! Sound rules become one program: interned predicates, and an index of the labels that can start a rule.
 
 mod anchor;
+mod correlation;
 mod glob;
+mod head;
 mod matcher;
 mod program;
 mod rule;
 mod text_set;
 
+use std::collections::BTreeSet;
+
 use event::LogType;
 
 pub(crate) use anchor::ColumnIndex;
+pub use correlation::Correlation;
+pub(crate) use correlation::Feed;
+pub use head::RuleHead;
 pub(crate) use matcher::Matcher;
-pub(crate) use program::{Code, Probe, Program, Reference};
+pub(crate) use program::{Code, Probe, Program, Programmer, Reference};
 pub use rule::CompiledRule;
-pub(crate) use rule::id;
 
 use crate::check::CheckedRule;
+use crate::check::correlation::CheckedCorrelation;
 
 /// Rules that are matched together; `Send` and `Sync`, and never changed.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<CompiledRule>,
+    correlations: Vec<Correlation>,
+    /// By rule: what its matches feed.
+    pub(crate) feeds: Vec<Vec<Feed>>,
     pub(crate) units: Vec<Unit>,
     pub(crate) program: Program,
     pub(crate) columns: Vec<ColumnIndex>,
     /// Units without an anchor: they are tried on every event of their log types.
     pub(crate) unanchored: Vec<u32>,
+}
+
+/// What a rule or correlation stands upon.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needed {
+    /// Indices in [`RuleSet::rules`].
+    pub rules: BTreeSet<u32>,
+    /// Indices in [`RuleSet::correlations`].
+    pub correlations: BTreeSet<u32>,
 }
 
 /// A rule as it reads some kinds of log.
@@ -53,7 +72,10 @@ impl LogTypes {
 
 impl RuleSet {
     /// Compiles rules, each with the file that it comes from.
-    pub(crate) fn new(checked: Vec<(CheckedRule, String)>) -> Self {
+    pub(crate) fn new(
+        checked: Vec<(CheckedRule, String)>,
+        correlations: Vec<(CheckedCorrelation, String)>,
+    ) -> Self {
         let mut set = Self::default();
         let mut programmer = program::Programmer::default();
         let mut indexer = anchor::Indexer::default();
@@ -69,6 +91,14 @@ impl RuleSet {
                 set.units.push(Unit { rule: index, log_types: LogTypes::of(&reading.log_types), code });
             }
         }
+        let (correlations, feeds, silent) =
+            correlation::compile(&correlations, set.rules.len(), &mut programmer);
+        for rule in silent {
+            if let Some(rule) = set.rules.get_mut(rule) {
+                rule.only_feeds = true;
+            }
+        }
+        (set.correlations, set.feeds) = (correlations, feeds);
         let (columns, left_over) = indexer.finish();
         set.unanchored.extend(left_over);
         set.columns = columns;
@@ -86,7 +116,54 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
-    /// The rules, in the order of their sources.
+    /// The ids of all rules and correlations.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.heads().map(RuleHead::id)
+    }
+
+    /// The id of the rule or correlation of that id or name.
+    pub fn id_of(&self, id_or_name: &str) -> Option<&str> {
+        self.heads().find(|head| head.is_called(id_or_name)).map(RuleHead::id)
+    }
+
+    /// The id of the last rule or correlation in a file.
+    pub fn last_in(&self, path: &str) -> Option<&str> {
+        self.heads().filter(|head| head.path() == path).max_by_key(|head| head.line()).map(RuleHead::id)
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &RuleHead> {
+        self.rules.iter().map(|rule| &**rule).chain(self.correlations.iter().map(|rule| &**rule))
+    }
+
+    /// The rules and correlations, by index, that a rule or correlation needs, itself included; `None` if
+    /// nothing has that id or name.
+    pub fn needed_by(&self, id_or_name: &str) -> Option<Needed> {
+        if let Some(rule) = self.rules.iter().position(|rule| rule.is_called(id_or_name)) {
+            return Some(Needed { rules: [rule as u32].into(), ..Needed::default() });
+        }
+        let target = self.correlations.iter().position(|rule| rule.is_called(id_or_name))?;
+        let mut needed = Needed { correlations: [target as u32].into(), ..Needed::default() };
+        // Inner correlations stand before those that take them.
+        for (index, correlation) in self.correlations.iter().enumerate().rev() {
+            let index = index as u32;
+            if correlation.feeds.iter().any(|(above, ..)| needed.correlations.contains(above)) {
+                needed.correlations.insert(index);
+            }
+        }
+        for (index, feeds) in (0u32..).zip(&self.feeds) {
+            if feeds.iter().any(|feed| needed.correlations.contains(&feed.correlation)) {
+                needed.rules.insert(index);
+            }
+        }
+        Some(needed)
+    }
+
+    /// The correlations, those first that others refer to.
+    pub fn correlations(&self) -> &[Correlation] {
+        &self.correlations
+    }
+
+    /// The rules over single events, in the order of their sources.
     pub fn rules(&self) -> &[CompiledRule] {
         &self.rules
     }

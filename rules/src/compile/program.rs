@@ -110,7 +110,8 @@ impl Programmer {
         index
     }
 
-    fn field(&mut self, field: &Field) -> usize {
+    /// The index of a field, new or known.
+    pub(crate) fn field(&mut self, field: &Field) -> usize {
         if let Some(known) = self.fields.get(field) {
             return *known;
         }

@@ -2,27 +2,19 @@
 
 use event::LogType;
 
+use super::RuleHead;
 use crate::check::CheckedRule;
+use crate::sigma::Level;
 use crate::sigma::rule::Logsource;
-use crate::sigma::yaml::Position;
-use crate::sigma::{Level, Status};
 
 /// A rule of a [`RuleSet`](crate::RuleSet): what it is called and what its matches mean.
 #[derive(Debug, Clone)]
 pub struct CompiledRule {
-    id: String,
-    title: String,
-    name: Option<String>,
-    level: Level,
-    status: Option<Status>,
-    description: String,
-    tags: Vec<String>,
-    references: Vec<String>,
-    false_positives: Vec<String>,
+    head: RuleHead,
     logsource: Logsource,
     log_types: Vec<LogType>,
-    path: String,
-    at: Position,
+    /// A correlation takes its matches and says nothing of alerts.
+    pub(crate) only_feeds: bool,
 }
 
 impl CompiledRule {
@@ -33,65 +25,11 @@ impl CompiledRule {
         log_types.sort();
         log_types.dedup();
         Self {
-            id: id(rule),
-            title: rule.title.clone(),
-            name: rule.name.clone(),
-            level: rule.level.unwrap_or(Level::Medium),
-            status: rule.status,
-            description: rule.description.trim().to_owned(),
-            tags: rule.tags.clone(),
-            references: rule.references.clone(),
-            false_positives: rule.false_positives.clone(),
+            head: RuleHead::new(&rule.head, path),
             logsource: rule.logsource.value.clone(),
             log_types,
-            path: path.to_owned(),
-            at: rule.at,
+            only_feeds: false,
         }
-    }
-
-    /// Its id in lower case; of a rule without one its name, else its title.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// One line on what it finds.
-    pub fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// The name by which correlations and filters refer to it.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// How bad a match is; `medium` where the rule does not say.
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
-    /// How ripe it is.
-    pub fn status(&self) -> Option<Status> {
-        self.status
-    }
-
-    /// What a match means.
-    pub fn description(&self) -> &str {
-        &self.description
-    }
-
-    /// Such as `attack.t1078.004`, as written.
-    pub fn tags(&self) -> &[String] {
-        &self.tags
-    }
-
-    /// Where to read more.
-    pub fn references(&self) -> &[String] {
-        &self.references
-    }
-
-    /// What else may make it match.
-    pub fn false_positives(&self) -> &[String] {
-        &self.false_positives
     }
 
     /// Where its events come from, as written.
@@ -104,27 +42,23 @@ impl CompiledRule {
         &self.log_types
     }
 
-    /// The file it comes from.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// Whether its matches only feed correlations, none of which lets it speak for itself (`generate`).
+    pub fn only_feeds(&self) -> bool {
+        self.only_feeds
     }
 
-    /// The line of its document in that file, from 1.
-    pub fn line(&self) -> u32 {
-        self.at.line
-    }
-
-    /// Whether a match is an alert. Sigma: rules of level `informational` only tag events.
+    /// Whether a match is an alert. Sigma: rules of level `informational` only tag events, and the rules of
+    /// a correlation without `generate` only feed it.
     pub fn yields_alert(&self) -> bool {
-        self.level != Level::Informational
+        self.head.level() != Level::Informational && !self.only_feeds
     }
 }
 
-/// What tells the rule from all others.
-pub(crate) fn id(rule: &crate::sigma::rule::SigmaRule) -> String {
-    match (&rule.id, &rule.name) {
-        (Some(id), _) => id.value.clone(),
-        (None, Some(name)) => name.clone(),
-        (None, None) => rule.title.clone(),
+/// What every rule says about itself is read from a rule as from its head.
+impl std::ops::Deref for CompiledRule {
+    type Target = RuleHead;
+
+    fn deref(&self) -> &RuleHead {
+        &self.head
     }
 }

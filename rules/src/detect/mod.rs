@@ -20,7 +20,7 @@ pub use scratch::Scratch;
 pub(crate) use value::{Form, Value};
 
 use crate::compile::{ColumnIndex, LogTypes, RuleSet};
-use row::RowView;
+pub(crate) use row::RowView;
 
 /// A rule holds for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

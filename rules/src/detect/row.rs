@@ -49,6 +49,21 @@ impl<'e, 'p> RowView<'e, 'p> {
         self.eval(code, labels)
     }
 
+    /// The values of a field in a row, as text; of a list its elements.
+    pub(crate) fn texts_of(&mut self, field: usize, row: usize) -> Vec<String> {
+        self.row = row;
+        let program = self.program;
+        let Some(known) = program.fields.get(field) else { return Vec::new() };
+        self.look_up(field, known);
+        let values = self.values(field);
+        let texts = |wanted: bool| {
+            let wanted = move |value: &&Value<'_>| (value.form() == Form::Json) == wanted;
+            values.iter().filter(wanted).map(|value| value.text().to_owned()).collect::<Vec<_>>()
+        };
+        let plain = texts(false);
+        if plain.is_empty() { texts(true) } else { plain }
+    }
+
     fn eval(&mut self, code: &Code, labels: &mut Labels) -> bool {
         match code {
             Code::All(parts) => parts.iter().all(|part| self.eval(part, labels)),

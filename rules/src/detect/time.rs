@@ -24,6 +24,15 @@ pub(crate) fn part(text: &str, part: TimePart) -> Option<i64> {
     })
 }
 
+/// Microseconds since 1970 as RFC 3339, in UTC, to the second.
+pub(crate) fn rfc3339(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let (year, month, day) = civil(seconds.div_euclid(DAY_SECONDS));
+    let in_day = seconds.rem_euclid(DAY_SECONDS);
+    let (hour, minute, second) = (in_day / 3600, in_day / 60 % 60, in_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Counts below 10^11 are seconds (until the year 5138), and so on by thousands.
 fn from_count(count: i64) -> i64 {
     match count.unsigned_abs() {

@@ -1,5 +1,7 @@
 //! What kind of Sigma document a YAML document is.
 
+use super::correlation::{self, CorrelationRule};
+use super::filter::{self, FilterRule};
 use super::rule::{self, SigmaRule};
 use super::yaml::{self, Node, YamlError};
 use crate::report::Report;
@@ -10,9 +12,9 @@ pub(crate) enum Document {
     /// A rule over single events.
     Rule(Box<SigmaRule>),
     /// A correlation of rules.
-    Correlation,
+    Correlation(Box<CorrelationRule>),
     /// A filter on rules.
-    Filter,
+    Filter(Box<FilterRule>),
     /// Refused; the report says why.
     Refused,
 }
@@ -39,12 +41,12 @@ fn read(document: Result<Node, YamlError>, report: &mut Report) -> Document {
         return Document::Refused;
     }
     if node.get("correlation").is_some() {
-        not_yet(&node, "correlation", report);
-        return Document::Correlation;
+        let read = correlation::read(&node, report);
+        return read.map_or(Document::Refused, |read| Document::Correlation(Box::new(read)));
     }
     if node.get("filter").is_some() {
-        not_yet(&node, "filter", report);
-        return Document::Filter;
+        let read = filter::read(&node, report);
+        return read.map_or(Document::Refused, |read| Document::Filter(Box::new(read)));
     }
     rule::read(&node, report).map_or(Document::Refused, |rule| Document::Rule(Box::new(rule)))
 }
@@ -58,10 +60,4 @@ fn refuse_action(node: &Node, action: &str, report: &mut Report) {
         _ => "remove the key",
     };
     report.error(node.at, "action", format!("`action: {action}` is no part of Sigma 2"), mend);
-}
-
-fn not_yet(node: &Node, kind: &str, report: &mut Report) {
-    let title = node.get("title").and_then(Node::text).unwrap_or_default();
-    let problem = format!("{kind} documents are not supported yet: `{title}` is left out");
-    report.warning(node.at, kind, problem, "");
 }

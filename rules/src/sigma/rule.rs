@@ -1,9 +1,8 @@
-//! A rule as written.
+//! A rule over single events, as written.
 
 use super::detection::{self, Detection};
-use super::yaml::{Node, Placed, Position};
-use super::{Level, Status};
-use crate::nearest::did_you_mean;
+use super::head::{self, Head};
+use super::yaml::{Node, Placed};
 use crate::report::Report;
 
 /// Where the events of a rule come from, as the rule says it.
@@ -28,133 +27,24 @@ impl std::fmt::Display for Logsource {
 /// A Sigma rule, parsed and not yet understood.
 #[derive(Debug, Clone)]
 pub(crate) struct SigmaRule {
-    pub(crate) at: Position,
-    pub(crate) title: String,
-    /// The id as written, and where.
-    pub(crate) id: Option<Placed<String>>,
-    pub(crate) name: Option<String>,
-    pub(crate) status: Option<Status>,
-    pub(crate) level: Option<Level>,
-    pub(crate) description: String,
-    pub(crate) tags: Vec<String>,
-    pub(crate) references: Vec<String>,
-    pub(crate) false_positives: Vec<String>,
+    pub(crate) head: Head,
     pub(crate) logsource: Placed<Logsource>,
     pub(crate) detection: Detection,
 }
 
-/// Every key that Sigma defines for a rule.
-const KEYS: &[&str] = &[
-    "title",
-    "id",
-    "name",
-    "related",
-    "taxonomy",
-    "status",
-    "description",
-    "license",
-    "references",
-    "author",
-    "date",
-    "modified",
-    "logsource",
-    "detection",
-    "fields",
-    "falsepositives",
-    "level",
-    "tags",
-    "scope",
-];
-
 /// Reads a rule document; `None` if it must be refused, and the report says why.
 pub(crate) fn read(document: &Node, report: &mut Report) -> Option<SigmaRule> {
     let before = report.errors();
-    check_taxonomy(document, report);
-    let title = title(document, report);
-    let logsource = required(document, "logsource", report).and_then(|node| logsource(node, report));
-    let detection = required(document, "detection", report).and_then(|node| detection::read(node, report));
-    let rule = SigmaRule {
-        at: document.at,
-        title: title?,
-        id: id(document, report),
-        name: document.get("name").and_then(Node::text),
-        status: status(document, report),
-        level: level(document, report),
-        description: text(document, "description", report),
-        tags: tags(document, report),
-        references: texts(document, "references"),
-        false_positives: texts(document, "falsepositives"),
-        logsource: logsource?,
-        detection: detection?,
-    };
+    head::check_taxonomy(document, report);
+    let head = head::read(document, report);
+    let logsource = head::required(document, "logsource", report).and_then(|node| logsource(node, report));
+    let detection =
+        head::required(document, "detection", report).and_then(|node| detection::read(node, report));
+    let rule = SigmaRule { head: head?, logsource: logsource?, detection: detection? };
     (report.errors() == before).then_some(rule)
 }
 
-/// The value of a key that must be there.
-fn required<'n>(document: &'n Node, key: &str, report: &mut Report) -> Option<&'n Node> {
-    let found = document.get(key).filter(|node| !node.is_null());
-    if found.is_none() {
-        let written = document.as_map().unwrap_or_default().iter().map(|(name, _)| name.value.as_str());
-        let unknown = written.filter(|name| !KEYS.contains(name));
-        let mend = match crate::nearest::nearest(key, unknown) {
-            Some(written) => format!("rename `{written}`"),
-            None => "add it".to_owned(),
-        };
-        report.error(document.at, key, format!("a rule must have `{key}`"), mend);
-    }
-    found
-}
-
-/// The Sigma specification allows other field taxonomies, which must be translated or refused.
-fn check_taxonomy(document: &Node, report: &mut Report) {
-    let Some(node) = document.get("taxonomy") else { return };
-    if node.text().as_deref() != Some("sigma") {
-        let taxonomy = node.text().unwrap_or_default();
-        let problem = format!("the taxonomy `{taxonomy}` is not known");
-        report.error(node.at, "taxonomy", problem, "use Sigma's field names and remove the key");
-    }
-}
-
-fn title(document: &Node, report: &mut Report) -> Option<String> {
-    const LONGEST: usize = 256;
-    let node = required(document, "title", report)?;
-    let Some(title) = node.text() else {
-        report.error(node.at, "title", format!("a title is text, not {}", node.what()), "");
-        return None;
-    };
-    if title.chars().count() > LONGEST {
-        let problem = format!("the title has more than {LONGEST} characters");
-        report.warning(node.at, "title", problem, "move the rest to `description`");
-    }
-    Some(title)
-}
-
-fn id(document: &Node, report: &mut Report) -> Option<Placed<String>> {
-    let node = document.get("id").filter(|node| !node.is_null());
-    let Some(text) = node.and_then(Node::text) else {
-        let mend = "add a UUID (version 4)";
-        report.warning(
-            document.at,
-            "id",
-            "the rule has no `id`; its alerts are told apart by its name",
-            mend,
-        );
-        return None;
-    };
-    let at = node.map_or(document.at, |node| node.at);
-    if !is_uuid(&text) {
-        report.warning(at, "id", format!("`{text}` is no UUID"), "use a UUID (version 4)");
-    }
-    Some(Placed { at, value: text.to_ascii_lowercase() })
-}
-
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn logsource(node: &Node, report: &mut Report) -> Option<Placed<Logsource>> {
+pub(crate) fn logsource(node: &Node, report: &mut Report) -> Option<Placed<Logsource>> {
     let Some(entries) = node.as_map() else {
         let problem = format!("`logsource` is {}, not a map", node.what());
         report.error(node.at, "logsource", problem, "give it `product`, `service` or `category`");
@@ -176,70 +66,4 @@ fn logsource(node: &Node, report: &mut Report) -> Option<Placed<Logsource>> {
         return None;
     }
     Some(Placed { at: node.at, value: logsource })
-}
-
-fn status(document: &Node, report: &mut Report) -> Option<Status> {
-    let node = document.get("status").filter(|node| !node.is_null())?;
-    let text = node.text().unwrap_or_default();
-    let status = Status::by_name(&text.to_lowercase());
-    if status.is_none() {
-        let known = Status::ALL.map(Status::as_str);
-        let mend = did_you_mean(&text, known, format!("use one of {}", known.join(", ")));
-        report.warning(node.at, "status", format!("unknown status `{text}`"), mend);
-    }
-    status
-}
-
-fn level(document: &Node, report: &mut Report) -> Option<Level> {
-    let Some(node) = document.get("level").filter(|node| !node.is_null()) else {
-        let problem = "the rule has no `level`; its alerts are `medium`";
-        report.warning(document.at, "level", problem, "add one");
-        return None;
-    };
-    let text = node.text().unwrap_or_default();
-    let level = Level::by_name(&text.to_lowercase());
-    if level.is_none() {
-        let known = Level::ALL.map(Level::as_str);
-        let mend = did_you_mean(&text, known, format!("use one of {}", known.join(", ")));
-        report.error(node.at, "level", format!("unknown level `{text}`"), mend);
-    }
-    level
-}
-
-fn tags(document: &Node, report: &mut Report) -> Vec<String> {
-    let tags = texts(document, "tags");
-    let at = document.get("tags").map_or(document.at, |node| node.at);
-    for tag in tags.iter().filter(|tag| !is_tag(tag)) {
-        let mend = "write namespace, dot, name in lower case, such as `attack.t1078.004`";
-        report.warning(at, "tags", format!("`{tag}` is no tag"), mend);
-    }
-    tags
-}
-
-/// `^[a-z0-9_-]+\.[a-z0-9._-]+$`
-fn is_tag(tag: &str) -> bool {
-    let is_word =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-    tag.split_once('.').is_some_and(|(namespace, name)| {
-        !namespace.is_empty()
-            && !name.is_empty()
-            && namespace.bytes().all(is_word)
-            && name.bytes().all(|byte| is_word(byte) || byte == b'.')
-    })
-}
-
-fn text(document: &Node, key: &str, report: &mut Report) -> String {
-    const LONGEST: usize = 65_535;
-    let Some(node) = document.get(key) else { return String::new() };
-    let text = node.text().unwrap_or_default();
-    if text.len() > LONGEST {
-        report.warning(node.at, key, format!("`{key}` has more than {LONGEST} bytes"), "shorten it");
-    }
-    text
-}
-
-/// A list of text, or one text.
-fn texts(document: &Node, key: &str) -> Vec<String> {
-    let Some(node) = document.get(key) else { return Vec::new() };
-    node.as_list().unwrap_or(std::slice::from_ref(node)).iter().filter_map(Node::text).collect()
 }

@@ -9,7 +9,9 @@
 
 mod corpus;
 mod events;
+mod explain;
 mod load;
+mod placeholder;
 mod set;
 mod shipped;
 mod truth;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rules::{Loaded, Mappings, RuleSet, RuleSource, Scratch};
+use rules::{LoadOptions, Loaded, Mappings, RuleSet, RuleSource, Scratch};
 use serde_json::Value;
 
 use crate::{corpus, events};
@@ -87,7 +87,8 @@ fn sigmahq_regression() {
 
 fn load(path: &Path, mappings: &Mappings) -> Loaded {
     let text = std::fs::read_to_string(path).unwrap();
-    rules::load_with(&[RuleSource { path: path.display().to_string(), text }], mappings)
+    let options = LoadOptions { mappings: mappings.clone(), ..LoadOptions::default() };
+    rules::load_with(&[RuleSource { path: path.display().to_string(), text }], &options)
 }
 
 fn matches(rules: &RuleSet, events: &event::EventBatch) -> usize {

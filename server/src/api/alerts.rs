@@ -87,8 +87,35 @@ pub(crate) struct AlertDetail {
     #[serde(flatten)]
     pub(crate) summary: AlertSummary,
     pub(crate) description: String,
+    /// What to do, a step each.
+    pub(crate) response: Vec<String>,
+    /// 1, and one more for each time that late or further events changed the evidence.
+    pub(crate) version: u32,
+    /// What joins the events, if the rule is a correlation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) joined: Option<JoinedBody>,
     pub(crate) evidence: Vec<EvidenceBody>,
     pub(crate) history: Vec<ChangeBody>,
+}
+
+/// What joins the events of a correlation's alert.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct JoinedBody {
+    /// What the events have in common: the names of `group-by` and their values.
+    pub(crate) by: Vec<JoinedPart>,
+    /// What was counted or computed, in words; may be empty.
+    pub(crate) why: String,
+    /// When the first of the events happened.
+    pub(crate) begin: String,
+    /// How many events there are; the evidence names at most 1000.
+    pub(crate) events: u64,
+}
+
+/// A field that the events of an alert have in common.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct JoinedPart {
+    pub(crate) field: String,
+    pub(crate) value: String,
 }
 
 /// An event that an alert rests on.
@@ -204,6 +231,9 @@ pub(crate) async fn close(
     Json(body): Json<CloseBody>,
 ) -> Result<Json<AlertSummary>, Problem> {
     let verdict: Verdict = body.verdict.parse().map_err(|error: String| Problem::bad_request(&error))?;
+    if verdict == Verdict::Refuted {
+        return Err(Problem::bad_request("only late events refute an alert; choose another verdict"));
+    }
     if body.reason.trim().is_empty() {
         return Err(Problem::bad_request("`reason` is empty; say why the alert is closed"));
     }
@@ -240,6 +270,20 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Problem::internal(&format!("a worker failed: {error}"), event::Fate::Stop))
+}
+
+/// An alert that is in no store.
+pub(crate) fn unstored(alert: alerts::Alert) -> AlertSummary {
+    let (status, time_us) = (AlertStatus::New, alert.time_us);
+    summary(StoredAlert {
+        alert,
+        status,
+        verdict: None,
+        reason: None,
+        created_us: time_us,
+        updated_us: time_us,
+        version: 1,
+    })
 }
 
 fn summary(stored: StoredAlert) -> AlertSummary {
@@ -287,5 +331,17 @@ fn detail(stored: StoredAlert, history: Vec<AlertChange>) -> AlertDetail {
         verdict: step.verdict,
         reason: step.reason,
     });
-    AlertDetail { summary: summary(stored), description, evidence, history: history.collect() }
+    let joined = stored.alert.joined.as_ref().map(|joined| JoinedBody {
+        by: joined
+            .by
+            .iter()
+            .map(|(field, value)| JoinedPart { field: field.clone(), value: value.clone() })
+            .collect(),
+        why: joined.why.clone(),
+        begin: format_us(joined.begin_us),
+        events: joined.events,
+    });
+    let (response, version) = (stored.alert.rule.response.clone(), stored.version);
+    let history = history.collect();
+    AlertDetail { summary: summary(stored), description, response, version, joined, evidence, history }
 }

@@ -40,7 +40,12 @@ fn report(app: &App) -> (StatusCode, Json<HealthReport>) {
         uptime_s: app.started.elapsed().as_secs(),
         pending_records: app.log.head().saturating_sub(app.pipeline.progress().refined),
         rules: app.pipeline.rules().len(),
-        broken_rules: app.rule_findings.iter().filter(|found| found.level == event::Level::Error).count(),
+        broken_rules: app
+            .rule_files
+            .findings()
+            .iter()
+            .filter(|found| found.level == event::Level::Error)
+            .count(),
     };
     (status, Json(report))
 }

@@ -110,8 +110,18 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
         let name = entity.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         lines.push(format!("{:<9} {}{name}", format!("{}:", entity.kind), entity.value));
     }
+    if let Some(joined) = &alert.joined {
+        for part in &joined.by {
+            lines.push(format!("joined by {} = {}", part.field, part.value));
+        }
+        let why = if joined.why.is_empty() { String::new() } else { format!(": {}", joined.why) };
+        lines.push(format!("{} events since {}{why}", joined.events, joined.begin));
+    }
     lines.push(String::new());
     lines.push(alert.description.trim().to_owned());
+    for (number, step) in (1..).zip(&alert.response) {
+        lines.push(format!("  {number}. {step}"));
+    }
     for event in &alert.evidence {
         lines.push(format!(
             "\nevidence: {} {} at {}\n{}",

@@ -9,7 +9,10 @@ mod progress;
 mod query_string;
 mod reading;
 mod rules;
+mod rules_explain;
+mod rules_hunt;
 mod rules_run;
+mod rules_test;
 mod serve;
 mod sources;
 mod sql;
@@ -31,7 +34,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sql(command) => sql::run(global, command).await,
         Command::Alerts(command) => alerts::run(global, command).await,
         Command::Rules(Rules::Check { paths, json }) => rules::check(global, &paths, json),
+        Command::Rules(Rules::Explain(command)) => rules_explain::run(global, command).await,
         Command::Rules(Rules::List { json }) => rules::list(global, json).await,
+        Command::Rules(Rules::Backtest(command)) => rules_hunt::run(global, command, false).await,
+        Command::Rules(Rules::Hunt(command)) => rules_hunt::run(global, command, true).await,
+        Command::Rules(Rules::Test { paths, junit, json }) => {
+            rules_test::run(global, &paths, junit.as_deref(), json)
+        }
         Command::Rules(Rules::Run { rules, paths, log_type, level }) => {
             rules_run::run(global, &rules, &paths, log_type, level).await
         }

@@ -1,5 +1,17 @@
 //! The query part of a request's address.
 
+/// Text as a part of an address (RFC 3986, section 2).
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
 /// Gathers `name=value` pairs, encoded.
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
@@ -12,14 +24,7 @@ impl QueryString {
         self.text.push(if self.text.is_empty() { '?' } else { '&' });
         self.text.push_str(name);
         self.text.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    self.text.push(byte.into())
-                }
-                other => self.text.push_str(&format!("%{other:02X}")),
-            }
-        }
+        self.text.push_str(&encode(value));
     }
 
     /// Adds a pair where there is a value.

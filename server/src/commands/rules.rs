@@ -20,7 +20,8 @@ pub(crate) fn check(global: &Global, paths: &[PathBuf], json: bool) -> anyhow::R
     let (rules, findings) = if paths.is_empty() {
         app::load_rules(&load_config(global)?)?
     } else {
-        let loaded = rules::load(&rule_files::read(paths)?);
+        let options = app::load_options(&load_config(global)?)?;
+        let loaded = rules::load_with(&rule_files::read(paths)?, &options);
         (loaded.rules, loaded.diagnostics)
     };
     for finding in &findings {
@@ -29,7 +30,11 @@ pub(crate) fn check(global: &Global, paths: &[PathBuf], json: bool) -> anyhow::R
     let errors = findings.iter().filter(|finding| finding.level == Level::Error).count();
     let warnings = findings.len() - errors;
     if !global.quiet {
-        say(&format!("{} rules load; {errors} errors, {warnings} warnings", rules.len()));
+        say(&format!(
+            "{} rules and {} correlations load; {errors} errors, {warnings} warnings",
+            rules.len(),
+            rules.correlations().len()
+        ));
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -44,18 +49,16 @@ pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode
     } else {
         // The rules are files: no data folder is needed, nor blocked.
         let (rules, findings) = app::load_rules(&load_config(global)?)?;
-        RuleList::new(&rules, &findings)
+        RuleList::new(&rules, &findings, None)
     };
     if json {
         print(&serde_json::to_string(&list)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = vec![["ID", "LEVEL", "TITLE", "FILE"].map(String::from).to_vec()];
-    rows.extend(
-        list.rules
-            .iter()
-            .map(|rule| vec![rule.id.clone(), rule.level.clone(), rule.title.clone(), rule.path.clone()]),
-    );
+    let mut rows = vec![["ID", "LEVEL", "KIND", "TITLE", "FILE"].map(String::from).to_vec()];
+    rows.extend(list.rules.iter().map(|rule| {
+        vec![rule.id.clone(), rule.level.clone(), rule.kind.clone(), rule.title.clone(), rule.path.clone()]
+    }));
     print(&columns(&rows))?;
     if !list.findings.is_empty() {
         say(&format!("{} findings; `stormglass rules check` shows them", list.findings.len()));

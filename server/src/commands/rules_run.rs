@@ -1,14 +1,15 @@
 //! `stormglass rules run`: rules over files, without a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use event::{Col, LogType, RawBatch, SourceId};
+use event::{Col, EventKey, LogType, RawBatch, SourceId};
 use ingest::Limits;
 use normalize::Normalizer;
-use rules::{CompiledRule, RuleSet, Scratch};
+use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet, Scratch};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -39,7 +40,37 @@ struct Found<'a> {
     record: u64,
 }
 
-/// Prints a line of JSON for each match. Exit status 1 if an input could not be read.
+/// A line of the output for what a correlation joins.
+#[derive(Debug, Serialize)]
+struct FoundTogether<'a> {
+    rule_id: &'a str,
+    title: &'a str,
+    level: &'a str,
+    tags: &'a [String],
+    /// When the first of the events happened.
+    begin: String,
+    /// When the last happened.
+    time: String,
+    /// What the events have in common.
+    group: BTreeMap<&'a str, &'a str>,
+    /// What was counted or computed, in words.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    why: &'a str,
+    events: Vec<Member<'a>>,
+}
+
+/// An event of a correlation.
+#[derive(Debug, Serialize)]
+struct Member<'a> {
+    time: String,
+    /// The rule that it matched, as the correlation names it.
+    rule: &'a str,
+    event_uid: String,
+    file: &'a str,
+    record: u64,
+}
+
+/// Prints a line of JSON for each match, and in the end for what correlations join. Exit status 1 if an input could not be read.
 ///
 /// # Errors
 /// No rule loads, a path does not exist, or standard output is closed.
@@ -51,7 +82,7 @@ pub(crate) async fn run(
     level: Option<String>,
 ) -> anyhow::Result<ExitCode> {
     let least = level.map(|name| least_severity(&name)).transpose()?.unwrap_or(0);
-    let rules = std::sync::Arc::new(load(global, rules)?);
+    let rules = Arc::new(load(global, rules)?);
     let limits = load_config(global).map(|config| config.limits).unwrap_or_else(|_| Limits::default());
     let inputs = ingest::expand(paths).await?;
     let mut readings = read(inputs, Label { source: SourceId::new("rules-run"), log_type }, limits);
@@ -61,9 +92,18 @@ pub(crate) async fn run(
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let mut working: std::collections::VecDeque<JoinHandle<anyhow::Result<Worked>>> = Default::default();
     let mut out = std::io::stdout();
+    let mut correlator = Correlator::new(rules.clone(), CorrelatorLimits::default());
+    let mut places: HashMap<EventKey, (Arc<str>, u64)> = HashMap::new();
+    let mut full = 0_u64;
     let mut print = async |handle: JoinHandle<anyhow::Result<Worked>>| -> anyhow::Result<()> {
         let worked = handle.await??;
         out.write_all(&worked.lines)?;
+        for (hit, record) in worked.hits {
+            if matches!(correlator.observe(&hit, hit.actor.as_deref()), Observed::Full(_)) {
+                full += 1;
+            }
+            places.entry(hit.event).or_insert_with(|| (worked.origin.clone(), record));
+        }
         events += worked.events;
         for reason in worked.rejects {
             *rejected.entry(reason).or_default() += 1;
@@ -90,6 +130,13 @@ pub(crate) async fn run(
     for handle in working {
         print(handle).await?;
     }
+    // Nothing more will come: what waits for a window to be over can be judged.
+    for finding in correlator.settle(i64::MAX) {
+        write_finding(&rules, &finding, &places, least, &mut out)?;
+    }
+    if full > 0 {
+        say(&format!("correlations had no room for {full} matches; narrow their rules"));
+    }
     if !global.quiet {
         let rejects: Vec<_> = rejected.iter().map(|(reason, count)| format!(", {count} {reason}")).collect();
         say(&format!("{events} events against {} rules{}", rules.len(), rejects.concat()));
@@ -109,7 +156,8 @@ fn load(global: &Global, paths: &[PathBuf]) -> anyhow::Result<RuleSet> {
     let (rules, findings) = if paths.is_empty() {
         app::load_rules(&load_config(global)?)?
     } else {
-        let loaded = rules::load(&rule_files::read(paths)?);
+        let options = app::load_options(&load_config(global)?)?;
+        let loaded = rules::load_with(&rule_files::read(paths)?, &options);
         (loaded.rules, loaded.diagnostics)
     };
     let errors: Vec<_> =
@@ -134,15 +182,26 @@ struct Worked {
     lines: Vec<u8>,
     events: u64,
     rejects: Vec<&'static str>,
+    /// What correlations take, with the numbers of the records.
+    hits: Vec<(Hit, u64)>,
+    origin: Arc<str>,
 }
 
 fn work(batch: &RawBatch, rules: &RuleSet, least: u8) -> anyhow::Result<Worked> {
     let normalized = Normalizer::new().map(batch, 0);
     let matches = rules.matches(&normalized.events, &mut Scratch::default());
+    let events = &normalized.events;
+    let hits = rules.hits(events, &matches, &|_| true, &|row| pipeline::actor(events, row)).hits;
+    let hits = hits.into_iter().map(|hit| {
+        let record = record_number(batch, events, hit.row as usize);
+        (hit, record)
+    });
+    let hits = hits.collect();
     let mut lines = Vec::new();
     for found in matches {
         let Some(rule) = rules.rules().get(found.rule as usize) else { continue };
-        if rule.level().severity_id() < least {
+        // What only feeds a correlation is told with it.
+        if rule.level().severity_id() < least || rule.only_feeds() {
             continue;
         }
         write_line(rule, batch, &normalized.events, found.row as usize, &mut lines)?;
@@ -151,7 +210,51 @@ fn work(batch: &RawBatch, rules: &RuleSet, least: u8) -> anyhow::Result<Worked> 
         lines,
         events: normalized.events.len() as u64,
         rejects: normalized.rejects.iter().map(|reject| reject.reason.as_str()).collect(),
+        hits,
+        origin: batch.origin.as_str().into(),
     })
+}
+
+/// The record's number in its file. Offsets count from the batch's first record here.
+fn record_number(batch: &RawBatch, events: &event::EventBatch, row: usize) -> u64 {
+    let index = events.int_at(Col::LogOffset, row).and_then(|offset| usize::try_from(offset).ok());
+    index.and_then(|index| batch.get(index)).map(|record| record.number).unwrap_or_default()
+}
+
+fn write_finding(
+    rules: &RuleSet,
+    finding: &Finding,
+    places: &HashMap<EventKey, (Arc<str>, u64)>,
+    least: u8,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let rule = rules.correlations().get(finding.correlation as usize);
+    let (Some(rule), Ok(episode)) = (rule.filter(|rule| rule.yields_alert()), &finding.episode) else {
+        return Ok(());
+    };
+    if rule.level().severity_id() < least {
+        return Ok(());
+    }
+    let member = |(time_us, event, member): &(i64, EventKey, u16)| {
+        let (file, record) = places.get(event).map_or(("", 0), |(file, record)| (&**file, *record));
+        let rule = rule.members().get(usize::from(*member)).map_or("", String::as_str);
+        Member { time: format_us(*time_us), rule, event_uid: event.uid().to_string(), file, record }
+    };
+    let group = rule.group_by().iter().zip(&finding.key);
+    let found = FoundTogether {
+        rule_id: rule.id(),
+        title: rule.title(),
+        level: rule.level().as_str(),
+        tags: rule.tags(),
+        begin: format_us(episode.begin_us),
+        time: format_us(episode.end_us),
+        group: group.map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        why: &episode.why,
+        events: episode.hits.iter().map(member).collect(),
+    };
+    serde_json::to_writer(&mut *out, &found)?;
+    out.write_all(b"\n")?;
+    Ok(())
 }
 
 fn write_line(
@@ -162,11 +265,6 @@ fn write_line(
     lines: &mut Vec<u8>,
 ) -> anyhow::Result<()> {
     let text = |col| events.str_at(col, row);
-    // Offsets count from the batch's first record here.
-    let index = events
-        .int_at(Col::LogOffset, row)
-        .and_then(|offset| usize::try_from(offset).ok())
-        .unwrap_or_default();
     let found = Found {
         rule_id: rule.id(),
         title: rule.title(),
@@ -180,7 +278,7 @@ fn write_line(
         event_uid: text(Col::EventUid).unwrap_or_default(),
         uid: text(Col::MetadataUid),
         file: &batch.origin,
-        record: batch.get(index).map(|record| record.number).unwrap_or_default(),
+        record: record_number(batch, events, row),
     };
     serde_json::to_writer(&mut *lines, &found)?;
     lines.push(b'\n');

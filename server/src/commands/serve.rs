@@ -47,6 +47,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
             _ = interrupt.recv() => "SIGINT",
         }
     };
+    let watching = tokio::spawn(crate::reload::watch(app.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let serving = tokio::spawn(
@@ -60,6 +61,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let name = asked().await;
     tracing::info!(signal = name, "stopping: requests in hand are finished, rows go into the table");
     drop(stop);
+    watching.abort();
     let drain = async {
         // Clients that hold their connection open must not hold up the stop.
         match tokio::time::timeout(grace / 2, serving).await {

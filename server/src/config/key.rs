@@ -127,6 +127,42 @@ pub(crate) const KEYS: &[Key] = &[
     key("rules.shipped", Kind::Flag, "true", "Whether the rules that come with Stormglass are used."),
     key("rules.paths", Kind::Paths, "[]", "Files and folders of Sigma rules (.yml, .yaml) to use besides."),
     key(
+        "rules.reload_every",
+        Kind::Span,
+        r#""5 s""#,
+        "How often a server looks whether rule files have changed; 0 s never does. A broken file keeps its last good version.",
+    ),
+    key(
+        "correlation.delay",
+        Kind::Span,
+        r#""10 min""#,
+        "How long after its time an event is still waited for before something counts as missing.",
+    ),
+    key(
+        "correlation.lateness",
+        Kind::Span,
+        r#""24 h""#,
+        "When room gets scarce, events that lie so far behind the newest are forgotten; later ones of that age are counted and left to `rules hunt`.",
+    ),
+    key(
+        "correlation.events",
+        Kind::Count(1000, 1_000_000_000),
+        "500000",
+        "How many events all correlations together remember; each takes 40 bytes, and each key about 150.",
+    ),
+    key(
+        "correlation.rule_events",
+        Kind::Count(100, 1_000_000_000),
+        "200000",
+        "How many events one correlation remembers. An alert says when a bound is met.",
+    ),
+    key(
+        "correlation.key_events",
+        Kind::Count(10, 1_000_000),
+        "10000",
+        "How many events of one key a correlation remembers.",
+    ),
+    key(
         "ingest.record",
         Kind::Bytes,
         r#""4 MiB""#,

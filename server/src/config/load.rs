@@ -7,6 +7,7 @@ use event::{Diagnostic, Level};
 use toml_edit::{Document, Item, Table};
 
 use super::key::{KEYS, Key};
+use super::placeholder::{self, Placeholder};
 use super::value::{Value, from_text, from_toml};
 use crate::auth::{Role, Token};
 
@@ -24,6 +25,7 @@ pub(crate) enum Origin {
 pub(crate) struct Settings {
     pub(crate) values: BTreeMap<&'static str, (Value, Origin)>,
     pub(crate) tokens: Vec<Token>,
+    pub(crate) placeholders: Vec<Placeholder>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -35,7 +37,7 @@ pub(crate) fn load(
     text: Option<&str>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Diagnostic>> {
-    let mut settings = Settings { values: defaults(), tokens: Vec::new() };
+    let mut settings = Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new() };
     let mut problems = Vec::new();
     if let Some(text) = text {
         read_file(file, text, &mut settings, &mut problems);
@@ -81,6 +83,12 @@ fn read_table(
     for (name, item) in table.iter() {
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         let at = table.key(name).and_then(|key| key.span()).map_or(0, |span| span.start);
+        if path == PLACEHOLDERS
+            && let Some(table) = item.as_table_like()
+        {
+            placeholder::read(place, table, &mut settings.placeholders, problems);
+            continue;
+        }
         match item {
             Item::Table(inner) if is_section(&path) => read_table(place, &path, inner, settings, problems),
             Item::ArrayOfTables(tokens) if path == "auth.tokens" => {
@@ -93,6 +101,9 @@ fn read_table(
         }
     }
 }
+
+/// The table whose keys are names of the user's own.
+const PLACEHOLDERS: &str = "rules.placeholders";
 
 fn is_section(path: &str) -> bool {
     path == "auth"
@@ -201,20 +212,20 @@ fn read_environment(
 }
 
 /// The text being read, for the places in messages.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     file: &'a str,
     text: &'a str,
 }
 
 impl Place<'_> {
-    fn line_column(&self, at: usize) -> (u32, u32) {
+    pub(super) fn line_column(&self, at: usize) -> (u32, u32) {
         let before = self.text.get(..at).unwrap_or_default();
         let line = before.matches('\n').count() as u32 + 1;
         let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u32 + 1;
         (line, column)
     }
 
-    fn problem(&self, at: usize, field: &str, problem: String, mend: String) -> Diagnostic {
+    pub(super) fn problem(&self, at: usize, field: &str, problem: String, mend: String) -> Diagnostic {
         let (line, column) = self.line_column(at);
         let (file, field) = (self.file.to_owned(), field.to_owned());
         Diagnostic { level: Level::Error, file, line, column, field, problem, mend }
@@ -328,6 +339,21 @@ mod tests {
         let variables = [("STORMGLASS_QUERY_CONCURENT".to_owned(), "9".to_owned())];
         let found = load("s.toml", None, variables.into_iter()).unwrap_err();
         assert!(found[0].mend.contains("STORMGLASS_QUERY_CONCURRENT"), "{}", found[0]);
+    }
+
+    #[test]
+    fn placeholders_are_lists_or_files() {
+        let text = "[rules.placeholders]\nbad = [\"a\", 7]\nfeed = \"file:feed.txt\"\n";
+        let found = load("s.toml", Some(text), std::iter::empty()).unwrap().placeholders;
+        let expected = [("bad", r#"["a", "7"]"#, 2), ("feed", r#""file:feed.txt""#, 3)];
+        let found: Vec<_> =
+            found.iter().map(|one| (one.name.as_str(), one.values.toml(), one.line)).collect();
+        assert_eq!(found, expected.map(|(name, values, line)| (name, values.to_owned(), line)));
+        let inline = "[rules]\nplaceholders = { bad = [\"a\"] }\n";
+        assert_eq!(load("s.toml", Some(inline), std::iter::empty()).unwrap().placeholders.len(), 1);
+        let found = problems("[rules.placeholders]\nbad = \"a\"\n\"b c\" = []\nd = [[1]]\n");
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert!(found[0].starts_with("s.toml:2:1: error: `rules.placeholders.bad`"), "{}", found[0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod key;
 mod load;
+mod placeholder;
 mod reference;
 mod value;
 
@@ -41,6 +42,12 @@ pub(crate) struct Config {
     pub(crate) duplicate_memory: usize,
     pub(crate) rules_shipped: bool,
     pub(crate) rules_paths: Vec<PathBuf>,
+    pub(crate) rules_reload: Duration,
+    pub(crate) correlation_delay: Duration,
+    pub(crate) correlation_lateness: Duration,
+    pub(crate) correlation_hits: usize,
+    pub(crate) correlation_rule_hits: usize,
+    pub(crate) correlation_key_hits: usize,
     pub(crate) limits: ingest::Limits,
     pub(crate) query_memory: usize,
     pub(crate) query_max_rows: usize,
@@ -79,6 +86,14 @@ impl Config {
         Self::resolve(settings)
     }
 
+    /// The values of the placeholders, read from their files now.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn placeholders(&self) -> anyhow::Result<rules::Placeholders> {
+        placeholder::resolve(&self.settings.placeholders)
+    }
+
     fn resolve(settings: Settings) -> Result<Self, Vec<Diagnostic>> {
         let get = Getter(&settings);
         let listen = get.text("server.listen");
@@ -108,6 +123,13 @@ impl Config {
             keep_removed_files: get.span("table.keep_removed_files"),
             duplicate_memory: get.size("table.duplicate_memory"),
             rules_shipped: get.flag("rules.shipped"),
+            rules_reload: get.span("rules.reload_every"),
+            correlation_delay: get.span("correlation.delay"),
+            correlation_lateness: get.span("correlation.lateness"),
+            correlation_hits: usize::try_from(get.count("correlation.events")).unwrap_or(usize::MAX),
+            correlation_rule_hits: usize::try_from(get.count("correlation.rule_events"))
+                .unwrap_or(usize::MAX),
+            correlation_key_hits: usize::try_from(get.count("correlation.key_events")).unwrap_or(usize::MAX),
             rules_paths: get.texts("rules.paths").into_iter().map(Into::into).collect(),
             limits: ingest::Limits {
                 record_bytes: get.size("ingest.record"),

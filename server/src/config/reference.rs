@@ -9,6 +9,10 @@ const TOKENS_DOC: &str = "\
 Who may use the API. Without any entry only this machine may, and as admin. `stormglass token`
 prints a new token and its entry; only the hash is kept here.";
 
+const PLACEHOLDERS_DOC: &str = "\
+Lists that rules name as `field|expand: '%name%'`, such as indicators: values, or a file with one value a
+line (comments begin with #). Files are read again whenever the rules are.";
+
 /// A configuration file that sets every setting to its default, with its meaning.
 pub(crate) fn example() -> String {
     let mut out = String::from("# Stormglass: every setting, at its default.\n\n");
@@ -24,6 +28,10 @@ pub(crate) fn example() -> String {
         }
         out.push_str(&format!("{name} = {}\n\n", key.default));
     }
+    for line in PLACEHOLDERS_DOC.lines() {
+        out.push_str(&format!("# {line}\n"));
+    }
+    out.push_str("# [rules.placeholders]\n# admins = [\"ann\", \"bob\"]\n# bad_addresses = \"file:bad_addresses.txt\"\n\n");
     for line in TOKENS_DOC.lines() {
         out.push_str(&format!("# {line}\n"));
     }
@@ -47,6 +55,12 @@ pub(crate) fn reference_page() -> String {
         let (path, default, variable, doc) = (key.path, key.default, key.env(), key.doc);
         out.push_str(&format!("| `{path}` | {wanted} | `{default}` | `{variable}` | {doc} |\n"));
     }
+    out.push_str(
+        "\n## Placeholders\n\n```toml\n[rules.placeholders]\nadmins = [\"ann\", \"bob\"]\n\
+         bad_addresses = \"file:bad_addresses.txt\"\n```\n\n",
+    );
+    out.push_str(&PLACEHOLDERS_DOC.replace('\n', " "));
+    out.push_str(" How they are used: [rules](rules.md#indicator-match).\n");
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );
@@ -76,6 +90,12 @@ pub(crate) fn show(config: &Config) -> String {
             Origin::CommandLine => "command line".into(),
         };
         out.push_str(&format!("{:<40} # {origin}\n", format!("{name} = {}", toml(value))));
+    }
+    let placeholders = &config.settings.placeholders;
+    out.push_str(if placeholders.is_empty() { "" } else { "\n[rules.placeholders]\n" });
+    for placeholder in placeholders {
+        let setting = format!("{} = {}", placeholder.name, placeholder.values.toml());
+        out.push_str(&format!("{setting:<40} # file, line {}\n", placeholder.line));
     }
     for token in &config.tokens {
         let (name, role) = (&token.name, token.role.as_str());

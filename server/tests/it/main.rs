@@ -11,9 +11,11 @@
 mod bad_input;
 mod command_line;
 mod corpus;
+mod correlations;
 mod http;
 mod kill;
 mod object_store;
 mod readers;
+mod rule_tools;
 mod running;
 mod story;

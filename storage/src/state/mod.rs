@@ -23,7 +23,7 @@ pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::readers::Readers;
-use crate::{Error, Result, dead_letter, ledger, position};
+use crate::{Error, Result, dead_letter, ledger, position, remembered};
 
 /// An open state database. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -67,6 +67,7 @@ impl State {
         state.migrate("position", position::MIGRATIONS)?;
         state.migrate("dead_letter", dead_letter::MIGRATIONS)?;
         state.migrate("ledger", ledger::MIGRATIONS)?;
+        state.migrate("remembered", remembered::MIGRATIONS)?;
         Ok(state)
     }
 

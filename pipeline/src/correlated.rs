@@ -1,0 +1,120 @@
+//! What correlations find becomes alerts.
+
+use alerts::{Alert, AlertId, EVIDENCE, Entity, Evidence, Joined, RAW_RECORDS, RuleRef};
+use event::EventBatch;
+use rules::{Correlation, Episode};
+use serde::{Deserialize, Serialize};
+
+use crate::detect;
+
+/// The most entities that an alert names.
+const ENTITIES: usize = 100;
+
+/// What an alert will say of an event, kept for as long as a correlation remembers it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HitEvent {
+    pub(crate) evidence: Evidence,
+    pub(crate) entities: Vec<Entity>,
+    pub(crate) provider: String,
+}
+
+impl HitEvent {
+    /// Of a row of a batch; `None` for a row without id or time, which no match names.
+    pub(crate) fn new(events: &EventBatch, row: usize) -> Option<Self> {
+        Some(Self {
+            evidence: detect::evidence(events, row)?,
+            entities: detect::entities(events, row),
+            provider: events.str_at(event::Col::CloudProvider, row).unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// From its stored text; `None` if that is damaged.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// As it is stored.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The alert for an episode. `load` gives what was kept of an event.
+pub(crate) fn alert<E>(
+    rule: &Correlation,
+    key: &[String],
+    episode: &Episode,
+    mut load: impl FnMut(u128) -> Result<Option<HitEvent>, E>,
+) -> Result<Alert, E> {
+    let mut events: Vec<_> = episode.hits.iter().map(|(time_us, event, _)| (*time_us, *event)).collect();
+    events.dedup();
+    let total = events.len();
+    let mut evidence = Vec::with_capacity(total.min(EVIDENCE));
+    let mut entities: Vec<Entity> = Vec::new();
+    let mut providers: Vec<String> = Vec::new();
+    for (index, (time_us, event)) in
+        events.into_iter().enumerate().filter(|(index, _)| is_named(*index, total))
+    {
+        let Some(mut kept) = load(event.0)? else {
+            let event_uid = event.uid().to_string();
+            evidence.push(Evidence { event_uid, time_us, operation: String::new(), raw: String::new() });
+            continue;
+        };
+        if index >= RAW_RECORDS && index + RAW_RECORDS < total {
+            kept.evidence.raw = String::new();
+        }
+        evidence.push(kept.evidence);
+        for entity in kept.entities {
+            if entities.len() < ENTITIES && !entities.contains(&entity) {
+                entities.push(entity);
+            }
+        }
+        if !kept.provider.is_empty() && !providers.contains(&kept.provider) {
+            providers.push(kept.provider);
+        }
+    }
+    entities.sort_by_key(|entity| entity.kind);
+    providers.sort();
+    Ok(Alert {
+        id: AlertId::new(rule.id(), [episode.id.uid().as_str()]),
+        rule: rule_ref(rule),
+        severity_id: rule.level().severity_id(),
+        time_us: episode.end_us,
+        provider: providers.join(", "),
+        entities,
+        evidence,
+        joined: Some(Joined {
+            by: rule.group_by().iter().cloned().zip(key.iter().cloned()).collect(),
+            why: episode.why.clone(),
+            begin_us: episode.begin_us,
+            events: total as u64,
+        }),
+    })
+}
+
+/// Of very many events the first and the last are named.
+fn is_named(index: usize, total: usize) -> bool {
+    index < EVIDENCE / 2 || index + EVIDENCE / 2 >= total
+}
+
+/// What an alert says of its rule.
+pub(crate) fn rule_ref(rule: &rules::RuleHead) -> RuleRef {
+    RuleRef {
+        id: rule.id().to_owned(),
+        title: rule.title().to_owned(),
+        level: rule.level().as_str().to_owned(),
+        tags: rule.tags().to_vec(),
+        description: rule.description().to_owned(),
+        response: rule.response().to_vec(),
+    }
+}
+
+/// The parts of a key as text; the actor's place is empty.
+pub(crate) fn key_text(parts: &[String]) -> String {
+    serde_json::to_string(parts).unwrap_or_default()
+}
+
+/// The parts of a key from text.
+pub(crate) fn key_parts(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_default()
+}

@@ -1,0 +1,197 @@
+//! What correlations remember: in memory to judge, in the state database to survive.
+//!
+//! Everything that a turn changes is gathered as [`Changes`] and written in the one transaction that also
+//! holds the alerts and the offset. So memory, alerts and position are always of the same moment, and a crash
+//! repeats work, never its effect. What is written are hits and links, never conclusions: those are made
+//! again from them, the same in any order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rules::{Correlator, CorrelatorLimits, CorrelatorStats, Hit, Observed, Remembered, RuleSet};
+use storage::remembered::{self, HitRow, SourceMark};
+use storage::state::State;
+
+use crate::Result;
+use crate::changes::Changes;
+use crate::correlated::{self, HitEvent};
+use crate::turn::Raise;
+
+/// How correlations treat time, and how much they may remember.
+#[derive(Debug, Clone)]
+pub struct CorrelationConfig {
+    /// How much is remembered.
+    pub limits: CorrelatorLimits,
+    /// How long after its time an event is still waited for, before an absence counts as one.
+    pub delay: Duration,
+    /// A source not heard of for so long holds nobody up.
+    pub idle: Duration,
+    /// When room gets scarce, events older than this behind the newest are forgotten.
+    pub lateness: Duration,
+}
+
+impl Default for CorrelationConfig {
+    fn default() -> Self {
+        Self {
+            limits: CorrelatorLimits::default(),
+            delay: Duration::from_secs(600),
+            idle: Duration::from_secs(120),
+            lateness: Duration::from_secs(86_400),
+        }
+    }
+}
+
+/// The memory of the correlations.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    correlator: Correlator,
+    marks: HashMap<String, SourceMark>,
+    config: CorrelationConfig,
+    changes: Changes,
+}
+
+impl Memory {
+    /// Recalls what was remembered, for the correlations of `rules`; what others remembered is forgotten.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    pub(crate) fn recall(state: &State, rules: Arc<RuleSet>, config: CorrelationConfig) -> Result<Self> {
+        let fingerprints: Vec<_> = rules.correlations().iter().map(|rule| rule.fingerprint()).collect();
+        state.write(|txn| remembered::keep_correlations(txn, &fingerprints))?;
+        let index: HashMap<&str, u32> = fingerprints.iter().copied().zip(0..).collect();
+        let mut correlator = Correlator::new(rules.clone(), config.limits);
+        state.read(|db| {
+            for (fingerprint, before_us) in remembered::forgotten(db)? {
+                if let Some(correlation) = index.get(fingerprint.as_str()) {
+                    correlator.recall_forgotten(*correlation, before_us);
+                }
+            }
+            remembered::hits(db, |hit| recall_hit(&mut correlator, &index, &hit))
+        })?;
+        let marks = state.read(remembered::marks)?.into_iter().collect();
+        // What is found now was found before and told in the transaction of its last hit.
+        correlator.settle(i64::MIN);
+        let changes = Changes::new(rules, config.limits);
+        Ok(Self { correlator, marks, config, changes })
+    }
+
+    /// The rules whose correlations it serves.
+    pub(crate) fn rules(&self) -> &Arc<RuleSet> {
+        self.correlator.rules()
+    }
+
+    /// Takes what a turn found.
+    pub(crate) fn take(&mut self, turn: &mut Raise) {
+        for hit in turn.hits.drain(..) {
+            self.observe(hit, &mut turn.hit_events);
+        }
+        for (source, counts) in &turn.counts {
+            let (Some(event_us), Some(received_us)) = (counts.last_event_us, counts.last_received_us) else {
+                continue;
+            };
+            // A clock that runs ahead must not hurry the others.
+            let mark = SourceMark { event_us: event_us.min(received_us), received_us };
+            let known = self.marks.entry(source.as_str().to_owned()).or_insert(mark);
+            known.event_us = known.event_us.max(mark.event_us);
+            known.received_us = known.received_us.max(mark.received_us);
+            self.changes.marks.insert(source.as_str().to_owned(), *known);
+        }
+    }
+
+    fn observe(&mut self, hit: Hit, events: &mut BTreeMap<u128, HitEvent>) {
+        match self.correlator.observe(&hit, hit.actor.as_deref()) {
+            Observed::New => {
+                if let Some(event) = events.remove(&hit.event.0) {
+                    self.changes.events.insert(hit.event.0, event);
+                }
+                let correlations = self.correlator.rules().correlations();
+                let Some(correlation) = correlations.get(hit.correlation as usize) else { return };
+                let row = HitRow {
+                    correlation: correlation.fingerprint().to_owned(),
+                    time_us: hit.time_us,
+                    event: hit.event.0,
+                    member: hit.member,
+                    value: hit.value.digest(),
+                    weight: 1,
+                    key: correlated::key_text(&hit.key),
+                    actor: hit.actor,
+                };
+                self.changes.hits.push(row);
+            }
+            Observed::Full(bound) => {
+                self.changes.full.entry((hit.correlation, bound)).or_insert_with(|| hit.key.join(", "));
+            }
+            Observed::Known | Observed::Late => {}
+        }
+    }
+
+    /// Judges what has changed and what is due.
+    pub(crate) fn settle(&mut self, now_us: i64) {
+        let watermark_us = self.watermark_us(now_us);
+        self.changes.findings.extend(self.correlator.settle(watermark_us));
+        if self.correlator.len() > self.config.limits.hits / 2 {
+            let horizon_us = watermark_us.saturating_sub(micros(self.config.lateness));
+            self.changes.forgotten.extend(self.correlator.forget(horizon_us));
+            self.changes.horizon_us = self.changes.horizon_us.max(Some(horizon_us));
+        }
+    }
+
+    /// Whether something waits for time to pass, and it has.
+    pub(crate) fn is_due(&self, now_us: i64) -> bool {
+        self.correlator.next_due_us().is_some_and(|due_us| due_us < self.watermark_us(now_us))
+    }
+
+    /// The time below which events are not waited for: that of the source furthest behind, if it is heard
+    /// of at all.
+    fn watermark_us(&self, now_us: i64) -> i64 {
+        let idle_us = micros(self.config.idle);
+        let reached = self.marks.values().map(|mark| {
+            let is_idle = now_us.saturating_sub(mark.received_us) > idle_us;
+            if is_idle { now_us } else { mark.event_us }
+        });
+        reached.min().map_or(i64::MIN, |reached_us| reached_us.saturating_sub(micros(self.config.delay)))
+    }
+
+    /// What is to be written since the last time; `None` if nothing is.
+    pub(crate) fn changes(&mut self) -> Option<Changes> {
+        let empty = Changes::new(self.rules().clone(), self.config.limits);
+        let changes = std::mem::replace(&mut self.changes, empty);
+        (!changes.is_empty()).then_some(changes)
+    }
+
+    /// What the correlations remember, for those who ask.
+    pub(crate) fn shown(&self, now_us: i64) -> CorrelationState {
+        let ids = self.rules().correlations().iter().map(|rule| rule.id().to_owned());
+        CorrelationState {
+            correlations: ids.zip(self.correlator.stats()).collect(),
+            watermark_us: self.watermark_us(now_us),
+        }
+    }
+}
+
+/// What correlations remember.
+#[derive(Debug, Clone, Default)]
+pub struct CorrelationState {
+    /// By id of the correlation.
+    pub correlations: Vec<(String, CorrelatorStats)>,
+    /// Events before this time, microseconds since 1970, are not waited for.
+    pub watermark_us: i64,
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn recall_hit(correlator: &mut Correlator, index: &HashMap<&str, u32>, hit: &HitRow) {
+    let Some(correlation) = index.get(hit.correlation.as_str()) else { return };
+    let remembered = Remembered {
+        correlation: *correlation,
+        time_us: hit.time_us,
+        event: event::EventKey(hit.event),
+        member: hit.member,
+        value: hit.value,
+        weight: hit.weight,
+    };
+    correlator.recall(&remembered, &correlated::key_parts(&hit.key), hit.actor.as_deref());
+}

@@ -1,0 +1,254 @@
+//! Correlations in the stream: the same alerts whatever the order, the repetitions, the restarts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alerts::{AlertFilter, AlertStatus, StoredAlert, Verdict};
+use event::RawBatch;
+use normalize::Normalizer;
+use pipeline::Rehearsal;
+use rules::{CorrelatorLimits, RuleSet, RuleSource};
+use storage::log::LogConfig;
+
+use crate::records::batch_of;
+use crate::running::{Running, Settings};
+
+/// Rules of three calls, and correlations of every kind that does not look at the clock, by user.
+fn rules() -> Arc<RuleSet> {
+    let mut text = String::new();
+    for (name, level) in [("GetSecretValue", "informational"), ("StopLogging", "high"), ("CreateUser", "low")]
+    {
+        text += &format!(
+            "title: {name} was called\nid: {name}\nname: {name}\nlevel: {level}\n\
+             logsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{selection: {{eventName: {name}}}, condition: selection}}\n---\n"
+        );
+    }
+    for (id, body) in [
+        ("count", "type: event_count, rules: [GetSecretValue], condition: {gte: 3}"),
+        ("spread", "type: value_count, rules: [GetSecretValue], condition: {field: awsRegion, gte: 2}"),
+        ("order", "type: temporal_ordered, rules: [GetSecretValue, StopLogging, CreateUser]"),
+        (
+            "stages",
+            "type: temporal_ordered, rules: [GetSecretValue, CreateUser], x-counts: {GetSecretValue: 2}",
+        ),
+        (
+            "any",
+            "type: temporal, rules: [StopLogging, CreateUser], condition: StopLogging and not CreateUser",
+        ),
+        ("absent", "type: x-absence, rules: [StopLogging, CreateUser]"),
+    ] {
+        text += &format!(
+            "title: {id}\nid: {id}\nname: {id}\nlevel: high\n\
+             correlation: {{{body}, group-by: [actor], timespan: 20m, generate: true}}\n---\n"
+        );
+    }
+    text += "title: above\nid: above\nlevel: critical\n\
+             correlation: {type: temporal, rules: [count, order], group-by: [actor], timespan: 2h, generate: true}\n";
+    let loaded = rules::load(&[RuleSource { path: "t.yml".into(), text }]);
+    let errors: Vec<_> =
+        loaded.diagnostics.iter().filter(|found| found.level == event::Level::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(loaded.rules.correlations().len(), 7);
+    Arc::new(loaded.rules)
+}
+
+/// A call by `user` in `minute` of the day.
+fn call(id: usize, user: usize, minute: usize, name: &str, region: &str) -> String {
+    let time = format!("2026-03-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
+    format!(
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","principalId":"AIDA{user}","arn":"arn:aws:iam::111122223333:user/u{user}","userName":"u{user}","accountId":"111122223333"}},"eventTime":"{time}","eventSource":"x.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","requestID":"r{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+    )
+}
+
+/// Calls of a day, drawn from a seed: some users, some names, some regions.
+fn calls(count: usize, seed: u64) -> Vec<String> {
+    let mut random = Random(seed);
+    (0..count)
+        .map(|id| {
+            let name = ["GetSecretValue", "GetSecretValue", "StopLogging", "CreateUser", "DescribeTrails"]
+                [random.below(5)];
+            let region = ["eu-central-1", "us-east-1"][random.below(2)];
+            call(id, random.below(6), random.below(1440), name, region)
+        })
+        .collect()
+}
+
+/// xorshift64*, so that a failure can be run again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings::committing();
+    settings.rules = rules();
+    settings.pipeline.group_bytes = 8 << 10;
+    // Nothing is waited for: every source is idle, and the day of the events is long over.
+    settings.pipeline.correlation.idle = Duration::ZERO;
+    settings.pipeline.correlation.delay = Duration::ZERO;
+    settings.now_us = || crate::records::RECEIVED_US + 7 * crate::records::DAY_US;
+    settings
+}
+
+/// The rule and the events of each alert that stands, by id.
+type Board = BTreeMap<String, (String, Vec<String>)>;
+
+fn board(alerts: impl IntoIterator<Item = alerts::Alert>) -> Board {
+    let entry = |alert: alerts::Alert| {
+        let events = alert.evidence.iter().map(|event| event.event_uid.clone()).collect();
+        (alert.id.to_string(), (alert.rule.id, events))
+    };
+    alerts.into_iter().map(entry).collect()
+}
+
+/// What a rehearsal says of the records.
+fn expected(records: &[String]) -> Board {
+    let mut rehearsal = Rehearsal::new(rules(), CorrelatorLimits::default(), usize::MAX);
+    let batch: RawBatch = batch_of("cli", records, crate::records::RECEIVED_US);
+    rehearsal.observe(&Normalizer::new().map(&batch, 0).events);
+    board(rehearsal.finish().alerts)
+}
+
+fn all(running: &Running) -> Vec<StoredAlert> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = running.alerts.list(&AlertFilter::default(), cursor.as_ref(), 1000).unwrap();
+        all.extend(page.alerts);
+        cursor = page.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+/// The alerts that stand: those that late events refuted do not.
+fn standing(running: &Running) -> Board {
+    let stands = |stored: &StoredAlert| stored.verdict != Some(Verdict::Refuted);
+    board(all(running).into_iter().filter(stands).map(|stored| stored.alert))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_grows_with_its_events_also_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let secret = |id, minute| call(id, 1, minute, "GetSecretValue", "us-east-1");
+    let running = Running::open(data.path(), &settings()).await;
+    running.take(&[batch_of("a", &[secret(0, 600), secret(1, 601)], 5)]).await;
+    assert_eq!(all(&running).len(), 0);
+    running.take(&[batch_of("b", &[secret(2, 615)], 5)]).await;
+    let raised = all(&running);
+    assert_eq!(raised.len(), 1);
+    assert_eq!((raised[0].version, raised[0].alert.evidence.len()), (1, 3));
+    assert!(raised[0].alert.evidence.iter().all(|event| event.raw.contains("GetSecretValue")));
+    let joined = raised[0].alert.joined.clone().unwrap();
+    assert_eq!((joined.why.as_str(), joined.events), ("3 events", 3));
+    assert_eq!(joined.by[0].0, "actor");
+    running.close().await;
+
+    let running = Running::open(data.path(), &settings()).await;
+    let id = raised[0].alert.id.to_string();
+    running.alerts.change(&id, alerts::Change::Acknowledge, "dana", "", 1).unwrap();
+    running.take(&[batch_of("a", &[secret(3, 618), secret(2, 615)], 6)]).await;
+    let (grown, history) = running.alerts.get(&id).unwrap();
+    assert_eq!((grown.version, grown.alert.evidence.len()), (2, 4));
+    assert_eq!(grown.status, AlertStatus::Acknowledged, "who works on it keeps it");
+    let steps: Vec<_> = history.iter().map(|step| (step.change.as_str(), step.by.as_str())).collect();
+    assert_eq!(steps, [("acknowledged", "dana"), ("amended", "stormglass")]);
+    // An event from before makes it another episode, which begins earlier.
+    running.take(&[batch_of("a", &[secret(4, 590)], 7)]).await;
+    assert_eq!(
+        standing(&running),
+        expected(&[0, 1, 2, 3, 4].map(|id| secret(id, [600, 601, 615, 618, 590][id])))
+    );
+    let (old, _) = running.alerts.get(&id).unwrap();
+    assert_eq!((old.status, old.verdict), (AlertStatus::Closed, Some(Verdict::Refuted)));
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_order_and_repetition_gives_the_same_alerts() {
+    let records = calls(700, 7);
+    let expected = expected(&records);
+    let kinds: std::collections::BTreeSet<_> = expected.values().map(|(rule, _)| rule.as_str()).collect();
+    assert_eq!(kinds.len(), 9, "every rule raises something: {kinds:?}");
+    for seed in 1..=3 {
+        let mut random = Random(seed);
+        let mut sent = records.clone();
+        sent.extend(records.iter().step_by(3).cloned());
+        random.shuffle(&mut sent);
+        let data = tempfile::tempdir().unwrap();
+        let mut running = Running::open(data.path(), &settings()).await;
+        for (at, part) in sent.chunks(20 + random.below(40)).enumerate() {
+            running.take(&[batch_of(["a", "b", "c"][at % 3], part, 5)]).await;
+            if random.below(4) == 0 {
+                running.close().await;
+                running = Running::open(data.path(), &settings()).await;
+            }
+        }
+        assert_eq!(standing(&running), expected, "seed {seed}");
+        running.close().await;
+    }
+}
+
+#[test]
+fn drops_at_any_moment_lose_and_double_no_alert() {
+    let records = calls(2000, 11);
+    let expected = expected(&records);
+    let data = tempfile::tempdir().unwrap();
+    let mut random = Random(3);
+    let mut sent = records.clone();
+    random.shuffle(&mut sent);
+    let mut next = 0;
+    while next < sent.len() {
+        // So that every life ends in the middle of the work, however fast the machine is.
+        let until = (next + 30 + random.below(300)).min(sent.len());
+        next = live(data.path(), &sent[..until], next, Duration::from_millis(5 + random.below(60) as u64));
+    }
+    runtime().block_on(async {
+        let running = Running::open(data.path(), &settings()).await;
+        running.caught_up().await;
+        assert_eq!(standing(&running), expected);
+        running.close().await;
+    });
+}
+
+/// One life of the process: sends from `next` on, each batch until it is acknowledged, and is dropped where
+/// it stands, soon after at the latest. Returns what comes next.
+fn live(data: &Path, sent: &[String], mut next: usize, for_how_long: Duration) -> usize {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut settings = settings();
+        settings.log = LogConfig { segment_bytes: 16 << 10, max_bytes: 4 << 20, queue_bytes: 1 << 20 };
+        let running = Running::open(data, &settings).await;
+        let sending = async {
+            while next < sent.len() {
+                let until = (next + 17).min(sent.len());
+                running.pipeline.accept(&batch_of("cli", &sent[next..until], 5)).await.unwrap();
+                next = until;
+            }
+        };
+        let _ = tokio::time::timeout(for_how_long, sending).await;
+        assert_eq!(running.pipeline.health().failure(), None);
+    });
+    drop(runtime);
+    next
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}

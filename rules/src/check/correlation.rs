@@ -1,0 +1,256 @@
+//! A correlation as written becomes one that is understood: its rules are found, its fields are places in
+//! their events, its condition is a judgement.
+
+use event::LogType;
+
+use super::CheckedRule;
+use super::judge::{self, Judge};
+use crate::mapping::{Field, Mappings};
+use crate::nearest::did_you_mean;
+use crate::report::Report;
+use crate::sigma::correlation::{CorrelationRule, CorrelationType};
+use crate::sigma::yaml::Placed;
+
+/// The name in a `group-by` that means whoever acted, in whichever cloud.
+pub(crate) const ACTOR: &str = "actor";
+
+/// How many correlations may stand one upon the other.
+const MAX_DEPTH: usize = 10;
+
+/// A correlation that is sound.
+#[derive(Debug)]
+pub(crate) struct CheckedCorrelation {
+    pub(crate) rule: CorrelationRule,
+    /// In the order of `rules`.
+    pub(crate) members: Vec<Member>,
+    pub(crate) judge: Judge,
+    /// How many correlations it stands upon, itself included.
+    depth: usize,
+}
+
+/// What a correlation takes matches from.
+#[derive(Debug)]
+pub(crate) enum Member {
+    /// A rule, and how its events are read.
+    Rule { index: usize, readings: Vec<MemberReading> },
+    /// Another correlation, and which parts of its key are the key here.
+    Correlation { index: usize, parts: Vec<usize> },
+}
+
+/// Key and values in the events of some kinds of log.
+#[derive(Debug)]
+pub(crate) struct MemberReading {
+    pub(crate) log_types: Vec<LogType>,
+    pub(crate) key: Vec<KeyPart>,
+    pub(crate) values: Vec<Field>,
+}
+
+/// A part of a group's key.
+#[derive(Debug)]
+pub(crate) enum KeyPart {
+    Actor,
+    Field(Field),
+}
+
+/// What is loaded already and can be referred to.
+pub(crate) struct Known<'k> {
+    pub(crate) rules: &'k [(CheckedRule, String)],
+    pub(crate) correlations: &'k [(CheckedCorrelation, String)],
+    pub(crate) mappings: &'k Mappings,
+}
+
+impl Known<'_> {
+    /// Whether everything that a correlation refers to is there.
+    pub(crate) fn has_all(&self, rule: &CorrelationRule) -> bool {
+        rule.rules
+            .iter()
+            .all(|name| self.rule(&name.value).is_some() || self.correlation(&name.value).is_some())
+    }
+
+    fn rule(&self, name: &str) -> Option<usize> {
+        self.rules.iter().position(|(rule, _)| rule.rule.head.is_called(name))
+    }
+
+    fn correlation(&self, name: &str) -> Option<usize> {
+        self.correlations.iter().position(|(rule, _)| rule.rule.head.is_called(name))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().map(|(rule, _)| &rule.rule.head);
+        let heads = rules.chain(self.correlations.iter().map(|(rule, _)| &rule.rule.head));
+        heads.filter_map(|head| head.name.as_deref())
+    }
+}
+
+/// Checks a correlation; `None` if it must be refused, and the report says why.
+pub(crate) fn check(
+    rule: CorrelationRule,
+    known: &Known<'_>,
+    report: &mut Report,
+) -> Option<CheckedCorrelation> {
+    let before = report.errors();
+    let mut members = Vec::with_capacity(rule.rules.len());
+    let mut depth = 1;
+    for name in &rule.rules {
+        if let Some(index) = known.rule(&name.value) {
+            let readings = readings(&rule, name, index, known, report);
+            members.push(Member::Rule { index, readings });
+        } else if let Some(index) = known.correlation(&name.value) {
+            let Some((inner, _)) = known.correlations.get(index) else { continue };
+            depth = depth.max(inner.depth + 1);
+            members.push(Member::Correlation { index, parts: parts(&rule, name, inner, report) });
+        } else {
+            let mend =
+                did_you_mean(&name.value, known.names(), "name a rule that is loaded by `name` or `id`");
+            let problem = format!("there is no rule `{}` that loads", name.value);
+            report.error(name.at, "correlation.rules", problem, mend);
+        }
+    }
+    if depth > MAX_DEPTH {
+        let problem = format!("more than {MAX_DEPTH} correlations stand one upon the other");
+        report.error(rule.head.at, "correlation.rules", problem, "refer to rules of events");
+    }
+    let judge = judge::judge(&rule, report);
+    warn_about_aliases(&rule, report);
+    (report.errors() == before).then_some(CheckedCorrelation { judge: judge?, rule, members, depth })
+}
+
+/// How the key and the values are read in the events of a rule.
+fn readings(
+    rule: &CorrelationRule,
+    name: &Placed<String>,
+    index: usize,
+    known: &Known<'_>,
+    report: &mut Report,
+) -> Vec<MemberReading> {
+    let Some((member, _)) = known.rules.get(index) else { return Vec::new() };
+    let mut readings = Vec::new();
+    let mut unknown: Vec<(&Placed<String>, usize)> = Vec::new();
+    let mappings = known.mappings.of(&member.rule.logsource.value);
+    for mapping in &mappings {
+        let field = |written: &'_ Placed<String>| {
+            let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value);
+            let meant = alias.and_then(|alias| {
+                alias
+                    .fields
+                    .iter()
+                    .find(|(of, _)| of.value == name.value || member.rule.head.is_called(&of.value))
+            });
+            mapping.resolve(meant.map_or(&written.value, |(_, field)| field))
+        };
+        let mut key = Vec::with_capacity(rule.group_by.len());
+        for written in &rule.group_by {
+            if written.value == ACTOR {
+                key.push(KeyPart::Actor);
+                continue;
+            }
+            let resolved = field(written);
+            if !resolved.known {
+                note(&mut unknown, written);
+            }
+            key.push(KeyPart::Field(resolved.field));
+        }
+        let mut values = Vec::with_capacity(rule.fields.len());
+        for written in &rule.fields {
+            let resolved = field(written);
+            if !resolved.known {
+                note(&mut unknown, written);
+            }
+            values.push(resolved.field);
+        }
+        if !mapping.log_types.is_empty() {
+            readings.push(MemberReading { log_types: mapping.log_types.clone(), key, values });
+        }
+    }
+    for (written, times) in unknown {
+        if times >= mappings.len() {
+            let problem =
+                format!("events of `{}` are not known to have the field `{}`", name.value, written.value);
+            let names = mappings.iter().flat_map(|mapping| mapping.names());
+            let mend = did_you_mean(&written.value, names, "it is looked up in the record as written");
+            report.warning(written.at, "correlation.group-by", problem, mend);
+        }
+    }
+    readings
+}
+
+fn note<'w>(unknown: &mut Vec<(&'w Placed<String>, usize)>, written: &'w Placed<String>) {
+    match unknown.iter_mut().find(|(known, _)| known.value == written.value) {
+        Some((_, times)) => *times += 1,
+        None => unknown.push((written, 1)),
+    }
+}
+
+/// Which parts of an inner correlation's key are the key here: it gives nothing else on.
+fn parts(
+    rule: &CorrelationRule,
+    name: &Placed<String>,
+    inner: &CheckedCorrelation,
+    report: &mut Report,
+) -> Vec<usize> {
+    let mut parts = Vec::with_capacity(rule.group_by.len());
+    let alias = |written: &Placed<String>| {
+        let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value)?;
+        let of = |(of, _): &&(Placed<String>, String)| {
+            of.value == name.value || inner.rule.head.is_called(&of.value)
+        };
+        alias.fields.iter().find(of).map(|(_, field)| field.clone())
+    };
+    for written in &rule.group_by {
+        let meant = alias(written).unwrap_or_else(|| written.value.clone());
+        match inner.rule.group_by.iter().position(|own| own.value == meant) {
+            Some(part) => parts.push(part),
+            None => {
+                let problem = format!("the correlation `{}` is not grouped by `{meant}`", name.value);
+                report.error(
+                    written.at,
+                    "correlation.group-by",
+                    problem,
+                    "a correlation gives on what it is grouped by",
+                );
+            }
+        }
+    }
+    if rule.kind.needs_field() {
+        let problem = format!("`{}` needs events, and `{}` is a correlation", rule.kind.name(), name.value);
+        report.error(name.at, "correlation.rules", problem, "refer to rules of events");
+    }
+    if matches!(rule.kind, CorrelationType::ImpossibleTravel | CorrelationType::VolumeAnomaly) {
+        report.error(
+            name.at,
+            "correlation.rules",
+            "a correlation has no place and no volume",
+            "refer to rules of events",
+        );
+    }
+    parts
+}
+
+fn warn_about_aliases(rule: &CorrelationRule, report: &mut Report) {
+    for alias in &rule.aliases {
+        let path = format!("correlation.aliases.{}", alias.name.value);
+        let used = rule.group_by.iter().chain(&rule.fields).any(|written| written.value == alias.name.value);
+        if !used {
+            report.warning(
+                alias.name.at,
+                &path,
+                "the alias is not used",
+                "name it in `group-by`, or remove it",
+            );
+        }
+        for name in &rule.rules {
+            if !alias.fields.iter().any(|(of, _)| of.value == name.value) {
+                let problem = format!("the alias does not say which field it is in `{}`", name.value);
+                report.warning(alias.name.at, &path, problem, "name the field");
+            }
+        }
+        for (of, _) in &alias.fields {
+            if !rule.rules.iter().any(|name| name.value == of.value) {
+                let problem = format!("`{}` is none of the correlation's rules", of.value);
+                let mend =
+                    did_you_mean(&of.value, rule.rules.iter().map(|name| name.value.as_str()), "remove it");
+                report.error(of.at, &path, problem, mend);
+            }
+        }
+    }
+}

@@ -1,0 +1,584 @@
+//! The groups of all correlations, and what is new about them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use event::EventKey;
+
+use super::hit::Hit;
+use super::prune;
+use super::window::{self, Kept, Span, Why};
+use crate::compile::{Correlation, RuleSet};
+
+/// What stands between the parts of a key; it cannot be typed into a log's name by accident.
+const SEPARATOR: char = '\u{1f}';
+
+/// How much a correlator may remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CorrelatorLimits {
+    /// Hits with one key.
+    pub group_hits: usize,
+    /// Hits of one correlation.
+    pub correlation_hits: usize,
+    /// Hits in all; a hit takes about 40 bytes and a key about 150.
+    pub hits: usize,
+}
+
+impl Default for CorrelatorLimits {
+    fn default() -> Self {
+        Self { group_hits: 10_000, correlation_hits: 500_000, hits: 2_000_000 }
+    }
+}
+
+/// Which of the [`CorrelatorLimits`] was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bound {
+    /// [`CorrelatorLimits::group_hits`]
+    Group,
+    /// [`CorrelatorLimits::correlation_hits`]
+    Correlation,
+    /// [`CorrelatorLimits::hits`]
+    All,
+}
+
+/// What became of a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It is remembered.
+    New,
+    /// It was there already.
+    Known,
+    /// It happened before the time that is still remembered.
+    Late,
+    /// There was no room.
+    Full(Bound),
+}
+
+/// What a correlation remembers and what it had to leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CorrelatorStats {
+    /// Keys at present.
+    pub groups: u64,
+    /// Hits at present.
+    pub hits: u64,
+    /// Hits that came too late to take part.
+    pub late: u64,
+    /// Hits for which there was no room.
+    pub full: u64,
+}
+
+/// Hits that belong together and are worth telling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Episode {
+    /// The same for the same correlation, key and first event.
+    pub id: EventKey,
+    /// The time of the first hit, microseconds since 1970.
+    pub begin_us: i64,
+    /// The time of the last hit.
+    pub end_us: i64,
+    /// The time at which it was decided: of the deciding event, or the end of its window.
+    pub decided_us: i64,
+    /// Time, event and member (the index in the correlation's rules) of every hit, in order. Hits of
+    /// correlations are those of the events beneath.
+    pub hits: Vec<(i64, EventKey, u16)>,
+    /// What was counted or computed, in words; may be empty.
+    pub why: String,
+}
+
+/// A difference to what was told before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The index of the correlation in [`RuleSet::correlations`].
+    pub correlation: u32,
+    /// The values of `group-by`.
+    pub key: Vec<String>,
+    /// The episode, new or changed; `Err` with its id if it is refuted.
+    pub episode: Result<Episode, EventKey>,
+}
+
+/// A hit that need not be remembered any more, or that stands for others now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Remembered {
+    /// The index of the correlation.
+    pub correlation: u32,
+    /// The hit's time, microseconds since 1970.
+    pub time_us: i64,
+    /// Its event.
+    pub event: EventKey,
+    /// Its member.
+    pub member: u16,
+    /// The digest of its value.
+    pub value: u64,
+    /// How many hits it stands for; 0 if it is forgotten.
+    pub weight: u32,
+}
+
+/// Remembers hits and judges them.
+#[derive(Debug)]
+pub struct Correlator {
+    set: Arc<RuleSet>,
+    limits: CorrelatorLimits,
+    /// By correlation.
+    rooms: Vec<Room>,
+    /// Groups by whoever acted, for correlations by actor.
+    by_actor: HashMap<Box<str>, BTreeSet<(u32, Box<str>)>>,
+    /// Actors with groups that were found to be others, and who they are.
+    merged: HashMap<Box<str>, Box<str>>,
+    hits: usize,
+}
+
+/// The groups of one correlation.
+#[derive(Debug, Default)]
+struct Room {
+    groups: HashMap<Box<str>, Group>,
+    hits: usize,
+    dirty: BTreeSet<Box<str>>,
+    /// Groups to be judged when the watermark has passed.
+    due: BTreeSet<(i64, Box<str>)>,
+    /// Hits before are forgotten.
+    forgotten_before_us: Option<i64>,
+    late: u64,
+    full: u64,
+    /// The hits beneath each episode, for the correlations above.
+    beneath: HashMap<EventKey, Vec<(i64, EventKey, u16)>>,
+}
+
+/// The hits with one key, in order.
+#[derive(Debug, Default)]
+struct Group {
+    hits: Vec<Kept>,
+    told: Vec<Told>,
+    due_us: Option<i64>,
+}
+
+/// An episode as it was told last.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    id: EventKey,
+    digest: u64,
+    /// The time of its last hit.
+    last_us: i64,
+}
+
+impl Correlator {
+    /// One that remembers nothing yet.
+    pub fn new(set: Arc<RuleSet>, limits: CorrelatorLimits) -> Self {
+        let rooms = std::iter::repeat_with(Room::default).take(set.correlations().len()).collect();
+        Self { set, limits, rooms, by_actor: HashMap::new(), merged: HashMap::new(), hits: 0 }
+    }
+
+    /// The rules whose correlations it knows.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.set
+    }
+
+    /// Remembers a hit. `actor` is who the hit's actor is known to be, of all their names the one that
+    /// counts.
+    pub fn observe(&mut self, hit: &Hit, actor: Option<&str>) -> Observed {
+        let kept = Kept {
+            time_us: hit.time_us,
+            event: halves(hit.event),
+            value: hit.value.digest(),
+            member: hit.member,
+            weight: 1,
+        };
+        let key = self.key(hit.correlation, &hit.key, actor);
+        self.insert(hit.correlation, &key, kept, true)
+    }
+
+    /// The key, with the actor in its place.
+    fn key(&self, correlation: u32, parts: &[String], actor: Option<&str>) -> String {
+        let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
+        let with_actor = parts.iter().enumerate().map(|(index, value)| match actor {
+            Some(actor) if part == Some(index) => actor.to_owned(),
+            _ => value.clone(),
+        });
+        join(&with_actor.collect::<Vec<_>>())
+    }
+
+    /// Remembers a hit that was remembered before a restart; `key` and `actor` as for
+    /// [`observe`](Self::observe).
+    pub fn recall(&mut self, hit: &Remembered, key: &[String], actor: Option<&str>) -> Observed {
+        let kept = Kept {
+            time_us: hit.time_us,
+            event: halves(hit.event),
+            value: hit.value,
+            member: hit.member,
+            weight: hit.weight,
+        };
+        let key = self.key(hit.correlation, key, actor);
+        self.insert(hit.correlation, &key, kept, false)
+    }
+
+    /// Takes up what was forgotten before a restart.
+    pub fn recall_forgotten(&mut self, correlation: u32, before_us: i64) {
+        if let Some(room) = self.rooms.get_mut(correlation as usize) {
+            room.forgotten_before_us = Some(before_us);
+        }
+    }
+
+    fn insert(&mut self, correlation: u32, key: &str, kept: Kept, is_new: bool) -> Observed {
+        let Some(room) = self.rooms.get_mut(correlation as usize) else { return Observed::Known };
+        if is_new && room.forgotten_before_us.is_some_and(|before_us| kept.time_us < before_us) {
+            room.late += 1;
+            return Observed::Late;
+        }
+        let group = room.groups.get(key);
+        let at = group.map_or(Ok(0), |group| {
+            group.hits.binary_search_by_key(&kept.key(), Kept::key).map_or_else(Ok, Err)
+        });
+        let Ok(at) = at else { return Observed::Known };
+        let bound = if is_new && group.is_some_and(|group| group.hits.len() >= self.limits.group_hits) {
+            Some(Bound::Group)
+        } else if is_new && room.hits >= self.limits.correlation_hits {
+            Some(Bound::Correlation)
+        } else if is_new && self.hits >= self.limits.hits {
+            Some(Bound::All)
+        } else {
+            None
+        };
+        if let Some(bound) = bound {
+            room.full += 1;
+            return Observed::Full(bound);
+        }
+        if group.is_none() {
+            room.groups.insert(key.into(), Group::default());
+            let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
+            if let Some(actor) = part.and_then(|part| key.split(SEPARATOR).nth(part)) {
+                self.by_actor.entry(actor.into()).or_default().insert((correlation, key.into()));
+            }
+        }
+        let Some(group) = room.groups.get_mut(key) else { return Observed::Known };
+        if group.hits.capacity() == 0 {
+            // Most groups stay small, and there may be a million of them.
+            group.hits.reserve_exact(1);
+        }
+        group.hits.insert(at, kept);
+        room.hits += 1;
+        self.hits += 1;
+        if !room.dirty.contains(key) {
+            room.dirty.insert(key.into());
+        }
+        Observed::New
+    }
+
+    /// Two names were found to be one actor: what was `gone` is `kept` from now on.
+    pub fn merge_actors(&mut self, kept: &str, gone: &str) {
+        let Some(groups) = self.by_actor.remove(gone) else { return };
+        self.merged.insert(gone.into(), kept.into());
+        for (correlation, key) in groups {
+            let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
+            let Some(room) = self.rooms.get_mut(correlation as usize) else { continue };
+            let Some(group) = room.groups.get_mut(&key) else { continue };
+            let hits = std::mem::take(&mut group.hits);
+            room.dirty.insert(key.clone());
+            room.hits -= hits.len();
+            self.hits -= hits.len();
+            let mut parts = split(&key);
+            if let Some(slot) = part.and_then(|part| parts.get_mut(part)) {
+                kept.clone_into(slot);
+            }
+            let key = join(&parts);
+            for hit in hits {
+                self.insert(correlation, &key, hit, false);
+            }
+        }
+    }
+
+    /// Judges what has changed, and what was waiting for `watermark_us`: what is new since the last time.
+    pub fn settle(&mut self, watermark_us: i64) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let set = self.set.clone();
+        for (index, correlation) in (0u32..).zip(set.correlations()) {
+            let Some(room) = self.rooms.get_mut(index as usize) else { continue };
+            while let Some((due_us, key)) =
+                room.due.first().filter(|(due_us, _)| *due_us < watermark_us).cloned()
+            {
+                room.due.remove(&(due_us, key.clone()));
+                room.dirty.insert(key);
+            }
+            let from = findings.len();
+            for key in std::mem::take(&mut room.dirty) {
+                let emptied = room.settle(index, correlation, &key, watermark_us, &mut findings);
+                if emptied {
+                    forget_group(&mut self.by_actor, correlation, index, &key);
+                }
+            }
+            if correlation.feeds.is_empty() {
+                continue;
+            }
+            for finding in findings.get(from..).unwrap_or_default() {
+                self.feed(correlation, finding);
+            }
+        }
+        // The words of an alert name events, and not the correlations between.
+        for finding in &mut findings {
+            self.spell_out(finding);
+        }
+        findings
+    }
+
+    /// An episode is a hit of the correlations above.
+    fn feed(&mut self, correlation: &Correlation, finding: &Finding) {
+        let mut inner = finding.key.clone();
+        if let Some(actor) = correlation.actor_part().and_then(|part| inner.get_mut(part)) {
+            // What is withdrawn from a former name lies under the present one above.
+            while let Some(present) = self.merged.get(actor.as_str()) {
+                present.to_string().clone_into(actor);
+            }
+        }
+        for (above, member, parts) in &correlation.feeds {
+            let key = parts.iter().map(|part| inner.get(*part).cloned().unwrap_or_default());
+            let key = join(&key.collect::<Vec<_>>());
+            let id = match &finding.episode {
+                Ok(episode) => episode.id,
+                Err(id) => *id,
+            };
+            let Some(room) = self.rooms.get_mut(*above as usize) else { continue };
+            if let Some(group) = room.groups.get_mut(&*key) {
+                let before = group.hits.len();
+                group.hits.retain(|hit| hit.event != halves(id) || hit.member != *member);
+                let gone = before - group.hits.len();
+                room.hits -= gone;
+                self.hits -= gone;
+                room.dirty.insert(key.as_str().into());
+            }
+            if let Ok(episode) = &finding.episode {
+                room.beneath.insert(id, episode.hits.clone());
+                let (time_us, event) = (episode.decided_us, halves(id));
+                // An episode that has grown is another hit, so that the words above it change, too.
+                let value =
+                    fnv(episode.hits.iter().flat_map(|(_, event, _)| <[u64; 2]>::from(halves(*event))));
+                let kept = Kept { time_us, event, value, member: *member, weight: 1 };
+                self.insert(*above, &key, kept, false);
+            } else {
+                room.beneath.remove(&id);
+            }
+        }
+    }
+
+    fn spell_out(&self, finding: &mut Finding) {
+        let Some(room) = self.rooms.get(finding.correlation as usize) else { return };
+        let Ok(episode) = &mut finding.episode else { return };
+        if room.beneath.is_empty() {
+            return;
+        }
+        let mut hits = Vec::with_capacity(episode.hits.len());
+        for hit in &episode.hits {
+            match room.beneath.get(&hit.1) {
+                Some(beneath) => {
+                    hits.extend(beneath.iter().map(|(time_us, event, _)| (*time_us, *event, hit.2)))
+                }
+                None => hits.push(*hit),
+            }
+        }
+        hits.sort_unstable();
+        hits.dedup_by_key(|(_, event, _)| *event);
+        episode.hits = hits;
+    }
+
+    /// Forgets what no event from `horizon_us` on can touch any more; events before it come too late from
+    /// now on. Returns what storage need not keep.
+    pub fn forget(&mut self, horizon_us: i64) -> Vec<Remembered> {
+        let mut changed = Vec::new();
+        let set = self.set.clone();
+        for (index, correlation) in (0u32..).zip(set.correlations()) {
+            let Some(room) = self.rooms.get_mut(index as usize) else { continue };
+            room.forgotten_before_us = room.forgotten_before_us.max(Some(horizon_us));
+            let mut empty = Vec::new();
+            for (key, group) in &mut room.groups {
+                if room.dirty.contains(key) {
+                    continue;
+                }
+                let before = group.hits.len();
+                let beneath = &mut room.beneath;
+                prune::prune(correlation, horizon_us, &mut group.hits, &mut |kept, weight| {
+                    if weight == 0 {
+                        beneath.remove(&whole(kept.event));
+                    }
+                    changed.push(Remembered {
+                        correlation: index,
+                        time_us: kept.time_us,
+                        event: whole(kept.event),
+                        member: kept.member,
+                        value: kept.value,
+                        weight,
+                    });
+                });
+                let gone = before - group.hits.len();
+                room.hits -= gone;
+                self.hits -= gone;
+                if group.hits.is_empty() {
+                    empty.push(key.clone());
+                }
+            }
+            for key in empty {
+                if let Some(due_us) = room.groups.remove(&key).and_then(|group| group.due_us) {
+                    room.due.remove(&(due_us, key.clone()));
+                }
+                forget_group(&mut self.by_actor, correlation, index, &key);
+            }
+        }
+        changed
+    }
+
+    /// How many hits are remembered.
+    pub fn len(&self) -> usize {
+        self.hits
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.hits == 0
+    }
+
+    /// What each correlation remembers, in the order of [`RuleSet::correlations`].
+    pub fn stats(&self) -> Vec<CorrelatorStats> {
+        let stats = |room: &Room| CorrelatorStats {
+            groups: room.groups.len() as u64,
+            hits: room.hits as u64,
+            late: room.late,
+            full: room.full,
+        };
+        self.rooms.iter().map(stats).collect()
+    }
+
+    /// The time at which the next group is to be judged although nothing comes.
+    pub fn next_due_us(&self) -> Option<i64> {
+        self.rooms.iter().filter_map(|room| room.due.first().map(|(due_us, _)| *due_us)).min()
+    }
+}
+
+impl Room {
+    /// Judges one group; `true` if nothing is left of it.
+    fn settle(
+        &mut self,
+        index: u32,
+        correlation: &Correlation,
+        key: &str,
+        watermark_us: i64,
+        findings: &mut Vec<Finding>,
+    ) -> bool {
+        let Some(group) = self.groups.get_mut(key) else { return false };
+        let judged = window::judge(&correlation.judge, correlation.timespan_us(), &group.hits, watermark_us);
+        if let Some(due_us) = group.due_us.take() {
+            self.due.remove(&(due_us, key.into()));
+        }
+        if let Some(due_us) = judged.due_us {
+            group.due_us = Some(due_us);
+            self.due.insert((due_us, key.into()));
+        }
+        // Nothing that comes can touch what lies before; some of its hits may be forgotten already.
+        let frozen_before = self.forgotten_before_us.map(|us| us.saturating_sub(correlation.reach_us));
+        let is_frozen = |span: &Span| {
+            let last = span.hits.last().and_then(|last| group.hits.get(*last));
+            last.map(|hit| hit.time_us) < frozen_before
+        };
+        let mut told = Vec::with_capacity(judged.spans.len());
+        for span in judged.spans.iter().filter(|span| !is_frozen(span)) {
+            let hits: Vec<_> = span.hits.iter().filter_map(|hit| group.hits.get(*hit)).copied().collect();
+            let (Some(first), Some(last)) = (hits.first(), hits.last()) else { continue };
+            let id = episode_id(correlation, key, first);
+            let now = Told { id, digest: digest(&hits, span.why), last_us: last.time_us };
+            if !group.told.contains(&now) {
+                let episode = Episode {
+                    id,
+                    begin_us: first.time_us,
+                    end_us: last.time_us,
+                    decided_us: span.decided_us,
+                    hits: hits.iter().map(|hit| (hit.time_us, whole(hit.event), hit.member)).collect(),
+                    why: words(correlation, span.why),
+                };
+                findings.push(Finding { correlation: index, key: split(key), episode: Ok(episode) });
+            }
+            told.push(now);
+        }
+        let before = std::mem::replace(&mut group.told, told);
+        for gone in before.iter().filter(|old| !group.told.iter().any(|now| now.id == old.id)) {
+            // What is frozen is not refuted: it is only not looked at any more.
+            if Some(gone.last_us) >= frozen_before {
+                findings.push(Finding { correlation: index, key: split(key), episode: Err(gone.id) });
+            }
+        }
+        if group.hits.is_empty() {
+            self.groups.remove(key);
+            return true;
+        }
+        false
+    }
+}
+
+fn forget_group(
+    by_actor: &mut HashMap<Box<str>, BTreeSet<(u32, Box<str>)>>,
+    correlation: &Correlation,
+    index: u32,
+    key: &str,
+) {
+    let Some(actor) = correlation.actor_part().and_then(|part| key.split(SEPARATOR).nth(part)) else {
+        return;
+    };
+    if let Some(groups) = by_actor.get_mut(actor) {
+        groups.remove(&(index, key.into()));
+        if groups.is_empty() {
+            by_actor.remove(actor);
+        }
+    }
+}
+
+fn episode_id(correlation: &Correlation, key: &str, first: &Kept) -> EventKey {
+    let event = whole(first.event).0.to_be_bytes();
+    EventKey::of("episode", &[correlation.id().as_bytes(), key.as_bytes(), &event])
+}
+
+/// Tells whether an episode has changed.
+fn digest(hits: &[Kept], why: Why) -> u64 {
+    let hits = hits.iter().flat_map(|hit| [hit.event.0, hit.event.1, hit.member.into(), hit.value]);
+    let numbers = match why {
+        Why::Plain => [0.0; 3],
+        Why::Number(number) => [number, 0.0, 0.0],
+        Why::Travel(km, hours) => [km, hours, 0.0],
+        Why::Volume(count, median, deviation) => [count, median, deviation],
+    };
+    fnv(hits.chain(numbers.map(f64::to_bits)))
+}
+
+/// FNV-1a over words: enough to see a change, for nobody gains by two episodes that look alike.
+fn fnv(words: impl Iterator<Item = u64>) -> u64 {
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn words(correlation: &Correlation, why: Why) -> String {
+    let of = correlation.fields().join(", ");
+    match why {
+        Why::Plain => String::new(),
+        Why::Number(number) => match correlation.kind() {
+            "event_count" => format!("{number} events"),
+            "value_count" => format!("{number} distinct values of {of}"),
+            "x-rare" => format!("seen {number} times: {of}"),
+            "temporal" => format!("{number} of {} rules", correlation.members().len()),
+            kind => format!("{} of {of} is {number}", kind.trim_start_matches("value_")),
+        },
+        Why::Travel(km, hours) => format!("{km:.0} km in {hours:.2} hours"),
+        Why::Volume(count, median, deviation) => {
+            format!(
+                "{count:.0} events; the median of this group's past is {median:.0}, its deviation {deviation:.1}"
+            )
+        }
+    }
+}
+
+fn halves(event: EventKey) -> (u64, u64) {
+    ((event.0 >> 64) as u64, event.0 as u64)
+}
+
+fn whole((high, low): (u64, u64)) -> EventKey {
+    EventKey((u128::from(high) << 64) | u128::from(low))
+}
+
+fn join(parts: &[String]) -> String {
+    parts.join(&SEPARATOR.to_string())
+}
+
+fn split(key: &str) -> Vec<String> {
+    key.split(SEPARATOR).map(str::to_owned).collect()
+}

@@ -1,0 +1,212 @@
+//! What correlations take from an event: a hit.
+
+use event::{Col, EventBatch, EventKey};
+
+use crate::compile::{Correlation, Feed, LogTypes, RuleSet};
+use crate::detect::{Match, RowView};
+
+/// A match as a correlation sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The index of the correlation in [`RuleSet::correlations`].
+    pub correlation: u32,
+    /// Which of its rules matched.
+    pub member: u16,
+    /// The row of the event in its batch.
+    pub row: u32,
+    /// When it happened, in microseconds since 1970.
+    pub time_us: i64,
+    /// The event.
+    pub event: EventKey,
+    /// The values of `group-by`, in order; empty in the place of the actor.
+    pub key: Vec<String>,
+    /// Whoever acted, as the cloud names them, where the correlation asks for the actor.
+    pub actor: Option<String>,
+    /// What is counted or computed with.
+    pub value: HitValue,
+}
+
+/// A value that a correlation counts or computes with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HitValue {
+    /// The type asks for none.
+    Nothing,
+    /// To be told from others.
+    Text(String),
+    /// To be computed with.
+    Number(f64),
+    /// A place on earth: latitude and longitude in degrees.
+    Place(f64, f64),
+}
+
+impl HitValue {
+    /// The value in eight bytes: enough to compute with, and to tell texts from each other.
+    pub fn digest(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Text(text) => {
+                // Not a fast unkeyed hash: whoever writes logs must not be able to make two values one.
+                EventKey::of("value", &[text.as_bytes()]).0 as u64
+            }
+            Self::Number(number) => number.to_bits(),
+            Self::Place(lat, long) => {
+                (u64::from((*lat as f32).to_bits()) << 32) | u64::from((*long as f32).to_bits())
+            }
+        }
+    }
+
+    /// As it is shown.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+            Self::Place(lat, long) => format!("{lat},{long}"),
+        }
+    }
+}
+
+/// The hits in a batch.
+#[derive(Debug, Default)]
+pub struct Hits {
+    /// By row, then by correlation.
+    pub hits: Vec<Hit>,
+    /// Matches that could not take part because the event lacks a part of the key or the value, by
+    /// correlation.
+    pub incomplete: Vec<(u32, u64)>,
+}
+
+impl RuleSet {
+    /// What the correlations take from `matches` in a batch. `actor` names who acted in a row, for
+    /// correlations by actor; rows where `keep` says no are left out.
+    pub fn hits(
+        &self,
+        batch: &EventBatch,
+        matches: &[Match],
+        keep: &dyn Fn(usize) -> bool,
+        actor: &dyn Fn(usize) -> Option<String>,
+    ) -> Hits {
+        let mut found = Hits::default();
+        if self.correlations().is_empty() {
+            return found;
+        }
+        let mut view = RowView::new(batch, &self.program);
+        for matched in matches {
+            let row = matched.row as usize;
+            let feeds = self.feeds.get(matched.rule as usize).map_or(&[][..], Vec::as_slice);
+            if feeds.is_empty() || !keep(row) {
+                continue;
+            }
+            let log_type = batch.str_at(Col::LogType, row).and_then(|name| name.parse().ok());
+            let (Some(log_type), Some(time_us), Some(event)) = (
+                log_type,
+                batch.int_at(Col::Time, row),
+                batch.str_at(Col::EventUid, row).and_then(EventKey::parse),
+            ) else {
+                continue;
+            };
+            let at = At { batch, row, log_type: LogTypes::of(&[log_type]), time_us, event };
+            for feed in feeds {
+                let Some(correlation) = self.correlations().get(feed.correlation as usize) else { continue };
+                if !at.hits(feed, correlation, &mut view, actor, &mut found.hits) {
+                    count(&mut found.incomplete, feed.correlation);
+                }
+            }
+        }
+        found
+    }
+}
+
+fn count(counts: &mut Vec<(u32, u64)>, correlation: u32) {
+    match counts.iter_mut().find(|(known, _)| *known == correlation) {
+        Some((_, times)) => *times += 1,
+        None => counts.push((correlation, 1)),
+    }
+}
+
+struct At<'e> {
+    batch: &'e EventBatch,
+    row: usize,
+    log_type: LogTypes,
+    time_us: i64,
+    event: EventKey,
+}
+
+impl At<'_> {
+    /// Adds the hits of one feed; `false` if the event lacks what is needed.
+    fn hits(
+        &self,
+        feed: &Feed,
+        correlation: &Correlation,
+        view: &mut RowView<'_, '_>,
+        actor: &dyn Fn(usize) -> Option<String>,
+        hits: &mut Vec<Hit>,
+    ) -> bool {
+        let Some(reading) = feed.readings.iter().find(|reading| reading.log_types.meets(self.log_type))
+        else {
+            return false;
+        };
+        let mut key = Vec::with_capacity(reading.key.len());
+        let mut who = None;
+        for part in &reading.key {
+            let value = match part {
+                Some(field) => view.texts_of(*field, self.row).into_iter().find(|text| !text.is_empty()),
+                None => {
+                    who = actor(self.row);
+                    who.as_ref().map(|_| String::new())
+                }
+            };
+            let Some(value) = value else { return false };
+            key.push(value);
+        }
+        let Some(values) = self.values(correlation, &reading.values, view) else { return false };
+        for value in values {
+            hits.push(Hit {
+                correlation: feed.correlation,
+                member: feed.member,
+                row: self.row as u32,
+                time_us: self.time_us,
+                event: self.event,
+                key: key.clone(),
+                actor: who.clone(),
+                value,
+            });
+        }
+        true
+    }
+
+    /// The values that the type asks for; of a list in the event, each.
+    fn values(
+        &self,
+        correlation: &Correlation,
+        fields: &[usize],
+        view: &mut RowView<'_, '_>,
+    ) -> Option<Vec<HitValue>> {
+        const MOST: usize = 64;
+        match correlation.wants() {
+            super::Wants::Nothing => Some(vec![HitValue::Nothing]),
+            super::Wants::Place => {
+                let at = |col| self.batch.float_at(col, self.row);
+                let place =
+                    HitValue::Place(at(Col::SrcEndpointLocationLat)?, at(Col::SrcEndpointLocationLong)?);
+                Some(vec![place])
+            }
+            super::Wants::Number => {
+                let text = view.texts_of(*fields.first()?, self.row).into_iter().next()?;
+                let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+                Some(vec![HitValue::Number(number)])
+            }
+            super::Wants::Text => {
+                if let [field] = fields {
+                    let mut texts = view.texts_of(*field, self.row);
+                    texts.truncate(MOST);
+                    let values: Vec<_> = texts.into_iter().map(HitValue::Text).collect();
+                    return (!values.is_empty()).then_some(values);
+                }
+                // Several fields: their values together are one.
+                let texts = fields.iter().map(|field| view.texts_of(*field, self.row).into_iter().next());
+                Some(vec![HitValue::Text(texts.collect::<Option<Vec<_>>>()?.join("\u{1f}"))])
+            }
+        }
+    }
+}

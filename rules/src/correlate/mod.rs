@@ -1,0 +1,49 @@
+//! Correlations: matches of rules, joined by what they have in common and by time.
+//!
+//! A match that a correlation asks for is a [`Hit`]: key, time, event, value. A group is the hits with one
+//! key. What a group amounts to is a function of its hits alone ([`window`]): no order of arrival, no
+//! repetition and no restart changes it. [`Correlator`] keeps the groups, judges again what has changed, and
+//! tells the difference to what it told before: an episode is raised, grows, or is withdrawn because a late
+//! event refutes it.
+//!
+//! Times are those of the events. What must wait for a window to be over waits for the watermark, the time
+//! below which events are no longer expected; it is given, not read from a clock.
+
+mod correlator;
+mod hit;
+mod prune;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub use correlator::{
+    Bound, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Observed, Remembered,
+};
+pub use hit::{Hit, HitValue, Hits};
+
+use crate::check::judge::{Asks, Judge};
+use crate::compile::Correlation;
+
+/// What a correlation wants of an event beside its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Nothing,
+    Text,
+    Number,
+    Place,
+}
+
+impl Correlation {
+    pub(crate) fn wants(&self) -> Wants {
+        match &self.judge {
+            Judge::Rolling(asks) | Judge::Closed(asks) | Judge::Following(asks) => match asks {
+                Asks::Distinct(_) => Wants::Text,
+                Asks::Number(..) => Wants::Number,
+                Asks::Count(_) | Asks::Rules(_) | Asks::Presence(_) => Wants::Nothing,
+            },
+            Judge::FirstSeen { .. } | Judge::Rare { .. } => Wants::Text,
+            Judge::Travel { .. } => Wants::Place,
+            Judge::Ordered(_) | Judge::Absence | Judge::Volume { .. } => Wants::Nothing,
+        }
+    }
+}

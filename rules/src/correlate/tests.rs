@@ -1,0 +1,529 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use event::EventKey;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{RuleSet, RuleSource};
+
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 1440 * MINUTE_US;
+
+/// Rules `a`, `b`, `c` and the correlations of a test.
+fn load(correlations: &str) -> Arc<RuleSet> {
+    let mut text = String::new();
+    for name in ["a", "b", "c"] {
+        text += &format!(
+            "title: {name}\nid: {name}\nname: {name}\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{s: {{eventName: {name}}}, condition: s}}\nlevel: low\n---\n"
+        );
+    }
+    text += correlations;
+    let loaded = crate::load(&[RuleSource { path: "t.yml".into(), text }]);
+    let errors: Vec<_> =
+        loaded.diagnostics.iter().filter(|found| found.level == event::Level::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    Arc::new(loaded.rules)
+}
+
+fn correlation(body: &str) -> String {
+    let name = blake(body);
+    format!("title: {name}\nid: {name}\nname: {name}\nlevel: high\ncorrelation:\n{body}\n")
+}
+
+fn blake(text: &str) -> String {
+    EventKey::of("t", &[text.as_bytes()]).uid().to_string()
+}
+
+fn hit(correlation: u32, member: u16, minute: i64, event: u128) -> Hit {
+    Hit {
+        correlation,
+        member,
+        row: 0,
+        time_us: minute * MINUTE_US,
+        event: EventKey(event),
+        key: vec!["k".into()],
+        actor: None,
+        value: HitValue::Nothing,
+    }
+}
+
+/// What stands in the end: episodes by key and id.
+#[derive(Debug, Default, PartialEq)]
+struct Board(BTreeMap<(u32, Vec<String>, EventKey), Episode>);
+
+impl Board {
+    fn apply(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            match finding.episode {
+                Ok(episode) => {
+                    self.0.insert((finding.correlation, finding.key, episode.id), episode);
+                }
+                Err(id) => {
+                    let gone = self.0.remove(&(finding.correlation, finding.key.clone(), id));
+                    assert!(gone.is_some(), "what was never told is withdrawn: {:?}", finding.key);
+                }
+            }
+        }
+    }
+
+    /// What the other has otherwise.
+    fn differs(&self, other: &Self) -> Option<String> {
+        let lost = other.0.iter().find(|(key, episode)| self.0.get(key) != Some(episode));
+        let more = self.0.iter().find(|(key, _)| !other.0.contains_key(key));
+        match (lost, more) {
+            (None, None) => None,
+            (lost, more) => {
+                let got = lost.and_then(|(key, _)| self.0.get(key));
+                Some(format!("wanted {lost:?}\ngot {got:?}\nnot wanted {more:?}"))
+            }
+        }
+    }
+
+    /// The minutes of the hits of each episode.
+    fn minutes(&self) -> Vec<Vec<i64>> {
+        let minutes = |episode: &Episode| episode.hits.iter().map(|hit| hit.0 / MINUTE_US).collect();
+        let mut all: Vec<Vec<i64>> = self.0.values().map(minutes).collect();
+        all.sort();
+        all
+    }
+}
+
+fn board(set: &Arc<RuleSet>, hits: &[Hit], watermark_us: i64) -> Board {
+    let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+    for hit in hits {
+        correlator.observe(hit, hit.actor.as_deref());
+    }
+    let mut board = Board::default();
+    board.apply(correlator.settle(watermark_us));
+    board
+}
+
+fn minutes(body: &str, hits: &[(u16, i64)]) -> Vec<Vec<i64>> {
+    let set = load(&correlation(body));
+    let hits: Vec<_> = hits
+        .iter()
+        .enumerate()
+        .map(|(at, (member, minute))| hit(0, *member, *minute, at as u128 + 1))
+        .collect();
+    board(&set, &hits, i64::MAX).minutes()
+}
+
+#[test]
+fn counts_slide_and_overlapping_windows_are_one_episode() {
+    let body =
+        "  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 3}";
+    let none: Vec<Vec<i64>> = vec![];
+    assert_eq!(minutes(body, &[(0, 0), (0, 5), (0, 11)]), none);
+    // No bucket cuts it in two.
+    assert_eq!(minutes(body, &[(0, 8), (0, 9), (0, 12)]), [[8, 9, 12]]);
+    assert_eq!(minutes(body, &[(0, 0), (0, 5), (0, 10)]), [[0, 5, 10]]);
+    assert_eq!(minutes(body, &[(0, 0), (0, 1), (0, 2), (0, 8), (0, 9), (0, 40)]), [[0, 1, 2, 8, 9]]);
+    assert_eq!(
+        minutes(body, &[(0, 0), (0, 1), (0, 2), (0, 50), (0, 51), (0, 52)]),
+        [[0, 1, 2], [50, 51, 52]]
+    );
+}
+
+#[test]
+fn upper_bounds_wait_for_the_end_of_the_window() {
+    let body = "  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 2, lte: 3}";
+    assert_eq!(minutes(body, &[(0, 0), (0, 1)]), [[0, 1]]);
+    let none: Vec<Vec<i64>> = vec![];
+    assert_eq!(minutes(body, &[(0, 0), (0, 1), (0, 2), (0, 3)]), none);
+    let set = load(&correlation(body));
+    let hits = [hit(0, 0, 0, 1), hit(0, 0, 1, 2)];
+    assert_eq!(board(&set, &hits, 10 * MINUTE_US).minutes(), none);
+    assert_eq!(board(&set, &hits, 10 * MINUTE_US + 1).minutes(), [[0, 1]]);
+}
+
+#[test]
+fn order_is_asked_for_and_one_event_is_one_step() {
+    let body = "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [eventName]\n  timespan: 10m";
+    let none: Vec<Vec<i64>> = vec![];
+    assert_eq!(minutes(body, &[(0, 0), (1, 1), (2, 2)]), [[0, 1, 2]]);
+    assert_eq!(minutes(body, &[(1, 0), (0, 1), (2, 2)]), none);
+    assert_eq!(minutes(body, &[(0, 0), (1, 1), (2, 12)]), none);
+    // The chain that began last counts.
+    assert_eq!(minutes(body, &[(0, 0), (0, 5), (1, 8), (2, 14)]), [[5, 8, 14]]);
+    // Clouds count in seconds: within one, any order may be the true one.
+    assert_eq!(minutes(body, &[(2, 3), (0, 3), (1, 3)]), [[3, 3, 3]]);
+    // One event that matches all three rules is no sequence.
+    let set = load(&correlation(body));
+    let hits = [hit(0, 0, 3, 1), hit(0, 1, 3, 1), hit(0, 2, 3, 1)];
+    assert_eq!(board(&set, &hits, i64::MAX).minutes(), none);
+}
+
+#[test]
+fn steps_can_be_asked_for_several_times() {
+    let body = "  type: temporal_ordered\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m\n  x-counts: {a: 3}";
+    let none: Vec<Vec<i64>> = vec![];
+    assert_eq!(minutes(body, &[(0, 0), (0, 1), (1, 2)]), none);
+    assert_eq!(minutes(body, &[(0, 0), (0, 1), (0, 2), (1, 3)]), [[0, 1, 2, 3]]);
+    assert_eq!(minutes(body, &[(0, 0), (0, 8), (0, 9), (1, 11)]), none);
+}
+
+#[test]
+fn conditions_over_rules() {
+    let none: Vec<Vec<i64>> = vec![];
+    let all = "  type: temporal\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m";
+    assert_eq!(minutes(all, &[(1, 0), (0, 5)]), [[0, 5]]);
+    assert_eq!(minutes(all, &[(0, 0), (0, 5)]), none);
+    let not = "  type: temporal\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m\n  condition: a and not b";
+    assert_eq!(minutes(not, &[(0, 0)]), [[0]]);
+    assert_eq!(minutes(not, &[(0, 0), (1, 10)]), none);
+    assert_eq!(minutes(not, &[(0, 0), (1, 11)]), [[0]]);
+    let two = "  type: temporal\n  rules: [a, b, c]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 2}";
+    assert_eq!(minutes(two, &[(2, 0), (0, 5)]), [[0, 5]]);
+}
+
+#[test]
+fn absence_waits_and_is_refuted_by_a_late_event() {
+    let body = "  type: x-absence\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m";
+    let set = load(&correlation(body));
+    let mut correlator = Correlator::new(set, CorrelatorLimits::default());
+    let mut board = Board::default();
+    correlator.observe(&hit(0, 0, 0, 1), None);
+    board.apply(correlator.settle(5 * MINUTE_US));
+    assert_eq!(board.minutes().len(), 0);
+    assert_eq!(correlator.next_due_us(), Some(10 * MINUTE_US));
+    board.apply(correlator.settle(11 * MINUTE_US));
+    assert_eq!(board.minutes(), [[0]]);
+    correlator.observe(&hit(0, 1, 7, 2), None);
+    board.apply(correlator.settle(12 * MINUTE_US));
+    assert_eq!(board.minutes().len(), 0);
+}
+
+#[test]
+fn values_are_counted_and_computed_with() {
+    let text =
+        |minute, event, value: &str| Hit { value: HitValue::Text(value.into()), ..hit(0, 0, minute, event) };
+    let number = |minute, event, value| Hit { value: HitValue::Number(value), ..hit(0, 0, minute, event) };
+    let distinct = load(&correlation(
+        "  type: value_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {field: awsRegion, gte: 2}",
+    ));
+    assert!(board(&distinct, &[text(0, 1, "x"), text(1, 2, "x")], i64::MAX).0.is_empty());
+    let found = board(&distinct, &[text(0, 1, "x"), text(1, 2, "x"), text(2, 3, "y")], i64::MAX);
+    assert_eq!(found.minutes(), [[0, 1, 2]]);
+    assert_eq!(found.0.values().next().unwrap().why, "2 distinct values of awsRegion");
+    for (kind, least, holds) in [
+        ("value_sum", 60.0, true),
+        ("value_sum", 61.0, false),
+        ("value_avg", 20.0, true),
+        ("value_median", 10.0, true),
+        ("value_median", 41.0, false),
+        ("value_percentile\n  percentile: 75", 25.0, true),
+    ] {
+        let set = load(&correlation(&format!(
+            "  type: {kind}\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {{field: n, gte: {least}}}"
+        )));
+        let hits = [number(0, 1, 10.0), number(1, 2, 40.0), number(2, 3, 10.0)];
+        assert_eq!(!board(&set, &hits, i64::MAX).0.is_empty(), holds, "{kind} {least}");
+    }
+}
+
+#[test]
+fn new_values_are_told_after_learning() {
+    let set = load(&correlation(
+        "  type: x-first-seen\n  rules: [a]\n  group-by: [eventName]\n  timespan: 30d\n  x-learning: 7d\n  condition: {field: awsRegion}",
+    ));
+    let seen = |day: i64, event, value: &str| Hit {
+        value: HitValue::Text(value.into()),
+        time_us: day * DAY_US,
+        ..hit(0, 0, 0, event)
+    };
+    let days = |hits: &[Hit]| -> Vec<i64> {
+        board(&set, hits, i64::MAX).0.values().map(|episode| episode.begin_us / DAY_US).collect()
+    };
+    assert_eq!(days(&[seen(0, 1, "x"), seen(3, 2, "y"), seen(8, 3, "x")]), [] as [i64; 0]);
+    assert_eq!(days(&[seen(0, 1, "x"), seen(8, 3, "z")]), [8]);
+    // Forgotten after the time span.
+    assert_eq!(days(&[seen(0, 1, "x"), seen(1, 2, "y"), seen(20, 3, "x"), seen(40, 4, "y")]), [40]);
+}
+
+#[test]
+fn nobody_travels_so_fast() {
+    let set = load(&correlation(
+        "  type: x-impossible-travel\n  rules: [a]\n  group-by: [eventName]\n  timespan: 1d",
+    ));
+    let at = |minute, event, lat, long| Hit { value: HitValue::Place(lat, long), ..hit(0, 0, minute, event) };
+    let (berlin, hamburg, sydney) = ((52.52, 13.40), (53.55, 9.99), (-33.87, 151.21));
+    let near = [at(0, 1, berlin.0, berlin.1), at(5, 2, hamburg.0, hamburg.1)];
+    assert!(board(&set, &near, i64::MAX).0.is_empty(), "255 km in five minutes may be one place");
+    let far = [at(0, 1, berlin.0, berlin.1), at(60, 2, sydney.0, sydney.1)];
+    let found = board(&set, &far, i64::MAX);
+    assert_eq!(found.minutes(), [[0, 60]]);
+    let why = &found.0.values().next().unwrap().why;
+    assert!(why.starts_with("160") && why.ends_with("km in 1.00 hours"), "{why}");
+    let slow = [at(0, 1, berlin.0, berlin.1), at(60 * 20, 2, sydney.0, sydney.1)];
+    assert!(board(&set, &slow, i64::MAX).0.is_empty());
+}
+
+#[test]
+fn more_than_usual_is_told_with_its_numbers() {
+    let set = load(&correlation(
+        "  type: x-volume-anomaly\n  rules: [a]\n  group-by: [eventName]\n  timespan: 1h\n  x-learning: 2d\n  x-least: 20",
+    ));
+    let mut hits = Vec::new();
+    let mut event = 0;
+    for hour in 0..72_i64 {
+        for minute in 0..if hour == 71 { 59 } else { 10 + hour % 3 } {
+            event += 1;
+            hits.push(hit(0, 0, hour * 60 + minute, event));
+        }
+    }
+    let found = board(&set, &hits, i64::MAX);
+    assert_eq!(found.0.len(), 1);
+    let why = &found.0.values().next().unwrap().why;
+    assert_eq!(why, "59 events; the median of this group's past is 11, its deviation 3.3");
+}
+
+#[test]
+fn correlations_of_correlations() {
+    let inner = "title: inner\nid: inner\nname: inner\nlevel: low\ncorrelation:\n  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 2}\n---\n";
+    let outer = "title: outer\nid: outer\nlevel: high\ncorrelation:\n  type: temporal_ordered\n  rules: [inner, b]\n  group-by: [eventName]\n  timespan: 1h\n";
+    // The order in the file does not matter.
+    for text in [format!("{inner}{outer}"), format!("{outer}---\n{inner}")] {
+        let set = load(&text);
+        let names: Vec<_> = set.correlations().iter().map(|rule| rule.title().to_owned()).collect();
+        assert_eq!(names, ["inner", "outer"]);
+        assert!(!set.correlations()[0].yields_alert() && set.correlations()[1].yields_alert());
+        let hits = [hit(0, 0, 0, 1), hit(0, 0, 5, 2), hit(1, 1, 30, 3)];
+        let found = board(&set, &hits, i64::MAX);
+        let outer: Vec<_> =
+            found.0.iter().filter(|((index, ..), _)| *index == 1).map(|(_, found)| found).collect();
+        assert_eq!(outer.len(), 1);
+        let minutes: Vec<_> = outer[0].hits.iter().map(|hit| hit.0 / MINUTE_US).collect();
+        assert_eq!(minutes, [0, 5, 30], "the events beneath are named");
+        // What refutes nothing but comes first moves the inner episode, and the outer with it.
+        let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+        let mut board = Board::default();
+        for hit in &hits {
+            correlator.observe(hit, None);
+            board.apply(correlator.settle(i64::MIN));
+        }
+        correlator.observe(&hit(0, 0, -3, 4), None);
+        board.apply(correlator.settle(i64::MIN));
+        assert_eq!(board.0.len(), 2);
+    }
+}
+
+#[test]
+fn bounds_are_met_and_counted() {
+    let body =
+        "  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 3}";
+    let limits = CorrelatorLimits { group_hits: 2, correlation_hits: 3, hits: 3 };
+    let mut correlator = Correlator::new(load(&correlation(body)), limits);
+    let other = |event| Hit { key: vec!["other".into()], ..hit(0, 0, 0, event) };
+    assert_eq!(correlator.observe(&hit(0, 0, 0, 1), None), Observed::New);
+    assert_eq!(correlator.observe(&hit(0, 0, 0, 1), None), Observed::Known);
+    assert_eq!(correlator.observe(&hit(0, 0, 0, 2), None), Observed::New);
+    assert_eq!(correlator.observe(&hit(0, 0, 0, 3), None), Observed::Full(Bound::Group));
+    assert_eq!(correlator.observe(&other(4), None), Observed::New);
+    assert_eq!(correlator.observe(&other(5), None), Observed::Full(Bound::Correlation));
+    correlator.settle(0);
+    let gone = correlator.forget(DAY_US);
+    assert_eq!(gone.len(), 3);
+    assert_eq!(correlator.observe(&hit(0, 0, 0, 6), None), Observed::Late);
+    assert_eq!(correlator.stats(), [CorrelatorStats { groups: 0, hits: 0, late: 1, full: 2 }]);
+}
+
+// ---------------------------------------------------------------------------------------------
+
+/// One correlation of every kind, all fed by hits of the same shape.
+fn every_kind() -> Arc<RuleSet> {
+    let bodies = [
+        "  type: event_count\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m\n  condition: {gte: 3}",
+        "  type: event_count\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m\n  condition: {lt: 3}",
+        "  type: value_count\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m\n  condition: {field: x, gte: 3}",
+        "  type: value_sum\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m\n  condition: {field: x, gte: 7}",
+        "  type: temporal\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 20m",
+        "  type: temporal\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 20m\n  condition: a and b and not c",
+        "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 40m",
+        "  type: temporal_ordered\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 40m\n  x-counts: {a: 3}",
+        "  type: x-absence\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m",
+        "  type: x-first-seen\n  rules: [a]\n  group-by: [actor]\n  timespan: 3d\n  x-learning: 1d\n  condition: {field: x}",
+        "  type: x-rare\n  rules: [a]\n  group-by: [actor]\n  timespan: 10h\n  x-learning: 2h\n  condition: {field: x, lte: 1}",
+        "  type: x-volume-anomaly\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 1h\n  x-learning: 5h\n  x-least: 3\n  x-deviations: 1",
+    ];
+    let mut text: Vec<_> = bodies.iter().map(|body| correlation(body)).collect();
+    let (first, ordered) = (blake(bodies[0]), blake(bodies[6]));
+    text.push(correlation(&format!(
+        "  type: temporal\n  rules: [{first}, {ordered}]\n  group-by: [actor]\n  timespan: 2h\n  generate: true"
+    )));
+    load(&text.join("---\n"))
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    minute: i64,
+    member: u16,
+    actor: u8,
+    value: u8,
+}
+
+fn seen(span: i64) -> impl Strategy<Value = Vec<Seen>> {
+    let one = (0..span, 0_u16..3, 0_u8..4, 0_u8..4).prop_map(|(minute, member, actor, value)| Seen {
+        minute,
+        member,
+        actor,
+        value,
+    });
+    proptest::collection::vec(one, 1..60)
+}
+
+/// The hits of what was seen, for each correlation that takes it.
+fn hits_of(set: &RuleSet, seen: &[Seen]) -> Vec<Vec<Hit>> {
+    let one = |(at, seen): (usize, &Seen)| {
+        let mut hits = Vec::new();
+        for (index, correlation) in set.correlations().iter().enumerate() {
+            let names = ["a", "b", "c"];
+            let name = names[usize::from(seen.member)];
+            let Some(member) = correlation.members().iter().position(|member| member == name) else {
+                continue;
+            };
+            let value = match correlation.wants() {
+                Wants::Nothing => HitValue::Nothing,
+                Wants::Text => HitValue::Text(seen.value.to_string()),
+                Wants::Number => HitValue::Number(seen.value.into()),
+                Wants::Place => HitValue::Place(seen.value.into(), 0.0),
+            };
+            let time_us = seen.minute * MINUTE_US;
+            let actor = Some(format!("actor {}", seen.actor));
+            let event = EventKey(at as u128 + 1);
+            hits.push(Hit {
+                correlation: index as u32,
+                member: member as u16,
+                row: 0,
+                time_us,
+                event,
+                key: vec![String::new()],
+                actor,
+                value,
+            });
+        }
+        hits
+    };
+    seen.iter().enumerate().map(one).collect()
+}
+
+/// Who an actor is known to be, once `merged` is known: 1 and 2 are the same.
+fn known_as(actor: &str, merged: bool) -> &str {
+    if merged && actor == "actor 2" { "actor 1" } else { actor }
+}
+
+/// What tells a remembered hit from others.
+type HitKey = (u32, i64, EventKey, u16, u64);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Any order, repetition and rhythm of judging gives the same episodes, also if it becomes known in
+    /// between that two actors are one.
+    #[test]
+    fn order_does_not_matter(
+        seen in seen(600),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..100),
+        merge_at in 0_usize..60,
+    ) {
+        let set = every_kind();
+        let all = hits_of(&set, &seen);
+        let mut expected = Board::default();
+        let mut straight = Correlator::new(set.clone(), CorrelatorLimits::default());
+        for hit in all.iter().flatten() {
+            straight.observe(hit, hit.actor.as_deref().map(|actor| known_as(actor, true)));
+        }
+        expected.apply(straight.settle(i64::MAX));
+
+        let mut shuffled: Vec<&Vec<Hit>> = order.iter().map(|index| index.get(&all)).collect();
+        shuffled.extend(all.iter().rev());
+        let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+        let mut found = Board::default();
+        for (at, hits) in shuffled.iter().enumerate() {
+            if at == merge_at {
+                correlator.merge_actors("actor 1", "actor 2");
+            }
+            for hit in *hits {
+                correlator.observe(hit, hit.actor.as_deref().map(|actor| known_as(actor, at >= merge_at)));
+            }
+            if at % 3 == 0 {
+                found.apply(correlator.settle(hits.first().map_or(0, |hit| hit.time_us)));
+            }
+        }
+        correlator.merge_actors("actor 1", "actor 2");
+        found.apply(correlator.settle(i64::MAX));
+        prop_assert_eq!(found.differs(&expected), None);
+    }
+
+    /// Forgetting what no event within the bound can touch, and a restart from what was kept, change
+    /// nothing.
+    #[test]
+    fn forgetting_and_restarts_do_not_matter(
+        seen in seen(6 * 1440),
+        delays in proptest::collection::vec(0_i64..120, 60),
+        restart_at in 0_usize..60,
+    ) {
+        const BOUND_US: i64 = 120 * MINUTE_US;
+        let set = every_kind();
+        let all = hits_of(&set, &seen);
+        let mut expected = Board::default();
+        let mut straight = Correlator::new(set.clone(), CorrelatorLimits::default());
+        for hit in all.iter().flatten() {
+            straight.observe(hit, hit.actor.as_deref());
+        }
+        expected.apply(straight.settle(i64::MAX));
+
+        // By time of arrival, each as late as its delay says.
+        let mut arrivals: Vec<_> = all.iter().zip(&delays).filter_map(|(hits, delay)| {
+            Some((hits.first()?.time_us + delay * MINUTE_US, hits))
+        }).collect();
+        arrivals.sort_by_key(|(arrival, hits)| (*arrival, hits.first().map(|hit| hit.event)));
+        let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+        let mut kept: BTreeMap<HitKey, (Remembered, Vec<String>)> = BTreeMap::new();
+        let mut found = Board::default();
+        let mut latest = i64::MIN;
+        for (at, (_, hits)) in arrivals.iter().enumerate() {
+            for hit in *hits {
+                prop_assert_eq!(correlator.observe(hit, hit.actor.as_deref()), Observed::New);
+                let remembered = Remembered {
+                    correlation: hit.correlation,
+                    time_us: hit.time_us,
+                    event: hit.event,
+                    member: hit.member,
+                    value: hit.value.digest(),
+                    weight: 1,
+                };
+                let key = (hit.correlation, hit.time_us, hit.event, hit.member, remembered.value);
+                kept.insert(key, (remembered, vec![hit.actor.clone().unwrap()]));
+                latest = latest.max(hit.time_us);
+            }
+            let horizon_us = latest - BOUND_US;
+            found.apply(correlator.settle(horizon_us));
+            for changed in correlator.forget(horizon_us) {
+                let key = (changed.correlation, changed.time_us, changed.event, changed.member, changed.value);
+                match changed.weight {
+                    0 => drop(kept.remove(&key)),
+                    weight => if let Some(known) = kept.get_mut(&key) { known.0.weight = weight },
+                }
+            }
+            if at == restart_at {
+                correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+                for index in 0..set.correlations().len() {
+                    correlator.recall_forgotten(index as u32, horizon_us);
+                }
+                for (remembered, key) in kept.values() {
+                    correlator.recall(remembered, &[String::new()], key.first().map(String::as_str));
+                }
+                // What is told again was told before.
+                let mut again = Board::default();
+                again.apply(correlator.settle(horizon_us));
+                for (key, episode) in &again.0 {
+                    prop_assert_eq!(found.0.get(key), Some(episode));
+                }
+            }
+        }
+        found.apply(correlator.settle(i64::MAX));
+        prop_assert_eq!(found.differs(&expected), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! `/api/v1/rules/{rule}/backtest` and `/hunt`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::parse_us;
+use super::{AlertSummary, Problem, format_us};
+use crate::app::{App, now_us};
+use crate::auth::{Caller, Right};
+use crate::hunt::{Hunt, Hunted, hunt};
+
+/// Over which time a rule is run.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HuntBody {
+    /// From this time on (RFC 3339), or so long before now, such as `30d`.
+    pub(crate) since: String,
+    /// Before this time; now if not given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) until: Option<String>,
+}
+
+impl HuntBody {
+    /// The two times in microseconds since 1970.
+    pub(crate) fn moments(&self) -> Result<(i64, i64), Problem> {
+        let now = now_us();
+        let since_us = moment("since", &self.since, now)?;
+        Ok((since_us, self.until.as_deref().map_or(Ok(now), |until| moment("until", until, now))?))
+    }
+}
+
+/// What a rule finds in the history.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct HuntResult {
+    pub(crate) rule_id: String,
+    pub(crate) since: String,
+    pub(crate) until: String,
+    /// Events that the rule looked at.
+    pub(crate) events: u64,
+    /// Alerts that it would have raised.
+    pub(crate) alerts: u64,
+    /// Alerts that are new in the store; 0 for a backtest.
+    pub(crate) raised: u64,
+    /// Matches for which a correlation had no room.
+    pub(crate) no_room: u64,
+    /// How many alerts on each day, by UTC.
+    pub(crate) days: Vec<Share>,
+    /// Who they are about, most first.
+    pub(crate) actors: Vec<Share>,
+    /// The first alerts.
+    pub(crate) first: Vec<AlertSummary>,
+}
+
+/// A name and how many alerts it has.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Share {
+    pub(crate) name: String,
+    pub(crate) alerts: u64,
+}
+
+/// Says what a rule would have raised over the stored history, and raises nothing.
+#[utoipa::path(post, path = "/api/v1/rules/{rule}/backtest", tag = "rules", params(("rule" = String, Path)),
+    request_body = HuntBody, responses((status = 200, body = HuntResult), (status = 400, body = Problem)))]
+pub(crate) async fn backtest(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(rule): Path<String>,
+    Json(body): Json<HuntBody>,
+) -> Result<Json<HuntResult>, Problem> {
+    caller.needs(Right::Read)?;
+    run(&app, rule, &body, false).await
+}
+
+/// Runs a rule over the stored history and raises what it finds; what was raised before is not doubled.
+#[utoipa::path(post, path = "/api/v1/rules/{rule}/hunt", tag = "rules", params(("rule" = String, Path)),
+    request_body = HuntBody, responses((status = 200, body = HuntResult), (status = 400, body = Problem)))]
+pub(crate) async fn raise(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(rule): Path<String>,
+    Json(body): Json<HuntBody>,
+) -> Result<Json<HuntResult>, Problem> {
+    caller.needs(Right::Triage)?;
+    run(&app, rule, &body, true).await
+}
+
+async fn run(
+    app: &Arc<App>,
+    rule: String,
+    body: &HuntBody,
+    raise: bool,
+) -> Result<Json<HuntResult>, Problem> {
+    let (since_us, until_us) = body.moments()?;
+    let wanted = Hunt { rule, since_us, until_us, raise };
+    let hunted = hunt(app, app.pipeline.rules(), &wanted).await;
+    let hunted = hunted.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
+    Ok(Json(result(&wanted, hunted)))
+}
+
+/// A time, or how long ago it was.
+fn moment(name: &str, text: &str, now_us: i64) -> Result<i64, Problem> {
+    match rules::parse_span(text) {
+        Some(ago_us) => Ok(now_us.saturating_sub(ago_us)),
+        None => parse_us(name, text),
+    }
+}
+
+pub(crate) fn result(wanted: &Hunt, hunted: Hunted) -> HuntResult {
+    const FIRST: usize = 100;
+    let found = &hunted.rehearsed.alerts;
+    let mut days: Vec<Share> = Vec::new();
+    let mut actors: Vec<Share> = Vec::new();
+    for alert in found {
+        let day = format_us(alert.time_us).chars().take(10).collect();
+        count(&mut days, day);
+        let actor = alert.entities.iter().find(|entity| entity.kind == alerts::EntityKind::Actor);
+        count(&mut actors, actor.map_or("-", |actor| actor.name.as_ref().unwrap_or(&actor.value)).to_owned());
+    }
+    actors.sort_by(|a, b| b.alerts.cmp(&a.alerts).then_with(|| a.name.cmp(&b.name)));
+    actors.truncate(FIRST);
+    HuntResult {
+        rule_id: hunted.rule_id,
+        since: format_us(wanted.since_us),
+        until: format_us(wanted.until_us),
+        events: hunted.rehearsed.events,
+        alerts: hunted.rehearsed.alert_count,
+        raised: hunted.raised,
+        no_room: hunted.rehearsed.full,
+        days,
+        actors,
+        first: found.iter().take(FIRST).cloned().map(super::alerts::unstored).collect(),
+    }
+}
+
+fn count(shares: &mut Vec<Share>, name: String) {
+    match shares.iter_mut().find(|share| share.name == name) {
+        Some(share) => share.alerts += 1,
+        None => shares.push(Share { name, alerts: 1 }),
+    }
+}

@@ -1,0 +1,114 @@
+//! The rules of the stream over the stored history: backtests and retro-hunts.
+
+use std::sync::Arc;
+
+use ::alerts::{Alert, AlertStore};
+use ::rules::{CorrelatorLimits, RuleSet};
+use anyhow::{Context, bail};
+use event::EventBatch;
+use pipeline::{Rehearsal, Rehearsed};
+use query::QueryRequest;
+
+use crate::api::format_us;
+use crate::app::{App, now_us};
+
+/// What is looked for, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Hunt {
+    /// The rule or correlation, by id or name.
+    pub(crate) rule: String,
+    /// From this time on, microseconds since 1970.
+    pub(crate) since_us: i64,
+    /// Before this time.
+    pub(crate) until_us: i64,
+    /// Whether what is found becomes alerts.
+    pub(crate) raise: bool,
+}
+
+/// What a hunt came to.
+#[derive(Debug)]
+pub(crate) struct Hunted {
+    pub(crate) rehearsed: Rehearsed,
+    /// How many alerts are new in the store.
+    pub(crate) raised: u64,
+    /// The id of the rule.
+    pub(crate) rule_id: String,
+}
+
+/// Alerts that a hunt keeps to be shown; all are counted.
+const SHOWN: usize = 10_000;
+
+/// Runs a rule over the events of a time, a day after the other.
+///
+/// # Errors
+/// There is no such rule, the events cannot be read, or the alerts cannot be written.
+pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> anyhow::Result<Hunted> {
+    let Some(rule_id) = rules.id_of(&hunt.rule).map(str::to_owned) else {
+        bail!("there is no rule `{}`; `stormglass rules list` shows those there are", hunt.rule)
+    };
+    // A hunt that raises must keep all that it finds.
+    let most = if hunt.raise { usize::MAX } else { SHOWN };
+    let rehearsal = Rehearsal::new(rules, CorrelatorLimits::default(), most).only(&hunt.rule);
+    let mut rehearsal = rehearsal.context("there is no such rule")?;
+    let log_types = rehearsal.log_types();
+    if log_types.is_empty() {
+        bail!("the rule `{}` waits for a log that Stormglass does not read yet", hunt.rule);
+    }
+    let names: Vec<_> = log_types.iter().map(|log_type| format!("'{}'", log_type.as_str())).collect();
+    let wanted = format!(
+        "time >= TIMESTAMP '{}' AND time < TIMESTAMP '{}' AND log_type IN ({})",
+        format_us(hunt.since_us),
+        format_us(hunt.until_us),
+        names.join(", ")
+    );
+    for day in days(app, &wanted).await? {
+        // One query a day keeps each within the limits of a query.
+        let sql = format!("SELECT * FROM events WHERE event_day = DATE '{day}' AND {wanted}");
+        let request = QueryRequest { max_rows: Some(usize::MAX), ..QueryRequest::new(sql) };
+        let mut answer = app.engine.run(request).await?;
+        while let Some(batch) = answer.next().await {
+            let events = EventBatch::from_stored(&batch?)?;
+            rehearsal = tokio::task::spawn_blocking(move || {
+                rehearsal.observe(&events);
+                rehearsal
+            })
+            .await?;
+        }
+        if answer.truncated() {
+            bail!("{day} has more events than a query may answer; choose a shorter time");
+        }
+    }
+    let rehearsed = tokio::task::spawn_blocking(move || rehearsal.finish()).await?;
+    let raised = if hunt.raise { raise(app, &rehearsed.alerts).await? } else { 0 };
+    Ok(Hunted { rehearsed, raised, rule_id })
+}
+
+/// The days on which there is anything.
+async fn days(app: &App, wanted: &str) -> anyhow::Result<Vec<String>> {
+    let sql =
+        format!("SELECT DISTINCT CAST(event_day AS VARCHAR) AS day FROM events WHERE {wanted} ORDER BY 1");
+    let mut answer = app.engine.run(QueryRequest::new(sql)).await?;
+    let mut days = Vec::new();
+    while let Some(batch) = answer.next().await {
+        let batch = batch?;
+        let column = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8)?;
+        let texts = arrow::array::AsArray::as_string::<i32>(&column);
+        days.extend(texts.iter().flatten().map(str::to_owned));
+    }
+    Ok(days)
+}
+
+/// Writes what was found in one transaction; what was raised before is brought up to date.
+async fn raise(app: &Arc<App>, alerts: &[Alert]) -> anyhow::Result<u64> {
+    let (state, alerts) = (app.state.clone(), alerts.to_vec());
+    let written = tokio::task::spawn_blocking(move || {
+        state.write(|txn| {
+            let mut new = 0;
+            for alert in &alerts {
+                new += u64::from(AlertStore::record_or_amend(txn, alert, now_us())?);
+            }
+            Ok::<_, ::alerts::Error>(new)
+        })
+    });
+    Ok(written.await??)
+}

@@ -1,0 +1,103 @@
+//! The tools of whoever writes rules: explain, indicator lists, check, coverage.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::running::{outcome, root, run};
+
+const RULE: &str = "
+title: Call from a listed address
+id: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71
+name: listed
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection:
+    sourceIPAddress|expand: '%bad_addresses%'
+    eventName: [GetCallerIdentity, ListUsers]
+  condition: selection
+level: high
+";
+
+/// A folder with a rule, a list of indicators and a configuration that names it.
+fn folder() -> (tempfile::TempDir, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let list = write("bad.txt", "# from the feed\n203.0.113.66  # seen in March\n");
+    let config = write("s.toml", &format!("[rules.placeholders]\nbad_addresses = \"file:{list}\"\n"));
+    let rule = write("listed.yml", RULE);
+    (folder, config, rule)
+}
+
+fn story() -> String {
+    root().join("demo/story/1-aws-cloudtrail.json").to_string_lossy().into_owned()
+}
+
+fn stderr(arguments: &[&str], code: i32) -> String {
+    let output = outcome(arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn explain_says_why_in_text_and_json() {
+    let (_folder, config, rule) = folder();
+    let found = run(&["--config", &config, "-q", "rules", "run", "--rules", &rule, &story()]);
+    let first: Value = serde_json::from_str(found.lines().next().unwrap()).unwrap();
+    let place = format!("{}:{}", story(), first["record"]);
+
+    let text = run(&["--config", &config, "rules", "explain", &rule, &place]);
+    for part in [
+        "yes Call from a listed address (7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71): matches",
+        "    yes sourceIPAddress|expand: %bad_addresses%\n        column src_endpoint_ip: \"203.0.113.66\"",
+        "    yes eventName: GetCallerIdentity (of 2 values)",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    let quiet = format!("{}:0", story());
+    let json = run(&["--config", &config, "rules", "explain", "--rules", &rule, "listed", &quiet, "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["matches"], false);
+    let search = &json["readings"][0]["parts"][0];
+    assert_eq!(search["text"], "selection");
+    let item = &search["parts"][0];
+    assert_eq!(item["holds"], false);
+    assert_eq!(item["looked"][0]["place"], "column src_endpoint_ip");
+    assert_eq!(item["looked"][0]["found"][0], "192.0.2.10");
+}
+
+#[test]
+fn explain_says_what_is_missing() {
+    let (folder, config, rule) = folder();
+    let explain =
+        |rule: &str, place: &str, code| stderr(&["--config", &config, "rules", "explain", rule, place], code);
+    assert!(explain("nothing like it", &story(), 2).contains("there is no rule"), "unknown rule");
+    assert!(explain(&rule, &format!("{}:9999", story()), 1).contains("has no record 9999"), "record");
+    let other = folder.path().join("other.json").to_string_lossy().into_owned();
+    std::fs::write(&other, "{\"a\": 1}\n").unwrap();
+    assert!(explain(&rule, &other, 1).contains("the record is no event: unknown_log_type"), "no event");
+    let gcp = root().join("demo/story/5-gcp-audit.ndjson:0").to_string_lossy().into_owned();
+    let text = run(&["--config", &config, "rules", "explain", &rule, &gcp]);
+    assert!(text.contains("the event is of gcp_audit; the rule reads aws_cloudtrail"), "{text}");
+}
+
+#[test]
+fn placeholders_need_values() {
+    let (folder, config, rule) = folder();
+    run(&["--config", &config, "rules", "check", &rule]);
+    let output = outcome(&["rules", "check", &rule]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("`%bad_addresses%` has no values"), "{said}");
+    std::fs::remove_file(folder.path().join("bad.txt")).unwrap();
+    let said = stderr(&["--config", &config, "rules", "check", &rule], 1);
+    assert!(said.contains("rules.placeholders.bad_addresses"), "{said}");
+    let shown = run(&["--config", &config, "config", "show"]);
+    assert!(shown.contains("bad_addresses = \"file:") && shown.contains("# file, line 2"), "{shown}");
+    assert!(Path::new(&rule).exists());
+}

@@ -1,0 +1,309 @@
+//! What correlations remember: hits, the events behind them, how far time has come, and identity links.
+//!
+//! Plain rows, written in the transaction that also writes alerts and the consumer's position, so that a
+//! restart finds memory, alerts and position of the same moment. What the rows mean is known to those who
+//! write them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::Result;
+use crate::state::Txn;
+
+pub(crate) const MIGRATIONS: &[&str] = &["
+CREATE TABLE correlation_hits (
+    correlation  TEXT NOT NULL,
+    time_us      INTEGER NOT NULL,
+    event        BLOB NOT NULL,
+    member       INTEGER NOT NULL,
+    value        INTEGER NOT NULL,
+    weight       INTEGER NOT NULL,
+    key          TEXT NOT NULL,
+    actor        TEXT,
+    PRIMARY KEY (correlation, time_us, event, member, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correlation_hits_by_event ON correlation_hits (event);
+CREATE TABLE correlation_events (
+    event     BLOB PRIMARY KEY,
+    time_us   INTEGER NOT NULL,
+    evidence  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correlation_events_by_time ON correlation_events (time_us);
+CREATE TABLE correlation_marks (
+    correlation   TEXT PRIMARY KEY,
+    forgotten_us  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE watermarks (
+    source       TEXT PRIMARY KEY,
+    event_us     INTEGER NOT NULL,
+    received_us  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE identity_links (
+    id          TEXT PRIMARY KEY,
+    a           TEXT NOT NULL,
+    b           TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    confidence  INTEGER NOT NULL,
+    from_us     INTEGER NOT NULL,
+    until_us    INTEGER NOT NULL,
+    proof       TEXT NOT NULL,
+    undone_by   TEXT,
+    body        TEXT NOT NULL
+) STRICT
+"];
+
+/// A hit of a correlation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HitRow {
+    /// The correlation's fingerprint.
+    pub correlation: String,
+    /// The event's time, microseconds since 1970.
+    pub time_us: i64,
+    /// The event's key.
+    pub event: u128,
+    /// Which of the correlation's rules matched.
+    pub member: u16,
+    /// The digest of the value.
+    pub value: u64,
+    /// How many hits it stands for.
+    pub weight: u32,
+    /// The group's key as JSON, the actor left out.
+    pub key: String,
+    /// Who acted, as the cloud names them.
+    pub actor: Option<String>,
+}
+
+/// Remembers a hit; one that is there stays as it is.
+///
+/// # Errors
+/// The database refuses.
+pub fn add_hit(txn: &Txn<'_>, hit: &HitRow) -> Result<()> {
+    let mut insert = txn.prepare_cached(
+        "INSERT INTO correlation_hits (correlation, time_us, event, member, value, weight, key, actor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+    )?;
+    insert.execute(params![
+        hit.correlation,
+        hit.time_us,
+        hit.event.to_be_bytes(),
+        hit.member,
+        hit.value.cast_signed(),
+        hit.weight,
+        hit.key,
+        hit.actor
+    ])?;
+    Ok(())
+}
+
+/// Forgets a hit, or lets it stand for `weight` hits.
+///
+/// # Errors
+/// The database refuses.
+pub fn change_hit(
+    txn: &Txn<'_>,
+    correlation: &str,
+    time_us: i64,
+    event: u128,
+    member: u16,
+    value: u64,
+    weight: u32,
+) -> Result<()> {
+    let which = "correlation = ?1 AND time_us = ?2 AND event = ?3 AND member = ?4 AND value = ?5";
+    let sql = match weight {
+        0 => format!("DELETE FROM correlation_hits WHERE {which} AND ?6 = 0"),
+        _ => format!("UPDATE correlation_hits SET weight = ?6 WHERE {which}"),
+    };
+    let values = params![correlation, time_us, event.to_be_bytes(), member, value.cast_signed(), weight];
+    txn.prepare_cached(&sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Calls `each` with every hit that is remembered.
+///
+/// # Errors
+/// The database refuses.
+pub fn hits(db: &Connection, mut each: impl FnMut(HitRow)) -> Result<()> {
+    let mut select = db.prepare(
+        "SELECT correlation, time_us, event, member, value, weight, key, actor FROM correlation_hits",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(HitRow {
+            correlation: row.get(0)?,
+            time_us: row.get(1)?,
+            event: u128::from_be_bytes(row.get(2)?),
+            member: row.get(3)?,
+            value: row.get::<_, i64>(4)?.cast_unsigned(),
+            weight: row.get(5)?,
+            key: row.get(6)?,
+            actor: row.get(7)?,
+        });
+    }
+    Ok(())
+}
+
+/// Forgets the hits of every correlation but those named by fingerprint.
+///
+/// # Errors
+/// The database refuses.
+pub fn keep_correlations(txn: &Txn<'_>, fingerprints: &[&str]) -> Result<()> {
+    let known: Vec<String> = {
+        let mut select = txn.prepare(
+            "SELECT DISTINCT correlation FROM correlation_hits UNION SELECT correlation FROM correlation_marks",
+        )?;
+        select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
+    };
+    for gone in known.iter().filter(|known| !fingerprints.contains(&known.as_str())) {
+        txn.execute("DELETE FROM correlation_hits WHERE correlation = ?1", [gone])?;
+        txn.execute("DELETE FROM correlation_marks WHERE correlation = ?1", [gone])?;
+    }
+    forget_events(txn)
+}
+
+/// Forgets events without a hit.
+///
+/// # Errors
+/// The database refuses.
+pub fn forget_events(txn: &Txn<'_>) -> Result<()> {
+    txn.execute(
+        "DELETE FROM correlation_events WHERE NOT EXISTS
+            (SELECT 1 FROM correlation_hits WHERE correlation_hits.event = correlation_events.event)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Keeps what an alert will say of an event.
+///
+/// # Errors
+/// The database refuses.
+pub fn add_event(txn: &Txn<'_>, event: u128, time_us: i64, evidence: &str) -> Result<()> {
+    let mut insert = txn.prepare_cached(
+        "INSERT INTO correlation_events (event, time_us, evidence) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
+    insert.execute(params![event.to_be_bytes(), time_us, evidence])?;
+    Ok(())
+}
+
+/// What was kept of an event.
+///
+/// # Errors
+/// The database refuses.
+pub fn event(db: &Connection, event: u128) -> Result<Option<String>> {
+    let mut select = db.prepare_cached("SELECT evidence FROM correlation_events WHERE event = ?1")?;
+    Ok(select.query_row([event.to_be_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// Notes that a correlation has forgotten what happened before.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_forgotten(txn: &Txn<'_>, correlation: &str, before_us: i64) -> Result<()> {
+    let mut upsert = txn.prepare_cached(
+        "INSERT INTO correlation_marks (correlation, forgotten_us) VALUES (?1, ?2)
+         ON CONFLICT (correlation) DO UPDATE SET forgotten_us = max(forgotten_us, ?2)",
+    )?;
+    upsert.execute(params![correlation, before_us])?;
+    Ok(())
+}
+
+/// What each correlation has forgotten, by fingerprint.
+///
+/// # Errors
+/// The database refuses.
+pub fn forgotten(db: &Connection) -> Result<Vec<(String, i64)>> {
+    let mut select = db.prepare("SELECT correlation, forgotten_us FROM correlation_marks")?;
+    Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How far a source has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceMark {
+    /// The latest time of one of its events, microseconds since 1970.
+    pub event_us: i64,
+    /// When it was heard last, microseconds since 1970.
+    pub received_us: i64,
+}
+
+/// Notes how far a source has come; it never goes back.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_mark(txn: &Txn<'_>, source: &str, mark: SourceMark) -> Result<()> {
+    let mut upsert = txn.prepare_cached(
+        "INSERT INTO watermarks (source, event_us, received_us) VALUES (?1, ?2, ?3)
+         ON CONFLICT (source) DO UPDATE SET
+            event_us = max(event_us, ?2), received_us = max(received_us, ?3)",
+    )?;
+    upsert.execute(params![source, mark.event_us, mark.received_us])?;
+    Ok(())
+}
+
+/// How far each source has come.
+///
+/// # Errors
+/// The database refuses.
+pub fn marks(db: &Connection) -> Result<Vec<(String, SourceMark)>> {
+    let mut select = db.prepare("SELECT source, event_us, received_us FROM watermarks")?;
+    let rows = select.query_map([], |row| {
+        Ok((row.get(0)?, SourceMark { event_us: row.get(1)?, received_us: row.get(2)? }))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    fn hit(correlation: &str, event: u128) -> HitRow {
+        HitRow {
+            correlation: correlation.into(),
+            time_us: -5,
+            event,
+            member: 3,
+            value: u64::MAX,
+            weight: 1,
+            key: "[\"k\"]".into(),
+            actor: None,
+        }
+    }
+
+    #[test]
+    fn hits_and_events_read_back_and_are_forgotten_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        state
+            .write(|txn| {
+                for hit in [hit("a", u128::MAX), hit("a", u128::MAX), hit("b", 7)] {
+                    add_hit(txn, &hit)?;
+                    add_event(txn, hit.event, hit.time_us, "{}")?;
+                }
+                set_forgotten(txn, "a", 5)?;
+                set_forgotten(txn, "a", 3)?;
+                set_mark(txn, "s", SourceMark { event_us: 9, received_us: 1 })?;
+                set_mark(txn, "s", SourceMark { event_us: 2, received_us: 4 })
+            })
+            .unwrap();
+        let all = || {
+            let mut all = Vec::new();
+            state.read(|db| hits(db, |hit| all.push(hit))).unwrap();
+            all
+        };
+        assert_eq!(all(), [hit("a", u128::MAX), hit("b", 7)]);
+        assert_eq!(state.read(forgotten).unwrap(), [("a".to_owned(), 5)]);
+        assert_eq!(
+            state.read(marks).unwrap(),
+            [("s".to_owned(), SourceMark { event_us: 9, received_us: 4 })]
+        );
+        state.write(|txn| change_hit(txn, "a", -5, u128::MAX, 3, u64::MAX, 12)).unwrap();
+        assert_eq!(all()[0].weight, 12);
+        state.write(|txn| change_hit(txn, "a", -5, u128::MAX, 3, u64::MAX, 0)).unwrap();
+        assert_eq!(all(), [hit("b", 7)]);
+        state.write(forget_events).unwrap();
+        assert_eq!(state.read(|db| event(db, u128::MAX)).unwrap(), None);
+        assert_eq!(state.read(|db| event(db, 7)).unwrap().as_deref(), Some("{}"));
+        state.write(|txn| keep_correlations(txn, &["a"])).unwrap();
+        assert_eq!(all(), []);
+        assert_eq!(state.read(|db| event(db, 7)).unwrap(), None);
+    }
+}
