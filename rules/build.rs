@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("content");
     let mut code = String::new();
-    for folder in ["rules", "records", "mappings", "values"] {
+    for folder in ["rules", "records", "mappings", "values", "attack"] {
         let mut files = Vec::new();
         gather(&root.join(folder), &mut files)?;
         files.sort();

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::memory::{CorrelationState, Memory};
 use crate::progress::{advance, wait};
+use crate::rule_counts::RuleCounts;
 use crate::raise::{self, Raiser};
 use crate::refine::{self, Refined};
 use crate::retry::wait_out;
@@ -61,6 +62,7 @@ pub struct Pipeline {
     progress: watch::Receiver<Progress>,
     rules: watch::Sender<Arc<RuleSet>>,
     correlations: Arc<Mutex<CorrelationState>>,
+    rule_counts: Arc<RuleCounts>,
     flush: Arc<Notify>,
     pub(crate) stop: watch::Sender<bool>,
     stages: Mutex<Option<JoinSet<()>>>,
@@ -92,6 +94,7 @@ impl Pipeline {
 
         let health = Health::default();
         let tally = Arc::new(Tally::default());
+        let rule_counts = Arc::new(RuleCounts::default());
         let (progress, marks) = watch::channel(Progress { refined: restart, raised, committed });
         let progress = Arc::new(progress);
         let (rules, current_rules) = watch::channel(rules);
@@ -113,6 +116,7 @@ impl Pipeline {
             retention_days: config.retention_days,
             progress: progress.clone(),
             tally: tally.clone(),
+            rule_counts: rule_counts.clone(),
             flush: flush.clone(),
         };
         stages.spawn(guard("turn", health.clone(), stop.clone(), turns.run(refined, stopped.clone())));
@@ -147,6 +151,7 @@ impl Pipeline {
             progress: marks,
             rules,
             correlations,
+            rule_counts,
             flush,
             stop,
             stages: Mutex::new(Some(stages)),
@@ -171,6 +176,11 @@ impl Pipeline {
     /// The rules in use.
     pub fn rules(&self) -> Arc<RuleSet> {
         self.rules.borrow().clone()
+    }
+
+    /// What each rule has seen and found since the start.
+    pub fn rule_counts(&self) -> &RuleCounts {
+        &self.rule_counts
     }
 
     /// What the correlations remember.
@@ -285,6 +295,7 @@ struct Turns {
     retention_days: Option<u32>,
     progress: Arc<watch::Sender<Progress>>,
     tally: Arc<Tally>,
+    rule_counts: Arc<RuleCounts>,
     flush: Arc<Notify>,
 }
 
@@ -315,7 +326,7 @@ impl Turns {
     /// One turn.
     async fn take(&mut self, group: Refined) -> Result<()> {
         self.forget_days(&group).await?;
-        let turn = turn(group, &mut self.seen, self.retention_days, &self.tally).await?;
+        let turn = turn(group, &mut self.seen, self.retention_days, &self.tally, &self.rule_counts).await?;
         if turn.first >= self.committed {
             self.table.append(turn.rows, turn.next)?;
         }

@@ -14,6 +14,7 @@ use storage::seen::UidIndex;
 
 use crate::correlated::HitEvent;
 use crate::refine::Refined;
+use crate::rule_counts::RuleCounts;
 use crate::retry::wait_out;
 use crate::tally::{Tally, add};
 use crate::upkeep::oldest_day;
@@ -59,6 +60,7 @@ pub(crate) async fn turn(
     seen: &mut UidIndex,
     retention_days: Option<u32>,
     tally: &Tally,
+    rule_counts: &RuleCounts,
 ) -> Result<Turn> {
     let mut counts: BTreeMap<SourceId, SourceCounts> = BTreeMap::new();
     for received in &refined.received {
@@ -82,6 +84,7 @@ pub(crate) async fn turn(
     let fates = fates(&refined.events, &admitted.keep, retention_days);
     count_rows(&refined.events, &fates, &mut counts, tally);
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
+    rule_counts.add(&refined.rules, &refined.events, &refined.matches, &keep);
     let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep);
     let mut hits = refined.hits.hits;
     hits.retain(|hit| keep.value(hit.row as usize));

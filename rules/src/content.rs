@@ -37,3 +37,8 @@ pub(crate) fn mappings() -> Vec<RuleSource> {
 pub(crate) fn values() -> Vec<RuleSource> {
     sources(VALUES)
 }
+
+/// The part of ATT&CK that is about clouds.
+pub(crate) fn attack() -> Vec<RuleSource> {
+    sources(ATTACK)
+}

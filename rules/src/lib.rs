@@ -24,6 +24,7 @@
 //!
 //! This crate is pure: no clock, no file, no socket, no thread.
 
+mod attack;
 mod check;
 mod compile;
 mod content;
@@ -31,6 +32,7 @@ mod correlate;
 mod detect;
 pub mod explain;
 mod fold;
+mod lint;
 mod load;
 mod mapping;
 mod nearest;

@@ -10,6 +10,7 @@ use event::Diagnostic;
 use crate::check::correlation::{self, CheckedCorrelation, Known};
 use crate::check::{self, CheckedRule};
 use crate::compile::RuleSet;
+use crate::lint::{self, FieldValues, Twins};
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::sigma::correlation::CorrelationRule;
@@ -77,7 +78,7 @@ pub(crate) struct Checked {
 /// Reads and checks rules, and compiles none.
 pub(crate) fn check_all(sources: &[RuleSource], options: &LoadOptions) -> Checked {
     let files = sources.iter().map(|source| Report::new(&source.path)).collect();
-    let mut loader = Loader { options, files, ids: HashMap::new(), counts: Counts::default() };
+    let mut loader = Loader { options, files, ids: HashMap::new(), twins: Twins::default(), counts: Counts::default() };
     let documents = loader.read(sources);
     let filters = loader.filters(documents.filters);
     let rules = loader.rules(documents.rules, &filters);
@@ -106,6 +107,7 @@ struct Loader<'o> {
     files: Vec<Report>,
     /// Where the document of an id stands.
     ids: HashMap<String, (String, Position)>,
+    twins: Twins,
     counts: Counts,
 }
 
@@ -147,6 +149,7 @@ impl Loader<'_> {
     ) -> Vec<(CheckedRule, String)> {
         let mut sound = Vec::with_capacity(rules.len());
         let mut used = vec![false; filters.len()];
+        let values = if self.options.lint { FieldValues::shipped() } else { FieldValues::default() };
         for (file, rule) in rules {
             let mut narrowing = Vec::new();
             for ((index, (_, filter)), used) in filters.iter().enumerate().zip(&mut used) {
@@ -165,6 +168,11 @@ impl Loader<'_> {
             let path = report.file().to_owned();
             match check::check(rule, &narrowing, self.options, report) {
                 Some(checked) => {
+                    if self.options.lint {
+                        let narrowing: Vec<_> = narrowing.iter().map(|(_, filter)| *filter).collect();
+                        lint::rule(&checked, &narrowing, self.options, &values, report);
+                        self.twins.rule(&checked.rule, report);
+                    }
                     self.counts.loaded += 1;
                     self.counts.waiting += usize::from(checked.readings.is_empty());
                     sound.push((checked, path));
@@ -209,7 +217,12 @@ impl Loader<'_> {
                 let path = report.file().to_owned();
                 let known = Known { rules, correlations: &sound, mappings: &self.options.mappings };
                 match correlation::check(rule, &known, report) {
-                    Some(checked) => found.push((checked, path)),
+                    Some(checked) => {
+                        if self.options.lint {
+                            lint::correlation(&checked.rule.head, &mut self.twins, report);
+                        }
+                        found.push((checked, path));
+                    }
                     None => self.counts.refused += 1,
                 }
             }

@@ -22,6 +22,15 @@ impl Threshold {
         })
     }
 
+    /// No smaller whole number holds, given that there are only lower bounds.
+    fn least(&self) -> usize {
+        let bound = |(operator, with): &(Operator, f64)| match operator {
+            Operator::Gt => with.floor() + 1.0,
+            _ => with.ceil(),
+        };
+        self.0.iter().map(bound).fold(1.0, f64::max) as usize
+    }
+
     /// Whether more can only help: then it can be decided before a window is over.
     fn is_lower_bound(&self) -> bool {
         self.0.iter().all(|(operator, _)| matches!(operator, Operator::Gt | Operator::Gte))
@@ -101,6 +110,21 @@ pub(crate) enum Judge {
     Travel { speed_kmh: f64, distance_km: f64 },
     /// A bucket of the window's length with more than usual.
     Volume { learning_us: i64, deviations: f64, least: f64 },
+}
+
+impl Judge {
+    /// Fewer hits than this amount to nothing, and nothing waits for them.
+    pub(crate) fn least_hits(&self) -> usize {
+        match self {
+            // A hit may stand for more than one only where volumes are compared.
+            Self::Rolling(Asks::Count(threshold) | Asks::Distinct(threshold) | Asks::Rules(threshold)) => {
+                threshold.least()
+            }
+            Self::Ordered(steps) => steps.len(),
+            Self::Travel { .. } => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// The judgement of a correlation; `None` if its condition means nothing, and the report says why.

@@ -105,6 +105,11 @@ impl Correlation {
         self.group_by.iter().position(|part| part == crate::check::correlation::ACTOR)
     }
 
+    /// Whether the actor is all of the key.
+    pub(crate) fn is_by_actor_alone(&self) -> bool {
+        self.group_by.len() == 1 && self.actor_part().is_some()
+    }
+
     fn compute_fingerprint(&self) -> String {
         let text = format!(
             "{}|{}|{:?}|{:?}|{:?}|{}|{:?}",

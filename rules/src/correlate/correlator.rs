@@ -120,8 +120,9 @@ pub struct Correlator {
     limits: CorrelatorLimits,
     /// By correlation.
     rooms: Vec<Room>,
-    /// Groups by whoever acted, for correlations by actor.
-    by_actor: HashMap<Box<str>, BTreeSet<(u32, Box<str>)>>,
+    /// Groups by whoever acted, for correlations by actor and more; the key of those by actor alone is the
+    /// actor.
+    by_actor: HashMap<Box<str>, Vec<(u32, Box<str>)>>,
     /// Actors with groups that were found to be others, and who they are.
     merged: HashMap<Box<str>, Box<str>>,
     hits: usize,
@@ -132,7 +133,8 @@ pub struct Correlator {
 struct Room {
     groups: HashMap<Box<str>, Group>,
     hits: usize,
-    dirty: BTreeSet<Box<str>>,
+    /// Groups to be judged; each is marked so, too.
+    dirty: Vec<Box<str>>,
     /// Groups to be judged when the watermark has passed.
     due: BTreeSet<(i64, Box<str>)>,
     /// Hits before are forgotten.
@@ -143,10 +145,18 @@ struct Room {
     beneath: HashMap<EventKey, Vec<(i64, EventKey, u16)>>,
 }
 
-/// The hits with one key, in order.
+/// The hits with one key. There may be a million, most with one hit: what only some need is in a box.
 #[derive(Debug, Default)]
 struct Group {
+    /// In order.
     hits: Vec<Kept>,
+    /// What was told, and when it is to be judged again.
+    told: Option<Box<Past>>,
+    is_dirty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Past {
     told: Vec<Told>,
     due_us: Option<i64>,
 }
@@ -188,7 +198,11 @@ impl Correlator {
 
     /// The key, with the actor in its place.
     fn key(&self, correlation: u32, parts: &[String], actor: Option<&str>) -> String {
-        let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
+        let rule = self.set.correlations().get(correlation as usize);
+        if let (Some(actor), true) = (actor, rule.is_some_and(Correlation::is_by_actor_alone)) {
+            return actor.to_owned();
+        }
+        let part = rule.and_then(Correlation::actor_part);
         let with_actor = parts.iter().enumerate().map(|(index, value)| match actor {
             Some(actor) if part == Some(index) => actor.to_owned(),
             _ => value.clone(),
@@ -223,55 +237,67 @@ impl Correlator {
             room.late += 1;
             return Observed::Late;
         }
-        let group = room.groups.get(key);
-        let at = group.map_or(Ok(0), |group| {
-            group.hits.binary_search_by_key(&kept.key(), Kept::key).map_or_else(Ok, Err)
-        });
-        let Ok(at) = at else { return Observed::Known };
-        let bound = if is_new && group.is_some_and(|group| group.hits.len() >= self.limits.group_hits) {
-            Some(Bound::Group)
-        } else if is_new && room.hits >= self.limits.correlation_hits {
-            Some(Bound::Correlation)
-        } else if is_new && self.hits >= self.limits.hits {
-            Some(Bound::All)
-        } else {
+        let known = room.groups.get_mut(key);
+        let hits = known.as_ref().map_or(&[][..], |group| group.hits.as_slice());
+        // Hits mostly come in order.
+        let at = match hits.last() {
+            Some(last) if last.key() >= kept.key() => hits.binary_search_by_key(&kept.key(), Kept::key),
+            _ => Err(hits.len()),
+        };
+        let Err(at) = at else { return Observed::Known };
+        let bound = if !is_new {
             None
+        } else if hits.len() >= self.limits.group_hits {
+            Some(Bound::Group)
+        } else if room.hits >= self.limits.correlation_hits {
+            Some(Bound::Correlation)
+        } else {
+            (self.hits >= self.limits.hits).then_some(Bound::All)
         };
         if let Some(bound) = bound {
             room.full += 1;
             return Observed::Full(bound);
         }
-        if group.is_none() {
-            room.groups.insert(key.into(), Group::default());
-            let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
-            if let Some(actor) = part.and_then(|part| key.split(SEPARATOR).nth(part)) {
-                self.by_actor.entry(actor.into()).or_default().insert((correlation, key.into()));
+        let rule = self.set.correlations().get(correlation as usize);
+        let group = match known {
+            Some(group) => group,
+            None => {
+                if let Some(actor) = rule.and_then(|rule| indexed_actor(rule, key)) {
+                    self.by_actor.entry(actor.into()).or_default().push((correlation, key.into()));
+                }
+                room.groups.entry(key.into()).or_default()
             }
-        }
-        let Some(group) = room.groups.get_mut(key) else { return Observed::Known };
+        };
         if group.hits.capacity() == 0 {
-            // Most groups stay small, and there may be a million of them.
             group.hits.reserve_exact(1);
         }
         group.hits.insert(at, kept);
         room.hits += 1;
         self.hits += 1;
-        if !room.dirty.contains(key) {
-            room.dirty.insert(key.into());
+        // Too few hits can amount to nothing, and need not be looked at.
+        let is_enough = rule.is_none_or(|rule| group.hits.len() >= rule.judge.least_hits());
+        if (is_enough || group.told.is_some()) && !group.is_dirty {
+            group.is_dirty = true;
+            room.dirty.push(key.into());
         }
         Observed::New
     }
 
     /// Two names were found to be one actor: what was `gone` is `kept` from now on.
     pub fn merge_actors(&mut self, kept: &str, gone: &str) {
-        let Some(groups) = self.by_actor.remove(gone) else { return };
-        self.merged.insert(gone.into(), kept.into());
+        let mut groups = self.by_actor.remove(gone).unwrap_or_default();
+        let by_actor_alone = (0u32..).zip(self.set.correlations()).filter(|(_, rule)| rule.is_by_actor_alone());
+        groups.extend(by_actor_alone.map(|(index, _)| (index, gone.into())));
+        let set = self.set.clone();
         for (correlation, key) in groups {
-            let part = self.set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
+            let part = set.correlations().get(correlation as usize).and_then(Correlation::actor_part);
             let Some(room) = self.rooms.get_mut(correlation as usize) else { continue };
             let Some(group) = room.groups.get_mut(&key) else { continue };
+            self.merged.insert(gone.into(), kept.into());
             let hits = std::mem::take(&mut group.hits);
-            room.dirty.insert(key.clone());
+            if !std::mem::replace(&mut group.is_dirty, true) {
+                room.dirty.push(key.clone());
+            }
             room.hits -= hits.len();
             self.hits -= hits.len();
             let mut parts = split(&key);
@@ -295,7 +321,7 @@ impl Correlator {
                 room.due.first().filter(|(due_us, _)| *due_us < watermark_us).cloned()
             {
                 room.due.remove(&(due_us, key.clone()));
-                room.dirty.insert(key);
+                room.mark(&key);
             }
             let from = findings.len();
             for key in std::mem::take(&mut room.dirty) {
@@ -341,7 +367,7 @@ impl Correlator {
                 let gone = before - group.hits.len();
                 room.hits -= gone;
                 self.hits -= gone;
-                room.dirty.insert(key.as_str().into());
+                room.mark(&key);
             }
             if let Ok(episode) = &finding.episode {
                 room.beneath.insert(id, episode.hits.clone());
@@ -387,7 +413,7 @@ impl Correlator {
             room.forgotten_before_us = room.forgotten_before_us.max(Some(horizon_us));
             let mut empty = Vec::new();
             for (key, group) in &mut room.groups {
-                if room.dirty.contains(key) {
+                if group.is_dirty {
                     continue;
                 }
                 let before = group.hits.len();
@@ -413,7 +439,7 @@ impl Correlator {
                 }
             }
             for key in empty {
-                if let Some(due_us) = room.groups.remove(&key).and_then(|group| group.due_us) {
+                if let Some(due_us) = room.groups.remove(&key).and_then(|group| group.told?.due_us) {
                     room.due.remove(&(due_us, key.clone()));
                 }
                 forget_group(&mut self.by_actor, correlation, index, &key);
@@ -460,12 +486,14 @@ impl Room {
         findings: &mut Vec<Finding>,
     ) -> bool {
         let Some(group) = self.groups.get_mut(key) else { return false };
+        group.is_dirty = false;
         let judged = window::judge(&correlation.judge, correlation.timespan_us(), &group.hits, watermark_us);
-        if let Some(due_us) = group.due_us.take() {
+        let mut past = group.told.take().unwrap_or_default();
+        if let Some(due_us) = past.due_us.take() {
             self.due.remove(&(due_us, key.into()));
         }
         if let Some(due_us) = judged.due_us {
-            group.due_us = Some(due_us);
+            past.due_us = Some(due_us);
             self.due.insert((due_us, key.into()));
         }
         // Nothing that comes can touch what lies before; some of its hits may be forgotten already.
@@ -480,7 +508,7 @@ impl Room {
             let (Some(first), Some(last)) = (hits.first(), hits.last()) else { continue };
             let id = episode_id(correlation, key, first);
             let now = Told { id, digest: digest(&hits, span.why), last_us: last.time_us };
-            if !group.told.contains(&now) {
+            if !past.told.contains(&now) {
                 let episode = Episode {
                     id,
                     begin_us: first.time_us,
@@ -493,12 +521,15 @@ impl Room {
             }
             told.push(now);
         }
-        let before = std::mem::replace(&mut group.told, told);
-        for gone in before.iter().filter(|old| !group.told.iter().any(|now| now.id == old.id)) {
+        let before = std::mem::replace(&mut past.told, told);
+        for gone in before.iter().filter(|old| !past.told.iter().any(|now| now.id == old.id)) {
             // What is frozen is not refuted: it is only not looked at any more.
             if Some(gone.last_us) >= frozen_before {
                 findings.push(Finding { correlation: index, key: split(key), episode: Err(gone.id) });
             }
+        }
+        if !past.told.is_empty() || past.due_us.is_some() {
+            group.told = Some(past);
         }
         if group.hits.is_empty() {
             self.groups.remove(key);
@@ -506,19 +537,32 @@ impl Room {
         }
         false
     }
+
+    /// The group is to be judged.
+    fn mark(&mut self, key: &str) {
+        if let Some(group) = self.groups.get_mut(key)
+            && !std::mem::replace(&mut group.is_dirty, true)
+        {
+            self.dirty.push(key.into());
+        }
+    }
+}
+
+/// The actor in a key, where groups are also found by it.
+fn indexed_actor<'k>(correlation: &Correlation, key: &'k str) -> Option<&'k str> {
+    let part = correlation.actor_part().filter(|_| !correlation.is_by_actor_alone())?;
+    key.split(SEPARATOR).nth(part)
 }
 
 fn forget_group(
-    by_actor: &mut HashMap<Box<str>, BTreeSet<(u32, Box<str>)>>,
+    by_actor: &mut HashMap<Box<str>, Vec<(u32, Box<str>)>>,
     correlation: &Correlation,
     index: u32,
     key: &str,
 ) {
-    let Some(actor) = correlation.actor_part().and_then(|part| key.split(SEPARATOR).nth(part)) else {
-        return;
-    };
+    let Some(actor) = indexed_actor(correlation, key) else { return };
     if let Some(groups) = by_actor.get_mut(actor) {
-        groups.remove(&(index, key.into()));
+        groups.retain(|(of, known)| *of != index || &**known != key);
         if groups.is_empty() {
             by_actor.remove(actor);
         }

@@ -26,7 +26,8 @@ impl Linter<'_> {
                 let Test::Regex(regex) = test else { continue };
                 let pattern = regex.regex.as_str();
                 if RegexBuilder::new(pattern).size_limit(LARGE_REGEX_BYTES).build().is_err() {
-                    let problem = format!("the regular expression compiles to more than {LARGE_REGEX_BYTES} bytes");
+                    let problem =
+                        format!("the regular expression compiles to more than {LARGE_REGEX_BYTES} bytes");
                     self.add(at, path, problem, "use smaller repetitions, or `contains` with a list");
                 }
                 if leads(pattern) || trails(pattern) {
@@ -37,7 +38,8 @@ impl Linter<'_> {
                     };
                     self.add(at, path, problem, "remove it: expressions are sought anywhere in the value");
                 } else if whole_record && pattern.contains(".*") && !pattern.starts_with('^') {
-                    let problem = "an unanchored regular expression with `.*` runs over the text of every record";
+                    let problem =
+                        "an unanchored regular expression with `.*` runs over the text of every record";
                     self.add(at, path, problem, "name the field, or use `contains|all`");
                 }
             }
@@ -60,9 +62,7 @@ impl Linter<'_> {
 /// Whether an alternative of the expression asks for nothing but keywords, `not` aside.
 fn needs_keywords_only(logic: &Logic, atoms: &[super::Atom]) -> bool {
     match logic {
-        Logic::Atom(index) => {
-            atoms.get(*index).is_some_and(|atom| matches!(atom.subject, Subject::Keywords))
-        }
+        Logic::Atom(index) => atoms.get(*index).is_some_and(|atom| matches!(atom.subject, Subject::Keywords)),
         Logic::Any(parts) => parts.iter().any(|part| needs_keywords_only(part, atoms)),
         Logic::All(parts) => {
             let positive = || parts.iter().filter(|part| !matches!(part, Logic::Not(_) | Logic::Known(_)));

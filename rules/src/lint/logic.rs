@@ -5,6 +5,8 @@
 //! hold. An alternative that contradicts itself falls away; if none is left, the whole cannot hold. Beyond
 //! [`MAX_ALTERNATIVES`] nothing is said.
 
+use std::collections::HashMap;
+
 use event::Kind;
 
 use crate::check::{Subject, Test};
@@ -16,6 +18,8 @@ use crate::sigma::pattern::{Part, Pattern};
 const MAX_ALTERNATIVES: usize = 4096;
 /// The most values of a test that are compared one by one.
 const MAX_VALUES: usize = 256;
+/// The most pairs of tests that are compared.
+const MAX_PAIRS: usize = 200_000;
 
 /// An expression over [`Atom`]s.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,11 +66,11 @@ pub(super) fn outlook(logic: &Logic, atoms: &[Atom]) -> Outlook {
         Some(true) => return Outlook::Always,
         None => {}
     }
-    let mut solver = Solver { atoms, conflict: None };
+    let mut solver = Solver::new(atoms);
     if solver.alternatives(logic, true).is_some_and(|found| found.is_empty()) {
         return Outlook::Never { conflict: solver.conflict };
     }
-    let mut solver = Solver { atoms, conflict: None };
+    let mut solver = Solver::new(atoms);
     if solver.alternatives(logic, false).is_some_and(|found| found.is_empty()) {
         return Outlook::Always;
     }
@@ -101,9 +105,17 @@ struct Solver<'a> {
     atoms: &'a [Atom],
     /// The first contradiction that was met.
     conflict: Option<Conflict>,
+    /// Answers about pairs.
+    known: HashMap<Conflict, bool>,
+    /// How many pairs were asked about.
+    asked: usize,
 }
 
-impl Solver<'_> {
+impl<'a> Solver<'a> {
+    fn new(atoms: &'a [Atom]) -> Self {
+        Self { atoms, conflict: None, known: HashMap::new(), asked: 0 }
+    }
+
     /// The alternatives in which the expression has that answer; `None` if there are too many.
     fn alternatives(&mut self, logic: &Logic, answer: bool) -> Option<Vec<Literals>> {
         match logic {
@@ -136,6 +148,10 @@ impl Solver<'_> {
             let mut next = Vec::with_capacity(found.len() * choices.len());
             for so_far in &found {
                 for choice in &choices {
+                    self.asked = self.asked.saturating_add(so_far.len().saturating_mul(choice.len()));
+                    if self.asked > MAX_PAIRS {
+                        return None;
+                    }
                     next.extend(self.joined(so_far, choice));
                 }
             }
@@ -148,7 +164,13 @@ impl Solver<'_> {
     fn joined(&mut self, so_far: &Literals, choice: &Literals) -> Option<Literals> {
         for new in choice {
             for old in so_far {
-                if self.conflicts(*old, *new) {
+                let pair = [*old, *new];
+                let conflicts = match self.known.get(&pair) {
+                    Some(known) => *known,
+                    None => self.conflicts(*old, *new),
+                };
+                self.known.insert(pair, conflicts);
+                if conflicts {
                     self.conflict.get_or_insert([*old, *new]);
                     return None;
                 }
@@ -181,7 +203,7 @@ fn both_cannot_hold(one: &Atom, other: &Atom) -> bool {
     // Of several values one may pass this test and another that one.
     is_single(&one.subject)
         && !one.any.is_empty()
-        && one.any.len() <= MAX_VALUES
+        && one.any.len().max(other.any.len()) <= MAX_VALUES
         && literals(one).is_some_and(|values| {
             let matcher = Matcher::new(&other.any);
             is_plain(one, other) && values.iter().all(|value| !passes(&matcher, value).any)
@@ -191,7 +213,7 @@ fn both_cannot_hold(one: &Atom, other: &Atom) -> bool {
 /// Whether every event that meets `one` meets `other`, too.
 fn implies(one: &Atom, other: &Atom) -> bool {
     let is_known = |test: &Test| other.any.contains(test);
-    if one.any.iter().all(is_known) {
+    if one.any == other.any || (one.any.len() <= MAX_VALUES && one.any.iter().all(is_known)) {
         return true;
     }
     let takes_any = |test: &Test| match test {
@@ -205,7 +227,7 @@ fn implies(one: &Atom, other: &Atom) -> bool {
     {
         return true;
     }
-    one.any.len() <= MAX_VALUES
+    one.any.len().max(other.any.len()) <= MAX_VALUES
         && literals(one).is_some_and(|values| {
             let matcher = Matcher::new(&other.any);
             is_plain(one, other) && values.iter().all(|value| passes(&matcher, value).all)
@@ -262,6 +284,7 @@ struct Passes {
 
 /// Whether a value passes, whatever it is in the log: text, or a number or truth written so.
 fn passes(matcher: &Matcher, value: &str) -> Passes {
-    let answers = [Form::Text, Form::Number, Form::Bool].map(|form| matcher.is_match(&Value::new(form, value)));
+    let answers =
+        [Form::Text, Form::Number, Form::Bool].map(|form| matcher.is_match(&Value::new(form, value)));
     Passes { any: answers.contains(&true), all: !answers.contains(&false) }
 }

@@ -17,17 +17,22 @@ mod values;
 use logic::{Atom, Logic, Outlook};
 pub(crate) use twins::Twins;
 pub(crate) use values::FieldValues;
+use values::Holds;
 
 use crate::check::demand::{self, Meaning};
 use crate::check::{CheckedRule, Subject, Test, condition};
-use crate::mapping::Mapping;
+use crate::mapping::{Field, Mapping};
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::sigma::condition::Condition;
 use crate::sigma::detection::{Detection, Item, Search};
 use crate::sigma::filter::FilterRule;
+use crate::sigma::head::Head;
 use crate::sigma::rule::Logsource;
 use crate::sigma::yaml::Position;
+
+/// The most findings about one rule.
+const MOST_FINDINGS: usize = 200;
 
 /// A finding, before it is known whether it holds for every log that the rule reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +76,12 @@ pub(crate) fn rule(
     tags::check(&rule.head, report);
 }
 
+/// Looks at a correlation that is sound.
+pub(crate) fn correlation(head: &Head, twins: &mut Twins, report: &mut Report) {
+    twins.head(head, report);
+    tags::check(head, report);
+}
+
 /// A rule's parts, read by one mapping.
 struct Linter<'l> {
     logsource: &'l Logsource,
@@ -99,7 +110,10 @@ impl Linter<'_> {
         let (problem, mend) = match logic::outlook(logic, &self.atoms) {
             Outlook::Open => return false,
             Outlook::Never { conflict } => {
-                let because = conflict.map_or_else(String::new, |conflict| self.because(conflict));
+                let because = match conflict {
+                    Some(conflict) => self.because(conflict),
+                    None => ": it asks for what cannot be there".to_owned(),
+                };
                 (format!("{what} can never be true{because}"), "the rule finds nothing as it stands")
             }
             Outlook::Always => (format!("{what} is true of every event"), "the rule tells nothing apart"),
@@ -119,7 +133,7 @@ impl Linter<'_> {
 
     fn add(&mut self, at: Position, path: &str, problem: impl Into<String>, mend: impl Into<String>) {
         let finding = Finding { at, path: path.to_owned(), problem: problem.into(), mend: mend.into() };
-        if !self.found.contains(&finding) {
+        if self.found.len() < MOST_FINDINGS && !self.found.contains(&finding) {
             self.found.push(finding);
         }
     }
@@ -161,10 +175,14 @@ impl Linter<'_> {
         let path = format!("detection.{name}");
         self.slips(item, &path);
         let subject = item.field.as_deref().map_or(Subject::Keywords, |name| Subject::Field(resolve(name)));
+        let values = match (&subject, item.field.as_deref()) {
+            (Subject::Field(field), Some(name)) => self.held(item, name, field, &path),
+            _ => Held::Anything,
+        };
         let mut alternatives = Vec::with_capacity(demand.alternatives.len());
         for (index, tests) in demand.alternatives.into_iter().enumerate() {
             let at = item.values.get(index).map_or(item.at, |value| value.at);
-            alternatives.push(self.possible(item, &subject, tests, at, &path));
+            alternatives.push(self.possible(&values, tests, at, &path));
         }
         self.costs(item, &subject, &alternatives, &path);
         let mut atom = |any: Vec<Test>| {
@@ -182,24 +200,31 @@ impl Linter<'_> {
         if demand.negated { Logic::Not(Box::new(logic)) } else { logic }
     }
 
-    /// The tests that a value of the field may pass; what is said of the others.
-    fn possible(
-        &mut self,
-        item: &Item,
-        subject: &Subject,
-        tests: Vec<Test>,
-        at: Position,
-        path: &str,
-    ) -> Vec<Test> {
-        let (Subject::Field(field), Some(name)) = (subject, item.field.as_deref()) else { return tests };
+    /// What is known of the values of an item's field.
+    fn held(&mut self, item: &Item, name: &str, field: &Field, path: &str) -> Held {
+        if self.in_another_case(name).is_some() {
+            return Held::Nothing;
+        }
         if let Some((holds, rest)) = self.values.members_above(self.logsource, self.mapping, name)
             && !holds.members.iter().any(|member| member.eq_ignore_ascii_case(rest))
         {
-            let members = holds.members.join(", ");
-            self.add(item.at, path, format!("there is no `{rest}` in it, only {members}"), "ask for one of them");
-            return tests.into_iter().filter(|test| *test == Test::Null).collect();
+            let problem = format!("there is no `{rest}` in it, only {}", holds.members.join(", "));
+            self.add(item.at, path, problem, "ask for one of them");
+            return Held::Nothing;
         }
-        let Some(holds) = self.values.of(self.logsource, self.mapping, field) else { return tests };
+        match self.values.of(self.logsource, self.mapping, field) {
+            Some(holds) => Held::Some(Box::new(holds)),
+            None => Held::Anything,
+        }
+    }
+
+    /// The tests that a value of the field may pass; the others are told.
+    fn possible(&mut self, held: &Held, tests: Vec<Test>, at: Position, path: &str) -> Vec<Test> {
+        let holds = match held {
+            Held::Anything => return tests,
+            Held::Nothing => return tests.into_iter().filter(|test| *test == Test::Null).collect(),
+            Held::Some(holds) => holds,
+        };
         let mut possible = Vec::with_capacity(tests.len());
         for test in tests {
             if let Test::FieldRef { field: other, shape, .. } = &test
@@ -207,7 +232,12 @@ impl Linter<'_> {
                 && !holds.may_equal(&other, *shape)
             {
                 let mend = "add `endswith` or `contains` behind `fieldref`, or compare another field";
-                self.add(at, path, "the two fields are never equal: they hold values of different kinds", mend);
+                self.add(
+                    at,
+                    path,
+                    "the two fields are never equal: they hold values of different kinds",
+                    mend,
+                );
                 continue;
             }
             match holds.refuses(&test) {
@@ -217,6 +247,14 @@ impl Linter<'_> {
         }
         possible
     }
+}
+
+/// What is known of the values of a field.
+enum Held {
+    Anything,
+    /// The field is never there.
+    Nothing,
+    Some(Box<Holds>),
 }
 
 /// A condition with its names replaced.

@@ -1,6 +1,7 @@
 //! Slips: values that are no values, and fields of another log.
 
 use super::Linter;
+use super::values::Holds;
 use crate::placeholder;
 use crate::sigma::detection::{Item, Value};
 use crate::sigma::modifier::Modifier;
@@ -8,27 +9,37 @@ use crate::sigma::pattern::Pattern;
 use crate::sigma::yaml::Position;
 
 /// Words that stand in published rules where a value of one's own belongs.
-const STAND_INS: [&str; 8] = ["UPN", "CHANGEME", "CHANGE_ME", "FIXME", "REPLACE_ME", "PLACEHOLDER", "TBD", "TODO"];
+const STAND_INS: [&str; 8] =
+    ["UPN", "CHANGEME", "CHANGE_ME", "FIXME", "REPLACE_ME", "PLACEHOLDER", "TBD", "TODO"];
 
 impl Linter<'_> {
     pub(super) fn slips(&mut self, item: &Item, path: &str) {
         self.field_of_another_log(item, path);
+        let holds = item
+            .field
+            .as_deref()
+            .and_then(|name| self.values.of(self.logsource, self.mapping, &self.mapping.resolve(name).field));
         for value in &item.values {
             if let Value::Text(text) = &value.value {
-                self.text(item, text, value.at, path);
+                self.text(item, text, holds.as_ref(), value.at, path);
             }
         }
-        self.several_known_values(item, path);
+        if let Some(holds) = &holds {
+            self.several_known_values(item, holds, path);
+        }
     }
 
-    fn text(&mut self, item: &Item, text: &str, at: Position, path: &str) {
+    fn text(&mut self, item: &Item, text: &str, holds: Option<&Holds>, at: Position, path: &str) {
         let has = |modifier| item.modifiers.contains(&modifier);
         if let Some(stand_in) = stand_in(text) {
             let problem = format!("`{stand_in}` stands for a value of your own");
             self.add(at, path, problem, "write the value, or name a list of values with `expand`");
             return;
         }
-        if !has(Modifier::Expand) && let Some(name) = placeholder::names(text).next() && text == format!("%{name}%") {
+        if !has(Modifier::Expand)
+            && let Some(name) = placeholder::names(text).next()
+            && text == format!("%{name}%")
+        {
             let problem = format!("`{text}` is no placeholder without `expand`");
             self.add(at, path, problem, format!("write `{}|expand`", item.key));
         }
@@ -36,18 +47,20 @@ impl Linter<'_> {
             return;
         }
         if item.field.is_some() && matches!(text, "null" | "NULL" | "None" | "nil" | "undefined") {
-            self.add(at, path, format!("`{text}` in quotes is a text of {} letters", text.len()), "write `null` for what is absent");
+            self.add(
+                at,
+                path,
+                format!("`{text}` in quotes is a text of {} letters", text.len()),
+                "write `null` for what is absent",
+            );
         }
         if let Some(field) = self.names_a_field(text) {
             let problem = format!("`{text}` is the name of a field and is compared as a text");
             let key = item.field.as_deref().unwrap_or(&field);
             self.add(at, path, problem, format!("write `{key}|fieldref` to compare the two fields"));
         }
-        let holds = item.field.as_deref().and_then(|name| {
-            self.values.of(self.logsource, self.mapping, &self.mapping.resolve(name).field)
-        });
         let is_whole = !has(Modifier::Contains) && !has(Modifier::StartsWith) && !has(Modifier::EndsWith);
-        if let Some(holds) = &holds {
+        if let Some(holds) = holds {
             if holds.knows(text) {
                 return;
             }
@@ -58,12 +71,19 @@ impl Linter<'_> {
             }
         }
         // A blank within is part of the text, also where a piece is sought.
-        let blank_start = text.starts_with(char::is_whitespace) && !has(Modifier::Contains) && !has(Modifier::EndsWith);
-        let blank_end = text.ends_with(char::is_whitespace) && !has(Modifier::Contains) && !has(Modifier::StartsWith);
+        let blank_start =
+            text.starts_with(char::is_whitespace) && !has(Modifier::Contains) && !has(Modifier::EndsWith);
+        let blank_end =
+            text.ends_with(char::is_whitespace) && !has(Modifier::Contains) && !has(Modifier::StartsWith);
         let is_blank = text.trim().is_empty();
         if item.field.is_some() && !is_blank && (blank_start || blank_end) {
             let side = if blank_start { "begins" } else { "ends" };
-            self.add(at, path, format!("the value {side} with a blank"), "remove it, unless the log writes it");
+            self.add(
+                at,
+                path,
+                format!("the value {side} with a blank"),
+                "remove it, unless the log writes it",
+            );
         }
     }
 
@@ -78,10 +98,10 @@ impl Linter<'_> {
     }
 
     /// `contains|all` with two whole values of a field that has one.
-    fn several_known_values(&mut self, item: &Item, path: &str) {
-        let Some(name) = item.field.as_deref().filter(|_| item.modifiers.contains(&Modifier::All)) else { return };
-        let field = self.mapping.resolve(name).field;
-        let Some(holds) = self.values.of(self.logsource, self.mapping, &field) else { return };
+    fn several_known_values(&mut self, item: &Item, holds: &Holds, path: &str) {
+        if !item.modifiers.contains(&Modifier::All) {
+            return;
+        }
         let whole = item.values.iter().filter_map(|value| match &value.value {
             Value::Text(text) if holds.knows(text) => Some(text.as_str()),
             _ => None,
@@ -106,7 +126,8 @@ impl Linter<'_> {
         if self.mapping.resolve(name).known {
             return;
         }
-        let owner = self.options.mappings.having(name).find(|other| other.logsource() != self.mapping.logsource());
+        let owner =
+            self.options.mappings.having(name).find(|other| other.logsource() != self.mapping.logsource());
         if let Some(owner) = owner {
             let problem = format!("the field belongs to `{}`", owner.logsource());
             self.add(item.at, path, problem, "change the log source, or the field");
@@ -114,7 +135,7 @@ impl Linter<'_> {
     }
 
     /// The known field that a path is but for its case, where it is read as a path in that case.
-    fn in_another_case(&self, name: &str) -> Option<String> {
+    pub(super) fn in_another_case(&self, name: &str) -> Option<String> {
         let mapping = self.mapping;
         if mapping.ignores_case() {
             return None;
@@ -134,7 +155,9 @@ fn stand_in(text: &str) -> Option<&str> {
     let whole = text.get(start..=end)?;
     let inside = whole.get(1..whole.len() - 1)?;
     let is_name = inside.len() >= 3
-        && inside.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b' '));
+        && inside.bytes().all(|byte| {
+            byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b' ')
+        });
     // A pattern with wildcards, or markup, is no name.
     (is_name && Pattern::parse(inside).as_literal().is_some()).then_some(whole)
 }

@@ -1,7 +1,6 @@
 //! Rules that are there twice, and names that nobody can refer to.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use crate::report::Report;
 use crate::sigma::detection::{Item, Search, Value};
@@ -41,7 +40,8 @@ impl Twins {
     pub(crate) fn head(&mut self, head: &Head, report: &mut Report) {
         let Some(name) = &head.name else { return };
         if let Some(path) = self.names.get(name) {
-            let problem = format!("the name `{name}` is taken by a rule in `{path}`; correlations mean that one");
+            let problem =
+                format!("the name `{name}` is taken by a rule in `{path}`; correlations mean that one");
             report.warning(head.at, "name", problem, "give this rule a name of its own");
             return;
         }
@@ -51,7 +51,8 @@ impl Twins {
             let problem = format!("the condition of a correlation cannot name `{name}`");
             report.warning(head.at, "name", problem, "use letters, digits, `_` and `-`");
         } else if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-            let problem = format!("`{name}` is a word of conditions, and no correlation can mean the rule by it");
+            let problem =
+                format!("`{name}` is a word of conditions, and no correlation can mean the rule by it");
             report.warning(head.at, "name", problem, "give it another name");
         }
     }
@@ -81,7 +82,7 @@ fn spell(search: &Search, out: &mut String) {
         Search::AllOf(items) => {
             let mut items: Vec<_> = items.iter().map(spell_item).collect();
             items.sort();
-            write(out, format_args!("all{items:?}"));
+            out.push_str(&format!("all{items:?}"));
         }
         Search::AnyOf(members) => {
             let mut parts: Vec<_> = members
@@ -93,7 +94,7 @@ fn spell(search: &Search, out: &mut String) {
                 })
                 .collect();
             parts.sort();
-            write(out, format_args!("any{parts:?}"));
+            out.push_str(&format!("any{parts:?}"));
         }
     }
 }
@@ -122,9 +123,4 @@ fn without_places(condition: &crate::sigma::condition::Condition) -> String {
         C::And(of) => format!("&({})", parts(of)),
         C::Or(of) => format!("|({})", parts(of)),
     }
-}
-
-fn write(out: &mut String, what: std::fmt::Arguments<'_>) {
-    // Writing into a text cannot fail.
-    drop(out.write_fmt(what));
 }

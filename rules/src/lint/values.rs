@@ -147,7 +147,8 @@ impl Holds {
     fn read(node: &Node, report: &mut Report) -> Self {
         let mut holds = Self::default();
         for (key, value) in node.as_map().unwrap_or_default() {
-            let texts = || value.as_list().unwrap_or_default().iter().filter_map(Node::text).collect::<Vec<_>>();
+            let texts =
+                || value.as_list().unwrap_or_default().iter().filter_map(Node::text).collect::<Vec<_>>();
             let text = || value.text().unwrap_or_default();
             match key.value.as_str() {
                 "flag" => holds.flag = text() == "true",
@@ -202,7 +203,10 @@ impl Holds {
 
     /// The field holds one of `all`.
     fn refuses_all_of(&self, test: &Test, all: &[String], what: &str) -> Option<Impossible> {
-        if !matches!(test, Test::Text { .. } | Test::Number(_) | Test::Bool(_) | Test::Regex(_) | Test::Cidr(_)) {
+        if !matches!(
+            test,
+            Test::Text { .. } | Test::Number(_) | Test::Bool(_) | Test::Regex(_) | Test::Cidr(_)
+        ) {
             return None;
         }
         let matcher = Matcher::new(std::slice::from_ref(test));
@@ -219,14 +223,19 @@ impl Holds {
             Some(value) => format!("did you mean `{value}`?"),
             None if !self.mend.is_empty() => self.mend.clone(),
             None if all.len() <= 12 => format!("use one of {}", all.join(", ")),
-            None => format!("such as {}", all.iter().take(5).cloned().collect::<Vec<_>>().join(", ")),
+            None => {
+                let some = all.iter().filter(|value| !value.is_empty()).take(5);
+                format!("such as {}", some.cloned().collect::<Vec<_>>().join(", "))
+            }
         };
         Some((problem, mend))
     }
 
     fn refuses_text(&self, pattern: &Pattern) -> Option<Impossible> {
         let asked = spell_pattern(pattern);
-        let refuse = |what: &str| Some((format!("the field never holds `{asked}`: it holds {what}"), self.mend.clone()));
+        let refuse = |what: &str| {
+            Some((format!("the field never holds `{asked}`: it holds {what}"), self.mend.clone()))
+        };
         if self.number && !may_be_number(pattern) {
             return refuse("numbers");
         }
@@ -238,7 +247,9 @@ impl Holds {
             return refuse(&self.means);
         }
         match self.kind {
-            Some(Kind::Arn) if !fold(literal).starts_with("arn:") => refuse("an ARN, which begins with `arn:`"),
+            Some(Kind::Arn) if !fold(literal).starts_with("arn:") => {
+                refuse("an ARN, which begins with `arn:`")
+            }
             Some(Kind::Address) if literal.parse::<IpAddr>().is_err() => refuse("an address"),
             _ => None,
         }

@@ -90,6 +90,11 @@ impl Mappings {
     pub(crate) fn of(&self, logsource: &Logsource) -> Vec<&Mapping> {
         self.mappings.iter().filter(|mapping| mapping.reads(logsource)).collect()
     }
+
+    /// The mappings that name a field, or the member of a record that it lies in.
+    pub(crate) fn having<'n>(&'n self, field: &'n str) -> impl Iterator<Item = &'n Mapping> {
+        self.mappings.iter().filter(|mapping| !mapping.members.is_empty() && mapping.has_name(field))
+    }
 }
 
 impl Mapping {
@@ -149,6 +154,15 @@ impl Mapping {
             }
         }
         Field { union: false, places }
+    }
+
+    /// Whether the case of names in records does not count.
+    pub(crate) fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.fields.contains_key(name) || self.folded_fields.contains_key(&name.to_lowercase()) || self.has_member(name)
     }
 
     fn has_member(&self, name: &str) -> bool {

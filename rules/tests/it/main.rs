@@ -10,6 +10,7 @@
 mod corpus;
 mod events;
 mod explain;
+mod lint;
 mod load;
 mod placeholder;
 mod set;

@@ -24,6 +24,8 @@ pub(crate) async fn metrics(
     }
     let progress = app.pipeline.progress();
     let head = app.log.head();
+    let correlations = app.pipeline.correlations().correlations;
+    let sum = |get: fn(&rules::CorrelatorStats) -> u64| correlations.iter().map(|(_, stats)| get(stats)).sum();
     let gauges = [
         (
             "log_pending_records",
@@ -44,6 +46,11 @@ pub(crate) async fn metrics(
         ("table_pending_bytes", "Bytes of rows that wait for a commit.", app.table.pending_bytes() as u64),
         ("table_files", "Parquet files of the table.", app.table.snapshot().files.len() as u64),
         ("rules", "Rules in use.", app.pipeline.rules().len() as u64),
+        ("correlations", "Correlations in use.", correlations.len() as u64),
+        ("correlation_groups", "Keys that correlations remember.", sum(|stats| stats.groups)),
+        ("correlation_events", "Events that correlations remember.", sum(|stats| stats.hits)),
+        ("correlation_late", "Matches too late for a correlation to take, since the start.", sum(|stats| stats.late)),
+        ("correlation_full", "Matches for which a correlation had no room, since the start.", sum(|stats| stats.full)),
         ("healthy", "1 while the stages run.", u64::from(app.pipeline.health().failure().is_none())),
         ("resident_bytes", "Resident memory of the process.", resident_bytes()),
     ];

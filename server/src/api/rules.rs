@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use event::Diagnostic;
-use pipeline::CorrelationState;
+use pipeline::{CorrelationState, Pipeline};
 use rules::RuleHead;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,6 +33,18 @@ pub(crate) struct RuleBody {
     pub(crate) path: String,
     /// `rule`, or the type of a correlation, such as `event_count`.
     pub(crate) kind: String,
+    /// Events since the start of the logs that a rule reads; absent where nothing runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) evaluated: Option<u64>,
+    /// Events since the start that a rule matched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) matched: Option<u64>,
+    /// A rule waits for a log that Stormglass does not read yet, and cannot match.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) waits: bool,
+    /// Matches raise no alert of their own: they tag events, or feed a correlation.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) silent: bool,
     /// What a correlation remembers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) remembers: Option<RemembersBody>,
@@ -52,12 +64,9 @@ pub(crate) struct RemembersBody {
 }
 
 impl RuleList {
-    /// A list of a set and its findings, with what its correlations remember where that is known.
-    pub(crate) fn new(
-        rules: &rules::RuleSet,
-        findings: &[Diagnostic],
-        remembered: Option<&CorrelationState>,
-    ) -> Self {
+    /// A list of a set and its findings, with what is known of it where it runs.
+    pub(crate) fn new(rules: &rules::RuleSet, findings: &[Diagnostic], pipeline: Option<&Pipeline>) -> Self {
+        let remembered = pipeline.map(Pipeline::correlations);
         let body = |head: &RuleHead, kind: &str| RuleBody {
             id: head.id().into(),
             title: head.title().into(),
@@ -65,11 +74,28 @@ impl RuleList {
             tags: head.tags().to_vec(),
             path: head.path().into(),
             kind: kind.into(),
-            remembers: remembered.and_then(|state| remembers(state, head.id())),
+            evaluated: None,
+            matched: None,
+            waits: false,
+            silent: false,
+            remembers: remembered.as_ref().and_then(|state| remembers(state, head.id())),
         };
-        let single = rules.rules().iter().map(|rule| body(rule, "rule"));
-        let rules = single.chain(rules.correlations().iter().map(|rule| body(rule, rule.kind())));
-        Self { rules: rules.collect(), findings: findings.iter().map(ToString::to_string).collect() }
+        let single = rules.rules().iter().map(|rule| {
+            let counts = pipeline.map(|pipeline| pipeline.rule_counts().of(rule));
+            RuleBody {
+                evaluated: counts.map(|counts| counts.evaluated),
+                matched: counts.map(|counts| counts.matched),
+                waits: rule.log_types().is_empty(),
+                silent: !rule.yields_alert(),
+                ..body(rule, "rule")
+            }
+        });
+        let joined = rules.correlations().iter().map(|rule| RuleBody {
+            silent: !rule.yields_alert(),
+            ..body(rule, rule.kind())
+        });
+        let rules = single.chain(joined).collect();
+        Self { rules, findings: findings.iter().map(ToString::to_string).collect() }
     }
 }
 
@@ -120,6 +146,6 @@ pub(crate) async fn list(
     Ok(Json(RuleList::new(
         &app.pipeline.rules(),
         &app.rule_files.findings(),
-        Some(&app.pipeline.correlations()),
+        Some(&app.pipeline),
     )))
 }
