@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alerts::{Alert, AlertId, AlertStore, EntityKind, Joined, RuleRef};
+use enrich::identity::Link;
 use rules::{Bound, CorrelatorLimits, Finding, Remembered, RuleSet};
 use storage::remembered::{self, HitRow, SourceMark};
 use storage::state::Txn;
@@ -19,6 +20,8 @@ pub(crate) struct Changes {
     pub(crate) hits: Vec<HitRow>,
     /// What alerts will say of the events of the hits.
     pub(crate) events: BTreeMap<u128, HitEvent>,
+    /// Links as they are seen now; the store has what was seen before.
+    pub(crate) links: Vec<Link>,
     pub(crate) marks: BTreeMap<String, SourceMark>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) forgotten: Vec<Remembered>,
@@ -36,6 +39,7 @@ impl Changes {
             limits,
             hits: Vec::new(),
             events: BTreeMap::new(),
+            links: Vec::new(),
             marks: BTreeMap::new(),
             findings: Vec::new(),
             forgotten: Vec::new(),
@@ -47,6 +51,7 @@ impl Changes {
     /// Whether nothing is to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.hits.is_empty()
+            && self.links.is_empty()
             && self.marks.is_empty()
             && self.findings.is_empty()
             && self.forgotten.is_empty()
@@ -64,6 +69,9 @@ impl Changes {
         }
         for hit in &self.hits {
             remembered::add_hit(txn, hit)?;
+        }
+        for link in &self.links {
+            remembered::set_link(txn, &correlated::link_row(link))?;
         }
         for (source, mark) in &self.marks {
             remembered::set_mark(txn, source, *mark)?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use enrich::identity::IdentityConfig;
+
 use crate::memory::CorrelationConfig;
 
 /// Bounds and rhythms of the stages; the defaults suit a laptop and a small server alike.
@@ -23,6 +25,8 @@ pub struct PipelineConfig {
     pub keep_removed_files: Duration,
     /// How correlations treat time, and how much they may remember.
     pub correlation: CorrelationConfig,
+    /// What counts as evidence that two names are one person or workload.
+    pub identity: IdentityConfig,
 }
 
 impl Default for PipelineConfig {
@@ -36,6 +40,7 @@ impl Default for PipelineConfig {
             upkeep_every: Duration::from_secs(300),
             keep_removed_files: Duration::from_secs(3600),
             correlation: CorrelationConfig::default(),
+            identity: IdentityConfig::default(),
         }
     }
 }

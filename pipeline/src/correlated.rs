@@ -1,9 +1,11 @@
 //! What correlations find becomes alerts.
 
 use alerts::{Alert, AlertId, EVIDENCE, Entity, Evidence, Joined, RAW_RECORDS, RuleRef};
+use enrich::identity::{Link, LinkKind};
 use event::EventBatch;
 use rules::{Correlation, Episode};
 use serde::{Deserialize, Serialize};
+use storage::remembered::LinkRow;
 
 use crate::detect;
 
@@ -107,6 +109,28 @@ pub(crate) fn rule_ref(rule: &rules::RuleHead) -> RuleRef {
         description: rule.description().to_owned(),
         response: rule.response().to_vec(),
     }
+}
+
+/// A link as it is stored.
+pub(crate) fn link_row(link: &Link) -> LinkRow {
+    LinkRow {
+        id: link.id().to_string(),
+        a: link.a().to_string(),
+        b: link.b().to_string(),
+        kind: link.kind().to_string(),
+        confidence: link.confidence().into(),
+        from_us: link.from_us(),
+        until_us: link.until_us(),
+        proof: link.proof().uid().to_string(),
+    }
+}
+
+/// A link from its row; `None` if the row is of another version's kind.
+pub(crate) fn link(row: &LinkRow) -> Option<Link> {
+    let (kind, a, b) = (LinkKind::by_name(&row.kind)?, row.a.parse().ok()?, row.b.parse().ok()?);
+    let proof = event::EventKey::parse(&row.proof)?;
+    let link = Link::new(kind, a, b, (row.from_us, row.until_us), proof)?;
+    Some(link.with_confidence(row.confidence.into()))
 }
 
 /// The parts of a key as text; the actor's place is empty.

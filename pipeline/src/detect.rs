@@ -75,13 +75,6 @@ pub(crate) fn evidence(events: &EventBatch, row: usize) -> Option<Evidence> {
     })
 }
 
-/// Who acted in a row, as the cloud names them: an id where there is one.
-pub fn actor(events: &EventBatch, row: usize) -> Option<String> {
-    let filled = |col: Col| events.str_at(col, row).filter(|text| !text.is_empty());
-    let columns = [Col::ActorUserUid, Col::ActorUserName, Col::UserUid, Col::UserName];
-    columns.into_iter().find_map(filled).map(str::to_owned)
-}
-
 /// Who and what a row is about.
 pub(crate) fn entities(events: &EventBatch, row: usize) -> Vec<Entity> {
     let filled = |col: Col| events.str_at(col, row).filter(|text| !text.is_empty());

@@ -38,9 +38,10 @@ mod stop;
 mod tally;
 mod turn;
 mod upkeep;
+mod who;
 
 pub use config::PipelineConfig;
-pub use detect::actor;
+pub use enrich::identity::{IdentityConfig, PoolProvider};
 pub use error::{Error, Result};
 pub use health::Health;
 pub use memory::{CorrelationConfig, CorrelationState};
@@ -49,3 +50,4 @@ pub use rehearse::{Rehearsal, Rehearsed};
 pub use rule_counts::{RuleCount, RuleCounts};
 pub use run::{Parts, Pipeline, passed};
 pub use tally::Tally;
+pub use who::actor;

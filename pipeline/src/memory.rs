@@ -5,11 +5,13 @@
 //! repeats work, never its effect. What is written are hits and links, never conclusions: those are made
 //! again from them, the same in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules::{Correlator, CorrelatorLimits, CorrelatorStats, Hit, Observed, Remembered, RuleSet};
+use enrich::identity::{Link, LinkId};
+use event::EventKey;
+use rules::{Correlator, CorrelatorLimits, CorrelatorStats, Finding, Hit, Observed, Remembered, RuleSet};
 use storage::remembered::{self, HitRow, SourceMark};
 use storage::state::State;
 
@@ -17,6 +19,7 @@ use crate::Result;
 use crate::changes::Changes;
 use crate::correlated::{self, HitEvent};
 use crate::turn::Raise;
+use crate::who::{Renamed, Who};
 
 /// How correlations treat time, and how much they may remember.
 #[derive(Debug, Clone)]
@@ -46,9 +49,42 @@ impl Default for CorrelationConfig {
 #[derive(Debug)]
 pub(crate) struct Memory {
     correlator: Correlator,
+    who: Who,
     marks: HashMap<String, SourceMark>,
     config: CorrelationConfig,
     changes: Changes,
+    /// What was told before the groups were made anew.
+    told_before: Option<Vec<(u32, EventKey, Vec<String>)>>,
+}
+
+/// What is recalled from the state database.
+#[derive(Debug, Default)]
+pub(crate) struct Recalled {
+    hits: Vec<HitRow>,
+    links: Vec<Link>,
+    undone: BTreeSet<LinkId>,
+    forgotten: Vec<(String, i64)>,
+    marks: Vec<(String, SourceMark)>,
+}
+
+impl Recalled {
+    /// Reads it all.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(crate) fn read(state: &State) -> Result<Self> {
+        state.read(|db| {
+            let mut recalled = Self {
+                undone: remembered::undone(db)?.iter().filter_map(|id| LinkId::parse(id)).collect(),
+                forgotten: remembered::forgotten(db)?,
+                marks: remembered::marks(db)?,
+                ..Self::default()
+            };
+            remembered::links(db, |row| recalled.links.extend(correlated::link(&row)))?;
+            remembered::hits(db, |hit| recalled.hits.push(hit))?;
+            Ok(recalled)
+        })
+    }
 }
 
 impl Memory {
@@ -59,21 +95,44 @@ impl Memory {
     pub(crate) fn recall(state: &State, rules: Arc<RuleSet>, config: CorrelationConfig) -> Result<Self> {
         let fingerprints: Vec<_> = rules.correlations().iter().map(|rule| rule.fingerprint()).collect();
         state.write(|txn| remembered::keep_correlations(txn, &fingerprints))?;
-        let index: HashMap<&str, u32> = fingerprints.iter().copied().zip(0..).collect();
-        let mut correlator = Correlator::new(rules.clone(), config.limits);
-        state.read(|db| {
-            for (fingerprint, before_us) in remembered::forgotten(db)? {
-                if let Some(correlation) = index.get(fingerprint.as_str()) {
-                    correlator.recall_forgotten(*correlation, before_us);
-                }
-            }
-            remembered::hits(db, |hit| recall_hit(&mut correlator, &index, &hit))
-        })?;
-        let marks = state.read(remembered::marks)?.into_iter().collect();
+        let recalled = Recalled::read(state)?;
+        let changes = Changes::new(rules.clone(), config.limits);
+        let mut memory = Self {
+            correlator: Correlator::new(rules, config.limits),
+            who: Who::default(),
+            marks: recalled.marks.iter().cloned().collect(),
+            config,
+            changes,
+            told_before: None,
+        };
+        memory.regroup(recalled);
         // What is found now was found before and told in the transaction of its last hit.
-        correlator.settle(i64::MIN);
-        let changes = Changes::new(rules, config.limits);
-        Ok(Self { correlator, marks, config, changes })
+        memory.correlator.settle(i64::MIN);
+        memory.told_before = None;
+        Ok(memory)
+    }
+
+    /// Makes all groups anew: an identity fell apart, or somebody has undone a link. What was told and is not
+    /// found any more will be withdrawn.
+    pub(crate) fn regroup(&mut self, recalled: Recalled) {
+        let rules = self.rules().clone();
+        let index: HashMap<&str, u32> =
+            rules.correlations().iter().map(|rule| rule.fingerprint()).zip(0..).collect();
+        let told = self.correlator.told();
+        self.who = Who::without(recalled.undone);
+        for link in recalled.links.iter().chain(&self.changes.links) {
+            self.who.add(link);
+        }
+        self.correlator = Correlator::new(rules.clone(), self.config.limits);
+        for (fingerprint, before_us) in &recalled.forgotten {
+            if let Some(correlation) = index.get(fingerprint.as_str()) {
+                self.correlator.recall_forgotten(*correlation, *before_us);
+            }
+        }
+        for hit in recalled.hits.iter().chain(&self.changes.hits) {
+            recall_hit(&mut self.correlator, &mut self.who, &index, hit);
+        }
+        self.told_before = Some(told);
     }
 
     /// The rules whose correlations it serves.
@@ -81,8 +140,19 @@ impl Memory {
         self.correlator.rules()
     }
 
-    /// Takes what a turn found.
-    pub(crate) fn take(&mut self, turn: &mut Raise) {
+    /// Takes what a turn found. Returns whether an identity fell apart, so that [`regroup`](Self::regroup) must
+    /// follow.
+    pub(crate) fn take(&mut self, turn: &mut Raise) -> bool {
+        let mut fell_apart = false;
+        for link in turn.links.drain(..) {
+            for renamed in self.who.add(&link) {
+                match renamed {
+                    Renamed::Merged(kept, gone) => self.correlator.merge_actors(&kept, &gone),
+                    Renamed::Split => fell_apart = true,
+                }
+            }
+            self.changes.links.push(link);
+        }
         for hit in turn.hits.drain(..) {
             self.observe(hit, &mut turn.hit_events);
         }
@@ -97,10 +167,12 @@ impl Memory {
             known.received_us = known.received_us.max(mark.received_us);
             self.changes.marks.insert(source.as_str().to_owned(), *known);
         }
+        fell_apart
     }
 
     fn observe(&mut self, hit: Hit, events: &mut BTreeMap<u128, HitEvent>) {
-        match self.correlator.observe(&hit, hit.actor.as_deref()) {
+        let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
+        match self.correlator.observe(&hit, actor.as_deref()) {
             Observed::New => {
                 if let Some(event) = events.remove(&hit.event.0) {
                     self.changes.events.insert(hit.event.0, event);
@@ -129,7 +201,17 @@ impl Memory {
     /// Judges what has changed and what is due.
     pub(crate) fn settle(&mut self, now_us: i64) {
         let watermark_us = self.watermark_us(now_us);
-        self.changes.findings.extend(self.correlator.settle(watermark_us));
+        let found = self.correlator.settle(watermark_us);
+        if let Some(told) = self.told_before.take() {
+            let ids: BTreeSet<_> = found
+                .iter()
+                .filter_map(|finding| Some((finding.correlation, finding.episode.as_ref().ok()?.id)))
+                .collect();
+            let gone = told.into_iter().filter(|(correlation, id, _)| !ids.contains(&(*correlation, *id)));
+            let withdrawn = gone.map(|(correlation, id, key)| Finding { correlation, key, episode: Err(id) });
+            self.changes.findings.extend(withdrawn);
+        }
+        self.changes.findings.extend(found);
         if self.correlator.len() > self.config.limits.hits / 2 {
             let horizon_us = watermark_us.saturating_sub(micros(self.config.lateness));
             self.changes.forgotten.extend(self.correlator.forget(horizon_us));
@@ -183,15 +265,16 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn recall_hit(correlator: &mut Correlator, index: &HashMap<&str, u32>, hit: &HitRow) {
+fn recall_hit(correlator: &mut Correlator, who: &mut Who, index: &HashMap<&str, u32>, hit: &HitRow) {
     let Some(correlation) = index.get(hit.correlation.as_str()) else { return };
     let remembered = Remembered {
         correlation: *correlation,
         time_us: hit.time_us,
-        event: event::EventKey(hit.event),
+        event: EventKey(hit.event),
         member: hit.member,
         value: hit.value,
         weight: hit.weight,
     };
-    correlator.recall(&remembered, &correlated::key_parts(&hit.key), hit.actor.as_deref());
+    let actor = hit.actor.as_deref().map(|actor| who.name(actor));
+    correlator.recall(&remembered, &correlated::key_parts(&hit.key), actor.as_deref());
 }

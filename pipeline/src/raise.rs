@@ -8,10 +8,10 @@ use event::Offset;
 use parking_lot::Mutex;
 use storage::state::State;
 use storage::{dead_letter, ledger, position};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::changes::Changes;
-use crate::memory::{CorrelationConfig, CorrelationState, Memory};
+use crate::memory::{CorrelationConfig, CorrelationState, Memory, Recalled};
 use crate::progress::advance;
 use crate::retry::wait_out;
 use crate::tally::{Tally, add};
@@ -39,6 +39,8 @@ pub(crate) struct Raiser {
     pub(crate) correlation: CorrelationConfig,
     /// What correlations remember, for those who ask.
     pub(crate) shown: Arc<Mutex<CorrelationState>>,
+    /// Somebody has undone a link between identities.
+    pub(crate) link_undone: Arc<Notify>,
     pub(crate) now_us: fn() -> i64,
 }
 
@@ -64,6 +66,10 @@ impl Raiser {
                         self.record(fresh).await?;
                         fresh = rest;
                     }
+                }
+                () = self.link_undone.notified() => {
+                    self.regroup().await?;
+                    self.record(Vec::new()).await?;
                 }
                 _ = tick.tick() => {
                     if self.memory.is_due((self.now_us)()) {
@@ -92,10 +98,28 @@ impl Raiser {
         }
     }
 
+    /// Makes the groups of correlations anew, from what is written and what is about to be.
+    async fn regroup(&mut self) -> Result<()> {
+        loop {
+            let state = self.state.clone();
+            match tokio::task::spawn_blocking(move || Recalled::read(&state)).await.map_err(panicked)? {
+                Ok(recalled) => {
+                    self.memory.regroup(recalled);
+                    return Ok(());
+                }
+                Err(error) => wait_out("recalling what correlations remember", error).await?,
+            }
+        }
+    }
+
     /// One transaction, tried again while its error is a passing one.
     async fn record(&mut self, mut turns: Vec<Raise>) -> Result<()> {
+        let mut fell_apart = false;
         for turn in &mut turns {
-            self.memory.take(turn);
+            fell_apart |= self.memory.take(turn);
+        }
+        if fell_apart {
+            self.regroup().await?;
         }
         self.memory.settle((self.now_us)());
         let next = turns.last().map(|turn| turn.next);

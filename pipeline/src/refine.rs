@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use enrich::identity::{self, IdentityConfig, Link};
 use event::{EventBatch, Offset, RawBatch, SourceId};
 use normalize::Normalizer;
 use parking_lot::Mutex;
@@ -11,7 +12,7 @@ use storage::log::{LogEntry, LogReader};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Error, Result, detect};
+use crate::{Error, Result, who};
 
 /// A run of log entries that is refined together.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Refined {
     pub(crate) rules: Arc<RuleSet>,
     /// What the correlations take from the matches.
     pub(crate) hits: Hits,
+    /// What the events tell about who is who.
+    pub(crate) links: Vec<Link>,
     /// What could not be mapped.
     pub(crate) rejects: Vec<DeadLetter>,
 }
@@ -68,6 +71,7 @@ pub(crate) async fn read(
     group_bytes: usize,
     boundaries: [Offset; 2],
     rules: watch::Receiver<Arc<RuleSet>>,
+    identity: Arc<IdentityConfig>,
     out: mpsc::Sender<JoinHandle<Result<Refined>>>,
 ) -> Result<()> {
     let workers = Arc::new(Workers::default());
@@ -79,8 +83,8 @@ pub(crate) async fn read(
             () = out.closed() => return Ok(()),
         };
         let group = gather(first, &mut reader, group_bytes, boundaries)?;
-        let (workers, rules) = (workers.clone(), rules.borrow().clone());
-        place.send(tokio::task::spawn_blocking(move || workers.refine(group, rules)));
+        let (workers, rules, identity) = (workers.clone(), rules.borrow().clone(), identity.clone());
+        place.send(tokio::task::spawn_blocking(move || workers.refine(group, rules, &identity)));
     }
 }
 
@@ -104,18 +108,18 @@ fn gather(
 }
 
 impl Workers {
-    fn refine(&self, group: Group, rules: Arc<RuleSet>) -> Result<Refined> {
+    fn refine(&self, group: Group, rules: Arc<RuleSet>, identity: &IdentityConfig) -> Result<Refined> {
         let idle = self.idle.lock().pop();
         let mut worker =
             idle.unwrap_or_else(|| Worker { normalizer: Normalizer::new(), scratch: Scratch::default() });
-        let refined = worker.refine(&group, rules);
+        let refined = worker.refine(&group, rules, identity);
         self.idle.lock().push(worker);
         refined
     }
 }
 
 impl Worker {
-    fn refine(&mut self, group: &Group, rules: Arc<RuleSet>) -> Result<Refined> {
+    fn refine(&mut self, group: &Group, rules: Arc<RuleSet>, identity: &IdentityConfig) -> Result<Refined> {
         let first = group.entries.first().map_or(0, |entry| entry.first);
         let next = group.entries.last().map_or(first, |entry| entry.first + entry.batch.len() as u64);
         let batches: Vec<_> = group.entries.iter().map(|entry| (&entry.batch, entry.first)).collect();
@@ -130,9 +134,10 @@ impl Worker {
         });
         let (received, rejects) = (received.collect(), rejects.collect());
         let matches = rules.matches(&events, &mut self.scratch);
-        let actor = |row| detect::actor(&events, row);
+        let actor = |row| who::actor(&events, row);
+        let links = identity::links(&events, 0..events.len(), identity);
         let hits = rules.hits(&events, &matches, &|_| true, &actor);
-        Ok(Refined { first, next, received, events, matches, rules, hits, rejects })
+        Ok(Refined { first, next, received, events, matches, rules, hits, links, rejects })
     }
 }
 

@@ -1,17 +1,19 @@
 //! The same rules over events that are already there: tests of rules, backtests, retro-hunts and files.
 //!
 //! One rule, one answer: matches, hits and judgement are those of the stream; only time does not pass but is
-//! known to the end.
+//! known to the end, and so is who is who.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use alerts::{Alert, AlertId};
 use arrow::array::BooleanArray;
+use enrich::identity::{self, IdentityConfig};
 use event::{Col, EventBatch, EventKey, LogType};
-use rules::{Correlator, CorrelatorLimits, Episode, Match, Needed, RuleSet, Scratch};
+use rules::{Correlator, CorrelatorLimits, Episode, Hit, Match, Needed, RuleSet, Scratch};
 
 use crate::correlated::{self, HitEvent};
+use crate::who::{self, Who};
 use crate::detect;
 
 /// Rules at work on events that are given to it, in any order.
@@ -19,7 +21,10 @@ use crate::detect;
 pub struct Rehearsal {
     rules: Arc<RuleSet>,
     scratch: Scratch,
-    correlator: Correlator,
+    limits: CorrelatorLimits,
+    identity: IdentityConfig,
+    who: Who,
+    hits: Vec<Hit>,
     events: BTreeMap<u128, HitEvent>,
     seen: HashSet<u128>,
     alerts: BTreeMap<AlertId, Alert>,
@@ -46,11 +51,19 @@ pub struct Rehearsed {
 
 impl Rehearsal {
     /// One that keeps at most `max_alerts` alerts of single events.
-    pub fn new(rules: Arc<RuleSet>, limits: CorrelatorLimits, max_alerts: usize) -> Self {
+    pub fn new(
+        rules: Arc<RuleSet>,
+        limits: CorrelatorLimits,
+        identity: IdentityConfig,
+        max_alerts: usize,
+    ) -> Self {
         let counts = Rehearsed { matches: vec![0; rules.len()], ..Rehearsed::default() };
         Self {
-            correlator: Correlator::new(rules.clone(), limits),
             rules,
+            limits,
+            identity,
+            who: Who::default(),
+            hits: Vec::new(),
             scratch: Scratch::default(),
             events: BTreeMap::new(),
             seen: HashSet::new(),
@@ -103,7 +116,11 @@ impl Rehearsal {
                 self.alerts.insert(alert.id.clone(), alert);
             }
         }
-        for hit in self.rules.hits(events, &matches, &kept, &|row| detect::actor(events, row)).hits {
+        for link in identity::links(events, 0..events.len(), &self.identity) {
+            // Groups are made in the end, when all links are known.
+            self.who.add(&link);
+        }
+        for hit in self.rules.hits(events, &matches, &kept, &|row| who::actor(events, row)).hits {
             let only = self.only.as_ref();
             if only.is_some_and(|(_, needed)| !needed.correlations.contains(&hit.correlation)) {
                 continue;
@@ -111,7 +128,7 @@ impl Rehearsal {
             if let Some(event) = HitEvent::new(events, hit.row as usize) {
                 self.events.entry(hit.event.0).or_insert(event);
             }
-            self.correlator.observe(&hit, hit.actor.as_deref());
+            self.hits.push(hit);
         }
         matches
     }
@@ -119,7 +136,12 @@ impl Rehearsal {
     /// What stands in the end, when nothing more will come.
     pub fn finish(mut self) -> Rehearsed {
         let rules = self.rules.clone();
-        for finding in self.correlator.settle(i64::MAX) {
+        let mut correlator = Correlator::new(rules.clone(), self.limits);
+        for hit in std::mem::take(&mut self.hits) {
+            let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
+            correlator.observe(&hit, actor.as_deref());
+        }
+        for finding in correlator.settle(i64::MAX) {
             let rule = rules.correlations().get(finding.correlation as usize);
             let (Some(rule), Ok(episode)) = (rule, &finding.episode) else { continue };
             // What is asked for by name is told although it only feeds another.
@@ -134,7 +156,7 @@ impl Rehearsal {
             self.counts.alert_count += 1;
             self.alerts.insert(alert.id.clone(), alert);
         }
-        self.counts.full = self.correlator.stats().iter().map(|stats| stats.full).sum();
+        self.counts.full = correlator.stats().iter().map(|stats| stats.full).sum();
         self.counts.alerts = self.alerts.into_values().collect();
         self.counts.alerts.sort_by(|a, b| (a.time_us, &a.id).cmp(&(b.time_us, &b.id)));
         self.counts

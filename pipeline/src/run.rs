@@ -62,6 +62,7 @@ pub struct Pipeline {
     progress: watch::Receiver<Progress>,
     rules: watch::Sender<Arc<RuleSet>>,
     correlations: Arc<Mutex<CorrelationState>>,
+    link_undone: Arc<Notify>,
     rule_counts: Arc<RuleCounts>,
     flush: Arc<Notify>,
     pub(crate) stop: watch::Sender<bool>,
@@ -103,8 +104,9 @@ impl Pipeline {
         let (refining, refined) = mpsc::channel(config.workers.max(1) + 1);
         let (raising, raises) = mpsc::channel(16);
 
+        let identity = Arc::new(config.identity.clone());
         let mut stages = JoinSet::new();
-        let read = refine::read(reader, config.group_bytes, [raised, committed], current_rules, refining);
+        let read = refine::read(reader, config.group_bytes, [raised, committed], current_rules, identity, refining);
         stages.spawn(guard("refine", health.clone(), stop.clone(), read));
         let turns = Turns {
             table: table.clone(),
@@ -120,6 +122,7 @@ impl Pipeline {
             flush: flush.clone(),
         };
         stages.spawn(guard("turn", health.clone(), stop.clone(), turns.run(refined, stopped.clone())));
+        let link_undone = Arc::new(Notify::new());
         let correlations = Arc::new(Mutex::new(memory.shown(now_us())));
         let raiser = Raiser {
             state,
@@ -129,6 +132,7 @@ impl Pipeline {
             tally: tally.clone(),
             correlation: config.correlation.clone(),
             shown: correlations.clone(),
+            link_undone: link_undone.clone(),
             now_us,
         };
         stages.spawn(guard("raise", health.clone(), stop.clone(), raiser.run(raises)));
@@ -151,6 +155,7 @@ impl Pipeline {
             progress: marks,
             rules,
             correlations,
+            link_undone,
             rule_counts,
             flush,
             stop,
@@ -176,6 +181,11 @@ impl Pipeline {
     /// The rules in use.
     pub fn rules(&self) -> Arc<RuleSet> {
         self.rules.borrow().clone()
+    }
+
+    /// Groups are to be made anew, because a link between identities was undone in the state.
+    pub fn link_undone(&self) {
+        self.link_undone.notify_one();
     }
 
     /// What each rule has seen and found since the start.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use alerts::Alert;
 use arrow::array::BooleanArray;
+use enrich::identity::Link;
 use event::{Col, EventBatch, Offset, SourceId};
 use rules::{Hit, RuleSet};
 use storage::dead_letter::DeadLetter;
@@ -50,6 +51,8 @@ pub(crate) struct Raise {
     pub(crate) rules: Arc<RuleSet>,
     /// What the correlations are to remember.
     pub(crate) hits: Vec<Hit>,
+    /// What the events tell about who is who.
+    pub(crate) links: Vec<Link>,
     /// What alerts will say of the hits' events.
     pub(crate) hit_events: BTreeMap<u128, HitEvent>,
 }
@@ -107,6 +110,7 @@ pub(crate) async fn turn(
         counts,
         rules: refined.rules,
         hits,
+        links: refined.links,
         hit_events,
     };
     Ok(Turn { first, next, rows, raise })

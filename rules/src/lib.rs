@@ -16,11 +16,15 @@
 //! A field of a rule is an event column where the column holds the native value verbatim, and otherwise a
 //! path in the record itself: a rule written for the cloud's own log runs as it is.
 //!
-//! Limits: 1 MiB and 64 levels a document, 10,000 nodes by alias, 20,000 tests a rule; regular expressions
-//! of 4 KiB, 1 MiB compiled, linear in time. No input makes this crate panic.
+//! Limits: 1 MiB and 64 levels a document, 10,000 nodes by alias, 20,000 tests a rule, and 250,000 texts to
+//! be equal with; regular expressions of 4 KiB, 1 MiB compiled, linear in time. No input makes this crate
+//! panic.
 //!
 //! Correlations join matches: what they take from a batch are [`Hits`], and a [`Correlator`] remembers them
 //! and judges what they amount to.
+//!
+//! For whoever writes rules, [`explain`] says why one matches an event or does not, loading with
+//! [`LoadOptions::lint`] finds what can hardly be meant, and [`coverage`] shows the rules on ATT&CK's matrix.
 //!
 //! This crate is pure: no clock, no file, no socket, no thread.
 
@@ -29,6 +33,7 @@ mod check;
 mod compile;
 mod content;
 mod correlate;
+pub mod coverage;
 mod detect;
 pub mod explain;
 mod fold;

@@ -128,11 +128,20 @@ impl Loader<'_> {
         found
     }
 
+    /// What fields can hold, which only lints ask.
+    fn values(&self) -> FieldValues {
+        if self.options.lint { FieldValues::shipped() } else { FieldValues::default() }
+    }
+
     fn filters(&mut self, filters: Vec<(usize, FilterRule)>) -> Vec<(usize, FilterRule)> {
         let mut sound = Vec::with_capacity(filters.len());
+        let values = self.values();
         for (file, filter) in filters {
             let Some(report) = self.files.get_mut(file) else { continue };
             if check::check_filter(&filter, self.options, report) && self.takes_id(&filter.head, file) {
+                if let (true, Some(report)) = (self.options.lint, self.files.get_mut(file)) {
+                    lint::filter(&filter, self.options, &values, report);
+                }
                 self.counts.filters += 1;
                 sound.push((file, filter));
             } else {
@@ -149,7 +158,7 @@ impl Loader<'_> {
     ) -> Vec<(CheckedRule, String)> {
         let mut sound = Vec::with_capacity(rules.len());
         let mut used = vec![false; filters.len()];
-        let values = if self.options.lint { FieldValues::shipped() } else { FieldValues::default() };
+        let values = self.values();
         for (file, rule) in rules {
             let mut narrowing = Vec::new();
             for ((index, (_, filter)), used) in filters.iter().enumerate().zip(&mut used) {

@@ -73,7 +73,7 @@ impl App {
             ..QueryConfig::default()
         };
         let engine =
-            QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table()], query_config);
+            QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table(), storage::remembered::links_table()], query_config);
         let parts = Parts {
             log: log.clone(),
             table: table.clone(),
@@ -88,6 +88,7 @@ impl App {
             upkeep_every: config.upkeep_every,
             keep_removed_files: config.keep_removed_files,
             pending_bytes: config.commit_size.saturating_mul(2),
+            identity: config.identity(),
             correlation: CorrelationConfig {
                 limits: CorrelatorLimits {
                     group_hits: config.correlation_key_hits,

@@ -221,16 +221,27 @@ pub(crate) struct AlertsList {
 /// `rules`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rules {
-    /// Check rules: what is wrong, where, and how to mend it. Exit status 1 if any is refused.
-    #[command(after_help = "Example:
-  stormglass rules check my-rules/")]
+    /// Check rules: what is wrong, what can hardly be meant, where, and how to mend it. Exit status 1 if any
+    /// is refused.
+    #[command(after_help = "Examples:
+  stormglass rules check my-rules/
+  stormglass rules check --strict --json my-rules/ | jq -r .problem")]
     Check {
         /// Rule files and folders; without any, the rules of the configuration.
         paths: Vec<PathBuf>,
+        /// Exit status 1 for warnings, too.
+        #[arg(long)]
+        strict: bool,
         /// Print JSON, one finding a line.
         #[arg(long)]
         json: bool,
     },
+    /// Show which techniques of ATT&CK's cloud matrix the rules name, how many rules each, and the logs that
+    /// they need.
+    #[command(after_help = "Examples:
+  stormglass rules coverage
+  stormglass rules coverage my-rules/ --navigator layer.json")]
+    Coverage(RulesCoverage),
     /// Say why a rule matches an event or does not: its condition as a tree, each part with its answer and
     /// with what the event held.
     #[command(after_help = "Examples:
@@ -284,6 +295,19 @@ pub(crate) enum Rules {
         #[arg(long)]
         level: Option<String>,
     },
+}
+
+/// `rules coverage`
+#[derive(Debug, Args)]
+pub(crate) struct RulesCoverage {
+    /// Rule files and folders; without any, the rules of the configuration.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Also write a layer for the ATT&CK Navigator into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) navigator: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `rules explain`

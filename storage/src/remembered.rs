@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Result;
 use crate::state::Txn;
+use crate::state_table::{StateColumn, StateTable};
 
 pub(crate) const MIGRATIONS: &[&str] = &["
 CREATE TABLE correlation_hits (
@@ -45,9 +46,13 @@ CREATE TABLE identity_links (
     confidence  INTEGER NOT NULL,
     from_us     INTEGER NOT NULL,
     until_us    INTEGER NOT NULL,
-    proof       TEXT NOT NULL,
-    undone_by   TEXT,
-    body        TEXT NOT NULL
+    proof       TEXT NOT NULL
+) STRICT;
+CREATE TABLE identity_undone (
+    id       TEXT PRIMARY KEY,
+    at_us    INTEGER NOT NULL,
+    by       TEXT NOT NULL,
+    reason   TEXT NOT NULL
 ) STRICT
 "];
 
@@ -248,6 +253,126 @@ pub fn marks(db: &Connection) -> Result<Vec<(String, SourceMark)>> {
         Ok((row.get(0)?, SourceMark { event_us: row.get(1)?, received_us: row.get(2)? }))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A link between two names of one identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRow {
+    /// A function of kind and ends.
+    pub id: String,
+    /// The credential, session or more special name.
+    pub a: String,
+    /// Its owner.
+    pub b: String,
+    /// What ties them.
+    pub kind: String,
+    /// How sure it is, 0 to 100.
+    pub confidence: u8,
+    /// When it was seen first, microseconds since 1970.
+    pub from_us: i64,
+    /// When it was seen last.
+    pub until_us: i64,
+    /// The earliest event that proves it.
+    pub proof: String,
+}
+
+/// Keeps a link, or widens the one that is there: the earliest proof and the whole range stay, in whatever
+/// order they come.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_link(txn: &Txn<'_>, link: &LinkRow) -> Result<()> {
+    let mut upsert = txn.prepare_cached(
+        "INSERT INTO identity_links (id, a, b, kind, confidence, from_us, until_us, proof)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE SET
+            confidence = max(confidence, ?5),
+            proof = CASE WHEN (?6, ?8) < (from_us, proof) THEN ?8 ELSE proof END,
+            from_us = min(from_us, ?6),
+            until_us = max(until_us, ?7)",
+    )?;
+    upsert.execute(params![
+        link.id,
+        link.a,
+        link.b,
+        link.kind,
+        link.confidence,
+        link.from_us,
+        link.until_us,
+        link.proof
+    ])?;
+    Ok(())
+}
+
+/// Calls `each` with every link that was not undone.
+///
+/// # Errors
+/// The database refuses.
+pub fn links(db: &Connection, mut each: impl FnMut(LinkRow)) -> Result<()> {
+    let mut select = db.prepare(
+        "SELECT id, a, b, kind, confidence, from_us, until_us, proof FROM identity_links
+         WHERE NOT EXISTS (SELECT 1 FROM identity_undone WHERE identity_undone.id = identity_links.id)",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(LinkRow {
+            id: row.get(0)?,
+            a: row.get(1)?,
+            b: row.get(2)?,
+            kind: row.get(3)?,
+            confidence: row.get(4)?,
+            from_us: row.get(5)?,
+            until_us: row.get(6)?,
+            proof: row.get(7)?,
+        });
+    }
+    Ok(())
+}
+
+/// The ids of the links that were undone.
+///
+/// # Errors
+/// The database refuses.
+pub fn undone(db: &Connection) -> Result<Vec<String>> {
+    let mut select = db.prepare("SELECT id FROM identity_undone")?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that a link is not to be believed; `false` if there is no such link.
+///
+/// # Errors
+/// The database refuses.
+pub fn undo_link(txn: &Txn<'_>, id: &str, by: &str, reason: &str, at_us: i64) -> Result<bool> {
+    let known = txn.query_row("SELECT 1 FROM identity_links WHERE id = ?1", [id], |_| Ok(())).optional()?;
+    if known.is_some() {
+        txn.execute(
+            "INSERT INTO identity_undone (id, at_us, by, reason) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            params![id, at_us, by, reason],
+        )?;
+    }
+    Ok(known.is_some())
+}
+
+/// The table `identity_links` as SQL shows it.
+pub fn links_table() -> StateTable {
+    use StateColumn::{Integer, Text, Time};
+    StateTable {
+        name: "identity_links",
+        sql: "SELECT id, a, b, kind, confidence, from_us AS first_seen, until_us AS last_seen, proof, undone.by AS undone_by, \
+              undone.reason AS undone_reason FROM identity_links LEFT JOIN identity_undone AS undone USING (id)",
+        columns: &[
+            ("id", Text),
+            ("a", Text),
+            ("b", Text),
+            ("kind", Text),
+            ("confidence", Integer),
+            ("first_seen", Time),
+            ("last_seen", Time),
+            ("proof", Text),
+            ("undone_by", Text),
+            ("undone_reason", Text),
+        ],
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alerts::{AlertFilter, AlertStatus, StoredAlert, Verdict};
 use event::RawBatch;
 use normalize::Normalizer;
-use pipeline::Rehearsal;
+use pipeline::{IdentityConfig, Rehearsal};
 use rules::{CorrelatorLimits, RuleSet, RuleSource};
 use storage::log::LogConfig;
 
@@ -118,7 +118,7 @@ fn board(alerts: impl IntoIterator<Item = alerts::Alert>) -> Board {
 
 /// What a rehearsal says of the records.
 fn expected(records: &[String]) -> Board {
-    let mut rehearsal = Rehearsal::new(rules(), CorrelatorLimits::default(), usize::MAX);
+    let mut rehearsal = Rehearsal::new(rules(), CorrelatorLimits::default(), IdentityConfig::default(), usize::MAX);
     let batch: RawBatch = batch_of("cli", records, crate::records::RECEIVED_US);
     rehearsal.observe(&Normalizer::new().map(&batch, 0).events);
     board(rehearsal.finish().alerts)

@@ -9,6 +9,7 @@ mod correlation;
 mod crash;
 mod dead_letters;
 mod duplicates;
+mod identity;
 mod kills;
 mod once;
 mod pressure;

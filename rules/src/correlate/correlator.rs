@@ -448,6 +448,18 @@ impl Correlator {
         changed
     }
 
+    /// What was told and stands: correlation, id of the episode, key.
+    pub fn told(&self) -> Vec<(u32, EventKey, Vec<String>)> {
+        let mut all = Vec::new();
+        for (index, room) in (0u32..).zip(&self.rooms) {
+            for (key, group) in &room.groups {
+                let told = group.told.iter().flat_map(|past| &past.told);
+                all.extend(told.map(|told| (index, told.id, split(key))));
+            }
+        }
+        all
+    }
+
     /// How many hits are remembered.
     pub fn len(&self) -> usize {
         self.hits

@@ -59,7 +59,6 @@ impl Explainer {
 }
 
 /// The key and the values in an event; `None` if the rule does not read its log.
-#[expect(clippy::type_complexity, reason = "two lists, used in one place")]
 fn read(
     readings: &[MemberReading],
     batch: &EventBatch,

@@ -11,6 +11,7 @@ mod cost;
 mod logic;
 mod slip;
 mod tags;
+mod text;
 mod twins;
 mod values;
 
@@ -52,15 +53,33 @@ pub(crate) fn rule(
     report: &mut Report,
 ) {
     let rule = &checked.rule;
-    let logsource = &rule.logsource.value;
+    let look = |linter: &mut Linter<'_>| linter.rule(&rule.detection, filters);
+    common(&rule.logsource.value, options, values, look, report);
+    tags::check(&rule.head, report);
+}
+
+/// Looks at a filter that is sound.
+pub(crate) fn filter(filter: &FilterRule, options: &LoadOptions, values: &FieldValues, report: &mut Report) {
+    let look = |linter: &mut Linter<'_>| linter.rule(&filter.detection, &[]);
+    common(&filter.logsource.value, options, values, look, report);
+    tags::check(&filter.head, report);
+}
+
+/// Tells what is found in every log of a log source: what is wrong for one only may be meant for another.
+fn common(
+    logsource: &Logsource,
+    options: &LoadOptions,
+    values: &FieldValues,
+    look: impl Fn(&mut Linter<'_>),
+    report: &mut Report,
+) {
     let mappings = options.mappings.of(logsource);
     let unmapped = Mapping::default();
     let mappings = if mappings.is_empty() { vec![&unmapped] } else { mappings };
-    // What is wrong for one log only may be meant for another.
     let mut common: Option<Vec<Finding>> = None;
     for mapping in mappings {
         let mut linter = Linter { logsource, mapping, options, values, atoms: Vec::new(), found: Vec::new() };
-        linter.rule(&rule.detection, filters);
+        look(&mut linter);
         let found = linter.found;
         common = Some(match common {
             Some(mut common) => {
@@ -73,7 +92,6 @@ pub(crate) fn rule(
     for finding in common.into_iter().flatten() {
         report.warning(finding.at, &finding.path, finding.problem, finding.mend);
     }
-    tags::check(&rule.head, report);
 }
 
 /// Looks at a correlation that is sound.
@@ -100,7 +118,7 @@ impl Linter<'_> {
             return;
         }
         let mut parts = vec![own];
-        // A filter was linted by no rule; what is wrong with it is told where it stands, not here.
+        // What is wrong with a filter by itself is told where it stands.
         parts.extend(filters.iter().map(|filter| self.detection(&filter.detection, false)));
         self.judge(&Logic::All(parts), at, "the condition, narrowed by the filters for the rule,");
     }
@@ -114,9 +132,11 @@ impl Linter<'_> {
                     Some(conflict) => self.because(conflict),
                     None => ": it asks for what cannot be there".to_owned(),
                 };
-                (format!("{what} can never be true{because}"), "the rule finds nothing as it stands")
+                (format!("{what} can never be true{because}"), "as it stands, nothing can match")
             }
-            Outlook::Always => (format!("{what} is true of every event"), "the rule tells nothing apart"),
+            Outlook::Always => {
+                (format!("{what} is true of every event"), "as it stands, it tells nothing apart")
+            }
         };
         self.add(at, "detection.condition", problem, mend);
         true

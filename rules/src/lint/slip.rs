@@ -9,8 +9,7 @@ use crate::sigma::pattern::Pattern;
 use crate::sigma::yaml::Position;
 
 /// Words that stand in published rules where a value of one's own belongs.
-const STAND_INS: [&str; 8] =
-    ["UPN", "CHANGEME", "CHANGE_ME", "FIXME", "REPLACE_ME", "PLACEHOLDER", "TBD", "TODO"];
+const STAND_INS: [&str; 5] = ["UPN", "CHANGEME", "CHANGE_ME", "REPLACE_ME", "PLACEHOLDER"];
 
 impl Linter<'_> {
     pub(super) fn slips(&mut self, item: &Item, path: &str) {

@@ -16,11 +16,12 @@
 //!
 //! Case does not count. A field that is not named may hold anything.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use event::{Col, LogType};
 use regex::Regex;
 
+use super::text::{covers, may_be_number, spell, spell_pattern};
 use crate::check::{Shape, Test};
 use crate::compile::Matcher;
 use crate::detect::{Form, Value};
@@ -28,9 +29,9 @@ use crate::fold::fold;
 use crate::mapping::{Field, Mapping};
 use crate::nearest::nearest;
 use crate::report::Report;
-use crate::sigma::pattern::{Part, Pattern};
+use crate::sigma::pattern::Pattern;
 use crate::sigma::rule::{Logsource, logsource};
-use crate::sigma::yaml::{self, Node, Numeric};
+use crate::sigma::yaml::{self, Node};
 
 /// What is known of the values of fields.
 #[derive(Debug, Default)]
@@ -210,9 +211,11 @@ impl Holds {
             return None;
         }
         let matcher = Matcher::new(std::slice::from_ref(test));
+        let form = if self.flag { Form::Bool } else { Form::Text };
+        // Logs do not always write a word in the case of their documentation, and some tests mind.
         let passes = |value: &String| {
-            let form = if self.flag { Form::Bool } else { Form::Text };
-            matcher.is_match(&Value::new(form, value.as_str()))
+            let cases = [value.clone(), value.to_lowercase(), value.to_uppercase()];
+            cases.into_iter().any(|value| matcher.is_match(&Value::new(form, value)))
         };
         if all.iter().any(passes) {
             return None;
@@ -280,58 +283,6 @@ impl Holds {
 
 fn squeeze(text: &str) -> String {
     fold(text).chars().filter(|char| !char.is_whitespace()).collect()
-}
-
-fn may_be_number(pattern: &Pattern) -> bool {
-    match pattern.as_literal() {
-        Some(text) => Numeric::parse(text).is_some(),
-        None => pattern.parts().iter().all(|part| match part {
-            Part::Literal(text) => {
-                text.chars().all(|char| char.is_ascii_digit() || matches!(char, '.' | '-' | '+' | 'e' | 'E'))
-            }
-            Part::Any | Part::One => true,
-        }),
-    }
-}
-
-/// Whether everything that `inner` matches is matched by `outer`, too: wildcards of `inner` count as a
-/// character that `outer` has only in its own wildcards.
-fn covers(outer: &Pattern, inner: &Pattern) -> bool {
-    const ANY: char = '\u{e000}';
-    let text: String = inner
-        .parts()
-        .iter()
-        .map(|part| match part {
-            Part::Literal(text) => fold(text).into_owned(),
-            // Two, so that a `?` of `outer` does not stand for it.
-            Part::Any => [ANY, ANY].iter().collect(),
-            Part::One => ANY.to_string(),
-        })
-        .collect();
-    let test = Test::Text { pattern: outer.clone(), cased: true };
-    Matcher::new(&[test]).is_match(&Value::new(Form::Text, text))
-}
-
-/// A test's value as a rule writes it.
-pub(crate) fn spell(test: &Test) -> String {
-    match test {
-        Test::Text { pattern, .. } => spell_pattern(pattern),
-        Test::Number(number) => number.text.clone(),
-        Test::Bool(value) => value.to_string(),
-        Test::Regex(regex) => regex.regex.as_str().to_owned(),
-        Test::Cidr(net) => net.to_string(),
-        Test::Null => "null".to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn spell_pattern(pattern: &Pattern) -> String {
-    let part = |part: &Part| match part {
-        Part::Literal(text) => text.clone(),
-        Part::Any => "*".to_owned(),
-        Part::One => "?".to_owned(),
-    };
-    pattern.parts().iter().map(part).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod progress;
 mod query_string;
 mod reading;
 mod rules;
+mod rules_coverage;
 mod rules_explain;
 mod rules_hunt;
 mod rules_run;
@@ -33,7 +34,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Ingest(command) => ingest::run(global, command).await,
         Command::Sql(command) => sql::run(global, command).await,
         Command::Alerts(command) => alerts::run(global, command).await,
-        Command::Rules(Rules::Check { paths, json }) => rules::check(global, &paths, json),
+        Command::Rules(Rules::Check { paths, strict, json }) => rules::check(global, &paths, strict, json),
+        Command::Rules(Rules::Coverage(command)) => rules_coverage::run(global, &command),
         Command::Rules(Rules::Explain(command)) => rules_explain::run(global, command).await,
         Command::Rules(Rules::List { json }) => rules::list(global, json).await,
         Command::Rules(Rules::Backtest(command)) => rules_hunt::run(global, command, false).await,

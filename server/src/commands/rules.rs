@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use event::Level;
+use rules::LoadOptions;
 
 use crate::api::RuleList;
 use crate::app;
@@ -12,18 +13,21 @@ use crate::client::{Client, load_config};
 use crate::output::{columns, print, say};
 use crate::rule_files;
 
-/// Checks rules. Exit status 1 if any is refused.
+/// Checks rules. Exit status 1 if any is refused; if `strict`, for warnings too.
 ///
 /// # Errors
 /// A path cannot be read.
-pub(crate) fn check(global: &Global, paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
-    let (rules, findings) = if paths.is_empty() {
-        app::load_rules(&load_config(global)?)?
-    } else {
-        let options = app::load_options(&load_config(global)?)?;
-        let loaded = rules::load_with(&rule_files::read(paths)?, &options);
-        (loaded.rules, loaded.diagnostics)
-    };
+pub(crate) fn check(
+    global: &Global,
+    paths: &[PathBuf],
+    strict: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let config = load_config(global)?;
+    let sources = if paths.is_empty() { app::rule_sources(&config)? } else { rule_files::read(paths)? };
+    let options = LoadOptions { lint: true, ..app::load_options(&config)? };
+    let loaded = rules::load_with(&sources, &options);
+    let (rules, findings) = (loaded.rules, loaded.diagnostics);
     for finding in &findings {
         print(&if json { serde_json::to_string(finding)? } else { finding.to_string() })?;
     }
@@ -36,7 +40,8 @@ pub(crate) fn check(global: &Global, paths: &[PathBuf], json: bool) -> anyhow::R
             rules.correlations().len()
         ));
     }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failed = errors > 0 || (strict && warnings > 0);
+    Ok(if !failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Lists the rules in use.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use event::{Diagnostic, Level, RawBatchBuilder, RawRecord, SourceId};
 use normalize::Normalizer;
+use pipeline::IdentityConfig;
 use pipeline::Rehearsal;
 use rules::{CorrelatorLimits, Expectation, Records, RuleSet, RuleSource, RuleTest, RuleTests, TestRecord};
 use serde::Serialize;
@@ -154,7 +155,7 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
     let Some(index) = index else {
         return Err("a correlation does not match single events; write `sequence` and `alerts`".into());
     };
-    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), 0).only(rule);
+    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), IdentityConfig::default(), 0).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in &case.records {
         let events = events(&[record])?;
@@ -168,12 +169,17 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
 }
 
 fn alerts(rules: &Arc<RuleSet>, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
-    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), usize::MAX).only(rule);
+    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in records {
         rehearsal.observe(&events(&[record])?);
     }
     Ok(rehearsal.finish().alert_count as usize)
+}
+
+/// In tests one address of example.com is one person.
+fn identity() -> IdentityConfig {
+    IdentityConfig { mail_domains: vec!["example.com".into()], ..IdentityConfig::default() }
 }
 
 fn events(records: &[&TestRecord]) -> Result<event::EventBatch, String> {

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Path,
     /// A list of paths.
     Paths,
+    /// A list of text; in the environment joined by commas.
+    Texts,
     /// `host:port`.
     Address,
     /// A whole number between the two.
@@ -133,6 +135,18 @@ pub(crate) const KEYS: &[Key] = &[
         "How often a server looks whether rule files have changed; 0 s never does. A broken file keeps its last good version.",
     ),
     key(
+        "identity.mail_domains",
+        Kind::Texts,
+        "[]",
+        "Domains, such as example.com, in which one address is one person in every cloud.",
+    ),
+    key(
+        "identity.source_identity",
+        Kind::Flag,
+        "false",
+        "Whether the source identity of an AWS session tells who is behind it; only where trust policies leave no choice of it.",
+    ),
+    key(
         "correlation.delay",
         Kind::Span,
         r#""10 min""#,
@@ -210,6 +224,7 @@ impl Key {
             Kind::Text => "text".into(),
             Kind::Path => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
+            Kind::Texts => "a list of text, such as [\"example.com\"]".into(),
             Kind::Address => "an address and port, such as \"127.0.0.1:7171\"".into(),
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Bytes => "a number of bytes, such as \"64 MiB\"".into(),

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) rules_shipped: bool,
     pub(crate) rules_paths: Vec<PathBuf>,
     pub(crate) rules_reload: Duration,
+    pub(crate) identity_mail_domains: Vec<String>,
+    pub(crate) identity_source: bool,
     pub(crate) correlation_delay: Duration,
     pub(crate) correlation_lateness: Duration,
     pub(crate) correlation_hits: usize,
@@ -60,6 +62,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// What counts as evidence that two names are one person or workload.
+    pub(crate) fn identity(&self) -> pipeline::IdentityConfig {
+        pipeline::IdentityConfig {
+            mail_domains: self.identity_mail_domains.clone(),
+            source_identity: self.identity_source,
+            ..pipeline::IdentityConfig::default()
+        }
+    }
+
     /// Reads the file named, or `stormglass.toml` where there is one, and the environment; `data`
     /// and `listen` of the command line win over both.
     ///
@@ -124,6 +135,8 @@ impl Config {
             duplicate_memory: get.size("table.duplicate_memory"),
             rules_shipped: get.flag("rules.shipped"),
             rules_reload: get.span("rules.reload_every"),
+            identity_mail_domains: get.texts("identity.mail_domains"),
+            identity_source: get.flag("identity.source_identity"),
             correlation_delay: get.span("correlation.delay"),
             correlation_lateness: get.span("correlation.lateness"),
             correlation_hits: usize::try_from(get.count("correlation.events")).unwrap_or(usize::MAX),

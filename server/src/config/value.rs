@@ -18,7 +18,7 @@ pub(crate) enum Value {
 pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
     use toml_edit::Value as Toml;
     match (key.kind, value) {
-        (Kind::Paths, Toml::Array(items)) => {
+        (Kind::Paths | Kind::Texts, Toml::Array(items)) => {
             let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
             items.map(Value::Texts)
         }
@@ -29,7 +29,7 @@ pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
     }
 }
 
-/// Reads `text`, as from the environment. Lists are separated by `:`.
+/// Reads `text`, as from the environment. Paths are separated by `:`, other lists by `,`.
 pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
     let text = text.trim();
     match key.kind {
@@ -37,6 +37,10 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
         Kind::Path => (!text.is_empty()).then(|| Value::Text(text.into())),
         Kind::Paths => {
             Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))
+        }
+        Kind::Texts => {
+            let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            Some(Value::Texts(texts.map(str::to_owned).collect()))
         }
         Kind::Address => {
             let (host, port) = text.rsplit_once(':')?;

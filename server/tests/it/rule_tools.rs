@@ -101,3 +101,57 @@ fn placeholders_need_values() {
     assert!(shown.contains("bad_addresses = \"file:") && shown.contains("# file, line 2"), "{shown}");
     assert!(Path::new(&rule).exists());
 }
+
+#[test]
+fn check_warns_and_strict_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("never.yml");
+    let text = RULE.replace("sourceIPAddress|expand: '%bad_addresses%'", "errorCode: Success");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_string_lossy().into_owned();
+    let said = run(&["rules", "check", &path]);
+    assert!(said.contains("never.yml:8:16: warning: `detection.selection.errorCode`"), "{said}");
+    assert!(said.contains("the condition can never be true"), "{said}");
+    let strict = outcome(&["rules", "check", "--strict", "--json", &path]);
+    assert_eq!(strict.status.code(), Some(1));
+    let lines = String::from_utf8(strict.stdout).unwrap();
+    let findings: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(findings.len(), 2, "{lines}");
+    assert!(findings.iter().all(|finding| finding["level"] == "warning" && finding["mend"] != ""), "{lines}");
+}
+
+#[test]
+fn coverage_as_text_json_and_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tagged.yml");
+    let text = RULE.replace("'%bad_addresses%'", "x").replace("|expand", "");
+    std::fs::write(&path, text.replace("level: high", "level: high\ntags: [attack.t1562.008, attack.t1003]"))
+        .unwrap();
+    let path = path.to_string_lossy().into_owned();
+    let layer = folder.path().join("layer.json");
+    let layer_path = layer.to_string_lossy().into_owned();
+    let text = run(&["rules", "coverage", &path, "--navigator", &layer_path]);
+    for part in [
+        "Defense Impairment (TA0112): 1 of ",
+        "  T1685.002  Disable or Modify Cloud Log  1 rule  aws_cloudtrail",
+        "Techniques beyond the cloud matrix\n  T1003",
+        "1 of the ",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    let layer: Value = serde_json::from_str(&std::fs::read_to_string(&layer).unwrap()).unwrap();
+    assert_eq!(layer["versions"]["layer"], "4.5");
+    assert_eq!(layer["versions"]["attack"], "19");
+    assert_eq!(layer["domain"], "enterprise-attack");
+    let techniques = layer["techniques"].as_array().unwrap();
+    let ids: Vec<_> = techniques.iter().map(|technique| technique["techniqueID"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["T1685", "T1685.002"]);
+    assert!(techniques[0].get("score").is_none() && techniques[0]["showSubtechniques"] == true);
+    assert_eq!(
+        (&techniques[1]["score"], &techniques[1]["tactic"]),
+        (&1.into(), &"defense-impairment".into())
+    );
+    let json: Value = serde_json::from_str(&run(&["rules", "coverage", "--json"])).unwrap();
+    assert_eq!(json["tactics"].as_array().unwrap().len(), 12);
+    assert!(json["tactics"][0]["techniques"][2]["rules"][0]["title"].is_string(), "{}", json["tactics"][0]);
+}

@@ -1,0 +1,227 @@
+//! Rules beside RSigma: the same rules, the same events, one thread each, in turn; matches compared event by
+//! event. `cargo bench -p benches --bench rules`.
+//!
+//! From lines of JSON to matches: ours splits, normalises to OCSF columns and matches; RSigma parses a tree
+//! and evaluates it, with the log source given so that its index can leave out the others. Rules are
+//! SigmaHQ's CloudTrail rules where there is a corpus (`STORMGLASS_CORPUS`), then variants in their manner.
+
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use benches::{Generator, Random};
+use event::{Col, EventBatch, SourceId};
+use ingest::{Limits, split_body};
+use normalize::Normalizer;
+use rsigma_eval::{Engine, JsonEvent};
+use rsigma_parser::{LogSource, parse_sigma_yaml};
+use rules::{RuleSet, RuleSource, Scratch};
+
+/// As in the server; both engines gain by it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EVENTS: usize = 20_000;
+const ROUNDS: usize = 5;
+/// Lines that are worked on together, as the pipeline's groups.
+const GROUP: usize = 2_500;
+
+fn main() -> anyhow::Result<()> {
+    // `cargo test` runs benches, too, to see that they work.
+    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let events = if quick { 200 } else { EVENTS };
+    let mut generator = Generator::new(7);
+    let lines: Vec<String> = (0..events).map(|_| generator.cloudtrail()).collect();
+    let groups: Vec<Vec<u8>> = lines.chunks(GROUP).map(|lines| lines.join("\n").into_bytes()).collect();
+    let real = sigmahq()?;
+    println!(
+        "{events} CloudTrail events of {} bytes on average; {} rules of SigmaHQ, the others variants\n",
+        lines.iter().map(String::len).sum::<usize>() / events,
+        real.len()
+    );
+    println!("| rules | Stormglass events/s | of it matching, µs an event | RSigma events/s | ratio | matches | differ |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for count in [10, 100, 300, 3000] {
+        let sources = rules(&real, count);
+        let set = rules::load(&sources).rules;
+        anyhow::ensure!(set.len() == sources.len(), "{} of {} rules load", set.len(), sources.len());
+        let peer = Peer::new(&sources)?;
+        let (mut ours, mut matching, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut found, mut peer_found) = (Vec::new(), Vec::new());
+        for _ in 0..if quick { 1 } else { ROUNDS } {
+            let (all, only_matching);
+            (found, all, only_matching) = run(&set, &groups);
+            ours.push(all);
+            matching.push(only_matching);
+            let took;
+            (peer_found, took) = peer.run(&lines)?;
+            theirs.push(took);
+        }
+        let (ours, matching, theirs) = (median(ours), median(matching), median(theirs));
+        let differences = differences(&found, &peer_found);
+        println!(
+            "| {count} | {:.0} | {:.2} | {:.0} | {:.1} | {} | {} |",
+            events as f64 / ours.as_secs_f64(),
+            matching.as_secs_f64() * 1e6 / events as f64,
+            events as f64 / theirs.as_secs_f64(),
+            theirs.as_secs_f64() / ours.as_secs_f64(),
+            found.len(),
+            differences.values().sum::<usize>(),
+        );
+        for (rule, times) in differences {
+            println!("  {times} × {rule}");
+        }
+    }
+    Ok(())
+}
+
+/// Event and rule of a match.
+type Matched = (usize, String);
+
+fn run(set: &RuleSet, groups: &[Vec<u8>]) -> (Vec<Matched>, Duration, Duration) {
+    let (mut normalizer, mut scratch) = (Normalizer::new(), Scratch::default());
+    let mut found = Vec::new();
+    let (mut spent, mut matching) = (Duration::ZERO, Duration::ZERO);
+    let mut first = 0;
+    for group in groups {
+        let start = Instant::now();
+        let batch = split_body(group, &Limits::default()).finish(SourceId::new("bench"), None, "bench".into(), 1);
+        let normalized = normalizer.map(&batch, 0);
+        let before = Instant::now();
+        let matches = set.matches(&normalized.events, &mut scratch);
+        matching += before.elapsed();
+        spent += start.elapsed();
+        for matched in matches {
+            let Some(rule) = set.rules().get(matched.rule as usize) else { continue };
+            found.push((first + number(&normalized.events, matched.row as usize), rule.id().to_owned()));
+        }
+        first += batch.len();
+    }
+    (found, spent, matching)
+}
+
+/// The event's number in its group.
+fn number(events: &EventBatch, row: usize) -> usize {
+    events.int_at(Col::LogOffset, row).and_then(|offset| usize::try_from(offset).ok()).unwrap_or_default()
+}
+
+struct Peer {
+    engine: Engine,
+    logsource: LogSource,
+}
+
+impl Peer {
+    fn new(sources: &[RuleSource]) -> anyhow::Result<Self> {
+        let text: Vec<_> = sources.iter().map(|source| source.text.as_str()).collect();
+        let collection = parse_sigma_yaml(&text.join("\n---\n")).map_err(|error| anyhow::anyhow!("{error}"))?;
+        anyhow::ensure!(collection.rules.len() == sources.len(), "RSigma reads {} rules", collection.rules.len());
+        let mut engine = Engine::new();
+        engine.add_collection(&collection).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let logsource = LogSource {
+            category: None,
+            product: Some("aws".into()),
+            service: Some("cloudtrail".into()),
+            definition: None,
+            custom: Default::default(),
+        };
+        Ok(Self { engine, logsource })
+    }
+
+    fn run(&self, lines: &[String]) -> anyhow::Result<(Vec<Matched>, Duration)> {
+        let start = Instant::now();
+        let mut found = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
+            let value: serde_json::Value = serde_json::from_str(line)?;
+            let event = JsonEvent::borrow(&value);
+            for result in self.engine.evaluate_with_logsource(&event, &self.logsource) {
+                found.push((number, result.header.rule_id.unwrap_or_default()));
+            }
+        }
+        Ok((found, start.elapsed()))
+    }
+}
+
+/// How often each rule's answers differ.
+fn differences(ours: &[Matched], theirs: &[Matched]) -> BTreeMap<String, usize> {
+    let ours: BTreeSet<_> = ours.iter().collect();
+    let theirs: BTreeSet<_> = theirs.iter().collect();
+    let mut differ = BTreeMap::new();
+    for (side, only) in [("only ours", ours.difference(&theirs)), ("only RSigma's", theirs.difference(&ours))] {
+        for (_, rule) in only {
+            *differ.entry(format!("{rule}, {side}")).or_default() += 1;
+        }
+    }
+    differ
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// SigmaHQ's CloudTrail rules; none without a corpus.
+fn sigmahq() -> anyhow::Result<Vec<RuleSource>> {
+    let corpus = std::env::var_os("STORMGLASS_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"),
+        PathBuf::from,
+    );
+    let folder = corpus.join("sigma/sigmahq/rules/cloud/aws/cloudtrail");
+    if !folder.is_dir() {
+        println!("no corpus at {}: variants only", corpus.display());
+        return Ok(Vec::new());
+    }
+    let mut rules = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        // It fires on every call of an assumed role.
+        if path.ends_with("aws_sts_assumerole_misuse.yml") {
+            continue;
+        }
+        rules.push(RuleSource { path: path.display().to_string(), text });
+    }
+    rules.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(rules)
+}
+
+/// `count` rules: SigmaHQ's first, then variants with their fields, modifiers and shapes.
+fn rules(real: &[RuleSource], count: usize) -> Vec<RuleSource> {
+    let mut rules: Vec<_> = real.iter().take(count).cloned().collect();
+    let mut random = Random::new(11);
+    while rules.len() < count {
+        let number = rules.len();
+        rules.push(RuleSource { path: format!("variant-{number}.yml"), text: variant(&mut random, number) });
+    }
+    rules
+}
+
+const VERBS: &[&str] =
+    &["Create", "Delete", "Put", "Update", "Attach", "Detach", "Get", "List", "Describe", "Modify", "Enable"];
+const NOUNS: &[&str] = &[
+    "User", "Role", "Policy", "Bucket", "Key", "Trail", "Instance", "Snapshot", "Image", "Cluster", "Function",
+    "Secret", "Parameter", "Group", "Rule", "Topic", "Queue", "Table", "Stream", "Domain", "Gateway", "Route",
+];
+const SERVICES: &[&str] = &["iam", "s3", "ec2", "kms", "lambda", "rds", "eks", "sts", "ssm", "cloudtrail"];
+
+fn variant(random: &mut Random, number: usize) -> String {
+    let mut pick = |words: &[&str]| words.get(random.below(words.len() as u64) as usize).copied().unwrap_or("").to_owned();
+    let mut name = || format!("{}{}{}", pick(VERBS), pick(NOUNS), number % 97);
+    let detection = match number % 6 {
+        0 => format!("selection:\n    eventSource: {}.amazonaws.com\n    eventName: {}\n  condition: selection", SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"), name()),
+        1 => {
+            let names: Vec<_> = (0..5).map(|_| format!("      - {}", name())).collect();
+            format!("selection:\n    eventName:\n{}\n  condition: selection", names.join("\n"))
+        }
+        2 => format!("selection:\n    eventName|startswith: {}\n    errorCode|contains: Denied{number}\n  condition: selection", name()),
+        3 => format!("selection:\n    eventName: {}\n    requestParameters.policyDocument|contains: 'Action{number}'\n  condition: selection", name()),
+        4 => format!("selection:\n    userAgent|contains:\n      - tool{number}\n      - kit{number}/\n  filter:\n    userIdentity.arn|contains: ':role/known{number}'\n  condition: selection and not filter"),
+        _ => format!("selection:\n    eventSource: {}.amazonaws.com\n    eventName|endswith: {}\n  failed:\n    errorCode: null\n  condition: selection and failed", SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"), name()),
+    };
+    format!(
+        "title: Variant {number}\nid: 00000000-0000-4000-8000-{number:012}\nstatus: test\nlevel: low\n\
+         logsource:\n  product: aws\n  service: cloudtrail\ndetection:\n  {detection}\n"
+    )
+}
