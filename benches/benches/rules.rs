@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let quick = !std::env::args().any(|argument| argument == "--bench");
     let events = if quick { 200 } else { EVENTS };
     let mut generator = Generator::new(7);
-    let lines: Vec<String> = (0..events).map(|_| generator.cloudtrail()).collect();
+    let lines: Vec<String> = (0..events).map(|number| alarming(generator.cloudtrail(), number)).collect();
     let groups: Vec<Vec<u8>> = lines.chunks(GROUP).map(|lines| lines.join("\n").into_bytes()).collect();
     let real = sigmahq()?;
     println!(
@@ -76,6 +76,31 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Every fiftieth event is a call that rules look for.
+fn alarming(line: String, number: usize) -> String {
+    const CALLS: &[(&str, &str)] = &[
+        ("cloudtrail.amazonaws.com", "StopLogging"),
+        ("cloudtrail.amazonaws.com", "DeleteTrail"),
+        ("iam.amazonaws.com", "CreateLoginProfile"),
+        ("guardduty.amazonaws.com", "CreateIPSet"),
+        ("ec2.amazonaws.com", "DisableEbsEncryptionByDefault"),
+        ("rds.amazonaws.com", "RestoreDBInstanceFromDBSnapshot"),
+        ("ecs.amazonaws.com", "RegisterTaskDefinition"),
+    ];
+    let Some((source, name)) = CALLS.get(number / 50 % CALLS.len()).filter(|_| number % 50 == 0) else {
+        return line;
+    };
+    with(&with(&line, "eventSource", source), "eventName", name)
+}
+
+/// The record with another text for the first member of that name.
+fn with(line: &str, member: &str, text: &str) -> String {
+    let start = format!("\"{member}\":\"");
+    let Some((before, rest)) = line.split_once(&start) else { return line.to_owned() };
+    let after = rest.split_once('"').map_or("", |(_, after)| after);
+    format!("{before}{start}{text}\"{after}")
 }
 
 /// Event and rule of a match.

@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),
+    /// Show and undo what ties names to one person or workload.
+    #[command(subcommand)]
+    Identity(Identity),
     /// Show what became of every record, by source.
     #[command(after_help = "Example:
   stormglass sources --verify       count rows and dead letters instead of trusting the ledger")]
@@ -345,6 +348,31 @@ pub(crate) struct RulesHunt {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `identity`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Identity {
+    /// List the links of a name: of everything that is one identity with it, as far as links reach.
+    #[command(after_help = "Example:
+  stormglass identity links user/ana")]
+    Links {
+        /// A name, such as aws:user:arn:aws:iam::111122223333:user/ana, or a part of it.
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Undo a link: its evidence is not believed, now or when it is seen again.
+    #[command(after_help = "Example:
+  stormglass identity undo 3f0c1d2e4b5a69788796a5b4c3d2e1f0 --reason 'a shared mailbox'")]
+    Undo {
+        /// The link's id.
+        link: String,
+        /// Why it is wrong.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// `sources`

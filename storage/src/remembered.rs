@@ -4,6 +4,8 @@
 //! restart finds memory, alerts and position of the same moment. What the rows mean is known to those who
 //! write them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Result;
@@ -327,6 +329,32 @@ pub fn links(db: &Connection, mut each: impl FnMut(LinkRow)) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// The links of every name that `part` is a part of, and of all that hangs together with them; at most 1000.
+///
+/// # Errors
+/// The database refuses.
+pub fn links_around(db: &Connection, part: &str) -> Result<Vec<LinkRow>> {
+    const MOST: usize = 1000;
+    let mut all = Vec::new();
+    links(db, |link| all.push(link))?;
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for link in &all {
+        names.extend([&link.a, &link.b].into_iter().filter(|name| name.contains(part)).cloned());
+    }
+    let mut found: Vec<LinkRow> = Vec::new();
+    loop {
+        let (near, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|link| names.contains(&link.a) || names.contains(&link.b));
+        if near.is_empty() || found.len() >= MOST {
+            found.truncate(MOST);
+            return Ok(found);
+        }
+        names.extend(near.iter().flat_map(|link| [link.a.clone(), link.b.clone()]));
+        found.extend(near);
+        all = rest;
+    }
 }
 
 /// The ids of the links that were undone.

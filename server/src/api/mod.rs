@@ -4,6 +4,7 @@ mod alerts;
 mod dead_letters;
 mod health;
 mod hunt;
+mod identity;
 mod ingest;
 mod metrics;
 mod problem;
@@ -34,6 +35,7 @@ use crate::auth::{Auth, authenticate};
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
+pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
 pub(crate) use rules::RuleList;
@@ -111,6 +113,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(rules::list))
+        .routes(routes!(identity::list))
+        .routes(routes!(identity::undo))
         .routes(routes!(rules::reload))
         .routes(routes!(hunt::backtest))
         .routes(routes!(hunt::raise))

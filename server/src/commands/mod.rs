@@ -4,6 +4,7 @@ mod alerts;
 mod completions;
 mod config;
 mod dead_letters;
+mod identity;
 mod ingest;
 mod progress;
 mod query_string;
@@ -46,6 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rules(Rules::Run { rules, paths, log_type, level }) => {
             rules_run::run(global, &rules, &paths, log_type, level).await
         }
+        Command::Identity(command) => identity::run(global, command).await,
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,
         Command::Config(command) => config::run(global, command),
