@@ -42,7 +42,9 @@ fn main() -> anyhow::Result<()> {
         lines.iter().map(String::len).sum::<usize>() / events,
         real.len()
     );
-    println!("| rules | Stormglass events/s | of it matching, µs an event | RSigma events/s | ratio | matches | differ |");
+    println!(
+        "| rules | Stormglass events/s | of it matching, µs an event | RSigma events/s | ratio | matches | differ |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for count in [10, 100, 300, 3000] {
         let sources = rules(&real, count);
@@ -89,7 +91,7 @@ fn alarming(line: String, number: usize) -> String {
         ("rds.amazonaws.com", "RestoreDBInstanceFromDBSnapshot"),
         ("ecs.amazonaws.com", "RegisterTaskDefinition"),
     ];
-    let Some((source, name)) = CALLS.get(number / 50 % CALLS.len()).filter(|_| number % 50 == 0) else {
+    let Some((source, name)) = CALLS.get(number / 50 % CALLS.len()).filter(|_| number.is_multiple_of(50)) else {
         return line;
     };
     with(&with(&line, "eventSource", source), "eventName", name)
@@ -113,7 +115,8 @@ fn run(set: &RuleSet, groups: &[Vec<u8>]) -> (Vec<Matched>, Duration, Duration) 
     let mut first = 0;
     for group in groups {
         let start = Instant::now();
-        let batch = split_body(group, &Limits::default()).finish(SourceId::new("bench"), None, "bench".into(), 1);
+        let batch =
+            split_body(group, &Limits::default()).finish(SourceId::new("bench"), None, "bench".into(), 1);
         let normalized = normalizer.map(&batch, 0);
         let before = Instant::now();
         let matches = set.matches(&normalized.events, &mut scratch);
@@ -141,8 +144,13 @@ struct Peer {
 impl Peer {
     fn new(sources: &[RuleSource]) -> anyhow::Result<Self> {
         let text: Vec<_> = sources.iter().map(|source| source.text.as_str()).collect();
-        let collection = parse_sigma_yaml(&text.join("\n---\n")).map_err(|error| anyhow::anyhow!("{error}"))?;
-        anyhow::ensure!(collection.rules.len() == sources.len(), "RSigma reads {} rules", collection.rules.len());
+        let collection =
+            parse_sigma_yaml(&text.join("\n---\n")).map_err(|error| anyhow::anyhow!("{error}"))?;
+        anyhow::ensure!(
+            collection.rules.len() == sources.len(),
+            "RSigma reads {} rules",
+            collection.rules.len()
+        );
         let mut engine = Engine::new();
         engine.add_collection(&collection).map_err(|error| anyhow::anyhow!("{error}"))?;
         let logsource = LogSource {
@@ -174,7 +182,8 @@ fn differences(ours: &[Matched], theirs: &[Matched]) -> BTreeMap<String, usize> 
     let ours: BTreeSet<_> = ours.iter().collect();
     let theirs: BTreeSet<_> = theirs.iter().collect();
     let mut differ = BTreeMap::new();
-    for (side, only) in [("only ours", ours.difference(&theirs)), ("only RSigma's", theirs.difference(&ours))] {
+    for (side, only) in [("only ours", ours.difference(&theirs)), ("only RSigma's", theirs.difference(&ours))]
+    {
         for (_, rule) in only {
             *differ.entry(format!("{rule}, {side}")).or_default() += 1;
         }
@@ -189,10 +198,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// SigmaHQ's CloudTrail rules; none without a corpus.
 fn sigmahq() -> anyhow::Result<Vec<RuleSource>> {
-    let corpus = std::env::var_os("STORMGLASS_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"),
-        PathBuf::from,
-    );
+    let corpus = std::env::var_os("STORMGLASS_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"), PathBuf::from);
     let folder = corpus.join("sigma/sigmahq/rules/cloud/aws/cloudtrail");
     if !folder.is_dir() {
         println!("no corpus at {}: variants only", corpus.display());
@@ -226,24 +233,62 @@ fn rules(real: &[RuleSource], count: usize) -> Vec<RuleSource> {
 const VERBS: &[&str] =
     &["Create", "Delete", "Put", "Update", "Attach", "Detach", "Get", "List", "Describe", "Modify", "Enable"];
 const NOUNS: &[&str] = &[
-    "User", "Role", "Policy", "Bucket", "Key", "Trail", "Instance", "Snapshot", "Image", "Cluster", "Function",
-    "Secret", "Parameter", "Group", "Rule", "Topic", "Queue", "Table", "Stream", "Domain", "Gateway", "Route",
+    "User",
+    "Role",
+    "Policy",
+    "Bucket",
+    "Key",
+    "Trail",
+    "Instance",
+    "Snapshot",
+    "Image",
+    "Cluster",
+    "Function",
+    "Secret",
+    "Parameter",
+    "Group",
+    "Rule",
+    "Topic",
+    "Queue",
+    "Table",
+    "Stream",
+    "Domain",
+    "Gateway",
+    "Route",
 ];
 const SERVICES: &[&str] = &["iam", "s3", "ec2", "kms", "lambda", "rds", "eks", "sts", "ssm", "cloudtrail"];
 
 fn variant(random: &mut Random, number: usize) -> String {
-    let mut pick = |words: &[&str]| words.get(random.below(words.len() as u64) as usize).copied().unwrap_or("").to_owned();
+    let mut pick = |words: &[&str]| {
+        words.get(random.below(words.len() as u64) as usize).copied().unwrap_or("").to_owned()
+    };
     let mut name = || format!("{}{}{}", pick(VERBS), pick(NOUNS), number % 97);
     let detection = match number % 6 {
-        0 => format!("selection:\n    eventSource: {}.amazonaws.com\n    eventName: {}\n  condition: selection", SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"), name()),
+        0 => format!(
+            "selection:\n    eventSource: {}.amazonaws.com\n    eventName: {}\n  condition: selection",
+            SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"),
+            name()
+        ),
         1 => {
             let names: Vec<_> = (0..5).map(|_| format!("      - {}", name())).collect();
             format!("selection:\n    eventName:\n{}\n  condition: selection", names.join("\n"))
         }
-        2 => format!("selection:\n    eventName|startswith: {}\n    errorCode|contains: Denied{number}\n  condition: selection", name()),
-        3 => format!("selection:\n    eventName: {}\n    requestParameters.policyDocument|contains: 'Action{number}'\n  condition: selection", name()),
-        4 => format!("selection:\n    userAgent|contains:\n      - tool{number}\n      - kit{number}/\n  filter:\n    userIdentity.arn|contains: ':role/known{number}'\n  condition: selection and not filter"),
-        _ => format!("selection:\n    eventSource: {}.amazonaws.com\n    eventName|endswith: {}\n  failed:\n    errorCode: null\n  condition: selection and failed", SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"), name()),
+        2 => format!(
+            "selection:\n    eventName|startswith: {}\n    errorCode|contains: Denied{number}\n  condition: selection",
+            name()
+        ),
+        3 => format!(
+            "selection:\n    eventName: {}\n    requestParameters.policyDocument|contains: 'Action{number}'\n  condition: selection",
+            name()
+        ),
+        4 => format!(
+            "selection:\n    userAgent|contains:\n      - tool{number}\n      - kit{number}/\n  filter:\n    userIdentity.arn|contains: ':role/known{number}'\n  condition: selection and not filter"
+        ),
+        _ => format!(
+            "selection:\n    eventSource: {}.amazonaws.com\n    eventName|endswith: {}\n  failed:\n    errorCode: null\n  condition: selection and failed",
+            SERVICES.get(number % SERVICES.len()).unwrap_or(&"iam"),
+            name()
+        ),
     };
     format!(
         "title: Variant {number}\nid: 00000000-0000-4000-8000-{number:012}\nstatus: test\nlevel: low\n\

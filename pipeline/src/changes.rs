@@ -27,6 +27,8 @@ pub(crate) struct Changes {
     pub(crate) forgotten: Vec<Remembered>,
     /// Events before are forgotten from now on.
     pub(crate) horizon_us: Option<i64>,
+    /// Windows before are judged to be over.
+    pub(crate) watermark_us: i64,
     /// Correlations without room, and a key for which there was none.
     pub(crate) full: BTreeMap<(u32, Bound), String>,
 }
@@ -44,6 +46,7 @@ impl Changes {
             findings: Vec::new(),
             forgotten: Vec::new(),
             horizon_us: None,
+            watermark_us: i64::MIN,
             full: BTreeMap::new(),
         }
     }
@@ -76,6 +79,8 @@ impl Changes {
         for (source, mark) in &self.marks {
             remembered::set_mark(txn, source, *mark)?;
         }
+        // What was told by this watermark must be found by it again after a restart.
+        remembered::set_watermark(txn, self.watermark_us)?;
         let mut new = 0;
         for finding in &self.findings {
             new += usize::from(self.tell(txn, finding, now_us)?);

@@ -50,4 +50,4 @@ pub use rehearse::{Rehearsal, Rehearsed};
 pub use rule_counts::{RuleCount, RuleCounts};
 pub use run::{Parts, Pipeline, passed};
 pub use tally::Tally;
-pub use who::actor;
+pub use who::{actor, actor_name};

@@ -53,6 +53,8 @@ pub(crate) struct Memory {
     marks: HashMap<String, SourceMark>,
     config: CorrelationConfig,
     changes: Changes,
+    /// Windows before are judged to be over; it never goes back, for what was told by it would be withdrawn.
+    judged_us: i64,
     /// What was told before the groups were made anew.
     told_before: Option<Vec<(u32, EventKey, Vec<String>)>>,
 }
@@ -65,6 +67,7 @@ pub(crate) struct Recalled {
     undone: BTreeSet<LinkId>,
     forgotten: Vec<(String, i64)>,
     marks: Vec<(String, SourceMark)>,
+    judged_us: i64,
 }
 
 impl Recalled {
@@ -78,6 +81,7 @@ impl Recalled {
                 undone: remembered::undone(db)?.iter().filter_map(|id| LinkId::parse(id)).collect(),
                 forgotten: remembered::forgotten(db)?,
                 marks: remembered::marks(db)?,
+                judged_us: remembered::watermark(db)?.unwrap_or(i64::MIN),
                 ..Self::default()
             };
             remembered::links(db, |row| recalled.links.extend(correlated::link(&row)))?;
@@ -103,11 +107,12 @@ impl Memory {
             marks: recalled.marks.iter().cloned().collect(),
             config,
             changes,
+            judged_us: recalled.judged_us,
             told_before: None,
         };
         memory.regroup(recalled);
         // What is found now was found before and told in the transaction of its last hit.
-        memory.correlator.settle(i64::MIN);
+        memory.correlator.settle(memory.judged_us);
         memory.told_before = None;
         Ok(memory)
     }
@@ -200,7 +205,9 @@ impl Memory {
 
     /// Judges what has changed and what is due.
     pub(crate) fn settle(&mut self, now_us: i64) {
-        let watermark_us = self.watermark_us(now_us);
+        let watermark_us = self.watermark_us(now_us).max(self.judged_us);
+        self.judged_us = watermark_us;
+        self.changes.watermark_us = watermark_us;
         let found = self.correlator.settle(watermark_us);
         if let Some(told) = self.told_before.take() {
             let ids: BTreeSet<_> = found
@@ -213,7 +220,9 @@ impl Memory {
         }
         self.changes.findings.extend(found);
         if self.correlator.len() > self.config.limits.hits / 2 {
-            let horizon_us = watermark_us.saturating_sub(micros(self.config.lateness));
+            // Behind the newest event and not behind now: an archive that is read is no younger for it.
+            let newest_us = self.marks.values().map(|mark| mark.event_us).max().unwrap_or(i64::MIN);
+            let horizon_us = newest_us.min(watermark_us).saturating_sub(micros(self.config.lateness));
             self.changes.forgotten.extend(self.correlator.forget(horizon_us));
             self.changes.horizon_us = self.changes.horizon_us.max(Some(horizon_us));
         }

@@ -13,8 +13,8 @@ use event::{Col, EventBatch, EventKey, LogType};
 use rules::{Correlator, CorrelatorLimits, Episode, Hit, Match, Needed, RuleSet, Scratch};
 
 use crate::correlated::{self, HitEvent};
-use crate::who::{self, Who};
 use crate::detect;
+use crate::who::{self, Who};
 
 /// Rules at work on events that are given to it, in any order.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 
 use crate::memory::{CorrelationState, Memory};
 use crate::progress::{advance, wait};
-use crate::rule_counts::RuleCounts;
 use crate::raise::{self, Raiser};
 use crate::refine::{self, Refined};
 use crate::retry::wait_out;
+use crate::rule_counts::RuleCounts;
 use crate::sink::Sink;
 use crate::tally::Tally;
 use crate::turn::{Raise, turn};
@@ -106,7 +106,8 @@ impl Pipeline {
 
         let identity = Arc::new(config.identity.clone());
         let mut stages = JoinSet::new();
-        let read = refine::read(reader, config.group_bytes, [raised, committed], current_rules, identity, refining);
+        let read =
+            refine::read(reader, config.group_bytes, [raised, committed], current_rules, identity, refining);
         stages.spawn(guard("refine", health.clone(), stop.clone(), read));
         let turns = Turns {
             table: table.clone(),

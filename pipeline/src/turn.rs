@@ -15,8 +15,8 @@ use storage::seen::UidIndex;
 
 use crate::correlated::HitEvent;
 use crate::refine::Refined;
-use crate::rule_counts::RuleCounts;
 use crate::retry::wait_out;
+use crate::rule_counts::RuleCounts;
 use crate::tally::{Tally, add};
 use crate::upkeep::oldest_day;
 use crate::{Result, detect};

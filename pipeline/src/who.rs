@@ -49,6 +49,11 @@ pub fn actor(events: &EventBatch, row: usize) -> Option<String> {
     })
 }
 
+/// The actor of a row, as the cloud names them.
+pub fn actor_name(events: &EventBatch, row: usize) -> Option<String> {
+    Some(enrich::identity::actor(events, row)?.node.to_string())
+}
+
 fn parse(text: &str) -> Option<Actor> {
     let (node, session) = match text.split_once(SEPARATOR) {
         Some((node, session)) => (node, Some(session.parse().ok()?)),

@@ -2,6 +2,8 @@
 //!
 //! A hundred correlations of three types, a million keys; hits as the stream brings them, in batches.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,6 +107,10 @@ fn main() {
         }
     }
     println!("{RULES} correlations, {KEYS} keys, {HITS} matches, one thread");
-    println!("{:.0} matches/s ({:.2} µs each), {found} findings", HITS as f64 / spent, spent / HITS as f64 * 1e6);
+    println!(
+        "{:.0} matches/s ({:.2} µs each), {found} findings",
+        HITS as f64 / spent,
+        spent / HITS as f64 * 1e6
+    );
     println!("{:.0} bytes a key with one match", at_a_million.unwrap_or_default());
 }

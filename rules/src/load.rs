@@ -78,7 +78,8 @@ pub(crate) struct Checked {
 /// Reads and checks rules, and compiles none.
 pub(crate) fn check_all(sources: &[RuleSource], options: &LoadOptions) -> Checked {
     let files = sources.iter().map(|source| Report::new(&source.path)).collect();
-    let mut loader = Loader { options, files, ids: HashMap::new(), twins: Twins::default(), counts: Counts::default() };
+    let mut loader =
+        Loader { options, files, ids: HashMap::new(), twins: Twins::default(), counts: Counts::default() };
     let documents = loader.read(sources);
     let filters = loader.filters(documents.filters);
     let rules = loader.rules(documents.rules, &filters);

@@ -72,8 +72,12 @@ impl App {
             concurrent: config.query_concurrent,
             ..QueryConfig::default()
         };
-        let engine =
-            QueryEngine::new(table.clone(), state.clone(), vec![alerts::state_table(), storage::remembered::links_table()], query_config);
+        let engine = QueryEngine::new(
+            table.clone(),
+            state.clone(),
+            vec![alerts::state_table(), storage::remembered::links_table()],
+            query_config,
+        );
         let parts = Parts {
             log: log.clone(),
             table: table.clone(),

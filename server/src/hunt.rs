@@ -48,7 +48,8 @@ pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> an
     };
     // A hunt that raises must keep all that it finds.
     let most = if hunt.raise { usize::MAX } else { SHOWN };
-    let rehearsal = Rehearsal::new(rules, CorrelatorLimits::default(), app.config.identity(), most).only(&hunt.rule);
+    let rehearsal =
+        Rehearsal::new(rules, CorrelatorLimits::default(), app.config.identity(), most).only(&hunt.rule);
     let mut rehearsal = rehearsal.context("there is no such rule")?;
     let log_types = rehearsal.log_types();
     if log_types.is_empty() {

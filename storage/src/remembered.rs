@@ -35,6 +35,10 @@ CREATE TABLE correlation_marks (
     correlation   TEXT PRIMARY KEY,
     forgotten_us  INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE correlation_clock (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    watermark_us  INTEGER NOT NULL
+) STRICT;
 CREATE TABLE watermarks (
     source       TEXT PRIMARY KEY,
     event_us     INTEGER NOT NULL,
@@ -220,6 +224,28 @@ pub fn set_forgotten(txn: &Txn<'_>, correlation: &str, before_us: i64) -> Result
 pub fn forgotten(db: &Connection) -> Result<Vec<(String, i64)>> {
     let mut select = db.prepare("SELECT correlation, forgotten_us FROM correlation_marks")?;
     Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes the time up to which windows were judged to be over.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_watermark(txn: &Txn<'_>, watermark_us: i64) -> Result<()> {
+    let mut upsert = txn.prepare_cached(
+        "INSERT INTO correlation_clock (one, watermark_us) VALUES (1, ?1)
+         ON CONFLICT (one) DO UPDATE SET watermark_us = max(watermark_us, ?1)",
+    )?;
+    upsert.execute([watermark_us])?;
+    Ok(())
+}
+
+/// The time up to which windows were judged to be over; `None` if none was.
+///
+/// # Errors
+/// The database refuses.
+pub fn watermark(db: &Connection) -> Result<Option<i64>> {
+    let mut select = db.prepare_cached("SELECT watermark_us FROM correlation_clock")?;
+    Ok(select.query_row([], |row| row.get(0)).optional()?)
 }
 
 /// How far a source has come.
@@ -448,6 +474,9 @@ mod tests {
             state.read(marks).unwrap(),
             [("s".to_owned(), SourceMark { event_us: 9, received_us: 4 })]
         );
+        assert_eq!(state.read(watermark).unwrap(), None);
+        state.write(|txn| set_watermark(txn, 7).and_then(|()| set_watermark(txn, 6))).unwrap();
+        assert_eq!(state.read(watermark).unwrap(), Some(7));
         state.write(|txn| change_hit(txn, "a", -5, u128::MAX, 3, u64::MAX, 12)).unwrap();
         assert_eq!(all()[0].weight, 12);
         state.write(|txn| change_hit(txn, "a", -5, u128::MAX, 3, u64::MAX, 0)).unwrap();

@@ -14,8 +14,10 @@
 //!   answered with. Keys are tied to callers; roles are no nodes at all. A role session's ARN is not personal
 //!   either: it ends in a name that the caller chose, and a whole company's jobs are called `GitHubActions`.
 //!   What services and the console do within a session bears other keys than the one issued, so the session
-//!   is needed; its node is the ARN *and the second in which it began*. Should two keys have been issued for
-//!   that, by chance or to put one's deeds on another, the session is nobody's ([`IdentityGraph`]).
+//!   is needed; its node is the ARN *and the second in which it began*.
+//! - **What two claim.** A key, a session, a service principal has one owner. Where two of a kind are named (two
+//!   callers began "the same" session in one second, by chance or to put one's deeds on the other; a log was
+//!   edited to show no real keys) it is neither's. The graph sees to that, in whatever order they come.
 //! - **Calls by services.** A role assumed by EC2, Lambda or another service is tied to nobody.
 //! - **Google Cloud.** Many may act as one service account. A call that is made so shows the chain of
 //!   delegation: its [`actor`] is the first principal of the chain, and the link to the account

@@ -113,7 +113,10 @@ async fn an_undone_link_takes_its_alerts_back() {
     let mut links = Vec::new();
     running.state.read(|db| storage::remembered::links(db, |link| links.push(link))).unwrap();
     for link in &links {
-        running.state.write(|txn| storage::remembered::undo_link(txn, &link.id, "dana", "not her", 1)).unwrap();
+        running
+            .state
+            .write(|txn| storage::remembered::undo_link(txn, &link.id, "dana", "not her", 1))
+            .unwrap();
     }
     running.pipeline.link_undone();
     until("the alert to be taken back", || standing(&running).is_empty()).await;

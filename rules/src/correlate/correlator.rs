@@ -286,7 +286,8 @@ impl Correlator {
     /// Two names were found to be one actor: what was `gone` is `kept` from now on.
     pub fn merge_actors(&mut self, kept: &str, gone: &str) {
         let mut groups = self.by_actor.remove(gone).unwrap_or_default();
-        let by_actor_alone = (0u32..).zip(self.set.correlations()).filter(|(_, rule)| rule.is_by_actor_alone());
+        let by_actor_alone =
+            (0u32..).zip(self.set.correlations()).filter(|(_, rule)| rule.is_by_actor_alone());
         groups.extend(by_actor_alone.map(|(index, _)| (index, gone.into())));
         let set = self.set.clone();
         for (correlation, key) in groups {

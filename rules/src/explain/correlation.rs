@@ -4,13 +4,10 @@ use std::collections::HashMap;
 
 use event::{Col, EventBatch, LogType};
 
-use super::{Explainer, Explanation, RuleRef, shortened};
+use super::{ActorOf, Explainer, Explanation, RuleRef, shortened};
 use crate::check::correlation::{self as check, CheckedCorrelation, KeyPart, MemberReading};
 use crate::compile::Programmer;
 use crate::detect::RowView;
-
-/// Who acted, as the pipeline names them: an id where there is one.
-const ACTOR_COLUMNS: [Col; 4] = [Col::ActorUserUid, Col::ActorUserName, Col::UserUid, Col::UserName];
 
 /// A rule of a correlation, asked of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +35,7 @@ impl Explainer {
         for (name, member) in rule.rules.iter().zip(&correlation.members) {
             let (inner, key, values) = match member {
                 check::Member::Rule { index, readings } => {
-                    let (key, values) = read(readings, batch, row);
+                    let (key, values) = read(readings, batch, row, self.actor);
                     (RuleRef::Rule(*index), key, values)
                 }
                 // What an inner correlation gives on is part of its own key, which its own members show.
@@ -63,6 +60,7 @@ fn read(
     readings: &[MemberReading],
     batch: &EventBatch,
     row: usize,
+    actor: ActorOf,
 ) -> (Option<Vec<Option<String>>>, Vec<Vec<String>>) {
     let log_type = batch.str_at(Col::LogType, row).and_then(|name| name.parse::<LogType>().ok());
     let Some(reading) =
@@ -82,10 +80,7 @@ fn read(
     let values: Vec<_> = reading.values.iter().map(|field| programmer.field(field)).collect();
     let program = programmer.finish();
     let mut view = RowView::new(batch, &program);
-    let actor = || {
-        let mut columns = ACTOR_COLUMNS.iter().filter_map(|col| batch.str_at(*col, row));
-        columns.find(|text| !text.is_empty()).map(shortened)
-    };
+    let actor = || actor(batch, row).map(|name| shortened(&name));
     let mut first = |field: usize| {
         view.texts_of(field, row).iter().find(|text| !text.is_empty()).map(|text| shortened(text))
     };

@@ -28,11 +28,15 @@ pub const MOST_VALUES: usize = 20;
 /// How much of a value is shown.
 pub const MOST_CHARACTERS: usize = 200;
 
+/// Who acted in a row, for correlations by actor; rules do not know identities.
+pub type ActorOf = fn(&EventBatch, usize) -> Option<String>;
+
 /// Rules that can explain themselves.
 #[derive(Debug)]
 pub struct Explainer {
     checked: Checked,
     options: LoadOptions,
+    actor: ActorOf,
 }
 
 /// A rule or a correlation of an [`Explainer`].
@@ -82,7 +86,13 @@ pub struct Reading {
 impl Explainer {
     /// Reads rules, and the filters and correlations among them.
     pub fn new(sources: &[RuleSource], options: LoadOptions) -> Self {
-        Self { checked: load::check_all(sources, &options), options }
+        Self { checked: load::check_all(sources, &options), options, actor: |_, _| None }
+    }
+
+    /// The same, with a way to tell who acted.
+    #[must_use]
+    pub fn with_actor(self, actor: ActorOf) -> Self {
+        Self { actor, ..self }
     }
 
     /// What was found in the files: why a rule that is looked for may be missing.

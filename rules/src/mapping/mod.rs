@@ -162,7 +162,9 @@ impl Mapping {
     }
 
     fn has_name(&self, name: &str) -> bool {
-        self.fields.contains_key(name) || self.folded_fields.contains_key(&name.to_lowercase()) || self.has_member(name)
+        self.fields.contains_key(name)
+            || self.folded_fields.contains_key(&name.to_lowercase())
+            || self.has_member(name)
     }
 
     fn has_member(&self, name: &str) -> bool {

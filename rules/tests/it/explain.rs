@@ -161,7 +161,7 @@ correlation:
 level: high
 "
     );
-    let explainer = explainer(&text);
+    let explainer = explainer(&text).with_actor(|_, _| Some("ann".to_owned()));
     assert_eq!(explainer.named("many"), [RuleRef::Correlation(0)]);
     let explanation = explainer.explain(RuleRef::Correlation(0), &event(), 0).unwrap();
     assert!(explanation.matches && explanation.readings.is_empty());
@@ -169,7 +169,11 @@ level: high
     assert_eq!(member.name, "made");
     assert_eq!(member.explanation.readings.len(), 1);
     let arn = Some("arn:aws:iam::111122223333:user/ann".to_owned());
-    let expected = [("userIdentity.arn", arn.clone()), ("actor", arn), ("requestParameters.nothing", None)];
+    let expected = [
+        ("userIdentity.arn", arn.clone()),
+        ("actor", Some("ann".to_owned())),
+        ("requestParameters.nothing", None),
+    ];
     assert_eq!(member.key, expected.map(|(part, value)| (part.to_owned(), value)));
 }
 

@@ -65,7 +65,9 @@ pub(crate) async fn list(
     if wanted.name.trim().is_empty() {
         return Err(Problem::bad_request("`name` is empty; give a name of an identity or a part of it"));
     }
-    let rows = super::alerts::blocking(move || app.state.read(|db| remembered::links_around(db, &wanted.name))).await??;
+    let rows =
+        super::alerts::blocking(move || app.state.read(|db| remembered::links_around(db, &wanted.name)))
+            .await??;
     Ok(Json(LinkList { links: rows.into_iter().map(body).collect() }))
 }
 
@@ -101,7 +103,9 @@ pub(crate) async fn undo(
         state.write(|txn| remembered::undo_link(txn, &wanted, &by, &reason.reason, now_us()))
     });
     if !undone.await?? {
-        return Err(Problem::not_found(&format!("there is no link `{id}`; see /api/v1/identity/links?name=…")));
+        return Err(Problem::not_found(&format!(
+            "there is no link `{id}`; see /api/v1/identity/links?name=…"
+        )));
     }
     tracing::info!(by = caller.name, link = id, "a link between identities was undone");
     app.pipeline.link_undone();

@@ -25,7 +25,8 @@ pub(crate) async fn metrics(
     let progress = app.pipeline.progress();
     let head = app.log.head();
     let correlations = app.pipeline.correlations().correlations;
-    let sum = |get: fn(&rules::CorrelatorStats) -> u64| correlations.iter().map(|(_, stats)| get(stats)).sum();
+    let sum =
+        |get: fn(&rules::CorrelatorStats) -> u64| correlations.iter().map(|(_, stats)| get(stats)).sum();
     let gauges = [
         (
             "log_pending_records",
@@ -49,8 +50,16 @@ pub(crate) async fn metrics(
         ("correlations", "Correlations in use.", correlations.len() as u64),
         ("correlation_groups", "Keys that correlations remember.", sum(|stats| stats.groups)),
         ("correlation_events", "Events that correlations remember.", sum(|stats| stats.hits)),
-        ("correlation_late", "Matches too late for a correlation to take, since the start.", sum(|stats| stats.late)),
-        ("correlation_full", "Matches for which a correlation had no room, since the start.", sum(|stats| stats.full)),
+        (
+            "correlation_late",
+            "Matches too late for a correlation to take, since the start.",
+            sum(|stats| stats.late),
+        ),
+        (
+            "correlation_full",
+            "Matches for which a correlation had no room, since the start.",
+            sum(|stats| stats.full),
+        ),
         ("healthy", "1 while the stages run.", u64::from(app.pipeline.health().failure().is_none())),
         ("resident_bytes", "Resident memory of the process.", resident_bytes()),
     ];

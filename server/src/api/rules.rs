@@ -90,10 +90,10 @@ impl RuleList {
                 ..body(rule, "rule")
             }
         });
-        let joined = rules.correlations().iter().map(|rule| RuleBody {
-            silent: !rule.yields_alert(),
-            ..body(rule, rule.kind())
-        });
+        let joined = rules
+            .correlations()
+            .iter()
+            .map(|rule| RuleBody { silent: !rule.yields_alert(), ..body(rule, rule.kind()) });
         let rules = single.chain(joined).collect();
         Self { rules, findings: findings.iter().map(ToString::to_string).collect() }
     }
@@ -143,9 +143,5 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<RuleList>, Problem> {
     caller.needs(Right::Read)?;
-    Ok(Json(RuleList::new(
-        &app.pipeline.rules(),
-        &app.rule_files.findings(),
-        Some(&app.pipeline),
-    )))
+    Ok(Json(RuleList::new(&app.pipeline.rules(), &app.rule_files.findings(), Some(&app.pipeline))))
 }

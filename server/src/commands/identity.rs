@@ -22,7 +22,8 @@ pub(crate) async fn run(global: &Global, command: Identity) -> anyhow::Result<Ex
             if json {
                 print(&serde_json::to_string(&list)?)?;
             } else {
-                let mut rows = vec![["LINK", "KIND", "SURE", "NAME", "OWNER", "PROOF"].map(String::from).to_vec()];
+                let mut rows =
+                    vec![["LINK", "KIND", "SURE", "NAME", "OWNER", "PROOF"].map(String::from).to_vec()];
                 rows.extend(list.links.into_iter().map(|link| {
                     vec![link.id, link.kind, format!("{} %", link.confidence), link.a, link.b, link.proof]
                 }));

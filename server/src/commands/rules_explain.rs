@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
     if is_file {
         sources = with_file(sources, &command.rule)?;
     }
-    let explainer = Explainer::new(&sources, app::load_options(&config)?);
+    let explainer = Explainer::new(&sources, app::load_options(&config)?).with_actor(pipeline::actor_name);
     let rules = find(&explainer, &command.rule, is_file)?;
     let label = Label { source: SourceId::new("rules-explain"), log_type: command.log_type };
     let (events, row) = match event(&command.event, label, config.limits.clone()).await? {

@@ -155,7 +155,8 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
     let Some(index) = index else {
         return Err("a correlation does not match single events; write `sequence` and `alerts`".into());
     };
-    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), IdentityConfig::default(), 0).only(rule);
+    let rehearsal =
+        Rehearsal::new(rules.clone(), CorrelatorLimits::default(), IdentityConfig::default(), 0).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in &case.records {
         let events = events(&[record])?;
@@ -169,7 +170,8 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
 }
 
 fn alerts(rules: &Arc<RuleSet>, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
-    let rehearsal = Rehearsal::new(rules.clone(), CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
+    let rehearsal =
+        Rehearsal::new(rules.clone(), CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in records {
         rehearsal.observe(&events(&[record])?);

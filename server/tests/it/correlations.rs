@@ -91,6 +91,36 @@ fn tests_beside_rules_pass_and_fail() {
 }
 
 #[test]
+fn the_shipped_rules_are_sound_and_pass_their_own_tests() {
+    let output = outcome(&["rules", "check", "--strict"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = outcome(&["rules", "test"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    assert!(said.contains(" 0 failed"), "{said}");
+}
+
+/// The story is one intrusion over three clouds, and is told as one.
+#[test]
+fn the_story_is_joined_across_clouds() {
+    let story = crate::running::root().join("demo/story");
+    let out = run(&["-q", "rules", "run", &text(&story)]);
+    let found: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for title in ["Audit Logging Impaired In Two Clouds", "Privilege Given After A Second Factor Was Removed"]
+    {
+        let joined = found.iter().find(|found| found["title"] == title);
+        let files: std::collections::BTreeSet<_> = joined
+            .unwrap_or_else(|| panic!("`{title}` is not among {out}"))["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["file"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(files.len() > 1, "{title}: {files:?}");
+    }
+}
+
+#[test]
 fn files_are_correlated_without_a_store() {
     let rules = folder(RULES);
     let log = write_log(rules.path(), &[0, 1, 2, 30]);

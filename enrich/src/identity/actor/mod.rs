@@ -19,6 +19,12 @@ pub struct Actor {
     pub session: Option<Node>,
 }
 
+impl From<&Actor> for Actor {
+    fn from(actor: &Actor) -> Self {
+        actor.clone()
+    }
+}
+
 impl From<Node> for Actor {
     fn from(node: Node) -> Self {
         Self { node, session: None }
@@ -44,56 +50,23 @@ pub struct Actors {
     rows: Vec<Option<u32>>,
 }
 
-/// The columns that say who acted, unless more than labels is looked at.
-const COLUMNS: [Col; 8] = [
-    Col::LogType,
-    Col::ActorUserType,
-    Col::ActorUserUid,
-    Col::ActorUserCredentialUid,
-    Col::ActorUserName,
-    Col::ActorUserUidAlt,
-    Col::ActorUserAccountUid,
-    Col::ActorAppUid,
-];
-
-/// What decides a row's actor: the labels of [`COLUMNS`], the session's beginning, the kind of user.
-type Signature = ([Option<usize>; 8], i64, i64);
-
 impl Actors {
-    /// The actors of all rows. Rows that differ in nothing that matters are looked at once.
+    /// The actors of all rows.
     pub fn of(batch: &EventBatch) -> Self {
         let mut actors = Self { distinct: Vec::new(), rows: Vec::with_capacity(batch.len()) };
-        let mut known: HashMap<Signature, Option<u32>, RandomState> = HashMap::default();
         let mut numbers: HashMap<Actor, u32, RandomState> = HashMap::default();
-        let mut last = None;
         for row in 0..batch.len() {
-            let signature = signature(batch, row);
-            let number = match (&signature, &last) {
-                (Some(signature), Some((same, number))) if signature == same => *number,
-                (Some(signature), _) => {
-                    *known.entry(*signature).or_insert_with(|| actors.number(actor(batch, row), &mut numbers))
-                }
-                (None, _) => actors.number(actor(batch, row), &mut numbers),
-            };
-            last = signature.map(|signature| (signature, number));
+            let number = actor(batch, row).map(|actor| match actors.rows.last() {
+                // Most rows repeat the actor of the one before.
+                Some(Some(last)) if actors.distinct.get(*last as usize) == Some(&actor) => *last,
+                _ => *numbers.entry_ref(&actor).or_insert_with(|| {
+                    actors.distinct.push(actor.clone());
+                    actors.distinct.len() as u32 - 1
+                }),
+            });
             actors.rows.push(number);
         }
         actors
-    }
-
-    fn number(
-        &mut self,
-        actor: Option<Actor>,
-        numbers: &mut HashMap<Actor, u32, RandomState>,
-    ) -> Option<u32> {
-        let actor = actor?;
-        if let Some(number) = numbers.get(&actor) {
-            return Some(*number);
-        }
-        let number = self.distinct.len() as u32;
-        self.distinct.push(actor.clone());
-        numbers.insert(actor, number);
-        Some(number)
     }
 
     /// Each actor once.
@@ -110,27 +83,6 @@ impl Actors {
     pub fn get(&self, row: usize) -> Option<&Actor> {
         self.distinct.get(self.index(row)?)
     }
-}
-
-/// `None` where the actor stands in JSON.
-fn signature(batch: &EventBatch, row: usize) -> Option<Signature> {
-    let in_json = match batch.str_at(Col::LogType, row)? {
-        "aws_cloudtrail" => matches!(
-            batch.str_at(Col::ActorUserType, row),
-            Some("SAMLUser" | "WebIdentityUser" | "IdentityCenterUser")
-        ),
-        "gcp_audit" => {
-            batch.label(Col::ActorSessionIssuer).key(row).is_some()
-                || batch.str_at(Col::ApiOperation, row).is_some_and(gcp::is_exchange)
-        }
-        _ => false,
-    };
-    if in_json {
-        return None;
-    }
-    let labels = COLUMNS.map(|col| batch.label(col).key(row));
-    let created = batch.int_at(Col::ActorSessionCreatedTime, row).unwrap_or(i64::MIN);
-    Some((labels, created, batch.int_at(Col::ActorUserTypeId, row).unwrap_or(i64::MIN)))
 }
 
 /// The text of a column, if it is not empty.

@@ -128,12 +128,11 @@ impl<'b> Evidence<'b> {
         }
         let Some(key) = self.text(Col::SessionCredentialUid, row).and_then(issued_key) else { return };
         // A session alone is not known well enough to be the owner of another; see `Link::new`.
-        let caller = actor(self.batch, row);
-        let caller = caller.map(|Actor { node, session }| {
+        if self.text(Col::ActorUserType, row) == Some("AssumedRole") {
             // Who goes on from here may do so with a key that the console derived.
-            found.prove(row, LinkKind::SeenInSession, Some(node.clone()), session);
-            node
-        });
+            found.sightings.see(self.batch, row, What::InSession);
+        }
+        let caller = actor(self.batch, row).map(|actor| actor.node);
         let named = if self.config.source_identity { self.source_identity(row) } else { None };
         let is_broker = named.as_deref().is_some_and(|name| !self.bears(row, name));
         if !is_broker {
@@ -202,8 +201,9 @@ impl<'b> Evidence<'b> {
         found.prove(row, LinkKind::OwnsKey, key, self.owner_of_created_key(row));
     }
 
-    /// Without a name in the request the key is the caller's own. With one, the user's path is not told; should
-    /// it have one, its first call with the key ties this name to the whole ARN.
+    /// Without a name in the request the key is the caller's own. With one, the path of the user's ARN is not
+    /// told: that of a user who has one differs, and the key is then tied to neither; its calls name the user
+    /// anyway.
     fn owner_of_created_key(&self, row: usize) -> Option<Node> {
         #[derive(Deserialize)]
         struct Request {
@@ -236,6 +236,10 @@ pub(super) fn ends(batch: &EventBatch, sighting: Sighting) -> Option<(Node, Node
         What::SameUser => {
             let id = Node::new(NodeKind::AwsUserId, filled(batch, Col::ActorUserUidAlt, row)?)?;
             Some((id, user_arn(filled(batch, Col::ActorUserUid, row)?)?))
+        }
+        What::InSession => {
+            let Actor { node, session } = actor(batch, row)?;
+            Some((node, session?))
         }
         What::OnBehalfOf => {
             let key = issued_key(filled(batch, Col::ActorUserCredentialUid, row)?)?;

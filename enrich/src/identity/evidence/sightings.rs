@@ -12,6 +12,7 @@ pub(super) enum What {
     OwnsKey,
     SameUser,
     OnBehalfOf,
+    InSession,
     Application,
     ManagedIdentity,
     Mail,
@@ -24,6 +25,7 @@ impl What {
             Self::OwnsKey => LinkKind::OwnsKey,
             Self::SameUser => LinkKind::SameUser,
             Self::OnBehalfOf => LinkKind::OnBehalfOf,
+            Self::InSession => LinkKind::SeenInSession,
             Self::Application | Self::ManagedIdentity => LinkKind::ServicePrincipalOf,
             Self::Mail => LinkKind::SameMail,
             Self::Impersonates => LinkKind::Impersonates,
@@ -33,7 +35,7 @@ impl What {
     /// The two columns whose labels tell one such fact from another.
     fn columns(self) -> [Col; 2] {
         match self {
-            Self::OwnsKey => [Col::ActorUserCredentialUid, Col::ActorUserUid],
+            Self::OwnsKey | Self::InSession => [Col::ActorUserCredentialUid, Col::ActorUserUid],
             Self::SameUser => [Col::ActorUserUidAlt, Col::ActorUserUid],
             // Within a session the person stays the same.
             Self::OnBehalfOf => [Col::ActorUserCredentialUid, Col::ActorIdpUid],

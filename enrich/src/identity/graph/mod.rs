@@ -4,23 +4,26 @@
 //! them, so it is a function of the set alone. The same links give the same components in whatever order
 //! and however often they come.
 //!
-//! One rule goes beyond reachability. A role session is named by what its caller chose and a second, so two
-//! callers may have begun "the same" one. Links that end in a session hold only while exactly one key is known
-//! to have begun it ([`LinkKind::SessionOf`]); else the session, and whatever key was only seen in it, is
-//! nobody's.
+//! One rule goes beyond reachability: *what two owners claim is neither's*. A key is issued once, so links that
+//! give it to two users cannot both be true; logs that were edited to show no real keys are full of them. And
+//! a role session is named by what its caller chose and a second, so two callers may have begun "the same" one,
+//! by chance or to put one's deeds on the other. Links of such a claim are kept and hold nothing until all but
+//! one are undone.
 
+mod claims;
 mod members;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
+use self::claims::{Claim, Claims};
 use self::members::Members;
 use self::rows::{Row, Rows};
 use super::actor::Actor;
-use super::link::{Link, LinkId, LinkKind};
+use super::link::{Link, LinkId};
 use super::node::Node;
 
 /// What a link changed.
@@ -55,8 +58,7 @@ pub struct Split {
 pub struct IdentityGraph {
     members: Members,
     rows: Rows,
-    /// Of each role session, the number of keys that are known to have begun it.
-    begun: HashMap<u32, u32, RandomState>,
+    claims: Claims,
     max_links: usize,
     refused: u64,
 }
@@ -69,7 +71,7 @@ impl IdentityGraph {
         Self {
             members: Members::default(),
             rows: Rows::default(),
-            begun: HashMap::default(),
+            claims: Claims::default(),
             max_links,
             refused: 0,
         }
@@ -87,10 +89,19 @@ impl IdentityGraph {
             return None;
         }
         let (a, b) = (self.members.intern(link.a()), self.members.intern(link.b()));
-        self.rows.insert(Row::new(link.id(), link.kind(), (a, b), *link.seen()));
-        match link.kind() {
-            LinkKind::SessionOf => self.begin_session(a, b),
-            kind if self.holds(kind, b) => self.members.join(&[a, b]).map(Change::Merged),
+        let row = Row::new(link.id(), link.kind(), (a, b), *link.seen());
+        self.rows.insert(row);
+        match self.claim(&row) {
+            Some(claim) if Claim::is_made_by(&row) => match self.claims.more(claim) {
+                1 => self.gather(claim),
+                // The new link has never held; the one that did no longer does.
+                2 => {
+                    let other = *self.claimants(claim).find(|other| other.id != row.id)?;
+                    self.release(claim, &other)
+                }
+                _ => None,
+            },
+            _ if self.holds(&row) => self.members.join(&[a, b]).map(Change::Merged),
             _ => None,
         }
     }
@@ -98,61 +109,52 @@ impl IdentityGraph {
     /// Takes a link out again: whatever it alone held together falls apart. `None` if there is no such link or
     /// it held nothing. The same evidence, seen again, brings it back: to keep it out is the caller's part.
     pub fn undo(&mut self, id: LinkId) -> Option<Change> {
-        let Row { kind, a, b, .. } = self.rows.remove(id)?;
-        match kind {
-            LinkKind::SessionOf => self.unbegin_session(a, b),
-            kind if self.holds(kind, b) => self.part(&[a], b).map(Change::Split),
+        let row = self.rows.remove(id)?;
+        match self.claim(&row) {
+            Some(claim) if Claim::is_made_by(&row) => match self.claims.less(claim) {
+                0 => self.release(claim, &row),
+                1 => self.gather(claim),
+                _ => None,
+            },
+            _ if self.holds(&row) => self.part(&[row.a], row.b).map(Change::Split),
             _ => None,
         }
     }
 
-    /// A key is new among those that began a session.
-    fn begin_session(&mut self, key: u32, session: u32) -> Option<Change> {
-        let begun = self.begun.entry(session).or_insert(0);
-        *begun += 1;
-        match begun {
-            1 => self.gather_session(session),
-            // The link of the new key has never held; what the session did hold is its own from now on.
-            2 => {
-                let rows = self.rows.at(session);
-                let first = rows.filter(|row| row.kind == LinkKind::SessionOf).find(|row| row.a != key)?.a;
-                self.release_session(session, first)
-            }
-            _ => None,
+    fn claim(&self, row: &Row) -> Option<Claim> {
+        Claim::of(row, self.members.node(row.b)?.kind())
+    }
+
+    /// Whether a link holds its ends together.
+    fn holds(&self, row: &Row) -> bool {
+        match self.claim(row) {
+            Some(claim) => self.claims.hold(claim),
+            None => row.kind.joins(),
         }
     }
 
-    /// A key is no longer among those that began a session.
-    fn unbegin_session(&mut self, key: u32, session: u32) -> Option<Change> {
-        let begun = self.begun.get_mut(&session)?;
-        *begun = begun.saturating_sub(1);
-        match begun {
-            0 => self.release_session(session, key),
-            1 => self.gather_session(session),
-            _ => None,
-        }
+    /// The links that make a claim.
+    fn claimants(&self, claim: Claim) -> impl Iterator<Item = &Row> {
+        self.dependents(claim).filter(|row| Claim::is_made_by(row))
     }
 
-    /// Joins a session and all keys of it.
-    fn gather_session(&mut self, session: u32) -> Option<Change> {
-        let keys = self.rows.at(session).map(|row| row.a);
-        let nodes: Vec<u32> = keys.chain([session]).collect();
+    /// The links that hold if a claim does.
+    fn dependents(&self, claim: Claim) -> impl Iterator<Item = &Row> {
+        self.rows.at(claim.node).filter(move |row| self.claim(row) == Some(claim))
+    }
+
+    /// Joins all that a claim holds together.
+    fn gather(&mut self, claim: Claim) -> Option<Change> {
+        let nodes: Vec<u32> = self.dependents(claim).flat_map(|row| [row.a, row.b]).collect();
         self.members.join(&nodes).map(Change::Merged)
     }
 
-    /// Takes a session, and the keys that were only seen in it, away from the key that began it.
-    fn release_session(&mut self, session: u32, key: u32) -> Option<Change> {
-        let seen = self.rows.at(session).filter(|row| row.kind == LinkKind::SeenInSession);
-        let nodes: Vec<u32> = seen.map(|row| row.a).chain([session]).filter(|node| *node != key).collect();
-        self.part(&nodes, key).map(Change::Split)
-    }
-
-    /// Whether a link of this kind that ends in `b` holds its ends together.
-    fn holds(&self, kind: LinkKind, b: u32) -> bool {
-        match kind {
-            LinkKind::SessionOf | LinkKind::SeenInSession => self.begun.get(&b) == Some(&1),
-            kind => kind.joins(),
-        }
+    /// Takes what is claimed, and all that hangs on it, away from the owner that it had by `held`.
+    fn release(&mut self, claim: Claim, held: &Row) -> Option<Change> {
+        let owner = held.other(claim.node);
+        let seen = self.dependents(claim).filter(|row| !Claim::is_made_by(row)).map(|row| row.a);
+        let seeds: Vec<u32> = seen.filter(|node| *node != owner).chain([claim.node]).collect();
+        self.part(&seeds, owner).map(Change::Split)
     }
 
     /// Takes what hangs on `seeds` out of their component. `rest`, where links fell away too, is not walked: it
@@ -175,7 +177,7 @@ impl IdentityGraph {
         let mut at = 0;
         while let Some(node) = nodes.get(at).copied() {
             at += 1;
-            for row in self.rows.at(node).filter(|row| self.holds(row.kind, row.b)) {
+            for row in self.rows.at(node).filter(|row| self.holds(row)) {
                 let other = row.other(node);
                 if reached.insert(other) {
                     nodes.push(other);

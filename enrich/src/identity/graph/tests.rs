@@ -1,4 +1,5 @@
 use super::*;
+use crate::identity::link::LinkKind;
 use event::EventKey;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,27 @@ fn a_session_that_two_keys_began_is_nobodys() {
 }
 
 #[test]
+fn a_key_that_two_users_claim_is_neithers() {
+    let mut graph = graph(&[
+        link(LinkKind::OwnsKey, "aws:key:AKIA1", "aws:user:ana"),
+        link(LinkKind::AssumedRole, "aws:key:ASIA1", "aws:key:AKIA1"),
+        link(LinkKind::AssumedRole, "aws:key:ASIA2", "aws:user:ana"),
+        // An owner of another kind is no rival.
+        link(LinkKind::AssumedRole, "aws:key:ASIA2", "aws:user-id:AIDA1"),
+    ]);
+    let session = node("aws:key:ASIA1");
+    assert_eq!(graph.canonical(&session).as_str(), "aws:user:ana");
+    let rival = link(LinkKind::OwnsKey, "aws:key:AKIA1", "aws:user:bob");
+    let parts = vec![node("aws:user:ana"), node("aws:key:AKIA1")];
+    assert_eq!(graph.add(&rival), Some(Change::Split(Split { whole: node("aws:user:ana"), parts })));
+    assert_eq!(graph.canonical(&session).as_str(), "aws:key:AKIA1");
+    assert_eq!(graph.canonical(&node("aws:user-id:AIDA1")).as_str(), "aws:user:ana");
+    let merged = Merged { kept: node("aws:user:ana"), gone: vec![node("aws:key:AKIA1")] };
+    assert_eq!(graph.undo(rival.id()), Some(Change::Merged(merged)));
+    assert_eq!(graph.canonical(&session).as_str(), "aws:user:ana");
+}
+
+#[test]
 fn undoing_takes_apart_what_one_link_held() {
     let wrong = link(LinkKind::SameMail, "gcp:user:bob", "mail:ana");
     let mut graph = graph(&[
@@ -108,8 +130,17 @@ fn old_sessions_are_forgotten() {
 /// Components and names by plain search, without any of the graph's own means.
 fn expected(links: &[Link]) -> BTreeMap<Node, Node> {
     let unique: BTreeMap<_, _> = links.iter().map(|link| (link.id(), link)).collect();
-    let keys_of = |session: &Node| {
-        unique.values().filter(|link| link.kind() == LinkKind::SessionOf && link.b() == session).count()
+    let holds = |link: &Link| {
+        let rivals = |other: &&&Link| match link.kind() {
+            LinkKind::SessionOf | LinkKind::SeenInSession => {
+                other.kind() == LinkKind::SessionOf && other.b() == link.b()
+            }
+            kind => other.kind() == kind && other.a() == link.a() && other.b().kind() == link.b().kind(),
+        };
+        match link.kind() {
+            LinkKind::SameMail | LinkKind::Impersonates => link.kind().joins(),
+            _ => unique.values().filter(rivals).count() == 1,
+        }
     };
     let mut names = BTreeMap::new();
     for start in unique.values().flat_map(|link| [link.a(), link.b()]) {
@@ -117,9 +148,7 @@ fn expected(links: &[Link]) -> BTreeMap<Node, Node> {
         loop {
             let before = seen.len();
             for link in unique.values() {
-                let of_session = matches!(link.kind(), LinkKind::SessionOf | LinkKind::SeenInSession);
-                let holds = link.kind().joins() && (!of_session || keys_of(link.b()) == 1);
-                if holds && (seen.contains(link.a()) || seen.contains(link.b())) {
+                if holds(link) && (seen.contains(link.a()) || seen.contains(link.b())) {
                     seen.extend([link.a().clone(), link.b().clone()]);
                 }
             }
