@@ -91,7 +91,8 @@ fn alarming(line: String, number: usize) -> String {
         ("rds.amazonaws.com", "RestoreDBInstanceFromDBSnapshot"),
         ("ecs.amazonaws.com", "RegisterTaskDefinition"),
     ];
-    let Some((source, name)) = CALLS.get(number / 50 % CALLS.len()).filter(|_| number.is_multiple_of(50)) else {
+    let Some((source, name)) = CALLS.get(number / 50 % CALLS.len()).filter(|_| number.is_multiple_of(50))
+    else {
         return line;
     };
     with(&with(&line, "eventSource", source), "eventName", name)

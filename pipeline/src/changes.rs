@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alerts::{Alert, AlertId, AlertStore, EntityKind, Joined, RuleRef};
-use enrich::identity::Link;
+use enrich::identity::{Link, LinkKind};
 use rules::{Bound, CorrelatorLimits, Finding, Remembered, RuleSet};
 use storage::remembered::{self, HitRow, SourceMark};
 use storage::state::Txn;
@@ -22,6 +22,8 @@ pub(crate) struct Changes {
     pub(crate) events: BTreeMap<u128, HitEvent>,
     /// Links as they are seen now; the store has what was seen before.
     pub(crate) links: Vec<Link>,
+    /// Links of temporary credentials last seen before are forgotten.
+    pub(crate) sessions_before_us: Option<i64>,
     pub(crate) marks: BTreeMap<String, SourceMark>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) forgotten: Vec<Remembered>,
@@ -42,6 +44,7 @@ impl Changes {
             hits: Vec::new(),
             events: BTreeMap::new(),
             links: Vec::new(),
+            sessions_before_us: None,
             marks: BTreeMap::new(),
             findings: Vec::new(),
             forgotten: Vec::new(),
@@ -75,6 +78,11 @@ impl Changes {
         }
         for link in &self.links {
             remembered::set_link(txn, &correlated::link_row(link))?;
+        }
+        if let Some(before_us) = self.sessions_before_us {
+            for kind in LinkKind::ALL.iter().filter(|kind| kind.is_of_session()) {
+                remembered::forget_links(txn, kind.as_str(), before_us)?;
+            }
         }
         for (source, mark) in &self.marks {
             remembered::set_mark(txn, source, *mark)?;

@@ -219,9 +219,14 @@ impl Memory {
             self.changes.findings.extend(withdrawn);
         }
         self.changes.findings.extend(found);
+        const SESSIONS_US: i64 = 7 * 86_400_000_000;
+        let newest_us = self.marks.values().map(|mark| mark.event_us).max().unwrap_or(i64::MIN);
+        let ended_us = newest_us.saturating_sub(SESSIONS_US);
+        if self.who.forget_sessions(ended_us) {
+            self.changes.sessions_before_us = Some(ended_us);
+        }
         if self.correlator.len() > self.config.limits.hits / 2 {
             // Behind the newest event and not behind now: an archive that is read is no younger for it.
-            let newest_us = self.marks.values().map(|mark| mark.event_us).max().unwrap_or(i64::MIN);
             let horizon_us = newest_us.min(watermark_us).saturating_sub(micros(self.config.lateness));
             self.changes.forgotten.extend(self.correlator.forget(horizon_us));
             self.changes.horizon_us = self.changes.horizon_us.max(Some(horizon_us));

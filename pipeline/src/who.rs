@@ -93,6 +93,16 @@ impl Who {
         }
     }
 
+    /// When half of the room is used, forgets the links of temporary credentials that were last seen before, and
+    /// says so.
+    pub(crate) fn forget_sessions(&mut self, before_us: i64) -> bool {
+        if self.graph.len() < MAX_LINKS / 2 || self.graph.forget_sessions(before_us) == 0 {
+            return false;
+        }
+        self.by_session.clear();
+        true
+    }
+
     /// The name of the identity that an actor is.
     pub(crate) fn name(&mut self, text: &str) -> String {
         let Some(actor) = parse(text) else { return text.to_owned() };

@@ -332,6 +332,15 @@ pub fn set_link(txn: &Txn<'_>, link: &LinkRow) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the links of a kind that were last seen before.
+///
+/// # Errors
+/// The database refuses.
+pub fn forget_links(txn: &Txn<'_>, kind: &str, before_us: i64) -> Result<()> {
+    txn.execute("DELETE FROM identity_links WHERE kind = ?1 AND until_us < ?2", params![kind, before_us])?;
+    Ok(())
+}
+
 /// Calls `each` with every link that was not undone.
 ///
 /// # Errors
