@@ -214,6 +214,22 @@ impl EventBuilder {
     /// # Errors
     /// A kept row lacks a required column ([`Col::is_required`]); the builder is empty all the same.
     pub fn finish(&mut self) -> Result<EventBatch, arrow::error::ArrowError> {
+        let arrays = self.finish_columns()?;
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
+        Ok(EventBatch::from_checked(batch))
+    }
+
+    /// As [`finish`](Self::finish), but required columns may be missing: for a first look at a few columns.
+    ///
+    /// # Errors
+    /// There is more text in a column than a batch holds.
+    pub fn finish_partial(&mut self) -> Result<EventBatch, arrow::error::ArrowError> {
+        let arrays = self.finish_columns()?;
+        Ok(EventBatch::from_checked(RecordBatch::try_new(self.loose_schema(), arrays)?))
+    }
+
+    /// The columns of all rows kept.
+    fn finish_columns(&mut self) -> Result<Vec<ArrayRef>, arrow::error::ArrowError> {
         let rows = std::mem::take(&mut self.row);
         let discarded = std::mem::take(&mut self.discarded);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cells.len());
@@ -227,22 +243,25 @@ impl EventBuilder {
             }
             arrays.push(take(cells));
         }
-        // Discarded rows may lack required values, so they leave before the schema is enforced.
-        if !discarded.is_empty() {
-            let mut keep = vec![true; rows];
-            for row in discarded {
-                if let Some(flag) = keep.get_mut(row) {
-                    *flag = false;
-                }
-            }
-            let fields: Vec<_> =
-                self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
-            let loose = Arc::new(arrow::datatypes::Schema::new(fields));
-            let kept = filter_record_batch(&RecordBatch::try_new(loose, arrays)?, &keep.into())?;
-            arrays = kept.columns().to_vec();
+        if discarded.is_empty() {
+            return Ok(arrays);
         }
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
-        Ok(EventBatch::from_checked(batch))
+        // Discarded rows may lack required values, so they leave before the schema is enforced.
+        let mut keep = vec![true; rows];
+        for row in discarded {
+            if let Some(flag) = keep.get_mut(row) {
+                *flag = false;
+            }
+        }
+        let kept = filter_record_batch(&RecordBatch::try_new(self.loose_schema(), arrays)?, &keep.into())?;
+        Ok(kept.columns().to_vec())
+    }
+
+    /// The schema with every column optional.
+    fn loose_schema(&self) -> Arc<arrow::datatypes::Schema> {
+        let fields: Vec<_> =
+            self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        Arc::new(arrow::datatypes::Schema::new(fields))
     }
 }
 

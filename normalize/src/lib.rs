@@ -19,6 +19,7 @@ mod corpus;
 mod detect;
 mod envelope;
 mod gcp;
+mod glance;
 mod json;
 mod mapping;
 mod normalizer;
@@ -29,6 +30,7 @@ mod sample;
 mod schema_doc;
 mod time;
 
-pub use normalizer::{Normalized, Normalizer};
+pub use glance::GLANCED;
+pub use normalizer::{Glance, Normalized, Normalizer};
 pub use reason::{Reason, Reject};
 pub use schema_doc::schema_markdown;

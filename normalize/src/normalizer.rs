@@ -6,6 +6,7 @@ use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offs
 
 use crate::detect;
 use crate::envelope::{self, Content, Envelope};
+use crate::glance;
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::Mapping;
 use crate::reason::{MapError, Reason, Reject};
@@ -21,6 +22,17 @@ pub struct Normalized {
     pub events: EventBatch,
     /// The others, in the order of the records.
     pub rejects: Vec<Reject>,
+}
+
+/// The records of a batch at a glance.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// One row for each record of `seen`, of which only the columns [`GLANCED`](crate::GLANCED) are filled.
+    pub events: EventBatch,
+    /// Records that the mapping is sure to accept, by their place in the batch.
+    pub seen: Vec<usize>,
+    /// The others, of which nothing can be told without the mapping.
+    pub unseen: Vec<usize>,
 }
 
 /// Turns raw records into events. Keep one per worker thread: it owns buffers that are used again.
@@ -60,10 +72,63 @@ impl Normalizer {
         self.map_one_by_one(batches)
     }
 
+    /// Looks at the records without mapping them.
+    pub fn glance(&mut self, raw: &RawBatch) -> Glance {
+        let (mut seen, mut unseen) = (Vec::with_capacity(raw.len()), Vec::new());
+        for (index, record) in raw.records().enumerate() {
+            let text = match record.reject {
+                None if record.bytes.len() <= MAX_RECORD_BYTES => {
+                    simdutf8::basic::from_utf8(record.bytes).ok()
+                }
+                _ => None,
+            };
+            let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+            match text.and_then(|text| glance::glance(text, &mut self.tokens, raw.log_type)) {
+                Some(told) => {
+                    glance::add(&told, &mut self.builder);
+                    seen.push(index);
+                }
+                None => unseen.push(index),
+            }
+        }
+        match self.builder.finish_partial() {
+            Ok(events) => Glance { events, seen, unseen },
+            // Too much text for one batch, which a batch of records is far too small for.
+            Err(_) => {
+                Glance { events: EventBatch::empty(), seen: Vec::new(), unseen: (0..raw.len()).collect() }
+            }
+        }
+    }
+
+    /// Maps some of the records of `raw`, by their places in it, as [`map`](Self::map) does all.
+    pub fn map_some(&mut self, raw: &RawBatch, first: Offset, records: &[usize]) -> Normalized {
+        self.builder.reserve(records.len());
+        let whole = catch_unwind(AssertUnwindSafe(|| {
+            let rejects = self.map_records(raw, first, records.iter().copied());
+            (self.builder.finish(), rejects)
+        }));
+        if let Ok((Ok(events), rejects)) = whole {
+            return Normalized { events, rejects };
+        }
+        // All of them, the slow way; more than asked for, after a panic.
+        let (events, mut rejects) = self.map_one_by_one(&[(raw, first)]);
+        Normalized { events, rejects: rejects.pop().unwrap_or_default() }
+    }
+
     fn map_batch(&mut self, raw: &RawBatch, first: Offset) -> Vec<Reject> {
+        self.map_records(raw, first, 0..raw.len())
+    }
+
+    fn map_records(
+        &mut self,
+        raw: &RawBatch,
+        first: Offset,
+        records: impl Iterator<Item = usize>,
+    ) -> Vec<Reject> {
         let mut rejects = Vec::new();
-        for (record, (index, offset)) in raw.records().zip((0..).zip(first..)) {
-            if let Err(error) = self.map_record(raw, record, offset) {
+        for index in records {
+            let Some(record) = raw.get(index) else { continue };
+            if let Err(error) = self.map_record(raw, record, first + index as Offset) {
                 self.builder.discard_row();
                 rejects.push(Reject { record: index, reason: error.reason, detail: error.detail });
             }

@@ -19,4 +19,4 @@ mod target;
 mod verb;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -42,7 +42,7 @@ fn the_corpus_maps() {
     assert!(reasons.values().sum::<usize>() * 1000 < total);
 }
 
-fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(crate) fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { collect_files(&path, files) } else { files.push(path) }
@@ -51,7 +51,7 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The records of a file: `{"Records": […]}`, an array, or one after the other, gzipped or not.
-fn records_of(file: &Path) -> Vec<String> {
+pub(crate) fn records_of(file: &Path) -> Vec<String> {
     let mut bytes = fs::read(file).unwrap();
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut inflated = Vec::new();

@@ -99,6 +99,12 @@ pub(crate) struct ColumnIndex {
 }
 
 impl ColumnIndex {
+    /// All units that have an anchor in this column; some more than once.
+    pub(crate) fn units(&self) -> impl Iterator<Item = u32> {
+        let passes = self.passes.iter().map(|(_, units)| units);
+        self.equals.values().chain(&self.piece_units).chain(passes).flatten().copied()
+    }
+
     /// The units whose anchors in this column a label meets, but for [`passes`](Self::passes). A unit may
     /// come more than once.
     pub(crate) fn candidates(&self, folded: &str, found: &mut Vec<u32>) {

@@ -8,6 +8,7 @@
 mod json;
 mod labels;
 mod lookup;
+mod possible;
 mod row;
 mod scratch;
 pub(crate) mod time;

@@ -10,6 +10,7 @@
 mod corpus;
 mod events;
 mod explain;
+mod glance;
 mod lint;
 mod load;
 mod placeholder;

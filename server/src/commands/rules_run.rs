@@ -188,8 +188,9 @@ struct Worked {
 }
 
 fn work(batch: &RawBatch, rules: &RuleSet, least: u8) -> anyhow::Result<Worked> {
-    let normalized = Normalizer::new().map(batch, 0);
-    let matches = rules.matches(&normalized.events, &mut Scratch::default());
+    let mut scratch = Scratch::default();
+    let (normalized, passed_over) = pipeline::sift(batch, rules, &mut Normalizer::new(), &mut scratch);
+    let matches = rules.matches(&normalized.events, &mut scratch);
     let events = &normalized.events;
     let hits = rules.hits(events, &matches, &|_| true, &|row| pipeline::actor(events, row)).hits;
     let hits = hits.into_iter().map(|hit| {
@@ -208,7 +209,7 @@ fn work(batch: &RawBatch, rules: &RuleSet, least: u8) -> anyhow::Result<Worked> 
     }
     Ok(Worked {
         lines,
-        events: normalized.events.len() as u64,
+        events: (normalized.events.len() + passed_over) as u64,
         rejects: normalized.rejects.iter().map(|reject| reject.reason.as_str()).collect(),
         hits,
         origin: batch.origin.as_str().into(),

@@ -1,0 +1,176 @@
+//! A glance at a record: the few columns that can be told without mapping it.
+//!
+//! Rules over files ask for few events. What a record is called, by which service, of which kind of caller
+//! and whether it failed lies in it word for word; a rule set that knows these can pass over most records,
+//! which then need no mapping.
+
+use std::borrow::Cow;
+
+use event::{Col, EventBuilder, LogType};
+
+use crate::detect;
+use crate::json::{Object, Tokens, Value};
+use crate::time;
+
+/// The columns that a glance fills, with the text that the mapping would set, or leaves empty, where the
+/// mapping would.
+pub const GLANCED: &[Col] = &[
+    Col::LogType,
+    Col::CloudProvider,
+    Col::ApiOperation,
+    Col::ApiServiceName,
+    Col::ApiResponseError,
+    Col::CloudRegion,
+    Col::HttpRequestUserAgent,
+    Col::MetadataEventCode,
+    Col::ApiResponseErrorMessage,
+    Col::MetadataProductFeatureName,
+    Col::ActorUserType,
+    Col::ActorUserUid,
+    Col::ActorInvokedBy,
+];
+
+/// What a glance tells of a record, column by column.
+pub(crate) type Told<'a> = [(Col, Option<Cow<'a, str>>); 11];
+
+/// What can be told; `None`: the record must be mapped for that.
+///
+/// Only records that the mapping is sure to accept: their syntax is sound, and they say when it happened.
+pub(crate) fn glance<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Option<Told<'a>> {
+    tokens.scan(text).ok()?;
+    let record = Value::root(text, tokens).as_object()?;
+    let detected = detect::log_type(&record).ok()?;
+    if fixed.unwrap_or(detected) != LogType::AwsCloudtrail {
+        return None;
+    }
+    cloudtrail(&record)
+}
+
+/// Adds the row.
+pub(crate) fn add(told: &Told<'_>, row: &mut EventBuilder) {
+    for (col, text) in told {
+        if let Some(text) = text {
+            row.text(*col, text);
+        }
+    }
+    row.text(Col::LogType, LogType::AwsCloudtrail.as_str());
+    row.text(Col::CloudProvider, LogType::AwsCloudtrail.provider().as_str());
+    row.finish_row();
+}
+
+fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
+    let (mut name, mut source, mut error, mut message, mut region) = (None, None, None, None, None);
+    let (mut agent, mut code, mut category, mut time, mut caller) = (None, None, None, None, None);
+    for member in record.members() {
+        let value = member.value;
+        match member.key.as_ref() {
+            "eventName" => name = value.text(),
+            "eventSource" => source = value.text(),
+            "errorCode" => error = value.text(),
+            "errorMessage" => message = value.text(),
+            "awsRegion" => region = value.text(),
+            "userAgent" => agent = value.text(),
+            "eventType" => code = value.text(),
+            "eventCategory" => category = value.text(),
+            "userIdentity" => caller = value.as_object(),
+            "eventTime" => time = time::of_value(&value).ok(),
+            // The details of an insight say more of these columns.
+            "insightDetails" => return None,
+            _ => {}
+        }
+    }
+    let (mut kind, mut arn, mut invoked_by) = (None, None, None);
+    for member in caller.iter().flat_map(|caller| caller.members()) {
+        match member.key.as_ref() {
+            "type" => kind = member.value.text(),
+            "arn" => arn = member.value.filled_text(),
+            "invokedBy" => invoked_by = member.value.filled_text(),
+            // A person of Identity Center, who may be the user.
+            "onBehalfOf" => return None,
+            _ => {}
+        }
+    }
+    time?;
+    Some([
+        (Col::ApiOperation, name),
+        (Col::ApiServiceName, source),
+        (Col::ApiResponseError, error),
+        (Col::CloudRegion, region),
+        (Col::HttpRequestUserAgent, agent),
+        (Col::MetadataEventCode, code),
+        (Col::ApiResponseErrorMessage, message),
+        (Col::MetadataProductFeatureName, category),
+        (Col::ActorUserType, kind),
+        (Col::ActorUserUid, arn),
+        (Col::ActorInvokedBy, invoked_by),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{RawBatchBuilder, RawRecord, SourceId};
+
+    use super::*;
+    use crate::{Normalizer, corpus};
+
+    /// What a glance tells is what the mapping says; what the mapping rejects is never passed over.
+    fn check(records: &[String]) -> (usize, usize) {
+        let mut raw = RawBatchBuilder::with_capacity(1 << 20);
+        for (number, record) in (0..).zip(records) {
+            assert!(raw.push(RawRecord { bytes: record.as_bytes(), number, reject: None }));
+        }
+        let raw = raw.finish(SourceId::new("test"), None, "test".into(), 1);
+        let mut normalizer = Normalizer::new();
+        let glance = normalizer.glance(&raw);
+        let mapped = normalizer.map(&raw, 0);
+        for (row, record) in glance.seen.iter().enumerate() {
+            let offset = i64::try_from(*record).unwrap();
+            let full = (0..mapped.events.len())
+                .find(|full| mapped.events.int_at(Col::LogOffset, *full) == Some(offset))
+                .unwrap_or_else(|| panic!("record {record} was seen and rejected"));
+            for col in GLANCED {
+                let (seen, told) = (glance.events.str_at(*col, row), mapped.events.str_at(*col, full));
+                assert_eq!(seen, told, "{col:?} of {}", records[*record]);
+            }
+        }
+        assert_eq!(glance.seen.len() + glance.unseen.len(), records.len());
+        (glance.seen.len(), records.len())
+    }
+
+    #[test]
+    fn a_glance_says_what_the_mapping_says() {
+        let text = |json: &str| json.to_owned();
+        let time = r#""eventTime":"2026-03-02T10:00:00Z","eventVersion":"1.11","#;
+        let records = [
+            format!(r#"{{{time}"eventName":"A","eventSource":"s3.amazonaws.com","errorCode":""}}"#),
+            format!(r#"{{{time}"eventName":"A","eventName":"B\u0041","userIdentity":{{"type":"Root"}}}}"#),
+            format!(r#"{{{time}"eventName":{{"a":1}},"eventSource":17,"userAgent":null,"awsRegion":true}}"#),
+            format!(r#"{{{time}"event\u004eame":"A","userIdentity":"nobody"}}"#),
+            format!(r#"{{{time}"eventName":"A","insightDetails":{{"eventName":"B"}}}}"#),
+            text(r#"{"eventVersion":"1.11","eventName":"A"}"#),
+            text(r#"{"eventVersion":"1.11","eventName":"A","eventTime":"yesterday"}"#),
+            text(r#"{"eventVersion":"1.11","eventName":"A""#),
+            text(r#"{"detail":{"eventVersion":"1.11","eventName":"A"}}"#),
+            text("17"),
+            text(""),
+        ];
+        assert_eq!(check(&records), (4, 11));
+    }
+
+    #[test]
+    fn real_records_too() {
+        let Some(folder) = corpus::folder("cloudtrail") else { return };
+        let (mut seen, mut all) = (0, 0);
+        for source in std::fs::read_dir(folder).unwrap() {
+            let mut files = Vec::new();
+            crate::aws::tests::collect_files(&source.unwrap().path(), &mut files);
+            let records: Vec<_> =
+                files.iter().flat_map(|file| crate::aws::tests::records_of(file)).take(5_000).collect();
+            let (some, of) = check(&records);
+            seen += some;
+            all += of;
+        }
+        println!("{seen} of {all} records are told by a glance");
+        assert!(seen * 10 > all * 9, "{seen} of {all}");
+    }
+}
