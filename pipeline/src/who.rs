@@ -10,7 +10,7 @@ use enrich::identity::{Actor, Change, IdentityGraph, Link, LinkId, Node};
 use event::EventBatch;
 
 /// The most links that are held; a link takes about 150 bytes.
-const MAX_LINKS: usize = 1_000_000;
+pub(crate) const MAX_LINKS: usize = 1_000_000;
 
 /// Stands between the two names of an actor; neither has control characters.
 const SEPARATOR: char = '\u{1e}';

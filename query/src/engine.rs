@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
 use crate::config::MAX_ROWS;
+use crate::functions::Names;
 use crate::session::Sessions;
 use crate::state_view::tables::{DEAD_LETTERS, SOURCES};
 use crate::stop::{Stop, Watch};
@@ -36,12 +37,18 @@ pub(crate) struct Inner {
 
 impl QueryEngine {
     /// An engine over `table`, over `dead_letters` and `sources` of `state`, and over what other rooms
-    /// keep in `state` and describe as `views`.
-    pub fn new(table: EventTable, state: State, views: Vec<StateTable>, config: QueryConfig) -> Self {
+    /// keep in `state` and describe as `views`. `names` is what the function `identity` knows.
+    pub fn new(
+        table: EventTable,
+        state: State,
+        views: Vec<StateTable>,
+        names: Arc<dyn Names>,
+        config: QueryConfig,
+    ) -> Self {
         let mut state_tables = views;
         state_tables.extend([DEAD_LETTERS, SOURCES]);
         let catalog = Catalog::new(&state_tables);
-        let sessions = Sessions::new(table, state, state_tables, config.clone());
+        let sessions = Sessions::new(table, state, state_tables, names, config.clone());
         let places = Arc::new(Semaphore::new(config.concurrent));
         let threads = Threads::new(config.threads);
         Self { inner: Arc::new(Inner { sessions, catalog, config, places, threads }) }

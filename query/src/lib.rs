@@ -61,5 +61,6 @@ pub use config::QueryConfig;
 pub use engine::QueryEngine;
 pub use error::{Error, Result};
 pub use format::{Format, Writer};
+pub use functions::Names;
 pub use request::QueryRequest;
 pub use stream::QueryStream;

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use crate::catalog::{self, CATALOG, EVENTS, SCHEMA};
 use crate::config::BATCH_ROWS;
 use crate::events::EventsProvider;
-use crate::functions::{self, Arrows, Functions};
+use crate::functions::{self, Arrows, Functions, Names};
 use crate::observables;
 use crate::pool::QueryPool;
 use crate::state_view::{SLOW_READERS, StateView};
@@ -50,13 +50,14 @@ impl Sessions {
         table: EventTable,
         state: State,
         state_tables: Vec<StateTable>,
+        names: Arc<dyn Names>,
         config: QueryConfig,
     ) -> Self {
         Self {
             table,
             state,
             state_tables,
-            functions: Arc::new(Functions::new()),
+            functions: Arc::new(Functions::new(names)),
             memory: Arc::new(GreedyMemoryPool::new(config.memory_bytes)),
             footers: Arc::new(DefaultCache::new(config.footer_cache_bytes)),
             slow_readers: Arc::new(Semaphore::new(SLOW_READERS)),

@@ -1,12 +1,13 @@
 //! The composition root: everything that a data folder needs, opened in the order of need.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::AlertStore;
 use anyhow::Context;
 use event::{Diagnostic, Level};
-use pipeline::{CorrelationConfig, Parts, Pipeline, PipelineConfig};
+use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig};
 use query::{QueryConfig, QueryEngine};
 use rules::{CorrelatorLimits, LoadOptions, RuleSet, RuleSource};
 use storage::log::{Log, LogConfig};
@@ -76,6 +77,7 @@ impl App {
             table.clone(),
             state.clone(),
             vec![alerts::state_table(), storage::remembered::links_table()],
+            Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );
         let parts = Parts {
@@ -161,4 +163,14 @@ pub(crate) fn load_options(config: &Config) -> anyhow::Result<LoadOptions> {
 pub(crate) fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What SQL's `identity` knows.
+#[derive(Debug)]
+struct KnownNames(Identities);
+
+impl query::Names for KnownNames {
+    fn current(&self) -> Result<Arc<HashMap<String, String>>, String> {
+        self.0.names().map_err(|error| error.to_string())
+    }
 }

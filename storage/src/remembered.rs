@@ -366,6 +366,25 @@ pub fn links(db: &Connection, mut each: impl FnMut(LinkRow)) -> Result<()> {
     Ok(())
 }
 
+/// Changes whenever links come or go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinksVersion {
+    count: i64,
+    newest: i64,
+    undone: i64,
+}
+
+/// Which links there are, as one value to compare.
+///
+/// # Errors
+/// The database refuses.
+pub fn links_version(db: &Connection) -> Result<LinksVersion> {
+    let sql = "SELECT count(*), coalesce(max(rowid), 0), (SELECT count(*) FROM identity_undone) FROM identity_links";
+    Ok(db.query_row(sql, [], |row| {
+        Ok(LinksVersion { count: row.get(0)?, newest: row.get(1)?, undone: row.get(2)? })
+    })?)
+}
+
 /// The links of every name that `part` is a part of, and of all that hangs together with them; at most 1000.
 ///
 /// # Errors

@@ -93,6 +93,31 @@ async fn a_person_is_followed_into_a_role_whenever_the_evidence_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_of_a_person_is_known_by_all_of_them() {
+    let data = tempfile::tempdir().unwrap();
+    let running = Running::open(data.path(), &settings()).await;
+    let identities = pipeline::Identities::new(running.state.clone());
+    assert!(identities.names().unwrap().is_empty());
+    running.take(&[batch_of("a", &story("ana", "ASIAANA00000000000001"), 5)]).await;
+    let names = identities.names().unwrap();
+    let ana = "aws:user:arn:aws:iam::111122223333:user/ana";
+    for name in ["AKIAana", "ASIAANA00000000000001", "arn:aws:iam::111122223333:user/ana", "aws:key:AKIAana"]
+    {
+        assert_eq!(names.get(name).map(String::as_str), Some(ana), "{name}");
+    }
+    assert_eq!(names.get(ROLE), None, "a role is nobody's");
+    let mut links = Vec::new();
+    running.state.read(|db| storage::remembered::links(db, |link| links.push(link))).unwrap();
+    for link in &links {
+        let undone =
+            |txn: &storage::state::Txn<'_>| storage::remembered::undo_link(txn, &link.id, "d", "w", 1);
+        running.state.write(undone).unwrap();
+    }
+    assert!(identities.names().unwrap().is_empty());
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_in_one_role_stay_two() {
     let data = tempfile::tempdir().unwrap();
     let running = Running::open(data.path(), &settings()).await;

@@ -2,6 +2,7 @@
 
 mod arrows;
 mod growth;
+mod identity;
 mod list;
 mod metered;
 mod text_concat;
@@ -19,12 +20,14 @@ use datafusion::logical_expr::{AggregateUDF, BinaryExpr, Expr, Operator, ScalarU
 use datafusion_functions_json::udfs;
 
 use self::growth::Growth;
+use self::identity::Identity;
 use self::metered::Metered;
 use self::text_concat::TextConcat;
 use crate::Error;
 
 pub(crate) use self::arrows::Arrows;
 pub(crate) use self::growth::value_bytes;
+pub use self::identity::Names;
 
 /// The scalar functions of the list, bounded where they need it, by name.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(names: Arc<dyn Names>) -> Self {
         let mut by_name = HashMap::new();
         for function in SessionStateDefaults::default_scalar_functions().into_iter().chain(json()) {
             if let Some(bounded) = bounded(function) {
@@ -44,6 +47,9 @@ impl Functions {
         let text_concat = Arc::new(ScalarUDF::new_from_impl(TextConcat::new()));
         let text_concat = metered(text_concat, Growth::Sum, usize::MAX);
         by_name.insert(text_concat.name().to_owned(), text_concat.clone());
+        // Its results are short: names of at most 512 bytes, or what went in.
+        let identity = Arc::new(ScalarUDF::new_from_impl(Identity::new(names)));
+        by_name.insert(identity.name().to_owned(), identity);
         Self { by_name, text_concat }
     }
 
@@ -94,6 +100,7 @@ pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
 pub(crate) fn names() -> Vec<String> {
     let scalars = list::PLAIN.iter().copied().chain(list::METERED.iter().map(|(name, ..)| *name));
     let mut names: Vec<String> = scalars.map(str::to_owned).collect();
+    names.push("identity".to_owned());
     names.extend(aggregates().iter().map(|function| function.name().to_owned()));
     let windows = SessionStateDefaults::default_window_functions();
     names.extend(windows.iter().map(|function| function.name().to_owned()));

@@ -57,6 +57,10 @@ async fn questions_over_events() {
         ),
         ("SELECT count(*) FROM events WHERE api_operation ILIKE 'deleteTRAIL'", "31"),
         ("SELECT 1 AS a, 'b' AS b UNION ALL SELECT 2, 'c' ORDER BY a", "1,b|2,c"),
+        (
+            "SELECT identity('arn:aws:iam::1:user/ana') = identity('AKIAANA'), identity('bob'), identity(NULL)",
+            "true,bob,",
+        ),
         ("VALUES (1, 'x'), (2, NULL)", "1,x|2,"),
         ("SELECT count(*) FROM events WHERE false", "0"),
         (found.as_str(), "1234,user4,2026-03-02"),

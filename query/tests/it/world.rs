@@ -1,6 +1,8 @@
 //! A small data folder: events of three days and three clouds in nine files and some rows in none, two
 //! dead letters, two sources, two alerts.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Col, EventBatch, EventBuilder, EventKey, RawBatchBuilder, RawRecord, SourceId};
@@ -71,7 +73,7 @@ impl World {
 pub(crate) fn engine(table: &EventTable, folder: &std::path::Path, config: QueryConfig) -> QueryEngine {
     let state = State::open(&folder.join("state.db")).unwrap();
     fill_state(&state);
-    QueryEngine::new(table.clone(), state, vec![ALERTS], config)
+    QueryEngine::new(table.clone(), state, vec![ALERTS], Arc::new(Ana), config)
 }
 
 /// The whole answer as CSV.
@@ -169,4 +171,15 @@ fn fill_state(state: &State) {
             ledger::add(txn, &SourceId::new("http"), &http)
         })
         .unwrap();
+}
+
+/// Two names of one person.
+#[derive(Debug)]
+struct Ana;
+
+impl query::Names for Ana {
+    fn current(&self) -> Result<Arc<HashMap<String, String>>, String> {
+        let names = ["AKIAANA", "arn:aws:iam::1:user/ana"];
+        Ok(Arc::new(names.into_iter().map(|name| (name.to_owned(), "entra:user:ana".to_owned())).collect()))
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Paths,
     /// A list of text; in the environment joined by commas.
     Texts,
+    /// A list of `NAME=VALUE`.
+    Pairs,
     /// `host:port`.
     Address,
     /// A whole number between the two.
@@ -141,6 +143,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Domains, such as example.com, in which one address is one person in every cloud.",
     ),
     key(
+        "identity.pool_providers",
+        Kind::Pairs,
+        "[]",
+        "The issuers behind the providers of Google's identity pools, as PROVIDER=ISSUER; audit logs do not name them.",
+    ),
+    key(
         "identity.source_identity",
         Kind::Flag,
         "false",
@@ -224,6 +232,7 @@ impl Key {
             Kind::Text => "text".into(),
             Kind::Path => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
+            Kind::Pairs => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),
             Kind::Texts => "a list of text, such as [\"example.com\"]".into(),
             Kind::Address => "an address and port, such as \"127.0.0.1:7171\"".into(),
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),

@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) rules_reload: Duration,
     pub(crate) identity_mail_domains: Vec<String>,
     pub(crate) identity_source: bool,
+    pub(crate) identity_providers: Vec<String>,
     pub(crate) correlation_delay: Duration,
     pub(crate) correlation_lateness: Duration,
     pub(crate) correlation_hits: usize,
@@ -67,7 +68,7 @@ impl Config {
         pipeline::IdentityConfig {
             mail_domains: self.identity_mail_domains.clone(),
             source_identity: self.identity_source,
-            ..pipeline::IdentityConfig::default()
+            pool_providers: self.identity_providers.iter().filter_map(|pair| provider(pair)).collect(),
         }
     }
 
@@ -137,6 +138,7 @@ impl Config {
             rules_reload: get.span("rules.reload_every"),
             identity_mail_domains: get.texts("identity.mail_domains"),
             identity_source: get.flag("identity.source_identity"),
+            identity_providers: get.texts("identity.pool_providers"),
             correlation_delay: get.span("correlation.delay"),
             correlation_lateness: get.span("correlation.lateness"),
             correlation_hits: usize::try_from(get.count("correlation.events")).unwrap_or(usize::MAX),
@@ -160,6 +162,12 @@ impl Config {
             settings,
         })
     }
+}
+
+/// A provider and its issuer, from `PROVIDER=ISSUER`.
+fn provider(pair: &str) -> Option<pipeline::PoolProvider> {
+    let (resource, issuer) = pair.split_once('=')?;
+    Some(pipeline::PoolProvider { resource: resource.into(), issuer: issuer.into() })
 }
 
 /// Reads settings by path. A missing one cannot be: `every_default_reads` holds the table to it.

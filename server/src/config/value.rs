@@ -18,15 +18,23 @@ pub(crate) enum Value {
 pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
     use toml_edit::Value as Toml;
     match (key.kind, value) {
-        (Kind::Paths | Kind::Texts, Toml::Array(items)) => {
+        (Kind::Paths | Kind::Texts | Kind::Pairs, Toml::Array(items)) => {
             let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            items.map(Value::Texts)
+            items.filter(|items| key.kind != Kind::Pairs || are_pairs(items)).map(Value::Texts)
         }
         (_, Toml::String(text)) => from_text(key, text.value()),
         (Kind::Count(..) | Kind::Bytes, Toml::Integer(number)) => from_text(key, &number.value().to_string()),
         (Kind::Flag, Toml::Boolean(flag)) => Some(Value::Flag(*flag.value())),
         _ => None,
     }
+}
+
+/// Whether each is `NAME=VALUE`.
+fn are_pairs(texts: &[String]) -> bool {
+    let is_pair = |text: &String| {
+        text.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty())
+    };
+    texts.iter().all(is_pair)
 }
 
 /// Reads `text`, as from the environment. Paths are separated by `:`, other lists by `,`.
@@ -38,9 +46,10 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
         Kind::Paths => {
             Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))
         }
-        Kind::Texts => {
+        Kind::Texts | Kind::Pairs => {
             let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-            Some(Value::Texts(texts.map(str::to_owned).collect()))
+            let texts: Vec<_> = texts.map(str::to_owned).collect();
+            (key.kind != Kind::Pairs || are_pairs(&texts)).then_some(Value::Texts(texts))
         }
         Kind::Address => {
             let (host, port) = text.rsplit_once(':')?;
@@ -124,6 +133,8 @@ mod tests {
         assert_eq!(check("query.concurrent", "0"), None);
         assert_eq!(check("logging.format", "xml"), None);
         assert_eq!(check("rules.shipped", "yes"), None);
+        assert_eq!(check("identity.pool_providers", "a=b"), Some(Value::Texts(vec!["a=b".into()])));
+        assert_eq!(check("identity.pool_providers", "a"), None);
         assert_eq!(check("rules.paths", "a:b"), Some(Value::Texts(vec!["a".into(), "b".into()])));
     }
 }
