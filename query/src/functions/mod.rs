@@ -177,9 +177,18 @@ mod tests {
         assert_eq!(list::PLAIN.len() + list::METERED.len() + list::REFUSED.len(), named.len(), "named twice");
     }
 
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Names for Nobody {
+        fn current(&self) -> Result<Arc<HashMap<String, String>>, String> {
+            Ok(Arc::default())
+        }
+    }
+
     #[test]
     fn what_is_refused_is_not_there() {
-        let functions = Functions::new();
+        let functions = Functions::new(Arc::new(Nobody));
         for (name, _) in list::REFUSED {
             assert!(!functions.by_name.contains_key(*name), "{name}");
             assert!(refused(name).is_some());

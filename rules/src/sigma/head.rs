@@ -57,9 +57,9 @@ pub(crate) fn read(document: &Node, report: &mut Report) -> Option<Head> {
         level: level(document, report),
         description: text(document, "description", report),
         tags: tags(document, report),
-        references: texts(document, "references"),
-        false_positives: texts(document, "falsepositives"),
-        response: texts(document, "response"),
+        references: told_texts(document, "references", report),
+        false_positives: told_texts(document, "falsepositives", report),
+        response: told_texts(document, "response", report),
     })
 }
 
@@ -215,6 +215,16 @@ fn text(document: &Node, key: &str, report: &mut Report) -> String {
         report.warning(node.at, key, format!("`{key}` has more than {LONGEST} bytes"), "shorten it");
     }
     text
+}
+
+/// A list of text, and a word about what in it is none.
+fn told_texts(document: &Node, key: &str, report: &mut Report) -> Vec<String> {
+    let elements = document.get(key).and_then(Node::as_list).unwrap_or_default();
+    for element in elements.iter().filter(|element| element.text().is_none()) {
+        let problem = format!("text is expected, not {}; it is left out", element.what());
+        report.warning(element.at, key, problem, "put it in quotes if it has a colon followed by a blank");
+    }
+    texts(document, key)
 }
 
 /// A list of text, or one text.
