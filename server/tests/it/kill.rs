@@ -22,7 +22,22 @@ detection:
     selection:
         eventName: StopLogging
     condition: selection
+---
+title: Trails stopped together
+id: 0b1f7a44-52a5-4f5e-8a43-6a2d9f3c1e07
+status: test
+level: critical
+correlation:
+    type: event_count
+    rules: [6f1c9c52-3f0e-4a57-9a38-0d7f7f1a2b3c]
+    group-by: [requestParameters.name]
+    timespan: 1h
+    condition: {gte: 4}
+    generate: true
 ";
+
+/// Events that one request carries; every tenth trips the rule, all of them together the correlation.
+const TOGETHER: u64 = 40;
 
 /// What the pushers know.
 #[derive(Default)]
@@ -33,10 +48,11 @@ struct Oracle {
     sent: Mutex<BTreeSet<String>>,
 }
 
-fn record(id: &str, name: &str) -> String {
+/// An event of the request that begins with this number.
+fn record(id: &str, name: &str, pusher: usize, first: u64) -> String {
     format!(
-        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-{:02}T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"{name}","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#,
-        1 + id.len() % 3
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-{:02}T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"{name}","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","requestParameters":{{"name":"{pusher}-{first}"}},"eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#,
+        1 + first / TOGETHER % 3
     )
 }
 
@@ -51,12 +67,16 @@ async fn push(pusher: usize, address: Arc<Mutex<String>>, oracle: Arc<Oracle>, s
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
-        let ids: Vec<String> = (0..40).map(|n| format!("p{pusher}-{}", number + n)).collect();
-        number += 40;
+        let ids: Vec<String> = (0..TOGETHER).map(|n| format!("p{pusher}-{}", number + n)).collect();
+        let first = number;
+        number += TOGETHER;
         oracle.sent.lock().extend(ids.iter().cloned());
         let mut body: String = ids
             .iter()
-            .map(|id| record(id, if is_alarming(id) { "StopLogging" } else { "DescribeTrails" }) + "\n")
+            .map(|id| {
+                let name = if is_alarming(id) { "StopLogging" } else { "DescribeTrails" };
+                record(id, name, pusher, first) + "\n"
+            })
             .collect();
         body.push_str("this is no record\n");
         loop {
@@ -135,15 +155,43 @@ fn compare(data: &Path, oracle: &Oracle) {
 
     let alerts = count_by(
         data,
-        "SELECT e.metadata_uid AS k, count(*) AS n FROM alerts a JOIN events e ON a.event_uid = e.event_uid GROUP BY 1",
+        "SELECT e.metadata_uid AS k, count(*) AS n FROM alerts a JOIN events e ON a.event_uid = e.event_uid \
+         WHERE a.joined IS NULL GROUP BY 1",
     );
     let expected: BTreeMap<String, u64> =
         rows.keys().filter(|id| is_alarming(id)).map(|id| (id.clone(), 1)).collect();
     assert_eq!(alerts, expected, "every alarming event has one alert");
+    let joined = joined(data);
+    let mut requests: BTreeMap<String, u64> = BTreeMap::new();
+    for id in rows.keys().filter(|id| is_alarming(id)) {
+        let (pusher, number) = id.trim_start_matches('p').split_once('-').unwrap();
+        let first = number.parse::<u64>().unwrap() / TOGETHER * TOGETHER;
+        *requests.entry(format!("{pusher}-{first}")).or_default() += 1;
+    }
+    requests.retain(|_, count| *count >= 4);
+    assert!(requests.len() > 5, "{} requests came in whole", requests.len());
+    assert_eq!(joined, requests, "every whole request has one alert that joins its four events");
     let total = sql(data, "SELECT count(*) AS n FROM alerts")[0]["n"].as_u64().unwrap();
-    assert_eq!(total, expected.len() as u64, "no alert without its event");
+    assert_eq!(total, (expected.len() + requests.len()) as u64, "no alert without its events");
     run(&["--data", &data.to_string_lossy(), "sources", "--verify"]);
     println!("{} acknowledged, {} rows, {} alerts", acknowledged.len(), rows.len(), total);
+}
+
+/// The groups of the correlation's alerts, and how many events each alert joins.
+fn joined(data: &Path) -> BTreeMap<String, u64> {
+    let data = data.to_string_lossy();
+    let statement = "SELECT joined, status, verdict FROM alerts WHERE joined IS NOT NULL";
+    let out = run(&["--data", &data, "sql", "--format", "ndjson", "--max-rows", "10000000", statement]);
+    let mut found = BTreeMap::new();
+    for line in out.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(row["verdict"], serde_json::Value::Null, "{row}");
+        let joined: serde_json::Value = serde_json::from_str(row["joined"].as_str().unwrap()).unwrap();
+        let group = joined["by"][0][1].as_str().unwrap_or_else(|| panic!("{joined}")).to_owned();
+        let events = joined["events"].as_u64().unwrap();
+        assert_eq!(found.insert(group, events), None, "two alerts for one request: {joined}");
+    }
+    found
 }
 
 fn count_by(data: &Path, statement: &str) -> BTreeMap<String, u64> {
