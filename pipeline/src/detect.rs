@@ -33,21 +33,26 @@ const ENTITIES: &[(EntityKind, &[Source])] = &[
 ];
 
 /// The alerts for `matches` in `events`, leaving out rows that `keep` says are duplicates and rules
-/// whose matches are to be seen but not alerted on.
+/// whose matches are to be seen but not alerted on. `failed` gets the rules, by index, whose match could not
+/// become an alert.
 pub(crate) fn alerts(
     rules: &RuleSet,
     events: &EventBatch,
     matches: &[Match],
     keep: &BooleanArray,
+    failed: &mut Vec<u32>,
 ) -> Vec<Alert> {
     let kept = |row: u32| keep.values().len() > row as usize && keep.value(row as usize);
-    matches
-        .iter()
-        .filter(|found| kept(found.row))
-        .filter_map(|found| Some((found.row as usize, rules.rules().get(found.rule as usize)?)))
-        .filter(|(_, rule)| rule.yields_alert())
-        .filter_map(|(row, rule)| alert(rule, events, row))
-        .collect()
+    let mut alerts = Vec::new();
+    for found in matches.iter().filter(|found| kept(found.row)) {
+        let rule = rules.rules().get(found.rule as usize).filter(|rule| rule.yields_alert());
+        match rule.map(|rule| alert(rule, events, found.row as usize)) {
+            Some(Some(alert)) => alerts.push(alert),
+            Some(None) => failed.push(found.rule),
+            None => {}
+        }
+    }
+    alerts
 }
 
 fn alert(rule: &CompiledRule, events: &EventBatch, row: usize) -> Option<Alert> {

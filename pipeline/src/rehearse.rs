@@ -107,7 +107,7 @@ impl Rehearsal {
         }
         let all = BooleanArray::from(keep.clone());
         let is_asked = |id: &str| self.only.as_ref().is_none_or(|(only, _)| only == id);
-        for alert in detect::alerts(&self.rules, events, &matches, &all) {
+        for alert in detect::alerts(&self.rules, events, &matches, &all, &mut Vec::new()) {
             if !is_asked(&alert.rule.id) {
                 continue;
             }

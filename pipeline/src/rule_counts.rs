@@ -16,7 +16,8 @@ pub struct RuleCounts {
 #[derive(Debug, Default)]
 struct Inner {
     events: HashMap<LogType, u64>,
-    matched: HashMap<String, u64>,
+    /// By id of the rule or correlation.
+    by_id: HashMap<String, RuleCount>,
 }
 
 /// What a rule has seen and found since the start.
@@ -26,6 +27,12 @@ pub struct RuleCount {
     pub evaluated: u64,
     /// Events that it matched.
     pub matched: u64,
+    /// Matches that raised no alert of their own: the event is a repeat or past retention, or the rule only
+    /// tags events or feeds correlations.
+    pub suppressed: u64,
+    /// Matches that could not become what they should: an alert, or, for a correlation, a part of a group,
+    /// because the event lacks a part of the key or the value.
+    pub errored: u64,
 }
 
 impl RuleCounts {
@@ -46,13 +53,28 @@ impl RuleCounts {
                 *inner.events.entry(log_type).or_default() += count;
             }
         }
-        for found in matches.iter().filter(|found| kept(found.row as usize)) {
+        for found in matches {
             let Some(rule) = rules.rules().get(found.rule as usize) else { continue };
-            match inner.matched.get_mut(rule.id()) {
-                Some(count) => *count += 1,
-                None => {
-                    inner.matched.insert(rule.id().to_owned(), 1);
-                }
+            let kept = kept(found.row as usize);
+            let count = inner.of(rule.id());
+            count.matched += u64::from(kept);
+            count.suppressed += u64::from(!kept || !rule.yields_alert());
+        }
+    }
+
+    /// Adds rules whose match could not become an alert, and the rows and correlations of matches that a
+    /// correlation could not take; both by index.
+    pub(crate) fn add_failed(&self, rules: &RuleSet, failed: &[u32], incomplete: &[(u32, u32)]) {
+        if failed.is_empty() && incomplete.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        for rule in failed.iter().filter_map(|rule| rules.rules().get(*rule as usize)) {
+            inner.of(rule.id()).errored += 1;
+        }
+        for (_, correlation) in incomplete {
+            if let Some(correlation) = rules.correlations().get(*correlation as usize) {
+                inner.of(correlation.id()).errored += 1;
             }
         }
     }
@@ -61,9 +83,18 @@ impl RuleCounts {
     pub fn of(&self, rule: &CompiledRule) -> RuleCount {
         let inner = self.inner.lock();
         let events = |log_type: &LogType| inner.events.get(log_type).copied().unwrap_or_default();
-        RuleCount {
-            evaluated: rule.log_types().iter().map(events).sum(),
-            matched: inner.matched.get(rule.id()).copied().unwrap_or_default(),
-        }
+        let known = inner.by_id.get(rule.id()).copied().unwrap_or_default();
+        RuleCount { evaluated: rule.log_types().iter().map(events).sum(), ..known }
+    }
+
+    /// How many matches a correlation could not take.
+    pub fn errored(&self, correlation: &str) -> u64 {
+        self.inner.lock().by_id.get(correlation).map_or(0, |count| count.errored)
+    }
+}
+
+impl Inner {
+    fn of(&mut self, id: &str) -> &mut RuleCount {
+        self.by_id.entry(id.to_owned()).or_default()
     }
 }

@@ -88,7 +88,12 @@ pub(crate) async fn turn(
     count_rows(&refined.events, &fates, &mut counts, tally);
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
     rule_counts.add(&refined.rules, &refined.events, &refined.matches, &keep);
-    let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep);
+    let mut failed = Vec::new();
+    let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep, &mut failed);
+    let mut incomplete = refined.hits.incomplete;
+    incomplete.retain(|(row, _)| keep.value(*row as usize));
+    add(&tally.incomplete_hits, incomplete.len() as u64);
+    rule_counts.add_failed(&refined.rules, &failed, &incomplete);
     let mut hits = refined.hits.hits;
     hits.retain(|hit| keep.value(hit.row as usize));
     let mut hit_events = BTreeMap::new();
@@ -99,7 +104,6 @@ pub(crate) async fn turn(
             slot.insert(event);
         }
     }
-    add(&tally.incomplete_hits, refined.hits.incomplete.iter().map(|(_, times)| times).sum());
     let rows = if keep.true_count() == keep.len() { refined.events } else { refined.events.filter(&keep)? };
     let (first, next) = (refined.first, refined.next);
     let raise = Raise {

@@ -6,6 +6,7 @@ use event::{Col, Kind};
 
 use super::matcher::Matcher;
 use crate::check::{Expr, Predicate, Shape, Subject, Test};
+use crate::detect::FieldUse;
 use crate::mapping::{Field, Place};
 
 /// An expression over the predicates of a [`Program`], cheap parts first.
@@ -25,6 +26,7 @@ pub(crate) struct Program {
     pub(crate) fields: Vec<Field>,
     /// The number of tables for answers by label, see [`Probe::labels`].
     pub(crate) tables: usize,
+    pub(crate) field_use: FieldUse,
 }
 
 /// A predicate, ready to run.
@@ -58,7 +60,8 @@ pub(crate) struct Programmer {
 }
 
 impl Programmer {
-    pub(crate) fn finish(self) -> Program {
+    pub(crate) fn finish(mut self) -> Program {
+        self.program.field_use = FieldUse::new(self.program.fields.len());
         self.program
     }
 

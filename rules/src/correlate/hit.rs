@@ -71,9 +71,9 @@ impl HitValue {
 pub struct Hits {
     /// By row, then by correlation.
     pub hits: Vec<Hit>,
-    /// Matches that could not take part because the event lacks a part of the key or the value, by
+    /// Matches that could not take part because the event lacks a part of the key or the value: row and
     /// correlation.
-    pub incomplete: Vec<(u32, u64)>,
+    pub incomplete: Vec<(u32, u32)>,
 }
 
 impl RuleSet {
@@ -109,18 +109,11 @@ impl RuleSet {
             for feed in feeds {
                 let Some(correlation) = self.correlations().get(feed.correlation as usize) else { continue };
                 if !at.hits(feed, correlation, &mut view, actor, &mut found.hits) {
-                    count(&mut found.incomplete, feed.correlation);
+                    found.incomplete.push((matched.row, feed.correlation));
                 }
             }
         }
         found
-    }
-}
-
-fn count(counts: &mut Vec<(u32, u64)>, correlation: u32) {
-    match counts.iter_mut().find(|(known, _)| *known == correlation) {
-        Some((_, times)) => *times += 1,
-        None => counts.push((correlation, 1)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! expression is evaluated, cheap tests first: answers about labels are kept for the batch, fields and the
 //! record itself are taken apart once a row, and only if a candidate asks for them.
 
+mod field_use;
 mod json;
 mod labels;
 mod lookup;
@@ -16,6 +17,7 @@ mod value;
 
 use event::{Col, EventBatch, LogType};
 
+pub(crate) use field_use::FieldUse;
 pub(crate) use labels::Labels;
 pub use scratch::Scratch;
 pub(crate) use value::{Form, Value};

@@ -80,10 +80,12 @@ impl<'e, 'p> RowView<'e, 'p> {
         let program = self.program;
         let Some(index) = probe.field else { return self.keywords(probe) };
         let Some(field) = program.fields.get(index) else { return false };
-        if let Some(answer) = self.by_label(probe, field, labels) {
+        if let Some((answer, found)) = self.by_label(probe, field, labels) {
+            program.field_use.note(index, found);
             return answer;
         }
         self.look_up(index, field);
+        program.field_use.note(index, !self.values(index).is_empty());
         for reference in &probe.references {
             if let Some(other) = program.fields.get(reference.field) {
                 self.look_up(reference.field, other);
@@ -97,20 +99,20 @@ impl<'e, 'p> RowView<'e, 'p> {
             || probe.references.iter().any(|reference| self.is_reference(values, reference))
     }
 
-    /// The answer, if labels alone give it.
-    fn by_label(&self, probe: &Probe, field: &Field, labels: &mut Labels) -> Option<bool> {
+    /// The answer, if labels alone give it, and whether there is a label.
+    fn by_label(&self, probe: &Probe, field: &Field, labels: &mut Labels) -> Option<(bool, bool)> {
         let mut absent = true;
         for (place, table) in field.places.iter().zip(&probe.labels) {
             let table = (*table)?;
             if let Some(answer) = labels.answer(self.batch, place.col, self.row, table, &probe.matcher) {
                 // Of a union another label may still pass.
                 if answer || !field.union {
-                    return Some(answer);
+                    return Some((answer, true));
                 }
                 absent = false;
             }
         }
-        (!probe.labels.is_empty()).then_some(absent && probe.absent)
+        (!probe.labels.is_empty()).then_some((absent && probe.absent, !absent))
     }
 
     fn values(&self, field: usize) -> &[Value<'e>] {

@@ -33,6 +33,18 @@ impl Field {
     }
 }
 
+/// The first of its places: a column, or a path in the record or in a column.
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(place) = self.places.first() else { return Ok(()) };
+        match &place.path {
+            None => f.write_str(place.col.name()),
+            Some(path) if place.col == Col::RawData => f.write_str(&path.text),
+            Some(path) => write!(f, "{}.{}", place.col.name(), path.text),
+        }
+    }
+}
+
 impl Place {
     /// The value of a column.
     pub(crate) fn column(col: Col) -> Self {

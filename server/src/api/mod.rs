@@ -38,7 +38,7 @@ pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
-pub(crate) use rules::RuleList;
+pub(crate) use rules::{RuleBody, RuleList};
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;

@@ -39,9 +39,20 @@ pub(crate) struct RuleBody {
     /// Events since the start that a rule matched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) matched: Option<u64>,
-    /// A rule waits for a log that Stormglass does not read yet, and cannot match.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub(crate) waits: bool,
+    /// Matches that raised no alert of their own: the event is a repeat or past retention, or the rule is
+    /// silent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) suppressed: Option<u64>,
+    /// Matches that could not become an alert, or that a correlation could not take because the event lacks a
+    /// part of its key or value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) errored: Option<u64>,
+    /// Fields that a rule has asked events for since it was loaded, and that none had.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) never_found: Vec<String>,
+    /// The log that a rule waits for: Stormglass does not read it yet, so the rule cannot match.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) waits_for: Option<String>,
     /// Matches raise no alert of their own: they tag events, or feed a correlation.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(crate) silent: bool,
@@ -76,24 +87,31 @@ impl RuleList {
             kind: kind.into(),
             evaluated: None,
             matched: None,
-            waits: false,
+            suppressed: None,
+            errored: None,
+            never_found: Vec::new(),
+            waits_for: None,
             silent: false,
             remembers: remembered.as_ref().and_then(|state| remembers(state, head.id())),
         };
-        let single = rules.rules().iter().map(|rule| {
+        let single = rules.rules().iter().enumerate().map(|(index, rule)| {
             let counts = pipeline.map(|pipeline| pipeline.rule_counts().of(rule));
             RuleBody {
                 evaluated: counts.map(|counts| counts.evaluated),
                 matched: counts.map(|counts| counts.matched),
-                waits: rule.log_types().is_empty(),
+                suppressed: counts.map(|counts| counts.suppressed),
+                errored: counts.map(|counts| counts.errored),
+                never_found: rules.never_found(index),
+                waits_for: rule.log_types().is_empty().then(|| rule.logsource().to_string()),
                 silent: !rule.yields_alert(),
                 ..body(rule, "rule")
             }
         });
-        let joined = rules
-            .correlations()
-            .iter()
-            .map(|rule| RuleBody { silent: !rule.yields_alert(), ..body(rule, rule.kind()) });
+        let joined = rules.correlations().iter().map(|rule| RuleBody {
+            silent: !rule.yields_alert(),
+            errored: pipeline.map(|pipeline| pipeline.rule_counts().errored(rule.id())),
+            ..body(rule, rule.kind())
+        });
         let rules = single.chain(joined).collect();
         Self { rules, findings: findings.iter().map(ToString::to_string).collect() }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use event::Level;
 use rules::LoadOptions;
 
-use crate::api::RuleList;
+use crate::api::{RuleBody, RuleList};
 use crate::app;
 use crate::cli::Global;
 use crate::client::{Client, load_config};
@@ -60,13 +60,40 @@ pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode
         print(&serde_json::to_string(&list)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = vec![["ID", "LEVEL", "KIND", "TITLE", "FILE"].map(String::from).to_vec()];
+    let counted = global.url.is_some();
+    let mut head = vec!["ID", "LEVEL", "KIND", "TITLE", "FILE"];
+    if counted {
+        head.extend(["EVENTS", "MATCHED", "SUPPRESSED", "ERRORED"]);
+    }
+    head.push("NOTE");
+    let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
     rows.extend(list.rules.iter().map(|rule| {
-        vec![rule.id.clone(), rule.level.clone(), rule.kind.clone(), rule.title.clone(), rule.path.clone()]
+        let mut row: Vec<_> =
+            [&rule.id, &rule.level, &rule.kind, &rule.title, &rule.path].into_iter().cloned().collect();
+        if counted {
+            let counts = [rule.evaluated, rule.matched, rule.suppressed, rule.errored];
+            row.extend(counts.map(|count| count.map_or(String::new(), |count| count.to_string())));
+        }
+        row.push(note(rule));
+        row
     }));
     print(&columns(&rows))?;
     if !list.findings.is_empty() {
         say(&format!("{} findings; `stormglass rules check` shows them", list.findings.len()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a rule may be silent.
+fn note(rule: &RuleBody) -> String {
+    let mut notes = Vec::new();
+    notes.extend(rule.waits_for.as_ref().map(|log| format!("waits for {log}")));
+    if !rule.never_found.is_empty() {
+        notes.push(format!("no event had {}", rule.never_found.join(", ")));
+    }
+    if let Some(remembers) = &rule.remembers {
+        notes.extend((remembers.late > 0).then(|| format!("{} came too late", remembers.late)));
+        notes.extend((remembers.full > 0).then(|| format!("no room for {}", remembers.full)));
+    }
+    notes.join("; ")
 }

@@ -155,3 +155,47 @@ fn coverage_as_text_json_and_layer() {
     assert_eq!(json["tactics"].as_array().unwrap().len(), 12);
     assert!(json["tactics"][0]["techniques"][2]["rules"][0]["title"].is_string(), "{}", json["tactics"][0]);
 }
+
+#[test]
+fn a_server_says_why_a_rule_is_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.yml");
+    let rule = |name: &str, logsource: &str, detection: &str| {
+        format!(
+            "title: {name}\nid: {name}\nstatus: test\nlevel: high\nlogsource: {{{logsource}}}\n\
+             detection: {{selection: {{{detection}}}, condition: selection}}\n"
+        )
+    };
+    let aws = "product: aws, service: cloudtrail";
+    let sum = "title: sum\nid: sum\nlevel: low\ncorrelation: {type: event_count, rules: [there], \
+               group-by: [requestParameters.noSuchKey], timespan: 1h, condition: {gte: 2}, generate: true}\n";
+    let all = [
+        rule("there", aws, "eventName: GetCallerIdentity"),
+        rule("missing", aws, "eventName: GetCallerIdentity, requestParameters.noSuchField: x"),
+        rule("other", "product: okta, service: okta", "eventType: x"),
+        sum.to_owned(),
+    ];
+    std::fs::write(&rules, all.join("---\n")).unwrap();
+    let paths = rules.to_string_lossy().into_owned();
+    let settings = [("STORMGLASS_RULES_PATHS", paths.as_str()), ("STORMGLASS_RULES_SHIPPED", "false")];
+    let server = crate::running::Server::start(&folder.path().join("data"), &settings);
+    for _ in 0..2 {
+        run(&["--url", &server.url, "-q", "ingest", &story()]);
+    }
+    let list: Value = serde_json::from_str(&run(&["--url", &server.url, "rules", "list", "--json"])).unwrap();
+    let of = |title: &str| {
+        let rules = list["rules"].as_array().unwrap();
+        rules.iter().find(|rule| rule["title"] == title).unwrap().clone()
+    };
+    let there = of("there");
+    let matched = there["matched"].as_u64().unwrap();
+    assert!(matched > 0 && there["evaluated"].as_u64() > Some(matched), "{there}");
+    assert_eq!((&there["suppressed"], &there["errored"]), (&matched.into(), &0.into()), "the repeats");
+    assert_eq!(of("missing")["never_found"], serde_json::json!(["api_request_data.noSuchField"]));
+    assert_eq!(of("other")["waits_for"], "okta/okta");
+    assert_eq!(of("sum")["errored"], matched, "no event has the key");
+    let text = run(&["--url", &server.url, "rules", "list"]);
+    assert!(text.contains("no event had api_request_data.noSuchField"), "{text}");
+    assert!(text.contains("waits for okta/okta"), "{text}");
+    server.terminate();
+}
