@@ -56,12 +56,14 @@ pub(crate) enum Presence {
 }
 
 impl Presence {
-    pub(crate) fn holds(&self, present: &dyn Fn(u16) -> bool) -> bool {
+    /// Whether it holds where `present` says what is there, and `around` what is there or near enough that it
+    /// must not be.
+    pub(crate) fn holds(&self, present: &dyn Fn(u16) -> bool, around: &dyn Fn(u16) -> bool) -> bool {
         match self {
             Self::Member(member) => present(*member),
-            Self::Not(inner) => !inner.holds(present),
-            Self::All(parts) => parts.iter().all(|part| part.holds(present)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(present)),
+            Self::Not(inner) => !inner.holds(around, present),
+            Self::All(parts) => parts.iter().all(|part| part.holds(present, around)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(present, around)),
         }
     }
 
@@ -96,8 +98,9 @@ pub(crate) enum Judge {
     Rolling(Asks),
     /// Windows that begin with a match and are judged when they are over, one after the other.
     Closed(Asks),
-    /// Windows that begin with each match and are judged when they are over.
-    Following(Asks),
+    /// Windows that begin with each match and are judged when they are over. What must not be there must not
+    /// be in the same time before, either.
+    Following(Presence),
     /// Members in this order; one that must match several times stands here as often.
     Ordered(Vec<u16>),
     /// The first member is not followed by the second.
@@ -211,14 +214,15 @@ fn presence_judge(
 ) -> Option<Judge> {
     let presence = presence(rule, condition, at, report)?;
     // A window without any match is not judged, so a condition that holds for it can never be told.
-    if presence.holds(&|_| false) {
+    if presence.holds(&|_| false, &|_| false) {
         let problem = "the condition holds where nothing happened";
         report.error(at, "correlation.condition", problem, "name a rule that must match, or use `x-absence`");
         return None;
     }
-    let follows = presence.has_not();
-    let asks = Asks::Presence(presence);
-    Some(if follows { Judge::Following(asks) } else { Judge::Rolling(asks) })
+    Some(match presence.has_not() {
+        true => Judge::Following(presence),
+        false => Judge::Rolling(Asks::Presence(presence)),
+    })
 }
 
 fn presence(

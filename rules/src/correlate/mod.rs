@@ -36,14 +36,14 @@ pub(crate) enum Wants {
 impl Correlation {
     pub(crate) fn wants(&self) -> Wants {
         match &self.judge {
-            Judge::Rolling(asks) | Judge::Closed(asks) | Judge::Following(asks) => match asks {
+            Judge::Rolling(asks) | Judge::Closed(asks) => match asks {
                 Asks::Distinct(_) => Wants::Text,
                 Asks::Number(..) => Wants::Number,
                 Asks::Count(_) | Asks::Rules(_) | Asks::Presence(_) => Wants::Nothing,
             },
             Judge::FirstSeen { .. } | Judge::Rare { .. } => Wants::Text,
             Judge::Travel { .. } => Wants::Place,
-            Judge::Ordered(_) | Judge::Absence | Judge::Volume { .. } => Wants::Nothing,
+            Judge::Following(_) | Judge::Ordered(_) | Judge::Absence | Judge::Volume { .. } => Wants::Nothing,
         }
     }
 }

@@ -51,7 +51,19 @@ pub(crate) fn prune(
             let growing = spans.iter().filter(|span| span.hits.last().is_some_and(reaches));
             let first =
                 growing.filter_map(|span| span.hits.first().and_then(|first| hits.get(*first))).next();
-            drop_before(hits, first.map_or(reach_us, |first| first.time_us.min(reach_us)), changed);
+            let before_us = first.map_or(reach_us, |first| first.time_us.min(reach_us));
+            match judge {
+                Judge::Following(_) => {
+                    drop_unless_it_shows(
+                        judge,
+                        timespan_us,
+                        before_us.saturating_sub(timespan_us),
+                        hits,
+                        changed,
+                    );
+                }
+                _ => drop_before(hits, before_us, changed),
+            }
         }
     }
 }
@@ -59,6 +71,40 @@ pub(crate) fn prune(
 fn drop_before(hits: &mut Vec<Kept>, before_us: i64, changed: &mut dyn FnMut(&Kept, u32)) {
     let first = hits.partition_point(|hit| hit.time_us < before_us);
     hits.drain(..first).for_each(|hit| changed(&hit, 0));
+}
+
+/// Removes hits as [`drop_before`], or fewer: what remains must amount to what it amounts to now. A hit that kept
+/// a later window from holding has to stay as long as that window does.
+fn drop_unless_it_shows(
+    judge: &Judge,
+    timespan_us: i64,
+    before_us: i64,
+    hits: &mut Vec<Kept>,
+    changed: &mut dyn FnMut(&Kept, u32),
+) {
+    /// How many places are tried; after that the hits stay until the next time.
+    const TRIES: usize = 16;
+    let spans = |from: usize| {
+        let rest = hits.get(from..).unwrap_or_default();
+        let spans = window::judge(judge, timespan_us, rest, i64::MAX).spans.into_iter();
+        spans.map(|span| span.hits.into_iter().map(|hit| hit + from).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let now = spans(0);
+    let mut from = hits.partition_point(|hit| hit.time_us < before_us);
+    for _ in 0..TRIES {
+        if from == 0 {
+            return;
+        }
+        let later = now.iter().filter(|span| span.first().is_some_and(|first| *first >= from));
+        let cut = now.iter().any(|span| {
+            span.first().is_some_and(|first| *first < from) && span.last().is_some_and(|last| *last >= from)
+        });
+        if !cut && spans(from).iter().eq(later) {
+            hits.drain(..from).for_each(|hit| changed(&hit, 0));
+            return;
+        }
+        from -= 1;
+    }
 }
 
 /// Makes one hit of all in a bucket that is over.

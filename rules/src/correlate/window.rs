@@ -71,7 +71,7 @@ pub(crate) fn judge(judge: &Judge, timespan_us: i64, hits: &[Kept], watermark_us
     match judge {
         Judge::Rolling(asks) => rolling(asks, timespan_us, hits),
         Judge::Closed(asks) => closed(asks, timespan_us, hits, watermark_us),
-        Judge::Following(asks) => following(asks, timespan_us, hits, watermark_us),
+        Judge::Following(presence) => following(presence, timespan_us, hits, watermark_us),
         Judge::Ordered(steps) => ordered(steps, timespan_us, hits),
         Judge::Absence => absence(timespan_us, hits, watermark_us),
         Judge::FirstSeen { learning_us } => first_seen(*learning_us, timespan_us, hits),
@@ -131,26 +131,65 @@ fn closed(asks: &Asks, timespan_us: i64, hits: &[Kept], watermark_us: i64) -> Ju
     judged
 }
 
-/// A window from each hit on; those that overlap and hold are one episode.
-fn following(asks: &Asks, timespan_us: i64, hits: &[Kept], watermark_us: i64) -> Judged {
+/// A window from each hit on; those that overlap and hold are one episode. What must not be there must not be
+/// in the time of a window before it either: else a window that begins just behind it would hold.
+fn following(presence: &Presence, timespan_us: i64, hits: &[Kept], watermark_us: i64) -> Judged {
     let mut judged = Judged::default();
+    let (mut before, mut next) = (0, 0);
+    // By member, how many are in the window, and how many in it or before it.
+    let (mut inside, mut around) = (Counts::default(), Counts::default());
     for (first, begin) in hits.iter().enumerate() {
         let end_us = begin.time_us.saturating_add(timespan_us);
-        let next = first + hits.iter().skip(first).take_while(|hit| hit.time_us <= end_us).count();
+        while let Some(hit) = hits.get(next).filter(|hit| hit.time_us <= end_us) {
+            inside.add(hit.member);
+            around.add(hit.member);
+            next += 1;
+        }
+        let since_us = begin.time_us.saturating_sub(timespan_us);
+        while let Some(hit) = hits.get(before).filter(|hit| hit.time_us < since_us) {
+            around.remove(hit.member);
+            before += 1;
+        }
         if end_us >= watermark_us {
             judged.due_us = Some(end_us);
             break;
         }
-        let Some(span) = whole(asks, hits, first, next, end_us) else { continue };
-        match judged.spans.last_mut() {
-            Some(last) if last.hits.last().is_some_and(|last| *last >= first) => {
-                let from = last.hits.last().map_or(first, |last| last + 1);
-                last.hits.extend(from..next);
+        if presence.holds(&|member| inside.has(member), &|member| around.has(member)) {
+            match judged.spans.last_mut() {
+                Some(last) if last.hits.last().is_some_and(|last| *last >= first) => {
+                    let from = last.hits.last().map_or(first, |last| last + 1);
+                    last.hits.extend(from..next);
+                }
+                _ => judged.spans.push(Span {
+                    hits: (first..next).collect(),
+                    decided_us: end_us,
+                    why: Why::Plain,
+                }),
             }
-            _ => judged.spans.push(span),
         }
+        inside.remove(begin.member);
     }
     judged
+}
+
+/// How often members are there.
+#[derive(Default)]
+struct Counts(HashMap<u16, u32>);
+
+impl Counts {
+    fn add(&mut self, member: u16) {
+        *self.0.entry(member).or_default() += 1;
+    }
+
+    fn remove(&mut self, member: u16) {
+        if let Some(times) = self.0.get_mut(&member) {
+            *times = times.saturating_sub(1);
+        }
+    }
+
+    fn has(&self, member: u16) -> bool {
+        self.0.get(&member).is_some_and(|times| *times > 0)
+    }
 }
 
 /// The hits from `first` to before `next`, if they are what is asked for.
@@ -213,7 +252,8 @@ impl<'a> Window<'a> {
     }
 
     fn is_present(&self, presence: &Presence) -> bool {
-        presence.holds(&|member| self.seen.contains_key(&u64::from(member)))
+        let is_there = |member: u16| self.seen.contains_key(&u64::from(member));
+        presence.holds(&is_there, &is_there)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Batches of events from records as text.
 
-use event::{Col, EventBatch, EventBuilder, LogType, RawBatchBuilder, RawRecord, SourceId};
+use event::{Col, EventBatch, EventBuilder, EventKey, LogType, RawBatchBuilder, RawRecord, SourceId};
 use normalize::{Normalized, Normalizer};
 use serde_json::Value;
 
@@ -42,10 +42,17 @@ pub(crate) fn normalized_from(records: &[String], first: u64) -> Normalized {
 
 /// Events that have nothing but the record itself, as if they were of AWS.
 pub(crate) fn bare(records: &[String]) -> EventBatch {
+    let at = |record: &String| ("2023-11-14T22:13:20Z".to_owned(), record.clone());
+    bare_at(&records.iter().map(at).collect::<Vec<_>>())
+}
+
+/// The same, each with its time.
+pub(crate) fn bare_at(records: &[(String, String)]) -> EventBatch {
     let mut row = EventBuilder::new();
-    for (index, record) in (0..).zip(records) {
-        row.time(Col::Time, 1_700_000_000_000_000);
-        row.text(Col::EventUid, &format!("{index}"));
+    for (index, (time, record)) in (0..).zip(records) {
+        let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
+        row.time(Col::Time, time.timestamp_micros());
+        row.text(Col::EventUid, EventKey::of("bare", &[record.as_bytes()]).uid().as_str());
         row.text(Col::LogType, LogType::AwsCloudtrail.as_str());
         row.text(Col::Source, "test");
         row.text(Col::CloudProvider, "AWS");
