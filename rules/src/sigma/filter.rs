@@ -31,6 +31,7 @@ impl FilterRule {
 /// Reads a filter document; `None` if it must be refused, and the report says why.
 pub(crate) fn read(document: &Node, report: &mut Report) -> Option<FilterRule> {
     let before = report.errors();
+    head::check_taxonomy(document, report);
     let head = head::read(document, report);
     let logsource = head::required(document, "logsource", report).and_then(|node| logsource(node, report));
     let node = head::required(document, "filter", report)?;

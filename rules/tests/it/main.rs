@@ -18,5 +18,6 @@ mod placeholder;
 mod sequence;
 mod set;
 mod shipped;
+mod specification;
 mod streamalert;
 mod truth;
