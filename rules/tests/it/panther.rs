@@ -1,9 +1,10 @@
 //! Correlations that another project wrote down as data, with verdicts; and its stories.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use rules::{LoadOptions, Mappings, RuleSet, RuleSource};
+use rules::{LoadOptions, Mappings, RuleSet, RuleSource, Scratch};
 use serde_json::{Value, json};
 
 use crate::{corpus, events, sequence};
@@ -255,4 +256,107 @@ correlation: {type: temporal_ordered, rules: [guessed, administrator], group-by:
     let mut all = told(&["legit_login", "brute_force_logins", "new-user", "admin_privs_assigned"]);
     all.sort();
     assert_eq!(all, [guessed, chain]);
+}
+
+/// Rows of [`single_events`] that are left out: the source rule, the row and the reason.
+const LEFT_OUT: &[(&str, &str, &str)] = &[
+    ("AWS.EC2.Startup.Script.Change", "ModifyInstanceAttribute-NoUserData", SPELLING),
+    ("AWS.EC2.Startup.Script.Change", "NoModifyInstanceAttribute", SPELLING),
+    ("GCP.Logging.Settings.Modified", "Other Event", SPELLING),
+];
+
+/// Source rules with rows for and against that have no rule of ours, and the reason.
+const NOT_EXPRESSED: &[(&str, &str)] = &[
+    ("AWS.EC2.Vulnerable.XZ.Image.Launched", LIST),
+    ("AWS.IPSet.Modified", SPELLING),
+    ("AWS.LAMBDA.CRUD", LIST),
+    ("AWS.S3.CopyObjectToExternalAccountBucket", "one element of a list that differs from a field"),
+    ("Azure.MonitorActivity.Storage.Blob.BulkExtraction", RESOURCE_LOG),
+    ("Azure.MonitorActivity.Storage.Blob.CPKEncryptionDetected", RESOURCE_LOG),
+    ("Azure.MonitorActivity.Storage.Blob.Uploaded", RESOURCE_LOG),
+    ("GCP.K8s.IOC.Activity", "the event is a single field and no log entry"),
+    ("Standard.GreyNoiseV3.MaliciousIP", LOOKUP),
+    ("Standard.OTX.MaliciousIndicator", LOOKUP),
+];
+
+const SPELLING: &str = "names of fields that the cloud never writes: all in lower case";
+const LIST: &str = "a list that only the source's code holds";
+const RESOURCE_LOG: &str = "a storage account's own log, which is not one of ours";
+const LOOKUP: &str = "what a lookup adds to the event decides";
+
+/// The tests of rules over single events: rules of our own, one a file, each linked by `source_rule_id`, must
+/// say of every event what the tests expect.
+#[test]
+fn single_events() {
+    let Some(folder) = corpus::folder("expected/panther") else { return };
+    let truth = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/truth/panther");
+    let mut known = BTreeMap::new();
+    for source in corpus::files(&truth, ".yml") {
+        let id = source.text.lines().find_map(|line| line.strip_prefix("source_rule_id: ")).unwrap();
+        let (id, file) = (id.to_owned(), source.path.clone());
+        assert_eq!(file, format!("{}.yml", id.to_lowercase().replace('.', "_")));
+        let loaded = rules::load(&[source]);
+        assert_eq!(loaded.rules.len(), 1, "{file}: {:?}", loaded.diagnostics);
+        known.insert(id, loaded.rules);
+    }
+    let mut seen: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    let (mut right, mut wrong, mut left_out, mut mocked) = (0, Vec::new(), 0, 0);
+    for file in ["AWS.CloudTrail", "Azure.Audit", "Azure.MonitorActivity", "GCP.AuditLog"] {
+        let text = std::fs::read_to_string(folder.join(format!("{file}.jsonl"))).unwrap();
+        for line in text.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let (id, name) = (row["source_rule_id"].as_str().unwrap(), row["name"].as_str().unwrap());
+            if !row["mocks"].is_null() {
+                mocked += usize::from(known.contains_key(id));
+                continue;
+            }
+            let expected = row["expected"].as_bool().unwrap();
+            seen.entry(id.to_owned()).or_default()[usize::from(expected)] += 1;
+            let Some(rules) = known.get(id) else { continue };
+            if LEFT_OUT.iter().any(|(rule, row, _)| (*rule, *row) == (id, name)) {
+                left_out += 1;
+                continue;
+            }
+            match judge(rules, &row["event"]) {
+                Ok(matched) if matched == expected => right += 1,
+                Ok(_) => wrong.push(format!("{id}: {name}: {expected} expected")),
+                Err(reason) => wrong.push(format!("{id}: {name}: {reason}")),
+            }
+        }
+    }
+    let both = |counts: &[usize; 2]| counts.iter().all(|count| *count > 0);
+    let missing: Vec<_> = seen
+        .iter()
+        .filter(|(id, counts)| both(counts) && !known.contains_key(*id))
+        .filter(|(id, _)| !NOT_EXPRESSED.iter().any(|(known, _)| known == id))
+        .collect();
+    let both = known.keys().filter(|id| seen.get(*id).is_some_and(both)).count();
+    println!(
+        "panther: {} rules, {both} with rows for and against; {right} rows right, {} wrong, {left_out} left out, \
+         {mocked} with mocks",
+        known.len(),
+        wrong.len()
+    );
+    assert!(missing.is_empty(), "neither a rule nor a reason: {missing:?}");
+    assert!(wrong.is_empty() && both >= 125 && right >= 400, "{right} right; wrong: {wrong:#?}");
+}
+
+/// Whether the rule matches the event, or why it is no event. Many rows leave out the time or hide it.
+fn judge(rules: &RuleSet, event: &Value) -> Result<bool, String> {
+    let mut event = event.as_object().unwrap().clone();
+    // What the source itself adds.
+    event.retain(|field, _| !field.starts_with("p_"));
+    let normalized = |event: &serde_json::Map<String, Value>| {
+        events::normalized(&[Value::Object(event.clone()).to_string()])
+    };
+    let mut found = normalized(&event);
+    if found.rejects.iter().any(|reject| reject.reason.as_str().ends_with("_time")) {
+        let field = if event.contains_key("protoPayload") { "timestamp" } else { "eventTime" };
+        event.insert(field.into(), "2026-03-02T10:00:00Z".into());
+        found = normalized(&event);
+    }
+    match found.rejects.first() {
+        Some(reject) => Err(format!("{}: {}", reject.reason.as_str(), reject.detail)),
+        None => Ok(!rules.matches(&found.events, &mut Scratch::default()).is_empty()),
+    }
 }

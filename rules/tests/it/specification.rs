@@ -108,6 +108,48 @@ fn its_correlations_find_what_they_describe() {
     }
 }
 
+/// The example of percentiles says no percentile, and is refused; with one it finds what it describes.
+#[test]
+fn its_percentile_needs_a_number() {
+    let Some(folder) = corpus::folder("sigma/specification_examples/correlation") else { return };
+    let example = std::fs::read_to_string(folder.join("value_percentile.yml")).unwrap();
+    let example = example.replace("field: Image", "field: Image\n        percentile: 50");
+    let text = format!("{}{example}\nlevel: high\n", bases(&["process_creation"]));
+    let loaded = load(&[RuleSource { path: "value_percentile.yml".into(), text }]);
+    assert_eq!(loaded.rules.correlations().len(), 1, "{:?}", loaded.diagnostics);
+    let rules = Arc::new(loaded.rules);
+    let told = |numbers: [u64; 5], every: u64| {
+        let event = |(n, number): (u64, u64)| {
+            at(n * every, "process_creation", json!({"ComputerName": "pc1", "Image": number}))
+        };
+        let events: Vec<_> = (0..).zip(numbers).map(event).collect();
+        sequence::told_of(&rules, &events::bare_at(&events)).len()
+    };
+    assert_eq!(told([1, 0, 1, 8, 9], 60), 1);
+    assert_eq!(told([2, 7, 2, 8, 9], 60), 0);
+}
+
+/// The last example of the text: failed logins, ten or more, and then one that succeeds.
+#[test]
+fn its_correlation_of_a_correlation() {
+    let Some(folder) = corpus::folder("sigma/specification_snippets") else { return };
+    let path = "sigma-correlation-rules-specification/15.yml";
+    let text = std::fs::read_to_string(folder.join(path)).unwrap();
+    let loaded = load(&[RuleSource { path: path.into(), text }]);
+    assert_eq!(loaded.rules.correlations().len(), 2, "{:?}", loaded.diagnostics);
+    let rules = Arc::new(loaded.rules);
+    let told = |failed: u64, success: u64, user: &str| {
+        let mut events: Vec<_> =
+            (0..failed).map(|n| at(n / 2, "", json!({"User": "u", "EventID": 4625, "event": n}))).collect();
+        events.push(at(success, "", json!({"User": user, "EventID": 4624})));
+        sequence::told_of(&rules, &events::bare_at(&events))
+    };
+    assert_eq!(told(10, 6, "u"), ["Correlation - Multiple Failed Logins Followed by Successful Login"]);
+    for (failed, success, user) in [(9, 6, "u"), (10, 30, "u"), (10, 6, "v")] {
+        assert_eq!(told(failed, success, user), [""; 0], "{failed} {success} {user}");
+    }
+}
+
 /// A filter is joined with `and`, so the example, whose title says the contrary, keeps the administrators.
 #[test]
 fn its_filter_is_joined_with_and() {
