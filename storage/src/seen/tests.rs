@@ -71,7 +71,7 @@ impl World {
     async fn admit(&mut self, from: usize, to: usize) {
         let rows = self.log[from..to].to_vec();
         let events = batch(&rows);
-        let admitted = self.index.admit(&events).await.unwrap();
+        let admitted = self.admitted(&events).await;
         for (at, row) in rows.iter().enumerate() {
             let new = self.first[&(row.key, table_day(row.time.div_euclid(DAY)))] == row.offset;
             assert_eq!(admitted.keep.value(at), new, "offset {}", row.offset);
@@ -80,10 +80,30 @@ impl World {
         self.table.append(events.filter(&admitted.keep).unwrap(), to as u64).unwrap();
     }
 
+    /// What the index says of a batch. Where a file vanished while it was written it says an error first,
+    /// and the same batch may be admitted again.
+    async fn admitted(&mut self, events: &EventBatch) -> Admitted {
+        match self.index.admit(events).await {
+            Err(error) => {
+                assert!(matches!(error, Error::SeenUnwritten { .. }), "{error}");
+                self.index.admit(events).await.unwrap()
+            }
+            Ok(admitted) => admitted,
+        }
+    }
+
+    /// Waits for what is being written in the background, which a step may have disturbed.
+    async fn finish_jobs(&mut self) {
+        if let Err(error) = self.index.finish_jobs(true).await {
+            assert!(matches!(error, Error::SeenUnwritten { .. }), "{error}");
+            self.index.finish_jobs(true).await.unwrap();
+        }
+    }
+
     /// A new process; the detector's position is `lag` behind the end. Replays in steps of `step`.
     async fn restart(&mut self, lag: usize, step: usize) {
         // Threads of a process that is gone write nothing any more; those of this one would.
-        self.index.finish_jobs(true).await.unwrap();
+        self.finish_jobs().await;
         self.table = open_table(&self.store).await;
         let detector = self.log.len().saturating_sub(lag);
         let from = detector.min(self.table.committed() as usize);
@@ -93,7 +113,7 @@ impl World {
         }
     }
 
-    /// The files of the index.
+    /// The files of the index, half written ones too.
     fn runs(&self) -> Vec<PathBuf> {
         let days = fs::read_dir(self.folder.path()).unwrap().map(|day| day.unwrap().path());
         let mut runs: Vec<_> = days
@@ -142,28 +162,31 @@ async fn play(steps: Vec<Step>) {
             Step::Commit => drop(world.table.commit().await.unwrap()),
             Step::Kill { lag, step } => world.restart(lag, step).await,
             Step::Shutdown { lag } => {
+                world.finish_jobs().await;
                 world.index.flush().await.unwrap();
                 world.restart(lag, 100).await;
             }
-            // While it runs: what is open is read in place.
+            // While it runs: what is open is read in place. What is being written may have another name
+            // by now.
             Step::FlipBit { run, at } => {
                 let runs = world.runs();
-                if let Some(path) = runs.get(run % runs.len().max(1)) {
-                    let mut bytes = fs::read(path).unwrap();
-                    let at = at % bytes.len();
-                    bytes[at] ^= 1;
-                    let file = File::options().write(true).open(path).unwrap();
-                    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+                let Some(path) = runs.get(run % runs.len().max(1)) else { continue };
+                let (Ok(bytes), Ok(file)) = (fs::read(path), File::options().write(true).open(path)) else {
+                    continue;
+                };
+                if let Some(place) = at.checked_rem(bytes.len()) {
+                    let flipped = [bytes[place] ^ 1];
+                    std::os::unix::fs::FileExt::write_all_at(&file, &flipped, place as u64).unwrap();
                 }
             }
             Step::DeleteRun { run } => {
                 let runs = world.runs();
                 if let Some(path) = runs.get(run % runs.len().max(1)) {
-                    fs::remove_file(path).unwrap();
+                    drop(fs::remove_file(path));
                 }
             }
             Step::DeleteFolder { lag } => {
-                world.index.finish_jobs(true).await.unwrap();
+                world.finish_jobs().await;
                 fs::remove_dir_all(world.folder.path()).unwrap();
                 world.restart(lag, 100).await;
             }
@@ -182,7 +205,7 @@ async fn play(steps: Vec<Step>) {
             ..Row::default()
         })
         .collect();
-    let admitted = world.index.admit(&batch(&rows)).await.unwrap();
+    let admitted = world.admitted(&batch(&rows)).await;
     assert_eq!(admitted.duplicates.len(), rows.len());
 }
 
