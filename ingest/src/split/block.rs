@@ -1,9 +1,9 @@
 //! Sixty-four bytes at a time: which of them are quotes, back slashes, brackets, line breaks.
 //!
 //! The idea is that of simdjson (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019):
-//! turn each question into one bit a byte, then work on whole words. Nothing here needs unsafe code:
-//! the compiler turns the comparisons into vector instructions, and one multiplication gathers
-//! eight of their results.
+//! turn each question into one bit a byte, then work on whole words.
+
+use wide::u8x32;
 
 /// The bytes looked at together.
 pub(super) const BLOCK: usize = 64;
@@ -21,45 +21,29 @@ pub(super) struct Marks {
 impl Marks {
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+        let (halves, _) = block.as_chunks::<32>();
+        let half = |at: usize| u8x32::from(halves.get(at).copied().unwrap_or_default());
+        let halves = [half(0), half(1)];
+        let is = |byte: u8| mask(halves.map(|half| half.simd_eq(u8x32::splat(byte))));
+        // `[` and `{`, and `]` and `}`, differ in one bit.
+        let bit = u8x32::splat(0x20);
+        let is_bracket = |half: u8x32| {
+            let folded = half | bit;
+            folded.simd_eq(u8x32::splat(b'{')) | folded.simd_eq(u8x32::splat(b'}'))
+        };
         Self {
-            quotes: mask(block, |byte| byte == b'"'),
-            backslashes: rare_mask(block, |byte| byte == b'\\'),
-            // `[` and `{`, and `]` and `}`, differ in one bit.
-            brackets: mask(block, |byte| matches!(byte | 0x20, b'{' | b'}')),
-            line_breaks: rare_mask(block, |byte| byte == b'\n'),
+            quotes: is(b'"'),
+            backslashes: is(b'\\'),
+            brackets: mask(halves.map(is_bracket)),
+            line_breaks: is(b'\n'),
         }
     }
 }
 
-/// Asks `is` of each byte.
-#[expect(clippy::indexing_slicing, reason = "both are as long as the loop, which becomes vector code")]
+/// One bit for each byte that is all ones.
 #[inline]
-fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let mut flags = [0_u8; BLOCK];
-    for place in 0..BLOCK {
-        flags[place] = u8::from(is(block[place]));
-    }
-    let (words, _) = flags.as_chunks::<8>();
-    let mut bits = 0;
-    for word in words {
-        // The first word ends up lowest.
-        bits = bits >> 8 | gather(u64::from_le_bytes(*word)) << (BLOCK - 8);
-    }
-    bits
-}
-
-/// As [`mask`], for bytes that most blocks do not have.
-#[inline]
-fn rare_mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let any = block.iter().fold(false, |any, byte| any | is(*byte));
-    if any { mask(block, is) } else { 0 }
-}
-
-/// The lowest bits of eight bytes, side by side: byte `i` is 0 or 1 and is moved from bit `8 * i` to
-/// bit `56 + i`; no two of the partial products meet, so nothing carries.
-#[inline]
-fn gather(flags: u64) -> u64 {
-    flags.wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn mask([low, high]: [u8x32; 2]) -> u64 {
+    u64::from(low.to_bitmask()) | u64::from(high.to_bitmask()) << 32
 }
 
 /// The bytes after an escaping back slash, and whether the block's last byte is such a one.
