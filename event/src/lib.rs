@@ -13,9 +13,11 @@ mod column;
 mod diagnostic;
 mod document;
 mod fate;
+mod json_block;
 mod json_text;
 mod labels;
 mod log_type;
+mod outline;
 mod raw;
 mod uid;
 
@@ -25,7 +27,9 @@ pub use column::{COLUMNS, Col, Column, Kind, OCSF_VERSION, arrow_schema, stored_
 pub use diagnostic::{Diagnostic, Level};
 pub use document::ocsf_document;
 pub use fate::Fate;
+pub use json_block::JsonBlock;
 pub use json_text::JsonText;
 pub use log_type::{LogType, Provider};
+pub use outline::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS, OuterKey, outline};
 pub use raw::{Offset, RawBatch, RawBatchBuilder, RawRecord, SourceId};
 pub use uid::{EventKey, EventUid};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::LogType;
+use crate::{LogType, OuterKey};
 
 /// The number of a record in the log, counted from 0 without gaps over all sources.
 pub type Offset = u64;
@@ -50,6 +50,8 @@ pub struct RawRecord<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Span {
     bytes: Range<u32>,
+    /// Empty where the record has no outline.
+    outline: Range<u32>,
     number: u64,
     reject: Option<Box<str>>,
 }
@@ -67,6 +69,7 @@ pub struct RawBatch {
     pub received_us: i64,
     data: Bytes,
     spans: Vec<Span>,
+    outlines: Vec<OuterKey>,
 }
 
 impl RawBatch {
@@ -92,6 +95,12 @@ impl RawBatch {
         Some(RawRecord { bytes, number: span.number, reject: span.reject.as_deref() })
     }
 
+    /// The outer keys of the record at `index`, if the reader has made its [`outline`](crate::outline).
+    pub fn outline(&self, index: usize) -> Option<&[OuterKey]> {
+        let range = self.spans.get(index)?.outline.clone();
+        self.outlines.get(range.start as usize..range.end as usize).filter(|outline| !outline.is_empty())
+    }
+
     /// The records in order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = RawRecord<'_>> {
         self.spans.iter().map(|span| RawRecord {
@@ -107,22 +116,33 @@ impl RawBatch {
 pub struct RawBatchBuilder {
     data: Vec<u8>,
     spans: Vec<Span>,
+    outlines: Vec<OuterKey>,
 }
 
 impl RawBatchBuilder {
     /// An empty one that has room for `bytes` bytes of records.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), spans: Vec::new() }
+        Self { data: Vec::with_capacity(bytes), spans: Vec::new(), outlines: Vec::new() }
     }
 
     /// Adds a record. `false`: the batch would pass 4 GiB; finish it and start another.
     #[must_use]
     pub fn push(&mut self, record: RawRecord<'_>) -> bool {
+        self.push_outlined(record, &[])
+    }
+
+    /// As [`push`](Self::push), with the outline of the record; an empty one is none.
+    #[must_use]
+    pub fn push_outlined(&mut self, record: RawRecord<'_>, outline: &[OuterKey]) -> bool {
         let start = self.data.len();
         let Ok(end) = u32::try_from(start + record.bytes.len()) else { return false };
         self.data.extend_from_slice(record.bytes);
+        // There are fewer keys than bytes.
+        let keys = self.outlines.len() as u32;
+        self.outlines.extend_from_slice(outline);
         self.spans.push(Span {
             bytes: start as u32..end,
+            outline: keys..self.outlines.len() as u32,
             number: record.number,
             reject: record.reject.map(Into::into),
         });
@@ -152,7 +172,8 @@ impl RawBatchBuilder {
         origin: String,
         received_us: i64,
     ) -> RawBatch {
-        RawBatch { source, log_type, origin, received_us, data: self.data.into(), spans: self.spans }
+        let Self { data, spans, outlines } = self;
+        RawBatch { source, log_type, origin, received_us, data: data.into(), spans, outlines }
     }
 }
 

@@ -53,6 +53,13 @@ impl RecordReader {
         self
     }
 
+    /// Gives records their [`outline`](event::outline), where they allow it.
+    #[must_use]
+    pub fn outlined(mut self) -> Self {
+        self.splitter = self.splitter.outlined();
+        self
+    }
+
     /// The bytes read from the input so far, compressed as they are; to be held against its size.
     pub fn bytes_read(&self) -> u64 {
         self.decoder.bytes_read()
@@ -68,8 +75,9 @@ impl RecordReader {
         let mut batch = RawBatchBuilder::with_capacity(room);
         let mut pauses = false;
         loop {
-            while let Some(record) = self.splitter.next_record() {
-                push(&mut batch, record);
+            while let Some((record, outline)) = self.splitter.next_outlined() {
+                let fits = batch.push_outlined(record, outline);
+                debug_assert!(fits, "a batch of at most 1 GiB takes a record of at most 1 GiB");
                 if batch.byte_len() >= self.limits.batch_bytes.min(MAX_BATCH_BYTES)
                     || batch.len() >= self.limits.batch_records
                 {

@@ -17,7 +17,6 @@
 //!
 //! Memory is bounded by twice the largest record and what is read at once.
 
-mod block;
 mod buffer;
 mod container;
 mod piece;
@@ -26,7 +25,7 @@ mod resync;
 mod tests;
 mod value;
 
-use event::RawRecord;
+use event::{OuterKey, RawRecord, outline};
 
 use buffer::Buffer;
 pub use container::LISTS;
@@ -72,6 +71,9 @@ pub struct Splitter {
     damage: Option<String>,
     /// The number of the next record.
     number: u64,
+    /// Whether records get an outline, and that of the last one.
+    outlines: bool,
+    outline: Vec<OuterKey>,
     /// What the last record lends out.
     kept: Vec<u8>,
     reason: Option<String>,
@@ -111,9 +113,18 @@ impl Splitter {
             is_end: false,
             damage: None,
             number: 0,
+            outlines: false,
+            outline: Vec::new(),
             kept: Vec::new(),
             reason: None,
         }
+    }
+
+    /// Makes an [`outline`] of each record that lets it, for those who look at records before they map them.
+    #[must_use]
+    pub fn outlined(mut self) -> Self {
+        self.outlines = true;
+        self
     }
 
     /// Takes all input as one reject: it is known to be no records.
@@ -151,6 +162,12 @@ impl Splitter {
     /// A reject's reason begins with a word for machines and a colon: `not_json`, `torn_input`,
     /// `too_deep` or `too_large`.
     pub fn next_record(&mut self) -> Option<RawRecord<'_>> {
+        self.next_outlined().map(|(record, _)| record)
+    }
+
+    /// As [`next_record`](Self::next_record), with the record's outline, which is empty if there is none.
+    pub fn next_outlined(&mut self) -> Option<(RawRecord<'_>, &[OuterKey])> {
+        self.outline.clear();
         let (piece, end, reason) = loop {
             let step = match self.piece.take() {
                 None => self.between(),
@@ -168,7 +185,7 @@ impl Splitter {
         if len <= self.record_bytes as u64 {
             self.reason = reason;
             let bytes = self.buffer.get(piece.start, end).trim_ascii_end();
-            return Some(RawRecord { bytes, number, reject: self.reason.as_deref() });
+            return Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, &self.outline));
         }
         self.kept = piece.kept;
         if self.kept.is_empty() {
@@ -179,7 +196,7 @@ impl Splitter {
             None => format!("too_large: {len} bytes, limit {limit} bytes; the first {kept} bytes are kept"),
             Some(reason) => format!("{reason}; of {len} bytes the first {kept} are kept"),
         });
-        Some(RawRecord { bytes: &self.kept, number, reject: self.reason.as_deref() })
+        Some((RawRecord { bytes: &self.kept, number, reject: self.reason.as_deref() }, &[]))
     }
 
     /// Skips what separates records, and finds what comes next.
@@ -188,7 +205,7 @@ impl Splitter {
             match byte {
                 _ if byte.is_ascii_whitespace() => self.indent.blank(byte),
                 b',' => self.indent.other(),
-                b'{' => return self.start(Body::Value { scan: ValueScan::new(self.at) }),
+                b'{' => return self.object(),
                 b']' if !self.lists.is_empty() => return self.close_list(),
                 b'[' if self.lists.is_empty() => match self.is_array_of_objects() {
                     Some(true) => self.open_list(self.at, false, self.indent.line(b'[')),
@@ -214,6 +231,22 @@ impl Splitter {
         }
         self.buffer.release(self.at);
         if self.is_end { self.end() } else { Step::More }
+    }
+
+    /// An object: at a stroke, if it allows an outline, else step by step.
+    fn object(&mut self) -> Step {
+        let piece = Piece::new(self.at, Body::Value { scan: ValueScan::new(self.at) });
+        if self.outlines {
+            let window = (self.at + self.record_bytes as u64).min(self.buffer.end());
+            let bytes = self.buffer.get(self.at, window);
+            let in_list = self.lists.last().is_some_and(|list| list.in_container);
+            let is_list = |before: &[u8]| !in_list && names_list(before);
+            match outline(bytes, &mut self.outline, is_list) {
+                Some(length) => return self.finish_piece(piece, self.at + length as u64, None),
+                None => self.outline.clear(),
+            }
+        }
+        self.advance(piece)
     }
 
     /// Whether the array at the top of the input holds objects or nothing; otherwise its text is not

@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
-use event::{Col, EventBuilder, LogType};
+use event::{Col, EventBuilder, LogType, OuterKey, outline};
 
 use crate::detect;
-use crate::json::{Object, Tokens, Value};
+use crate::json::{Name, Object, Shallow, ShallowValue, Tokens, Value, members};
 use crate::time;
 
 /// The columns that a glance fills, with the text that the mapping would set, or leaves empty, where the
@@ -33,10 +33,41 @@ pub const GLANCED: &[Col] = &[
 /// What a glance tells of a record, column by column.
 pub(crate) type Told<'a> = [(Col, Option<Cow<'a, str>>); 11];
 
+/// Buffers that are used again for the next record.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    outline: Vec<OuterKey>,
+    tokens: Tokens,
+}
+
 /// What can be told; `None`: the record must be mapped for that.
 ///
 /// Only records that the mapping is sure to accept: their syntax is sound, and they say when it happened.
-pub(crate) fn glance<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Option<Told<'a>> {
+pub(crate) fn glance<'a>(
+    text: &'a str,
+    known: Option<&'a [OuterKey]>,
+    sight: &'a mut Sight,
+    fixed: Option<LogType>,
+) -> Option<Told<'a>> {
+    let Sight { outline, tokens } = sight;
+    let outlined = known.or_else(|| outlined(text, outline));
+    if fixed.is_none_or(|fixed| fixed == LogType::AwsCloudtrail)
+        && let Some(outline) = outlined
+        && let Some(told) = shallow(members(text, outline))
+    {
+        return Some(told);
+    }
+    slow(text, tokens, fixed)
+}
+
+fn outlined<'a>(text: &str, keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
+    keys.clear();
+    let length = outline(text.as_bytes(), keys, |_| false)?;
+    (length == text.len()).then_some(keys)
+}
+
+/// As [`glance`], for records of every shape.
+fn slow<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Option<Told<'a>> {
     tokens.scan(text).ok()?;
     let record = Value::root(text, tokens).as_object()?;
     let detected = detect::log_type(&record).ok()?;
@@ -46,16 +77,99 @@ pub(crate) fn glance<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<Lo
     cloudtrail(&record)
 }
 
-/// Adds the row.
-pub(crate) fn add(told: &Told<'_>, row: &mut EventBuilder) {
+/// Adds a row with those of the columns that are wanted.
+pub(crate) fn add(told: &Told<'_>, wanted: &[Col], row: &mut EventBuilder) {
     for (col, text) in told {
-        if let Some(text) = text {
+        if let Some(text) = text
+            && wanted.contains(col)
+        {
             row.text(*col, text);
         }
     }
     row.text(Col::LogType, LogType::AwsCloudtrail.as_str());
     row.text(Col::CloudProvider, LogType::AwsCloudtrail.provider().as_str());
     row.finish_row();
+}
+
+/// The outermost members that are looked for. The first six are CloudTrail's alone: two of them tell the log.
+const MEMBERS: [Name; 13] = [
+    Name::new("eventVersion\":"),
+    Name::new("userIdentity\":"),
+    Name::new("eventTime\":"),
+    Name::new("eventSource\":"),
+    Name::new("eventName\":"),
+    Name::new("awsRegion\":"),
+    Name::new("errorCode\":"),
+    Name::new("errorMessage\":"),
+    Name::new("userAgent\":"),
+    Name::new("eventType\":"),
+    Name::new("eventCategory\":"),
+    Name::new("insightDetails\":"),
+    Name::new("protoPayload\":"),
+];
+const USER_IDENTITY: usize = 1;
+
+const KIND: Name = Name::new("type\":");
+const ARN: Name = Name::new("arn\":");
+const INVOKED_BY: Name = Name::new("invokedBy\":");
+const ON_BEHALF_OF: Name = Name::new("onBehalfOf\":");
+
+/// What the outermost members of a CloudTrail record tell; `None`: ask [`slow`].
+fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
+    // Of a name that is there twice the last one counts, so each simply overwrites.
+    let mut found: [Option<ShallowValue<'a>>; MEMBERS.len()] = [None; MEMBERS.len()];
+    let (mut kind, mut arn, mut invoked_by) = (None, None, None);
+    let mut in_identity = false;
+    for member in members {
+        if member.is_inner {
+            if !in_identity {
+                continue;
+            }
+            if let Some(value) = member.named(&KIND) {
+                kind = Some(value);
+            } else if let Some(value) = member.named(&ARN) {
+                arn = Some(value);
+            } else if let Some(value) = member.named(&INVOKED_BY) {
+                invoked_by = Some(value);
+            } else if member.named(&ON_BEHALF_OF).is_some() {
+                return None;
+            }
+            continue;
+        }
+        in_identity = false;
+        for (at, (name, slot)) in MEMBERS.iter().zip(&mut found).enumerate() {
+            let Some(value) = member.named(name) else { continue };
+            *slot = Some(value);
+            if at == USER_IDENTITY {
+                in_identity = true;
+                (kind, arn, invoked_by) = (None, None, None);
+            }
+            break;
+        }
+    }
+    let [version, identity, time, source, name, region, error, message, agent, code, category, insight, gcp] =
+        found;
+    let tells = [version, identity, time, source, name, region].iter().flatten().count();
+    if tells < 2 || insight.is_some() || gcp.is_some() {
+        return None;
+    }
+    let time = time.filter(ShallowValue::is_string)?.text()?;
+    time::of_text(&time).ok()?;
+    let text = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.text());
+    let filled = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.filled_text());
+    Some([
+        (Col::ApiOperation, text(name)),
+        (Col::ApiServiceName, text(source)),
+        (Col::ApiResponseError, text(error)),
+        (Col::CloudRegion, text(region)),
+        (Col::HttpRequestUserAgent, text(agent)),
+        (Col::MetadataEventCode, text(code)),
+        (Col::ApiResponseErrorMessage, text(message)),
+        (Col::MetadataProductFeatureName, text(category)),
+        (Col::ActorUserType, text(kind)),
+        (Col::ActorUserUid, filled(arn)),
+        (Col::ActorInvokedBy, filled(invoked_by)),
+    ])
 }
 
 fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
@@ -121,7 +235,7 @@ mod tests {
         }
         let raw = raw.finish(SourceId::new("test"), None, "test".into(), 1);
         let mut normalizer = Normalizer::new();
-        let glance = normalizer.glance(&raw);
+        let glance = normalizer.glance(&raw, GLANCED);
         let mapped = normalizer.map(&raw, 0);
         for (row, record) in glance.seen.iter().enumerate() {
             let offset = i64::try_from(*record).unwrap();

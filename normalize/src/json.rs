@@ -30,21 +30,17 @@
 //! `unmapped`. Lone surrogates and NUL stay escaped (`\ud800`, `\u0000`) in the text of a string.
 
 mod scan;
+mod shallow;
 mod unescape;
 
 use std::borrow::Cow;
 
 use event::JsonText;
+pub(crate) use event::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS};
 
 pub(crate) use scan::{JsonError, Tokens};
 use scan::{Kind, Token};
-
-/// How deep a record may nest.
-pub(crate) const MAX_DEPTH: usize = 64;
-/// How many keys a record may have in all its objects.
-pub(crate) const MAX_KEYS: usize = 20_000;
-/// The longest number, in characters.
-pub(crate) const MAX_NUMBER_CHARS: usize = 64;
+pub(crate) use shallow::{Name, Shallow, ShallowValue, members};
 
 /// A JSON value somewhere in a record.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offs
 
 use crate::detect;
 use crate::envelope::{self, Content, Envelope};
-use crate::glance;
+use crate::glance::{self, Sight};
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::Mapping;
 use crate::reason::{MapError, Reason, Reject};
@@ -27,7 +27,7 @@ pub struct Normalized {
 /// The records of a batch at a glance.
 #[derive(Debug, Clone)]
 pub struct Glance {
-    /// One row for each record of `seen`, of which only the columns [`GLANCED`](crate::GLANCED) are filled.
+    /// One row for each record of `seen`, of which only the columns that were wanted are filled.
     pub events: EventBatch,
     /// Records that the mapping is sure to accept, by their place in the batch.
     pub seen: Vec<usize>,
@@ -40,6 +40,7 @@ pub struct Glance {
 pub struct Normalizer {
     builder: EventBuilder,
     tokens: Tokens,
+    sight: Sight,
     scratch: RowScratch,
 }
 
@@ -72,8 +73,9 @@ impl Normalizer {
         self.map_one_by_one(batches)
     }
 
-    /// Looks at the records without mapping them.
-    pub fn glance(&mut self, raw: &RawBatch) -> Glance {
+    /// Looks at the records without mapping them, for those of the columns [`GLANCED`](crate::GLANCED) that
+    /// are wanted. The log type is always told.
+    pub fn glance(&mut self, raw: &RawBatch, wanted: &[Col]) -> Glance {
         let (mut seen, mut unseen) = (Vec::with_capacity(raw.len()), Vec::new());
         for (index, record) in raw.records().enumerate() {
             let text = match record.reject {
@@ -83,9 +85,10 @@ impl Normalizer {
                 _ => None,
             };
             let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-            match text.and_then(|text| glance::glance(text, &mut self.tokens, raw.log_type)) {
+            let outline = raw.outline(index);
+            match text.and_then(|text| glance::glance(text, outline, &mut self.sight, raw.log_type)) {
                 Some(told) => {
-                    glance::add(&told, &mut self.builder);
+                    glance::add(&told, wanted, &mut self.builder);
                     seen.push(index);
                 }
                 None => unseen.push(index),

@@ -13,8 +13,9 @@ pub fn sift(
     normalizer: &mut Normalizer,
     scratch: &mut Scratch,
 ) -> (Normalized, usize) {
-    let glance = normalizer.glance(raw);
-    let possible = rules.possible(&glance.events, GLANCED, scratch);
+    let wanted = rules.columns_of(GLANCED);
+    let glance = normalizer.glance(raw, &wanted);
+    let possible = rules.possible(&glance.events, &wanted, scratch);
     let mut records: Vec<_> =
         possible.iter().filter_map(|row| glance.seen.get(*row as usize).copied()).collect();
     records.extend(&glance.unseen);

@@ -1,6 +1,8 @@
 //! Where an object or array ends, without parsing it: strings are skipped, brackets are matched.
 
-use super::block::{BLOCK, Marks, escaped, inside_strings};
+use event::JsonBlock;
+
+const BLOCK: usize = JsonBlock::BYTES;
 
 /// The deepest nesting that is followed: one bit a level. `normalize` refuses more than 64 anyway.
 const MAX_DEPTH: u32 = 128;
@@ -103,11 +105,11 @@ impl ValueScan {
 
     #[inline]
     fn block(&mut self, block: &[u8; BLOCK], names_list: &impl Fn(u64) -> bool) -> Found {
-        let marks = Marks::of(block);
-        let (escaped, next_escaped) = escaped(marks.backslashes, self.escaped);
-        let strings = inside_strings(marks.quotes & !escaped, self.in_string);
-        let torn = marks.line_breaks & strings;
-        let mut brackets = marks.brackets & !strings;
+        let bytes = JsonBlock::new(block);
+        let (escaped, next_escaped) = bytes.escaped(self.escaped);
+        let strings = JsonBlock::inside_strings(bytes.equal(b'"') & !escaped, self.in_string);
+        let torn = bytes.equal(b'\n') & strings;
+        let mut brackets = (bytes.opening() | bytes.closing()) & !strings;
         if torn != 0 {
             brackets &= (torn & torn.wrapping_neg()) - 1;
         }

@@ -442,7 +442,7 @@ const MAX_FINGERPRINTS: usize = 256;
 ///
 /// 32 bytes at a time: nearly every string ends within the first, so that the processor guesses right.
 #[inline(always)]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
         let chunk = u8x32::from(*chunk);
         let found = chunk.simd_eq(u8x32::splat(b'"'))

@@ -7,6 +7,15 @@ use super::labels::Labels;
 use crate::compile::{Code, Program, RuleSet};
 
 impl RuleSet {
+    /// Those of the columns that rules ask about, and the log type, which decides which rules do.
+    pub fn columns_of(&self, columns: &[Col]) -> Vec<Col> {
+        let asked = |col: &Col| {
+            let places = self.program.fields.iter().flat_map(|field| &field.places);
+            *col == Col::LogType || places.into_iter().any(|place| place.col == *col)
+        };
+        columns.iter().copied().filter(asked).collect()
+    }
+
     /// The rows in which a rule may hold, in order, judged by the columns `known` of a batch whose other
     /// columns are not filled yet. A row that is not among them matches nothing, whatever the others say.
     pub fn possible(&self, batch: &EventBatch, known: &[Col], scratch: &mut Scratch) -> Vec<u32> {

@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
     }
     let explainer = Explainer::new(&sources, app::load_options(&config)?).with_actor(pipeline::actor_name);
     let rules = find(&explainer, &command.rule, is_file)?;
-    let label = Label { source: SourceId::new("rules-explain"), log_type: command.log_type };
+    let label = Label { source: SourceId::new("rules-explain"), log_type: command.log_type, outlined: false };
     let (events, row) = match event(&command.event, label, config.limits.clone()).await? {
         Found::Event(events, row) => (events, row),
         Found::Rejected(reason) => {

@@ -85,7 +85,8 @@ pub(crate) async fn run(
     let rules = Arc::new(load(global, rules)?);
     let limits = load_config(global).map(|config| config.limits).unwrap_or_else(|_| Limits::default());
     let inputs = ingest::expand(paths).await?;
-    let mut readings = read(inputs, Label { source: SourceId::new("rules-run"), log_type }, limits);
+    let label = Label { source: SourceId::new("rules-run"), log_type, outlined: true };
+    let mut readings = read(inputs, label, limits);
     let mut rejected: BTreeMap<&'static str, u64> = BTreeMap::new();
     let (mut failed, mut events) = (0, 0);
     // Batches are worked on on all cores and printed in their order.
