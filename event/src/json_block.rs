@@ -55,10 +55,10 @@ impl JsonBlock {
         self.folded(b'}')
     }
 
-    /// The bytes up to 0x20: control characters and blanks.
+    /// The bytes below 0x20: control characters.
     #[inline(always)]
-    pub fn low(self) -> u64 {
-        self.mask(|half| half.simd_eq(half.min(u8x32::splat(b' '))))
+    pub fn control(self) -> u64 {
+        self.mask(|half| half.simd_eq(half.min(u8x32::splat(0x1f))))
     }
 
     /// The bytes after an escaping back slash, and whether the block's last byte is such a one.
@@ -123,7 +123,7 @@ mod tests {
                 assert_eq!(block.equal(b','), here(byte == b','));
                 assert_eq!(block.opening(), here(b"{[".contains(&byte)));
                 assert_eq!(block.closing(), here(b"}]".contains(&byte)));
-                assert_eq!(block.low(), here(byte <= b' '));
+                assert_eq!(block.control(), here(byte < b' '));
             }
         }
     }

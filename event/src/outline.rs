@@ -17,49 +17,58 @@ pub const MAX_KEYS: usize = 20_000;
 /// The longest number in a record, in characters.
 pub const MAX_NUMBER_CHARS: usize = 64;
 
-/// A key of the outermost object, or of an object that is one of its members.
+/// The bytes of `"":1,`.
+const SHORTEST_MEMBER: usize = 5;
+
+/// A key of the outermost object, or of the one member whose keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OuterKey {
     /// Where the key begins, behind its opening quote, counted from the object's bracket.
     pub at: u32,
-    /// Whether it lies in a member; that is the last outermost one before it.
+    /// Whether it lies in that member.
     pub is_inner: bool,
 }
 
 /// The length in bytes of the object that `bytes` begins with, and its outer keys in order, each as often as
-/// it is there, added to `keys`.
+/// it is there, added to `keys`; of its member `inner` (its name with both quotes and the colon), if that is
+/// an object, the keys, too.
 ///
 /// `None`, and some keys may have been added: the object is not sound JSON or does not end in `bytes`, it
 /// holds blanks between tokens, an escape in a key or a control character, it passes one of the limits here,
 /// or `is_refused` says so of a list among its members, of which it is given the bytes up to its bracket.
 /// What is no UTF-8 inside strings is not noticed.
 #[inline]
-pub fn outline(bytes: &[u8], keys: &mut Vec<OuterKey>, is_refused: impl Fn(&[u8]) -> bool) -> Option<usize> {
+pub fn outline(
+    bytes: &[u8],
+    inner: &[u8],
+    keys: &mut Vec<OuterKey>,
+    is_refused: impl Fn(&[u8]) -> bool,
+) -> Option<usize> {
     if bytes.first() != Some(&b'{') {
         return None;
     }
-    // Positions have 32 bits; no record is so long.
-    let bytes = bytes.get(..u32::MAX as usize).unwrap_or(bytes);
-    let mut walk = Walk::new(bytes, keys);
+    // What is longer may have too many keys, and is rare.
+    let bytes = bytes.get(..MAX_KEYS * SHORTEST_MEMBER).unwrap_or(bytes);
+    let mut walk = Walk::new(bytes, inner, keys);
     let (blocks, rest) = bytes.as_chunks::<{ JsonBlock::BYTES }>();
     for block in blocks {
         walk.block(block, u64::MAX, &is_refused)?;
-        if walk.depth == 0 {
-            return Some(walk.at);
+        if walk.end != 0 {
+            return walk.length();
         }
     }
     let mut block = [b' '; JsonBlock::BYTES];
     block.get_mut(..rest.len())?.copy_from_slice(rest);
     walk.block(&block, (1 << rest.len()) - 1, &is_refused)?;
-    (walk.depth == 0).then_some(walk.at)
+    walk.length()
 }
 
 /// What the byte before a block was, as the lowest bit of a mask.
 #[derive(Debug, Clone, Copy, Default)]
 struct Before {
     opening: u64,
-    colon: u64,
-    comma: u64,
+    /// A colon or comma. The object itself comes as if after one.
+    separator: u64,
     scalar: u64,
     /// The closing quote of a key.
     key_end: u64,
@@ -70,35 +79,54 @@ struct Before {
 /// How far a text was read.
 struct Walk<'a, 'k> {
     bytes: &'a [u8],
+    inner: &'a [u8],
     keys: &'k mut Vec<OuterKey>,
     at: usize,
     depth: usize,
     /// One bit for each open bracket, the innermost lowest: 1 for `{`.
     objects: u64,
+    /// Whether the last member that is an object is the one asked for.
+    in_inner: bool,
+    /// Where the bytes to come lie: all ones or none in each mask.
+    nest: Nest,
     in_string: u64,
-    in_key: bool,
+    /// 1 inside a key.
+    in_key: u64,
     escaped: bool,
     before: Before,
-    key_count: usize,
+    /// What is not sound, wherever it is: asked once in the end.
+    wrong: u64,
+    /// Where the object ended, or 0.
+    end: usize,
 }
 
 impl<'a, 'k> Walk<'a, 'k> {
-    fn new(bytes: &'a [u8], keys: &'k mut Vec<OuterKey>) -> Self {
+    fn new(bytes: &'a [u8], inner: &'a [u8], keys: &'k mut Vec<OuterKey>) -> Self {
         Self {
             bytes,
+            inner,
             keys,
             at: 0,
             depth: 0,
             objects: 0,
+            in_inner: false,
+            nest: Nest::default(),
             in_string: 0,
-            in_key: false,
+            in_key: 0,
             escaped: false,
-            before: Before::default(),
-            key_count: 0,
+            before: Before { separator: 1, ..Before::default() },
+            wrong: 0,
+            end: 0,
         }
     }
 
-    /// Reads the bytes of a block that `valid` has, up to the end of the object.
+    /// The length of the object, if it has ended and is sound.
+    fn length(&self) -> Option<usize> {
+        (self.end != 0 && self.wrong == 0).then_some(self.end)
+    }
+
+    /// Reads the bytes of a block that `valid` has, up to the end of the object. Blanks between tokens look
+    /// like bare words, and are as wrong.
     #[inline(always)]
     fn block(
         &mut self,
@@ -111,64 +139,50 @@ impl<'a, 'k> Walk<'a, 'k> {
         let quotes = block.equal(b'"') & !escaped;
         let strings = JsonBlock::inside_strings(quotes, self.in_string);
         let ends = quotes & !strings;
-        let outside = valid & !strings & !ends;
+        let outside = valid & !(strings | ends);
         let opening = block.opening() & outside;
-        let brackets = (block.opening() | block.closing()) & outside;
-        let nest = self.brackets(bytes, brackets, opening, is_refused)?;
+        let brackets = opening | block.closing() & outside;
+        let (nest, within) = self.brackets(bytes, brackets, opening, is_refused)?;
         // Behind the object's end is not ours.
-        let (valid, outside) = (valid & nest.within, outside & nest.within);
-        let (opening, closing) = (opening & nest.within, brackets & !opening & nest.within);
-
-        // Blanks outside strings; a control character is nowhere allowed.
-        let low = block.low() & valid;
-        if low != 0 && (low & !strings != 0 || low & !block.equal(b' ') != 0) {
-            return None;
-        }
+        let (valid, outside) = (valid & within, outside & within);
+        let (opening, closing) = (opening & within, brackets & !opening & within);
         if escaped != 0 {
             self.escapes(bytes, escaped & strings & valid)?;
         }
 
         let commas = block.equal(b',') & outside;
-        let colons = block.equal(b':') & outside;
-        let scalars = outside & !(opening | closing | commas | colons);
+        let separators = block.equal(b':') & outside | commas;
+        let scalars = outside & !(brackets | separators);
+        let members = nest.objects | commas & nest.in_object;
 
         let before = self.before;
-        let member_commas = commas & nest.in_object;
         let after_opening = opening << 1 | before.opening;
-        let after_colon = colons << 1 | before.colon;
-        let after_comma = commas << 1 | before.comma;
-        let after_scalar = scalars << 1 | before.scalar;
-        let after_member = (nest.objects | member_commas) << 1 | before.member;
+        let after_separator = separators << 1 | before.separator;
+        let after_member = members << 1 | before.member;
+        let scalar_starts = scalars & !(scalars << 1 | before.scalar);
 
         let opens = quotes & strings;
-        let scalar_starts = scalars & !after_scalar;
-        let starts = opens | scalar_starts | opening;
         let keys = opens & after_member;
         // A key's run of string bytes, with one added at its start, carries over to its closing quote.
         let (sum, carried) = strings.overflowing_add(keys);
-        let (sum, carried_in) = sum.overflowing_add(u64::from(self.in_key));
+        let (sum, carried_in) = sum.overflowing_add(self.in_key);
         let key_ends = sum & ends;
-        // What remains of the sum are the runs of other strings.
-        if escaped != 0 && strings & !sum & escaped & valid != 0 {
-            return None;
-        }
         let after_key_end = key_ends << 1 | before.key_end;
+        let colons = separators & !commas;
 
-        let first = u64::from(self.at == 0);
-        let wrong = (after_opening & !(starts | closing))
-            | ((after_colon | after_comma) & !starts)
-            | (starts & !(after_opening | after_colon | after_comma | first))
-            | (after_member & !(opens | closing))
-            | (colons ^ after_key_end);
-        if wrong & valid != 0 {
-            return None;
-        }
+        let values = scalar_starts | opening;
+        let due = after_opening | after_separator;
+        let wrong = (due & !(opens | values | closing))
+            | (after_separator & closing)
+            | ((opens | values) & !due)
+            | (values & after_member)
+            | (colons ^ after_key_end)
+            | block.control()
+            // What remains of the sum are the runs of other strings: no escapes in keys.
+            | (strings & !sum & escaped);
+        self.wrong |= wrong & valid;
         self.scalars(scalar_starts)?;
 
-        self.key_count += (keys & valid).count_ones() as usize;
-        if self.key_count > MAX_KEYS {
-            return None;
-        }
         let mut shown = keys & (nest.outermost | nest.inner) & valid;
         while shown != 0 {
             let place = shown.trailing_zeros();
@@ -178,21 +192,20 @@ impl<'a, 'k> Walk<'a, 'k> {
         }
 
         self.escaped = next_escaped;
-        self.in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
-        self.in_key = (carried || carried_in) && self.in_string != 0;
+        self.in_string = (strings >> 63).wrapping_neg();
+        self.in_key = u64::from(carried | carried_in);
         self.before = Before {
             opening: opening >> 63,
-            colon: colons >> 63,
-            comma: commas >> 63,
+            separator: separators >> 63,
             scalar: scalars >> 63,
             key_end: key_ends >> 63,
-            member: (nest.objects | member_commas) >> 63,
+            member: members >> 63,
         };
-        self.at += valid.count_ones() as usize;
+        self.at += JsonBlock::BYTES;
         Some(())
     }
 
-    /// Follows the brackets of a block, up to the one that ends the object.
+    /// Follows the brackets of a block, up to the one that ends the object; with the bytes up to there.
     #[inline(always)]
     fn brackets(
         &mut self,
@@ -200,41 +213,50 @@ impl<'a, 'k> Walk<'a, 'k> {
         brackets: u64,
         opening: u64,
         is_refused: &impl Fn(&[u8]) -> bool,
-    ) -> Option<Nest> {
-        let mut nest = Nest { within: u64::MAX, ..Nest::default() };
+    ) -> Option<(Nest, u64)> {
+        let mut nest = Nest::default();
         let mut rest = brackets;
-        let mut from = 0;
+        // The bytes from the last bracket on.
+        let mut from = u64::MAX;
         while rest != 0 {
             let place = rest.trailing_zeros();
-            nest.add(self, range(from, place));
-            from = place;
+            let onward = u64::MAX << place;
+            nest.add(&self.nest, from & !onward);
+            from = onward;
             rest &= rest - 1;
-            let is_object = bytes.get(place as usize)? & 0x20 != 0;
+            let is_object = u64::from(*bytes.get(place as usize)? >> 5 & 1);
             if opening >> place & 1 == 1 {
                 if self.depth == MAX_DEPTH {
                     return None;
                 }
-                if self.depth == 1 && !is_object && is_refused(self.bytes.get(..self.at + place as usize)?) {
-                    return None;
+                if self.depth == 1 {
+                    let before = self.bytes.get(..self.at + place as usize)?;
+                    if is_object == 0 && is_refused(before) {
+                        return None;
+                    }
+                    self.in_inner = is_object == 1 && before.ends_with(self.inner);
                 }
                 self.depth += 1;
-                self.objects = self.objects << 1 | u64::from(is_object);
-                nest.objects |= u64::from(is_object) << place;
+                self.objects = self.objects << 1 | is_object;
+                nest.objects |= is_object << place;
             } else {
                 // `}` closes what `{` opened.
-                if (self.objects & 1 == 1) != is_object {
+                if self.objects & 1 != is_object {
                     return None;
                 }
                 self.depth -= 1;
                 self.objects >>= 1;
                 if self.depth == 0 {
-                    nest.within = range(0, place + 1);
-                    return Some(nest);
+                    self.end = self.at + place as usize + 1;
+                    return Some((nest, !(onward << 1)));
                 }
             }
+            self.nest.in_object = (self.objects & 1).wrapping_neg();
+            self.nest.outermost = u64::from(self.depth == 1).wrapping_neg();
+            self.nest.inner = u64::from(self.depth == 2 && self.in_inner).wrapping_neg();
         }
-        nest.add(self, range(from, 64));
-        Some(nest)
+        nest.add(&self.nest, from);
+        Some((nest, u64::MAX))
     }
 
     /// Checks what back slashes escape.
@@ -286,29 +308,20 @@ struct Nest {
     in_object: u64,
     /// Those directly in the outermost object.
     outermost: u64,
-    /// Those directly in an object that is a member of it.
+    /// Those directly in the member asked for.
     inner: u64,
     /// The brackets `{`.
     objects: u64,
-    /// The bytes up to the end of the outermost object.
-    within: u64,
 }
 
 impl Nest {
-    /// The bytes of `range` lie where the walk stands.
+    /// The bytes of `range` lie as `there` says.
     #[inline(always)]
-    fn add(&mut self, walk: &Walk<'_, '_>, range: u64) {
-        self.in_object |= range & (walk.objects & 1).wrapping_neg();
-        self.outermost |= if walk.depth == 1 { range } else { 0 };
-        self.inner |= if walk.depth == 2 && walk.objects & 1 == 1 { range } else { 0 };
+    fn add(&mut self, there: &Self, range: u64) {
+        self.in_object |= there.in_object & range;
+        self.outermost |= there.outermost & range;
+        self.inner |= there.inner & range;
     }
-}
-
-/// The bits from `from` up to but without `to`.
-#[inline(always)]
-fn range(from: u32, to: u32) -> u64 {
-    let below = |place: u32| 1_u64.checked_shl(place).unwrap_or_default().wrapping_sub(1);
-    below(to) & !below(from)
 }
 
 /// The length of the number that a text begins with.

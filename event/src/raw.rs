@@ -47,7 +47,7 @@ pub struct RawRecord<'a> {
     pub reject: Option<&'a str>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Span {
     bytes: Range<u32>,
     /// Empty where the record has no outline.
@@ -57,7 +57,7 @@ struct Span {
 }
 
 /// What a source hands over at once and the log makes durable as one frame: records of one origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RawBatch {
     /// The source that is charged with these records.
     pub source: SourceId,
@@ -70,6 +70,7 @@ pub struct RawBatch {
     data: Bytes,
     spans: Vec<Span>,
     outlines: Vec<OuterKey>,
+    byte_len: usize,
 }
 
 impl RawBatch {
@@ -85,7 +86,7 @@ impl RawBatch {
 
     /// The bytes of all records together.
     pub fn byte_len(&self) -> usize {
-        self.data.len()
+        self.byte_len
     }
 
     /// The record at `index`.
@@ -111,18 +112,35 @@ impl RawBatch {
     }
 }
 
+/// Two batches are equal if their records are, wherever these lie, and whatever they come with.
+impl PartialEq for RawBatch {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.source, self.log_type, &self.origin, self.received_us)
+            == (&other.source, other.log_type, &other.origin, other.received_us)
+            && self.records().eq(other.records())
+    }
+}
+
+impl Eq for RawBatch {}
+
 /// Gathers records into a [`RawBatch`].
 #[derive(Debug)]
 pub struct RawBatchBuilder {
     data: Vec<u8>,
     spans: Vec<Span>,
     outlines: Vec<OuterKey>,
+    byte_len: usize,
 }
 
 impl RawBatchBuilder {
+    /// One whose records lie in `data`, to be told by [`push_placed`](Self::push_placed).
+    pub fn over(data: Vec<u8>) -> Self {
+        Self { data, spans: Vec::new(), outlines: Vec::new(), byte_len: 0 }
+    }
+
     /// An empty one that has room for `bytes` bytes of records.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), spans: Vec::new(), outlines: Vec::new() }
+        Self { data: Vec::with_capacity(bytes), spans: Vec::new(), outlines: Vec::new(), byte_len: 0 }
     }
 
     /// Adds a record. `false`: the batch would pass 4 GiB; finish it and start another.
@@ -135,16 +153,38 @@ impl RawBatchBuilder {
     #[must_use]
     pub fn push_outlined(&mut self, record: RawRecord<'_>, outline: &[OuterKey]) -> bool {
         let start = self.data.len();
-        let Ok(end) = u32::try_from(start + record.bytes.len()) else { return false };
+        let end = start + record.bytes.len();
+        if u32::try_from(end).is_err() {
+            return false;
+        }
         self.data.extend_from_slice(record.bytes);
+        self.push_placed(start..end, record.number, record.reject.map(Into::into), outline)
+    }
+
+    /// Adds a record that lies in the batch's data already. `false`: it does not.
+    #[must_use]
+    pub fn push_placed(
+        &mut self,
+        bytes: Range<usize>,
+        number: u64,
+        reject: Option<Box<str>>,
+        outline: &[OuterKey],
+    ) -> bool {
+        let (Ok(start), Ok(end)) = (u32::try_from(bytes.start), u32::try_from(bytes.end)) else {
+            return false;
+        };
+        if bytes.start > bytes.end || bytes.end > self.data.len() {
+            return false;
+        }
         // There are fewer keys than bytes.
         let keys = self.outlines.len() as u32;
         self.outlines.extend_from_slice(outline);
+        self.byte_len += bytes.len();
         self.spans.push(Span {
-            bytes: start as u32..end,
+            bytes: start..end,
             outline: keys..self.outlines.len() as u32,
-            number: record.number,
-            reject: record.reject.map(Into::into),
+            number,
+            reject,
         });
         true
     }
@@ -161,7 +201,7 @@ impl RawBatchBuilder {
 
     /// The bytes of the records so far.
     pub fn byte_len(&self) -> usize {
-        self.data.len()
+        self.byte_len
     }
 
     /// The batch, with what is common to its records.
@@ -172,8 +212,8 @@ impl RawBatchBuilder {
         origin: String,
         received_us: i64,
     ) -> RawBatch {
-        let Self { data, spans, outlines } = self;
-        RawBatch { source, log_type, origin, received_us, data: data.into(), spans, outlines }
+        let Self { data, spans, outlines, byte_len } = self;
+        RawBatch { source, log_type, origin, received_us, data: data.into(), spans, outlines, byte_len }
     }
 }
 

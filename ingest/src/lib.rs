@@ -24,7 +24,7 @@
 //!
 //! ```
 //! use ingest::{Limits, split_body};
-//! let batch = split_body(b"{\"a\":1}\n{\"b\":\n{\"c\":3}\n", &Limits::default());
+//! let batch = split_body(b"{\"a\":1}\n{\"b\":\n{\"c\":3}\n".as_slice(), &Limits::default());
 //! assert_eq!(batch.len(), 3);
 //! ```
 
@@ -34,6 +34,7 @@ mod decode;
 mod error;
 mod expand;
 mod folder;
+mod gathered;
 mod input;
 mod limits;
 mod object;
@@ -46,5 +47,5 @@ pub use error::{Error, Result};
 pub use expand::expand;
 pub use input::Input;
 pub use limits::Limits;
-pub use reader::{RecordReader, split_body};
+pub use reader::{RecordReader, split_body, split_body_outlined};
 pub use split::{KEPT_BYTES, LISTS, Splitter};

@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
-use event::{RawBatchBuilder, RawRecord};
+use event::RawBatchBuilder;
 
 use crate::decode::{Chunk, Decoder};
+use crate::gathered::Gathered;
 use crate::{Error, Limits, Result, Splitter};
 
 /// What is read at once.
@@ -16,8 +17,6 @@ const PAUSE_BYTES: usize = 16 << 10;
 /// No batch is larger, whatever the limit: it addresses its bytes with 32 bits, and a record of up to
 /// 1 GiB may still be added.
 const MAX_BATCH_BYTES: usize = 1 << 30;
-/// Room that a batch of a file begins with: growing from nothing copies every byte twice.
-const ROOM_BYTES: usize = 1 << 20;
 
 /// Reads records from anything: takes off gzip or zstd, splits, and keeps memory bounded.
 ///
@@ -71,24 +70,23 @@ impl RecordReader {
     /// [`Error::Read`] where the source fails. What was read before has been handed over then, but for
     /// a record that was not complete; nothing follows.
     pub fn next_batch(&mut self) -> Result<Option<RawBatchBuilder>> {
-        let room = if self.is_live { 0 } else { ROOM_BYTES.min(self.limits.batch_bytes) };
-        let mut batch = RawBatchBuilder::with_capacity(room);
+        let mut gathered = Gathered::default();
         let mut pauses = false;
+        let most = self.limits.batch_bytes.min(MAX_BATCH_BYTES);
         loop {
-            while let Some((record, outline)) = self.splitter.next_outlined() {
-                let fits = batch.push_outlined(record, outline);
-                debug_assert!(fits, "a batch of at most 1 GiB takes a record of at most 1 GiB");
-                if batch.byte_len() >= self.limits.batch_bytes.min(MAX_BATCH_BYTES)
-                    || batch.len() >= self.limits.batch_records
-                {
-                    return Ok(Some(batch));
+            while let Some(record) = self.splitter.next_placed() {
+                gathered.push(record, &mut self.splitter);
+                if gathered.byte_len() >= most || gathered.len() >= self.limits.batch_records {
+                    return Ok(Some(gathered.finish(&mut self.splitter)));
                 }
             }
-            if let Some(error) = self.failed.take_if(|_| batch.is_empty()) {
+            if let Some(error) = self.failed.take_if(|_| gathered.is_empty()) {
                 return Err(error);
             }
-            if self.is_end || (pauses && !batch.is_empty()) {
-                return Ok((!batch.is_empty()).then_some(batch));
+            // What lies between records, and a record that is not complete, are held with them.
+            let is_crowded = self.splitter.held_bytes() > (most + READ_BYTES) as u64;
+            if self.is_end || ((pauses || is_crowded) && !gathered.is_empty()) {
+                return Ok((!gathered.is_empty()).then(|| gathered.finish(&mut self.splitter)));
             }
             match self.decoder.read(self.splitter.space(READ_BYTES)) {
                 Ok(Chunk::Bytes(count)) => {
@@ -117,25 +115,21 @@ impl RecordReader {
 
 /// Splits a body that is in memory, as a sender pushed it. It is no larger than a batch can be (4 GiB);
 /// compressed ones, and those that are to be cut into batches, go to [`RecordReader`].
-pub fn split_body(body: &[u8], limits: &Limits) -> RawBatchBuilder {
-    let mut batch = RawBatchBuilder::with_capacity(body.len());
-    let mut splitter = Splitter::new(limits.record_bytes);
-    for chunk in body.chunks(READ_BYTES) {
-        splitter.feed(chunk);
-        while let Some(record) = splitter.next_record() {
-            push(&mut batch, record);
-        }
-    }
-    splitter.finish(None);
-    while let Some(record) = splitter.next_record() {
-        push(&mut batch, record);
-    }
-    batch
+pub fn split_body(body: impl Into<Vec<u8>>, limits: &Limits) -> RawBatchBuilder {
+    gather(Splitter::whole(body.into(), limits.record_bytes))
 }
 
-fn push(batch: &mut RawBatchBuilder, record: RawRecord<'_>) {
-    let fits = batch.push(record);
-    debug_assert!(fits, "a batch of at most 1 GiB takes a record of at most 1 GiB");
+/// As [`split_body`], with an [`outline`](event::outline) of each record that allows it.
+pub fn split_body_outlined(body: impl Into<Vec<u8>>, limits: &Limits) -> RawBatchBuilder {
+    gather(Splitter::whole(body.into(), limits.record_bytes).outlined())
+}
+
+fn gather(mut splitter: Splitter) -> RawBatchBuilder {
+    let mut gathered = Gathered::default();
+    while let Some(record) = splitter.next_placed() {
+        gathered.push(record, &mut splitter);
+    }
+    gathered.finish(&mut splitter)
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub const KEPT_BYTES: usize = 64 << 10;
 /// A record is never larger, whatever the limit: a batch addresses its bytes with 32 bits.
 const MAX_RECORD_BYTES: usize = 1 << 30;
 
+/// The member whose keys an outline has, too: who called, in CloudTrail.
+const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts a stream of bytes into records. Feed it, take what is there, feed it again; at last
@@ -77,6 +80,26 @@ pub struct Splitter {
     /// What the last record lends out.
     kept: Vec<u8>,
     reason: Option<String>,
+}
+
+/// A record or reject that still lies in the input.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Its bytes; of a piece over the limit, those that are kept instead.
+    pub(crate) bytes: Place,
+    /// Its number in the input.
+    pub(crate) number: u64,
+    /// Why it is none.
+    pub(crate) reject: Option<String>,
+}
+
+/// Where the bytes of a record are.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Between two positions of the input.
+    Input(u64, u64),
+    /// No longer there.
+    Kept(Vec<u8>),
 }
 
 /// A list of records that is open.
@@ -118,6 +141,11 @@ impl Splitter {
             kept: Vec::new(),
             reason: None,
         }
+    }
+
+    /// One that has all of its input, which has ended.
+    pub(crate) fn whole(bytes: Vec<u8>, record_bytes: usize) -> Self {
+        Self { buffer: Buffer::whole(bytes), is_end: true, ..Self::new(record_bytes) }
     }
 
     /// Makes an [`outline`] of each record that lets it, for those who look at records before they map them.
@@ -167,6 +195,21 @@ impl Splitter {
 
     /// As [`next_record`](Self::next_record), with the record's outline, which is empty if there is none.
     pub fn next_outlined(&mut self) -> Option<(RawRecord<'_>, &[OuterKey])> {
+        let Placed { bytes, number, reject } = self.next_placed()?;
+        self.reason = reject;
+        let bytes = match bytes {
+            Place::Input(start, end) => self.buffer.get(start, end),
+            Place::Kept(kept) => {
+                self.kept = kept;
+                &self.kept
+            }
+        };
+        Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, &self.outline))
+    }
+
+    /// As [`next_record`](Self::next_record), without looking at its bytes; its outline is
+    /// [`outline`](Self::outline).
+    pub(crate) fn next_placed(&mut self) -> Option<Placed> {
         self.outline.clear();
         let (piece, end, reason) = loop {
             let step = match self.piece.take() {
@@ -183,20 +226,42 @@ impl Splitter {
         self.number += 1;
         let len = end - piece.start;
         if len <= self.record_bytes as u64 {
-            self.reason = reason;
             let bytes = self.buffer.get(piece.start, end).trim_ascii_end();
-            return Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, &self.outline));
+            let bytes = Place::Input(piece.start, piece.start + bytes.len() as u64);
+            return Some(Placed { bytes, number, reject: reason });
         }
-        self.kept = piece.kept;
-        if self.kept.is_empty() {
-            self.kept = self.first_bytes(piece.start);
-        }
-        let (limit, kept) = (self.record_bytes, self.kept.len());
-        self.reason = Some(match reason {
-            None => format!("too_large: {len} bytes, limit {limit} bytes; the first {kept} bytes are kept"),
-            Some(reason) => format!("{reason}; of {len} bytes the first {kept} are kept"),
-        });
-        Some((RawRecord { bytes: &self.kept, number, reject: self.reason.as_deref() }, &[]))
+        let kept = if piece.kept.is_empty() { self.first_bytes(piece.start) } else { piece.kept };
+        let limit = self.record_bytes;
+        let reject = match reason {
+            None => {
+                format!(
+                    "too_large: {len} bytes, limit {limit} bytes; the first {} bytes are kept",
+                    kept.len()
+                )
+            }
+            Some(reason) => format!("{reason}; of {len} bytes the first {} are kept", kept.len()),
+        };
+        Some(Placed { bytes: Place::Kept(kept), number, reject: Some(reject) })
+    }
+
+    /// The outline of the last record, empty if it has none.
+    pub(crate) fn outline(&self) -> &[OuterKey] {
+        &self.outline
+    }
+
+    /// Keeps the bytes from `position` on in memory until they are [taken](Self::take).
+    pub(crate) fn hold(&mut self, position: u64) {
+        self.buffer.hold(position);
+    }
+
+    /// The bytes that are in memory only because they are held.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.buffer.held_bytes()
+    }
+
+    /// Hands over the input that is held up to `end`, and the position of its first byte.
+    pub(crate) fn take(&mut self, end: u64) -> (Vec<u8>, u64) {
+        self.buffer.take(end)
     }
 
     /// Skips what separates records, and finds what comes next.
@@ -241,7 +306,7 @@ impl Splitter {
             let bytes = self.buffer.get(self.at, window);
             let in_list = self.lists.last().is_some_and(|list| list.in_container);
             let is_list = |before: &[u8]| !in_list && names_list(before);
-            match outline(bytes, &mut self.outline, is_list) {
+            match outline(bytes, OUTLINED_MEMBER, &mut self.outline, is_list) {
                 Some(length) => return self.finish_piece(piece, self.at + length as u64, None),
                 None => self.outline.clear(),
             }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use event::{Col, EventBuilder, LogType, OuterKey, outline};
 
 use crate::detect;
-use crate::json::{Name, Object, Shallow, ShallowValue, Tokens, Value, members};
+use crate::json::{Name, Names, Object, Shallow, ShallowValue, Tokens, Value, members};
 use crate::time;
 
 /// The columns that a glance fills, with the text that the mapping would set, or leaves empty, where the
@@ -30,8 +30,20 @@ pub const GLANCED: &[Col] = &[
     Col::ActorInvokedBy,
 ];
 
+/// The log that a glance knows.
+pub(crate) const LOG_TYPE: LogType = LogType::AwsCloudtrail;
+
 /// What a glance tells of a record, column by column.
-pub(crate) type Told<'a> = [(Col, Option<Cow<'a, str>>); 11];
+#[derive(Debug)]
+pub struct Told<'a>([(Col, Option<Cow<'a, str>>); 11]);
+
+impl Told<'_> {
+    /// The columns that are filled.
+    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> {
+        let fixed = [(Col::LogType, LOG_TYPE.as_str()), (Col::CloudProvider, LOG_TYPE.provider().as_str())];
+        self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?))).chain(fixed)
+    }
+}
 
 /// Buffers that are used again for the next record.
 #[derive(Debug, Default)]
@@ -51,7 +63,7 @@ pub(crate) fn glance<'a>(
 ) -> Option<Told<'a>> {
     let Sight { outline, tokens } = sight;
     let outlined = known.or_else(|| outlined(text, outline));
-    if fixed.is_none_or(|fixed| fixed == LogType::AwsCloudtrail)
+    if fixed.is_none_or(|fixed| fixed == LOG_TYPE)
         && let Some(outline) = outlined
         && let Some(told) = shallow(members(text, outline))
     {
@@ -62,7 +74,7 @@ pub(crate) fn glance<'a>(
 
 fn outlined<'a>(text: &str, keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
     keys.clear();
-    let length = outline(text.as_bytes(), keys, |_| false)?;
+    let length = outline(text.as_bytes(), b"\"userIdentity\":", keys, |_| false)?;
     (length == text.len()).then_some(keys)
 }
 
@@ -71,7 +83,7 @@ fn slow<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Op
     tokens.scan(text).ok()?;
     let record = Value::root(text, tokens).as_object()?;
     let detected = detect::log_type(&record).ok()?;
-    if fixed.unwrap_or(detected) != LogType::AwsCloudtrail {
+    if fixed.unwrap_or(detected) != LOG_TYPE {
         return None;
     }
     cloudtrail(&record)
@@ -79,20 +91,16 @@ fn slow<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Op
 
 /// Adds a row with those of the columns that are wanted.
 pub(crate) fn add(told: &Told<'_>, wanted: &[Col], row: &mut EventBuilder) {
-    for (col, text) in told {
-        if let Some(text) = text
-            && wanted.contains(col)
-        {
-            row.text(*col, text);
+    for (col, text) in told.iter() {
+        if wanted.contains(&col) {
+            row.text(col, text);
         }
     }
-    row.text(Col::LogType, LogType::AwsCloudtrail.as_str());
-    row.text(Col::CloudProvider, LogType::AwsCloudtrail.provider().as_str());
     row.finish_row();
 }
 
 /// The outermost members that are looked for. The first six are CloudTrail's alone: two of them tell the log.
-const MEMBERS: [Name; 13] = [
+static MEMBERS: Names<13> = Names::new([
     Name::new("eventVersion\":"),
     Name::new("userIdentity\":"),
     Name::new("eventTime\":"),
@@ -106,7 +114,7 @@ const MEMBERS: [Name; 13] = [
     Name::new("eventCategory\":"),
     Name::new("insightDetails\":"),
     Name::new("protoPayload\":"),
-];
+]);
 const USER_IDENTITY: usize = 1;
 
 const KIND: Name = Name::new("type\":");
@@ -117,14 +125,10 @@ const ON_BEHALF_OF: Name = Name::new("onBehalfOf\":");
 /// What the outermost members of a CloudTrail record tell; `None`: ask [`slow`].
 fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
     // Of a name that is there twice the last one counts, so each simply overwrites.
-    let mut found: [Option<ShallowValue<'a>>; MEMBERS.len()] = [None; MEMBERS.len()];
+    let mut found: [Option<ShallowValue<'a>>; 13] = [None; 13];
     let (mut kind, mut arn, mut invoked_by) = (None, None, None);
-    let mut in_identity = false;
     for member in members {
         if member.is_inner {
-            if !in_identity {
-                continue;
-            }
             if let Some(value) = member.named(&KIND) {
                 kind = Some(value);
             } else if let Some(value) = member.named(&ARN) {
@@ -136,15 +140,12 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
             }
             continue;
         }
-        in_identity = false;
-        for (at, (name, slot)) in MEMBERS.iter().zip(&mut found).enumerate() {
-            let Some(value) = member.named(name) else { continue };
+        let Some((at, value)) = member.among(&MEMBERS) else { continue };
+        if let Some(slot) = found.get_mut(at) {
             *slot = Some(value);
-            if at == USER_IDENTITY {
-                in_identity = true;
-                (kind, arn, invoked_by) = (None, None, None);
-            }
-            break;
+        }
+        if at == USER_IDENTITY {
+            (kind, arn, invoked_by) = (None, None, None);
         }
     }
     let [version, identity, time, source, name, region, error, message, agent, code, category, insight, gcp] =
@@ -157,7 +158,7 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
     time::of_text(&time).ok()?;
     let text = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.text());
     let filled = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.filled_text());
-    Some([
+    Some(Told([
         (Col::ApiOperation, text(name)),
         (Col::ApiServiceName, text(source)),
         (Col::ApiResponseError, text(error)),
@@ -169,7 +170,7 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
         (Col::ActorUserType, text(kind)),
         (Col::ActorUserUid, filled(arn)),
         (Col::ActorInvokedBy, filled(invoked_by)),
-    ])
+    ]))
 }
 
 fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
@@ -205,7 +206,7 @@ fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
         }
     }
     time?;
-    Some([
+    Some(Told([
         (Col::ApiOperation, name),
         (Col::ApiServiceName, source),
         (Col::ApiResponseError, error),
@@ -217,7 +218,7 @@ fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
         (Col::ActorUserType, kind),
         (Col::ActorUserUid, arn),
         (Col::ActorInvokedBy, invoked_by),
-    ])
+    ]))
 }
 
 #[cfg(test)]
@@ -235,7 +236,7 @@ mod tests {
         }
         let raw = raw.finish(SourceId::new("test"), None, "test".into(), 1);
         let mut normalizer = Normalizer::new();
-        let glance = normalizer.glance(&raw, GLANCED);
+        let glance = normalizer.glance(&raw, GLANCED, |_, _| true);
         let mapped = normalizer.map(&raw, 0);
         for (row, record) in glance.seen.iter().enumerate() {
             let offset = i64::try_from(*record).unwrap();

@@ -40,7 +40,7 @@ pub(crate) use event::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS};
 
 pub(crate) use scan::{JsonError, Tokens};
 use scan::{Kind, Token};
-pub(crate) use shallow::{Name, Shallow, ShallowValue, members};
+pub(crate) use shallow::{Name, Names, Shallow, ShallowValue, members};
 
 /// A JSON value somewhere in a record.
 #[derive(Clone, Copy)]

@@ -30,7 +30,7 @@ mod sample;
 mod schema_doc;
 mod time;
 
-pub use glance::GLANCED;
+pub use glance::{GLANCED, Told};
 pub use normalizer::{Glance, Normalized, Normalizer};
 pub use reason::{Reason, Reject};
 pub use schema_doc::schema_markdown;

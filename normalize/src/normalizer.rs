@@ -6,7 +6,7 @@ use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offs
 
 use crate::detect;
 use crate::envelope::{self, Content, Envelope};
-use crate::glance::{self, Sight};
+use crate::glance::{self, Sight, Told};
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::Mapping;
 use crate::reason::{MapError, Reason, Reject};
@@ -29,9 +29,9 @@ pub struct Normalized {
 pub struct Glance {
     /// One row for each record of `seen`, of which only the columns that were wanted are filled.
     pub events: EventBatch,
-    /// Records that the mapping is sure to accept, by their place in the batch.
+    /// Records that the mapping is sure to accept and that are not passed over, by their place in the batch.
     pub seen: Vec<usize>,
-    /// The others, of which nothing can be told without the mapping.
+    /// Those of which nothing can be told without the mapping.
     pub unseen: Vec<usize>,
 }
 
@@ -74,9 +74,14 @@ impl Normalizer {
     }
 
     /// Looks at the records without mapping them, for those of the columns [`GLANCED`](crate::GLANCED) that
-    /// are wanted. The log type is always told.
-    pub fn glance(&mut self, raw: &RawBatch, wanted: &[Col]) -> Glance {
-        let (mut seen, mut unseen) = (Vec::with_capacity(raw.len()), Vec::new());
+    /// are wanted. The log type is always told. Records for which `keep` says no are passed over.
+    pub fn glance(
+        &mut self,
+        raw: &RawBatch,
+        wanted: &[Col],
+        mut keep: impl FnMut(LogType, &Told<'_>) -> bool,
+    ) -> Glance {
+        let (mut seen, mut unseen) = (Vec::new(), Vec::new());
         for (index, record) in raw.records().enumerate() {
             let text = match record.reject {
                 None if record.bytes.len() <= MAX_RECORD_BYTES => {
@@ -88,8 +93,10 @@ impl Normalizer {
             let outline = raw.outline(index);
             match text.and_then(|text| glance::glance(text, outline, &mut self.sight, raw.log_type)) {
                 Some(told) => {
-                    glance::add(&told, wanted, &mut self.builder);
-                    seen.push(index);
+                    if keep(glance::LOG_TYPE, &told) {
+                        glance::add(&told, wanted, &mut self.builder);
+                        seen.push(index);
+                    }
                 }
                 None => unseen.push(index),
             }

@@ -52,6 +52,6 @@ pub use progress::Progress;
 pub use rehearse::{Rehearsal, Rehearsed};
 pub use rule_counts::{RuleCount, RuleCounts};
 pub use run::{Parts, Pipeline, passed};
-pub use sift::sift;
+pub use sift::Sifter;
 pub use tally::Tally;
 pub use who::{actor, actor_name};

@@ -54,7 +54,7 @@ pub use correlate::{
     Bound, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Hit, HitValue, Hits, Observed,
     Remembered,
 };
-pub use detect::{Match, Scratch};
+pub use detect::{Match, Scratch, Sieve};
 pub use load::{Counts, Loaded, load, load_with};
 pub use mapping::Mappings;
 pub use options::LoadOptions;

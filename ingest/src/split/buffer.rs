@@ -11,6 +11,8 @@ pub(super) struct Buffer {
     filled: Range<usize>,
     /// The position in the input of the first byte in `filled`.
     position: u64,
+    /// Bytes from this position on stay where they are: records of a batch lie there.
+    held: Option<u64>,
 }
 
 impl Buffer {
@@ -41,8 +43,47 @@ impl Buffer {
         self.from(position).first().copied()
     }
 
-    /// Lets go of the bytes before `position`.
+    /// A buffer that holds all of an input.
+    pub(super) fn whole(bytes: Vec<u8>) -> Self {
+        Self { filled: 0..bytes.len(), bytes, position: 0, held: None }
+    }
+
+    /// Keeps the bytes from `position` on until they are [taken](Self::take).
+    pub(super) fn hold(&mut self, position: u64) {
+        self.held = Some(position);
+    }
+
+    /// The bytes that are in memory only because they are held.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held.map_or(0, |position| self.end() - position)
+    }
+
+    /// Hands over what is held up to `end`, and the position of its first byte.
+    pub(super) fn take(&mut self, end: u64) -> (Vec<u8>, u64) {
+        let Some(start) = self.held.take() else { return (Vec::new(), end) };
+        self.release(start);
+        let length = self.get(start, end).len();
+        // A little of much is copied, so that nobody keeps all for it.
+        if length < self.bytes.len() / 2 {
+            let taken = self.get(start, end).to_vec();
+            self.release(end);
+            return (taken, start);
+        }
+        // The next batch will be about as large: growing step by step copies every byte twice.
+        let mut rest = Vec::with_capacity(length);
+        rest.extend_from_slice(self.from(end));
+        let mut taken = std::mem::replace(&mut self.bytes, rest);
+        let index = self.filled.start;
+        let base = self.position - index as u64;
+        taken.truncate(index + length);
+        self.filled = 0..self.bytes.len();
+        self.position = end;
+        (taken, base)
+    }
+
+    /// Lets go of the bytes before `position`, as far as none is held.
     pub(super) fn release(&mut self, position: u64) {
+        let position = self.held.map_or(position, |held| position.min(held));
         let released = position.saturating_sub(self.position).min(self.filled.len() as u64);
         self.position += released;
         self.filled.start += released as usize;
@@ -94,6 +135,30 @@ mod tests {
         assert_eq!(buffer.byte(buffer.end()), None);
         assert_eq!(buffer.get(0, 10), b"", "let go");
         assert!(buffer.bytes.len() < 200, "{}", buffer.bytes.len());
+    }
+
+    #[test]
+    fn what_is_held_stays_until_it_is_taken() {
+        for size in [3, 300] {
+            let mut buffer = Buffer::default();
+            let input: Vec<u8> = (0..2_000).map(|n| (n % 251) as u8).collect();
+            add(&mut buffer, &input[..700]);
+            buffer.release(100);
+            buffer.hold(150);
+            for piece in input[700..].chunks(size) {
+                buffer.release(buffer.end());
+                add(&mut buffer, piece);
+            }
+            assert_eq!(buffer.held_bytes(), 1_850);
+            let (taken, base) = buffer.take(1_990);
+            assert!(base <= 150);
+            assert_eq!(taken[150 - base as usize..], input[150..1_990]);
+            assert_eq!(buffer.from(1_990), &input[1_990..]);
+            buffer.hold(1_992);
+            add(&mut buffer, b"more");
+            assert_eq!(buffer.take(1_996), ([&input[1_992..], &b"more"[..]].concat()[..4].to_vec(), 1_992));
+            assert_eq!(buffer.from(1_996)[4..], b"more"[..]);
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use event::OuterKey;
 use super::scan::plain_end;
 use super::unescape;
 
-/// A member of the outermost object, or of an object in it.
+/// A member of the outermost object, or of the one object in it whose keys the outline has, too.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shallow<'a> {
-    /// Whether it lies in the last outermost member before it.
+    /// Whether it lies in that one.
     pub(crate) is_inner: bool,
     /// The record from the key on, without its opening quote.
     rest: &'a str,
@@ -36,6 +36,15 @@ impl<'a> Shallow<'a> {
             return None;
         }
         Some(ShallowValue { rest: self.rest.get(name.length..)? })
+    }
+
+    /// The place of the key among `names`, and the value.
+    #[inline(always)]
+    pub(crate) fn among<const N: usize>(&self, names: &Names<N>) -> Option<(usize, ShallowValue<'a>)> {
+        let first = self.rest.as_bytes().first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+        let at = usize::from(*names.places.get(slot(first, names.multiplier))?);
+        let value = self.named(names.names.get(at)?)?;
+        Some((at, value))
     }
 
     /// The key.
@@ -82,6 +91,51 @@ impl Name {
             }
         }
     }
+}
+
+/// Names of eight bytes and more, found by their first word.
+#[derive(Debug)]
+pub(crate) struct Names<const N: usize> {
+    names: [Name; N],
+    /// By slot; `u8::MAX` where there is none.
+    places: [u8; SLOTS],
+    /// Gives each name a slot of its own.
+    multiplier: u64,
+}
+
+const SLOTS: usize = 64;
+
+impl<const N: usize> Names<N> {
+    /// These names; the slots are found while the program is built.
+    pub(crate) const fn new(names: [Name; N]) -> Self {
+        let mut multiplier = 0x9e37_79b9_7f4a_7c15;
+        loop {
+            if let Some(places) = places(&names, multiplier) {
+                return Self { names, places, multiplier };
+            }
+            multiplier += 2;
+        }
+    }
+}
+
+const fn slot(first: u64, multiplier: u64) -> usize {
+    (first.wrapping_mul(multiplier) >> 58) as usize
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would refuse")]
+const fn places(names: &[Name], multiplier: u64) -> Option<[u8; SLOTS]> {
+    let mut places = [u8::MAX; SLOTS];
+    let mut at = 0;
+    while at < names.len() {
+        assert!(names[at].mask == u64::MAX, "the first word is part of the name");
+        let slot = slot(names[at].first, multiplier);
+        if places[slot] != u8::MAX {
+            return None;
+        }
+        places[slot] = at as u8;
+        at += 1;
+    }
+    Some(places)
 }
 
 /// The value of a member.
@@ -139,10 +193,13 @@ mod tests {
     /// Keys and texts of the members; inner ones with a mark.
     fn skim(text: &str) -> Option<Vec<(String, Option<String>)>> {
         let mut outline = Vec::new();
-        let length = event::outline(text.as_bytes(), &mut outline, |_| false)?;
+        let length = event::outline(text.as_bytes(), b"\"user\":", &mut outline, |_| false)?;
         // What follows the object does not matter.
         let mut again = Vec::new();
-        assert_eq!(event::outline(format!("{text}\n{{\"").as_bytes(), &mut again, |_| false), Some(length));
+        assert_eq!(
+            event::outline(format!("{text}\n{{\"").as_bytes(), b"\"user\":", &mut again, |_| false),
+            Some(length)
+        );
         assert_eq!(again, outline);
         let found = members(text, &outline).map(|member| {
             let mark = if member.is_inner { "inner." } else { "" };
@@ -159,6 +216,9 @@ mod tests {
         let mut found = Vec::new();
         for member in Value::root(text, &tokens).as_object()?.members() {
             found.push((member.key.clone().into_owned(), member.value.text().map(Cow::into_owned)));
+            if member.key != "user" {
+                continue;
+            }
             for inner in member.value.as_object().iter().flat_map(|object| object.members()) {
                 found.push((format!("inner.{}", inner.key), inner.value.text().map(Cow::into_owned)));
             }
@@ -231,7 +291,8 @@ mod tests {
         assert!(skim(&number(MAX_NUMBER_CHARS)).is_some());
         assert!(skim(&number(MAX_NUMBER_CHARS + 1)).is_none());
         let keys = |count: usize| format!("{{{}}}", vec!["\"a\":1"; count].join(","));
-        assert!(skim(&keys(MAX_KEYS)).is_some());
+        assert!(skim(&keys(MAX_KEYS / 2)).is_some());
+        assert!(skim(&format!("{{{}}}", vec!["\"\":1"; MAX_KEYS + 1].join(","))).is_none());
         assert!(skim(&keys(MAX_KEYS + 1)).is_none());
     }
 

@@ -57,12 +57,17 @@ pub(crate) struct Unit {
 
 /// A set of log types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct LogTypes(u32);
+pub(crate) struct LogTypes(u64);
 
 impl LogTypes {
     pub(crate) fn of(log_types: &[LogType]) -> Self {
-        let bit = |log_type: &LogType| 1u32.checked_shl(*log_type as u32).unwrap_or(0);
+        const { assert!(LogType::ALL.len() <= 64, "each log type has its bit") };
+        let bit = |log_type: &LogType| 1u64.checked_shl(*log_type as u32).unwrap_or(0);
         Self(log_types.iter().map(bit).fold(0, |all, bit| all | bit))
+    }
+
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(crate) fn meets(self, other: Self) -> bool {

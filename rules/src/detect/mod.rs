@@ -12,6 +12,7 @@ mod lookup;
 mod possible;
 mod row;
 mod scratch;
+mod sieve;
 pub(crate) mod time;
 mod value;
 
@@ -20,6 +21,7 @@ use event::{Col, EventBatch, LogType};
 pub(crate) use field_use::FieldUse;
 pub(crate) use labels::Labels;
 pub use scratch::Scratch;
+pub use sieve::Sieve;
 pub(crate) use value::{Form, Value};
 
 use crate::compile::{ColumnIndex, LogTypes, RuleSet};

@@ -1,10 +1,11 @@
 //! Rules that know only what a glance tells pass over no event that they match.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use event::{Col, EventBatch, RawBatchBuilder, RawRecord, SourceId};
-use normalize::{GLANCED, Glance, Normalizer};
-use rules::{RuleSource, Scratch};
+use event::{Col, EventBatch, RawBatch, RawBatchBuilder, RawRecord, SourceId};
+use normalize::{GLANCED, Normalizer};
+use rules::{RuleSource, Scratch, Sieve};
 
 use crate::{corpus, events};
 
@@ -35,7 +36,7 @@ fn what_is_passed_over_matches_nothing() {
 
 struct Records {
     texts: Vec<String>,
-    glance: Glance,
+    raw: RawBatch,
     all: EventBatch,
 }
 
@@ -46,19 +47,21 @@ impl Records {
             assert!(raw.push(RawRecord { bytes: record.as_bytes(), number, reject: None }));
         }
         let raw = raw.finish(SourceId::new("test"), None, "test".into(), 1);
-        let mut normalizer = Normalizer::new();
-        let glance = normalizer.glance(&raw);
-        let all = normalizer.map(&raw, 0).events;
-        Self { texts, glance, all }
+        let all = Normalizer::new().map(&raw, 0).events;
+        Self { texts, raw, all }
     }
 
     /// How many events the rules pass over; none of them may match.
     fn check(&self, sources: &[RuleSource]) -> usize {
-        let rules = rules::load(sources).rules;
+        let rules = Arc::new(rules::load(sources).rules);
         let mut scratch = Scratch::default();
-        let possible = rules.possible(&self.glance.events, GLANCED, &mut scratch);
-        let possible: BTreeSet<_> = possible.iter().map(|row| self.glance.seen[*row as usize]).collect();
-        let unseen: BTreeSet<_> = self.glance.unseen.iter().copied().collect();
+        let mut sieve = Sieve::new(rules.clone(), GLANCED);
+        let wanted = sieve.wanted().to_vec();
+        let glance = Normalizer::new()
+            .glance(&self.raw, &wanted, |log_type, told| sieve.may_match(log_type, told.iter()));
+        let possible = rules.possible(&glance.events, &wanted, &mut scratch);
+        let possible: BTreeSet<_> = possible.iter().map(|row| glance.seen[*row as usize]).collect();
+        let unseen: BTreeSet<_> = glance.unseen.iter().copied().collect();
         let mut matched = BTreeSet::new();
         for found in rules.matches(&self.all, &mut scratch) {
             let record = self.all.int_at(Col::LogOffset, found.row as usize).unwrap();

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use event::{Col, EventKey, LogType, RawBatch, SourceId};
 use ingest::Limits;
-use normalize::Normalizer;
-use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet, Scratch};
+use parking_lot::Mutex;
+use pipeline::Sifter;
+use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -111,11 +112,20 @@ pub(crate) async fn run(
         }
         Ok(())
     };
+    // Those not at work at the moment.
+    let sifters: Arc<Mutex<Vec<Sifter>>> = Arc::default();
     while let Some(reading) = readings.recv().await {
         match reading {
             Reading::Batch { batch, .. } => {
                 let rules = rules.clone();
-                working.push_back(tokio::task::spawn_blocking(move || work(&batch, &rules, least)));
+                let sifters = sifters.clone();
+                working.push_back(tokio::task::spawn_blocking(move || {
+                    let idle = sifters.lock().pop();
+                    let mut sifter = idle.unwrap_or_else(|| Sifter::new(rules));
+                    let worked = work(&batch, &mut sifter, least);
+                    sifters.lock().push(sifter);
+                    worked
+                }));
             }
             Reading::Failed(error) => {
                 failed += 1;
@@ -188,10 +198,10 @@ struct Worked {
     origin: Arc<str>,
 }
 
-fn work(batch: &RawBatch, rules: &RuleSet, least: u8) -> anyhow::Result<Worked> {
-    let mut scratch = Scratch::default();
-    let (normalized, passed_over) = pipeline::sift(batch, rules, &mut Normalizer::new(), &mut scratch);
-    let matches = rules.matches(&normalized.events, &mut scratch);
+fn work(batch: &RawBatch, sifter: &mut Sifter, least: u8) -> anyhow::Result<Worked> {
+    let (normalized, passed_over) = sifter.sift(batch);
+    let matches = sifter.matches(&normalized.events);
+    let rules = sifter.rules();
     let events = &normalized.events;
     let hits = rules.hits(events, &matches, &|_| true, &|row| pipeline::actor(events, row)).hits;
     let hits = hits.into_iter().map(|hit| {
