@@ -8,6 +8,11 @@
 //! - containers: an object with a top-level member named as in [`LISTS`] that is a list of objects
 //!   (or empty). Its other members are dropped with it.
 //!
+//! - lines of text, as access logs have them. Where the first lines of a file name the fields of the others
+//!   ([`header`]), each of these is handed out with them above it: the shortest file that says the same, so that
+//!   a record tells all about itself wherever it goes;
+//! - documents of many flows ([`flows`]): each flow is handed out in a copy of its document that holds no other.
+//!
 //! Every byte that is neither white space nor syntax around records is in exactly one record or
 //! reject, whatever the input is, and however it is cut into pieces:
 //! - what stands between records is handed on, line by line or element by element: `normalize` says
@@ -20,6 +25,8 @@
 mod block;
 mod buffer;
 mod container;
+mod flows;
+mod header;
 mod piece;
 mod resync;
 #[cfg(test)]
@@ -31,6 +38,8 @@ use event::RawRecord;
 use buffer::Buffer;
 pub use container::LISTS;
 use container::names_list;
+use flows::Flows;
+use header::Header;
 use piece::{Body, Piece, ScalarScan};
 use resync::{Indent, LineStart, Next, Resync};
 use value::{Found, ValueScan};
@@ -72,6 +81,10 @@ pub struct Splitter {
     damage: Option<String>,
     /// The number of the next record.
     number: u64,
+    /// What names the fields of the lines that follow.
+    header: Header,
+    /// The flows of the last document that are still to be handed out.
+    flows: Option<Flows>,
     /// What the last record lends out.
     kept: Vec<u8>,
     reason: Option<String>,
@@ -111,6 +124,8 @@ impl Splitter {
             is_end: false,
             damage: None,
             number: 0,
+            header: Header::default(),
+            flows: None,
             kept: Vec::new(),
             reason: None,
         }
@@ -151,17 +166,28 @@ impl Splitter {
     /// A reject's reason begins with a word for machines and a colon: `not_json`, `torn_input`,
     /// `too_deep` or `too_large`.
     pub fn next_record(&mut self) -> Option<RawRecord<'_>> {
+        if self.next_flow() {
+            return Some(self.kept_record());
+        }
         let (piece, end, reason) = loop {
             let step = match self.piece.take() {
                 None => self.between(),
                 Some(piece) => self.advance(piece),
             };
             match step {
-                Step::Record { piece, end, reason } => break (piece, end, reason),
+                Step::Record { piece, end, reason } => {
+                    let line = self.buffer.get(piece.start, end).trim_ascii_end();
+                    if reason.is_some() || !piece.is_line() || !self.header.reads(line) {
+                        break (piece, end, reason);
+                    }
+                }
                 Step::Again => {}
                 Step::More => return None,
             }
         };
+        if reason.is_none() && self.keep_completed(&piece, end) {
+            return Some(self.kept_record());
+        }
         let number = self.number;
         self.number += 1;
         let len = end - piece.start;
@@ -180,6 +206,36 @@ impl Splitter {
             Some(reason) => format!("{reason}; of {len} bytes the first {kept} are kept"),
         });
         Some(RawRecord { bytes: &self.kept, number, reject: self.reason.as_deref() })
+    }
+
+    /// Completes a record that does not tell all about itself, in `kept`: a line below a header, a flow of a
+    /// document of several. `false`: it is complete as it is, or not in memory.
+    fn keep_completed(&mut self, piece: &Piece, end: u64) -> bool {
+        if end - piece.start > self.record_bytes as u64 {
+            return false;
+        }
+        let bytes = self.buffer.get(piece.start, end).trim_ascii_end();
+        if piece.is_line() {
+            return self.header.put_above(bytes, &mut self.kept);
+        }
+        self.flows = Flows::of(bytes);
+        self.next_flow()
+    }
+
+    /// Puts the next flow of a document into `kept`, if there is one.
+    fn next_flow(&mut self) -> bool {
+        let Some(flows) = &mut self.flows else { return false };
+        let found = flows.next_into(&mut self.kept);
+        if !found {
+            self.flows = None;
+        }
+        found
+    }
+
+    fn kept_record(&mut self) -> RawRecord<'_> {
+        let number = self.number;
+        self.number += 1;
+        RawRecord { bytes: &self.kept, number, reject: None }
     }
 
     /// Skips what separates records, and finds what comes next.
