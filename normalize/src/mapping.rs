@@ -7,6 +7,9 @@ use crate::reason::{MapError, Reason};
 use crate::row::Row;
 use crate::{aws, azure, envoy, gcp};
 
+/// Fills the row from a line of text; returns the event's identity.
+pub(crate) type MapLine = fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>;
+
 /// How records of one log type become rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mapping {
@@ -15,7 +18,7 @@ pub(crate) struct Mapping {
     pub(crate) map: fn(&Object<'_>, &mut Row<'_>) -> Result<EventKey, MapError>,
     /// The same from a record that is a line of text, if the log has such. A line whose fields the file's first
     /// line names has that above it, as the splitter hands it out.
-    pub(crate) line: Option<fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>>,
+    pub(crate) line: Option<MapLine>,
     /// Where each column's value comes from, in the cloud's own field names.
     pub(crate) fields: &'static [(Col, &'static str)],
 }

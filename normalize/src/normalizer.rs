@@ -8,7 +8,7 @@ use crate::detect;
 use crate::envelope::{self, Content, Envelope};
 use crate::glance;
 use crate::json::{Object, Tokens, Value};
-use crate::mapping::Mapping;
+use crate::mapping::{MapLine, Mapping};
 use crate::reason::{MapError, Reason, Reject};
 use crate::row::{Row, RowScratch};
 use crate::words::MAX_LINE_BYTES;
@@ -236,8 +236,6 @@ fn map_text(
     }
     map_object(&object, fixed, row, envelopes)
 }
-
-type MapLine = fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>;
 
 /// The mapping of a record that is no JSON: by the source's log type, if that has lines, else by its shape.
 fn line_mapping(text: &str, fixed: Option<LogType>) -> Option<(LogType, MapLine)> {

@@ -118,9 +118,9 @@ impl<'a> Entry<'a> {
             return;
         }
         let is_placed = match name {
-            "date" => note(&mut self.date, &value),
-            "time" => note(&mut self.time, &value),
-            "timestamp(ms)" | "timestamp" => note(&mut self.timestamp, &value),
+            "date" => note(&mut self.date, value.clone()),
+            "time" => note(&mut self.time, value.clone()),
+            "timestamp(ms)" | "timestamp" => note(&mut self.timestamp, value.clone()),
             "c-ip" => {
                 SOURCE.address(&value, row);
                 true
@@ -128,16 +128,16 @@ impl<'a> Entry<'a> {
             "c-port" => SOURCE.port(&value, row),
             "sc-bytes" => network::put_long(Col::TrafficBytesIn, &value, row),
             "cs-bytes" => network::put_long(Col::TrafficBytesOut, &value, row),
-            "cs-method" => note(&mut self.method, &value),
+            "cs-method" => note(&mut self.method, value.clone()),
             "cs(Host)" => put(Col::DstEndpointHostname, &value, row),
-            "cs-uri-stem" => note(&mut self.path, &value),
-            "cs-uri-query" => note(&mut self.query, &value),
+            "cs-uri-stem" => note(&mut self.path, value.clone()),
+            "cs-uri-query" => note(&mut self.query, value.clone()),
             "sc-status" => http::code(&value, row),
             "cs(Referer)" => put(Col::HttpRequestReferrer, &value, row),
             "cs(User-Agent)" => put(Col::HttpRequestUserAgent, &value, row),
-            "x-edge-request-id" => note(&mut self.id, &value),
-            "x-host-header" => note(&mut self.host, &value),
-            "cs-protocol" => note(&mut self.scheme, &value),
+            "x-edge-request-id" => note(&mut self.id, value.clone()),
+            "x-host-header" => note(&mut self.host, value.clone()),
+            "cs-protocol" => note(&mut self.scheme, value.clone()),
             "time-taken" => milliseconds(&value, row),
             "x-forwarded-for" => http::forwarded_for(&value, row),
             "ssl-protocol" => put(Col::TlsVersion, &value, row),
@@ -195,8 +195,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn note<'a>(slot: &mut Cow<'a, str>, value: &Cow<'a, str>) -> bool {
-    *slot = value.clone();
+fn note<'a>(slot: &mut Cow<'a, str>, value: Cow<'a, str>) -> bool {
+    *slot = value;
     true
 }
 

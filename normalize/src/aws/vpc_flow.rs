@@ -283,13 +283,13 @@ impl<'a> Flow<'a> {
             "pkt-src-aws-service" => put(SOURCE.service, &value, row),
             "pkt-dst-aws-service" => put(DESTINATION.service, &value, row),
             "traffic-path" => boundary(&value, row),
-            "start" => note(&mut self.start, &value),
-            "action" => note(&mut self.action, &value),
-            "flow-direction" => note(&mut self.direction, &value),
-            "interface-id" => note(&mut self.interface, &value),
-            "instance-id" => note(&mut self.instance, &value),
-            "subnet-id" => note(&mut self.subnet, &value),
-            "vpc-id" => note(&mut self.vpc, &value),
+            "start" => note(&mut self.start, value.clone()),
+            "action" => note(&mut self.action, value.clone()),
+            "flow-direction" => note(&mut self.direction, value.clone()),
+            "interface-id" => note(&mut self.interface, value.clone()),
+            "instance-id" => note(&mut self.instance, value.clone()),
+            "subnet-id" => note(&mut self.subnet, value.clone()),
+            "vpc-id" => note(&mut self.vpc, value.clone()),
             _ => false,
         };
         // The words of the cloud for what OCSF has numbers for are searched, too.
@@ -372,8 +372,8 @@ impl<'a> Flow<'a> {
     }
 }
 
-fn note<'a>(slot: &mut Option<Cow<'a, str>>, value: &Cow<'a, str>) -> bool {
-    *slot = Some(value.clone());
+fn note<'a>(slot: &mut Option<Cow<'a, str>>, value: Cow<'a, str>) -> bool {
+    *slot = Some(value);
     true
 }
 

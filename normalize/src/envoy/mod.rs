@@ -194,15 +194,15 @@ impl<'a> Entry<'a> {
             return;
         }
         let is_placed = match name {
-            "start_time" => note(&mut self.start, &value),
-            "method" => note(&mut self.method, &value),
+            "start_time" => note(&mut self.start, value.clone()),
+            "method" => note(&mut self.method, value.clone()),
             "path" => {
                 http::path(&value, row);
                 true
             }
             "protocol" => put(Col::HttpRequestVersion, &value, row),
-            "response_code" => note(&mut self.code, &value),
-            "response_flags" => note(&mut self.flags, &value),
+            "response_code" => note(&mut self.code, value.clone()),
+            "response_flags" => note(&mut self.flags, value.clone()),
             "response_code_details" => put(Col::StatusDetail, &value, row),
             "bytes_received" => network::put_long(Col::TrafficBytesOut, &value, row),
             "bytes_sent" => network::put_long(Col::TrafficBytesIn, &value, row),
@@ -211,7 +211,7 @@ impl<'a> Entry<'a> {
                 self.duration.is_some()
             }
             "x_forwarded_for" => {
-                note(&mut self.forwarded_for, &value);
+                note(&mut self.forwarded_for, value.clone());
                 http::forwarded_for(&value, row)
             }
             "user_agent" => put(Col::HttpRequestUserAgent, &value, row),
@@ -223,14 +223,14 @@ impl<'a> Entry<'a> {
                 http::host(&value, row);
                 true
             }
-            "upstream_host" => note(&mut self.upstream, &value),
-            "upstream_cluster" => note(&mut self.cluster, &value),
+            "upstream_host" => note(&mut self.upstream, value.clone()),
+            "upstream_cluster" => note(&mut self.cluster, value.clone()),
             "downstream_remote_address" => {
                 SOURCE.socket(&value, row);
                 true
             }
             "downstream_local_address" => {
-                note(&mut self.local, &value);
+                note(&mut self.local, value.clone());
                 false
             }
             "requested_server_name" => put(Col::TlsSni, &value, row),
@@ -304,8 +304,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn note<'a>(slot: &mut Cow<'a, str>, value: &Cow<'a, str>) -> bool {
-    *slot = value.clone();
+fn note<'a>(slot: &mut Cow<'a, str>, value: Cow<'a, str>) -> bool {
+    *slot = value;
     true
 }
 

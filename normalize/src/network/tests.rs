@@ -1,10 +1,12 @@
 //! The logs of networks, DNS and HTTP, on records of our own and on the corpus.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use std::path::{Path, PathBuf};
 
 use event::{Col, EventBatch, LogType};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::reason::Reason;
@@ -74,10 +76,10 @@ fn the_corpus_maps() {
         let texts: Vec<&str> = folder_records.iter().map(|(text, _)| text.as_str()).collect();
         let normalized = sample::map(&texts);
         assert!(normalized.rejects.is_empty(), "{folder}: {:?}", normalized.rejects);
-        for row in 0..texts.len() {
+        for (row, (_, expected)) in folder_records.iter().enumerate() {
             assert_eq!(normalized.events.str_at(Col::LogType, row), Some(log_type.as_str()), "{folder}");
             sample::assert_nothing_lost(&normalized.events, row, &format!("{folder} {row}"));
-            agree(&normalized.events, row, &folder_records[row].1, folder);
+            agree(&normalized.events, row, expected, folder);
         }
         *counts.entry(log_type.to_string()).or_default() += texts.len();
     }
@@ -151,4 +153,51 @@ fn a_line_of_a_fixed_log_type_may_lie_in_an_envelope() {
     let raw = sample::batch(&[record], Some(LogType::IstioAccess));
     let events = Normalizer::new().map(&raw, 0).events;
     assert_eq!(events.str_at(Col::HttpRequestUrlHostname, 0), Some("a.example.com"));
+}
+
+/// Our own samples that are text, and a few lines of nothing.
+fn lines() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let mut lines: Vec<String> = files(&root)
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "log"))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    lines.extend([String::new(), "\n".into(), "#Fields:\n".into(), "[\"".into(), "start\n\n".into()]);
+    lines
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands in a line, and whatever log it is said to be from, it is one row or one reject.
+    #[test]
+    fn any_line_under_any_log_type(
+        line in prop::sample::select(lines()),
+        log_type in prop::sample::select(LogType::ALL.to_vec()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "[ \t\n\"\\[\\]:.,|?#-]|é|[0-9]{1,20}"), 0..6),
+        told in any::<bool>(),
+    ) {
+        let mut line = line;
+        for (at, text) in changes {
+            let mut at = at.index(line.len() + 1);
+            while !line.is_char_boundary(at) {
+                at -= 1;
+            }
+            line.insert_str(at, &text);
+        }
+        let raw = sample::batch(&[&line], told.then_some(log_type));
+        let normalized = Normalizer::new().map(&raw, 0);
+        prop_assert_eq!(normalized.events.len() + normalized.rejects.len(), 1);
+        for reject in &normalized.rejects {
+            prop_assert_ne!(reject.reason, Reason::MapperPanicked, "{}", line);
+        }
+        for row in 0..normalized.events.len() {
+            for column in event::COLUMNS.iter().filter(|column| column.kind == event::Kind::Json) {
+                if let Some(json) = normalized.events.str_at(column.col, row) {
+                    prop_assert!(serde_json::from_str::<&serde_json::value::RawValue>(json).is_ok(), "{}", json);
+                }
+            }
+        }
+    }
 }
