@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
-    StringBuilder, TimestampMicrosecondBuilder,
+    StringBuilder, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
@@ -234,7 +234,16 @@ impl EventBuilder {
         let discarded = std::mem::take(&mut self.discarded);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cells.len());
         let columns = self.cells.iter_mut().zip(&mut self.filled).zip(&mut self.bytes_per_row);
-        for ((cells, filled), bytes_per_row) in columns {
+        for (((cells, filled), bytes_per_row), column) in columns.zip(COLUMNS) {
+            // Most columns of most batches. A builder would give its buffers away, which are large for a few
+            // rows, and need new ones.
+            if *filled == 0 {
+                if rows >= TELLING_ROWS {
+                    *bytes_per_row = 0;
+                }
+                arrays.push(new_null_array(&column.kind.arrow_type(), rows));
+                continue;
+            }
             append_nulls(cells, rows - std::mem::take(filled));
             if let Cells::Text(cells) = cells
                 && rows >= TELLING_ROWS

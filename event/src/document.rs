@@ -6,7 +6,7 @@ use crate::column::{COLUMNS, Column, Kind};
 use crate::{Col, EventBatch};
 
 /// The OCSF document of one row: every column at its path, the observables derived from the columns
-/// that hold them, and the `cloud` profile named. Times are milliseconds, as OCSF has them.
+/// that hold them, and the profiles named that its members belong to. Times are milliseconds, as OCSF has them.
 ///
 /// `None` if there is no such row.
 pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
@@ -26,7 +26,8 @@ pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
             put(&mut document, column.ocsf, value);
         }
     }
-    put(&mut document, "metadata.profiles", json!(["cloud"]));
+    let profiles = profiles(&document);
+    put(&mut document, "metadata.profiles", profiles);
     place_resources(&mut document, batch, row);
     if !observables.is_empty() {
         let observables =
@@ -34,6 +35,19 @@ pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
         document.insert("observables".into(), Value::Array(observables));
     }
     Some(Value::Object(document))
+}
+
+/// The profiles that the document's members belong to.
+fn profiles(document: &Map<String, Value>) -> Value {
+    let mut profiles = vec!["cloud"];
+    let has = |names: &[&str]| names.iter().any(|name| document.contains_key(*name));
+    if has(&["action_id", "disposition_id", "firewall_rule"]) {
+        profiles.push("security_control");
+    }
+    if has(&["load_balancer"]) {
+        profiles.push("load_balancer");
+    }
+    json!(profiles)
 }
 
 /// Puts the list of resources where the document's class has one, completed by the columns of the first:

@@ -14,6 +14,8 @@ pub enum Provider {
     Azure,
     /// Google Cloud.
     Gcp,
+    /// None of them: software that runs anywhere.
+    Other,
 }
 
 impl Provider {
@@ -23,6 +25,7 @@ impl Provider {
             Self::Aws => "AWS",
             Self::Azure => "Azure",
             Self::Gcp => "GCP",
+            Self::Other => "Other",
         }
     }
 }
@@ -41,12 +44,53 @@ pub enum LogType {
     EntraAudit,
     /// Google Cloud audit logs: admin activity, data access, system event, policy denied.
     GcpAudit,
+    /// Amazon VPC flow logs.
+    AwsVpcFlow,
+    /// Route 53 Resolver query logs.
+    AwsRoute53Resolver,
+    /// AWS WAF web ACL traffic logs.
+    AwsWaf,
+    /// Access logs of Elastic Load Balancing: application, network and classic load balancers.
+    AwsElb,
+    /// Amazon S3 server access logs.
+    AwsS3Access,
+    /// Amazon CloudFront standard (access) logs.
+    AwsCloudfront,
+    /// Azure network security group flow logs.
+    AzureNsgFlow,
+    /// Azure virtual network flow logs.
+    AzureVnetFlow,
+    /// Azure VPN gateway diagnostic logs: tunnels, IKE, routes.
+    AzureVpn,
+    /// Google Cloud VPC flow logs.
+    GcpVpcFlow,
+    /// Google Cloud VPN logs.
+    GcpVpn,
+    /// Access logs of Envoy, as Istio and others write them.
+    IstioAccess,
 }
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::AwsCloudtrail, Self::AzureActivity, Self::EntraSignin, Self::EntraAudit, Self::GcpAudit];
+    pub const ALL: [Self; 17] = [
+        Self::AwsCloudtrail,
+        Self::AzureActivity,
+        Self::EntraSignin,
+        Self::EntraAudit,
+        Self::GcpAudit,
+        Self::AwsVpcFlow,
+        Self::AwsRoute53Resolver,
+        Self::AwsWaf,
+        Self::AwsElb,
+        Self::AwsS3Access,
+        Self::AwsCloudfront,
+        Self::AzureNsgFlow,
+        Self::AzureVnetFlow,
+        Self::AzureVpn,
+        Self::GcpVpcFlow,
+        Self::GcpVpn,
+        Self::IstioAccess,
+    ];
 
     /// The name in columns, configuration and flags.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +100,18 @@ impl LogType {
             Self::EntraSignin => "entra_signin",
             Self::EntraAudit => "entra_audit",
             Self::GcpAudit => "gcp_audit",
+            Self::AwsVpcFlow => "aws_vpc_flow",
+            Self::AwsRoute53Resolver => "aws_route53_resolver",
+            Self::AwsWaf => "aws_waf",
+            Self::AwsElb => "aws_elb",
+            Self::AwsS3Access => "aws_s3_access",
+            Self::AwsCloudfront => "aws_cloudfront",
+            Self::AzureNsgFlow => "azure_nsg_flow",
+            Self::AzureVnetFlow => "azure_vnet_flow",
+            Self::AzureVpn => "azure_vpn",
+            Self::GcpVpcFlow => "gcp_vpc_flow",
+            Self::GcpVpn => "gcp_vpn",
+            Self::IstioAccess => "istio_access",
         }
     }
 
@@ -65,6 +121,15 @@ impl LogType {
             Self::AwsCloudtrail => Provider::Aws,
             Self::AzureActivity | Self::EntraSignin | Self::EntraAudit => Provider::Azure,
             Self::GcpAudit => Provider::Gcp,
+            Self::AwsVpcFlow
+            | Self::AwsRoute53Resolver
+            | Self::AwsWaf
+            | Self::AwsElb
+            | Self::AwsS3Access
+            | Self::AwsCloudfront => Provider::Aws,
+            Self::AzureNsgFlow | Self::AzureVnetFlow | Self::AzureVpn => Provider::Azure,
+            Self::GcpVpcFlow | Self::GcpVpn => Provider::Gcp,
+            Self::IstioAccess => Provider::Other,
         }
     }
 }

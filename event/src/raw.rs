@@ -38,7 +38,8 @@ impl fmt::Display for SourceId {
 /// One record of a [`RawBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawRecord<'a> {
-    /// The bytes as the source gave them.
+    /// The bytes as the source gave them; of a line whose fields the file's first line names with that above it,
+    /// of a document of many flows a copy with one of them.
     pub bytes: &'a [u8],
     /// Its number within the origin, from 0: the n-th record of the file, object or request.
     pub number: u64,

@@ -13,8 +13,9 @@ fuzz_target!(|input: (u8, u16, &[u8])| {
     // However it is cut, also where a record is over the limit.
     assert_eq!(split(bytes, bytes.len(), limit), split(bytes, step.into(), limit));
     let whole = split(bytes, step.into(), 1 << 30);
-    let is_container = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
-    if !LISTS.into_iter().any(is_container) {
+    let has = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
+    // Nor where records are completed by what stands around them.
+    if !LISTS.into_iter().any(has) && !["flowTuples", "#Fields:", "#Version:", "start"].into_iter().any(has) {
         conserves(bytes, &whole);
     }
 });

@@ -8,6 +8,11 @@
 //! - containers: an object with a top-level member named as in [`LISTS`] that is a list of objects
 //!   (or empty). Its other members are dropped with it.
 //!
+//! - lines of text, as access logs have them. Where the first lines of a file name the fields of the others
+//!   ([`header`]), each of these is handed out with them above it: the shortest file that says the same, so that
+//!   a record tells all about itself wherever it goes;
+//! - documents of many flows ([`flows`]): each flow is handed out in a copy of its document that holds no other.
+//!
 //! Every byte that is neither white space nor syntax around records is in exactly one record or
 //! reject, whatever the input is, and however it is cut into pieces:
 //! - what stands between records is handed on, line by line or element by element: `normalize` says
@@ -19,6 +24,8 @@
 
 mod buffer;
 mod container;
+mod flows;
+mod header;
 mod piece;
 mod resync;
 #[cfg(test)]
@@ -30,6 +37,8 @@ use event::{OuterKey, RawRecord, outline};
 use buffer::Buffer;
 pub use container::LISTS;
 use container::names_list;
+use flows::Flows;
+use header::Header;
 use piece::{Body, Piece, ScalarScan};
 use resync::{Indent, LineStart, Next, Resync};
 use value::{Found, ValueScan};
@@ -77,6 +86,10 @@ pub struct Splitter {
     /// Whether records get an outline, and that of the last one.
     outlines: bool,
     outline: Vec<OuterKey>,
+    /// What names the fields of the lines that follow.
+    header: Header,
+    /// The flows of the last document that are still to be handed out.
+    flows: Option<Flows>,
     /// What the last record lends out.
     kept: Vec<u8>,
     reason: Option<String>,
@@ -138,6 +151,8 @@ impl Splitter {
             number: 0,
             outlines: false,
             outline: Vec::new(),
+            header: Header::default(),
+            flows: None,
             kept: Vec::new(),
             reason: None,
         }
@@ -211,17 +226,29 @@ impl Splitter {
     /// [`outline`](Self::outline).
     pub(crate) fn next_placed(&mut self) -> Option<Placed> {
         self.outline.clear();
+        if self.next_flow() {
+            return Some(self.kept_record());
+        }
         let (piece, end, reason) = loop {
             let step = match self.piece.take() {
                 None => self.between(),
                 Some(piece) => self.advance(piece),
             };
             match step {
-                Step::Record { piece, end, reason } => break (piece, end, reason),
+                Step::Record { piece, end, reason } => {
+                    let line = self.buffer.get(piece.start, end).trim_ascii_end();
+                    if reason.is_some() || !piece.is_line() || !self.header.reads(line) {
+                        break (piece, end, reason);
+                    }
+                }
                 Step::Again => {}
                 Step::More => return None,
             }
         };
+        if reason.is_none() && self.keep_completed(&piece, end) {
+            self.outline.clear();
+            return Some(self.kept_record());
+        }
         let number = self.number;
         self.number += 1;
         let len = end - piece.start;
@@ -262,6 +289,39 @@ impl Splitter {
     /// Hands over the input that is held up to `end`, and the position of its first byte.
     pub(crate) fn take(&mut self, end: u64) -> (Vec<u8>, u64) {
         self.buffer.take(end)
+    }
+
+    /// Completes a record that does not tell all about itself, in `kept`: a line below a header, a flow of a
+    /// document of several. `false`: it is complete as it is, or not in memory.
+    fn keep_completed(&mut self, piece: &Piece, end: u64) -> bool {
+        if end - piece.start > self.record_bytes as u64 {
+            return false;
+        }
+        let bytes = self.buffer.get(piece.start, end).trim_ascii_end();
+        if piece.is_line() {
+            return self.header.put_above(bytes, &mut self.kept);
+        }
+        // Who has a caller is no flow, and need not be searched.
+        if !self.outline.iter().any(|key| key.is_inner) {
+            self.flows = Flows::of(bytes);
+        }
+        self.next_flow()
+    }
+
+    /// Puts the next flow of a document into `kept`, if there is one.
+    fn next_flow(&mut self) -> bool {
+        let Some(flows) = &mut self.flows else { return false };
+        let found = flows.next_into(&mut self.kept);
+        if !found {
+            self.flows = None;
+        }
+        found
+    }
+
+    fn kept_record(&mut self) -> Placed {
+        let number = self.number;
+        self.number += 1;
+        Placed { bytes: Place::Kept(std::mem::take(&mut self.kept)), number, reject: None }
     }
 
     /// Skips what separates records, and finds what comes next.

@@ -1,6 +1,11 @@
 //! Which log a record is from, told by its keys.
 
+mod line;
+mod network;
+
 use event::LogType;
+
+pub(crate) use line::line;
 
 use crate::json::{Object, Value};
 use crate::reason::{MapError, Reason};
@@ -26,7 +31,7 @@ pub(crate) fn log_type(record: &Object<'_>) -> Result<LogType, MapError> {
             return Ok(LogType::AwsCloudtrail);
         }
     }
-    microsoft(record).ok_or_else(|| unknown(record))
+    microsoft(record).or_else(|| network::log_type(record)).ok_or_else(|| unknown(record))
 }
 
 /// `protoPayload` can hold other things than audit logs; its `@type` says so, where it is given.
@@ -170,26 +175,29 @@ fn by_category(category: &str) -> Option<LogType> {
         | "ManagedIdentitySignInLogs"
         | "ADFSSignInLogs" => LogType::EntraSignin,
         "AuditLogs" => LogType::EntraAudit,
+        "NetworkSecurityGroupFlowEvent" => LogType::AzureNsgFlow,
+        "FlowLogFlowEvent" => LogType::AzureVnetFlow,
+        "TunnelDiagnosticLog"
+        | "IKEDiagnosticLog"
+        | "RouteDiagnosticLog"
+        | "GatewayDiagnosticLog"
+        | "P2SDiagnosticLog" => LogType::AzureVpn,
         _ => return None,
     })
 }
 
-/// Keys that give away a log which is none of the five.
+/// Keys that give away a log which is none of ours.
 const FOREIGN: &[(&str, &str)] = &[
     ("Records", "a whole file of records"),
     ("records", "a whole file of records"),
     ("digestStartTime", "a CloudTrail digest file"),
-    ("srcaddr", "a VPC flow log"),
-    ("interface_id", "a VPC flow log"),
-    ("flowLogVersion", "an Azure flow log"),
-    ("webaclId", "an AWS WAF log"),
     ("auditID", "a Kubernetes audit event"),
     ("RecordType", "a Microsoft 365 audit record"),
     ("legacyEventType", "an Okta event"),
     ("riskEventType", "an Entra risk detection"),
     ("riskState", "an Entra risky user"),
-    ("jsonPayload", "a Google Cloud log entry that is no audit log"),
-    ("textPayload", "a Google Cloud log entry that is no audit log"),
+    ("jsonPayload", "a Google Cloud log entry that is neither audit log nor VPC flow nor VPN log"),
+    ("textPayload", "a Google Cloud log entry that is neither audit log nor VPC flow nor VPN log"),
 ];
 
 #[cold]
@@ -295,7 +303,7 @@ mod tests {
         for (text, word) in [
             (r#"{"kind":"Event","auditID":"x"}"#, "Kubernetes"),
             (r#"{"CreationTime":"x","RecordType":8}"#, "Microsoft 365"),
-            (r#"{"logName":"x","jsonPayload":{}}"#, "no audit log"),
+            (r#"{"logName":"x","jsonPayload":{}}"#, "neither audit log"),
             (
                 r#"{"protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog"}}"#,
                 "RequestLog",

@@ -4,6 +4,7 @@
 //! - EventBridge: `{"detail-type": …, "detail": {…}}`
 //! - SNS: `{"Type": "Notification", "TopicArn": …, "Message": "…"}`
 //! - one event of CloudWatch Logs: `{"id": …, "timestamp": …, "message": "…"}`
+//! - OpenTelemetry, as JSON: `{"body": "…", "attributes": …}`, with a line of a log in it
 //! - one item of CloudTrail's `LookupEvents`: `{"EventId": …, "CloudTrailEvent": "…"}`
 //! - Pub/Sub, pushed or pulled: `{"message": {"data": "base64", …}, …}`
 //!
@@ -13,9 +14,11 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use event::JsonText;
+use event::{JsonText, LogType};
 
+use crate::detect;
 use crate::json::{Embedded, Object, Value};
+use crate::mapping::Mapping;
 use crate::reason::{MapError, Reason};
 use crate::row::Row;
 
@@ -56,7 +59,10 @@ impl Envelope<'_> {
 ///
 /// # Errors
 /// It is one, but what it carries cannot be decoded.
-pub(crate) fn open<'a>(object: &Object<'a>) -> Result<Option<Envelope<'a>>, MapError> {
+pub(crate) fn open<'a>(
+    object: &Object<'a>,
+    fixed: Option<LogType>,
+) -> Result<Option<Envelope<'a>>, MapError> {
     if object.get("detail-type").is_some()
         && let Some(detail) = object.get("detail").and_then(|value| value.as_object())
     {
@@ -71,9 +77,12 @@ pub(crate) fn open<'a>(object: &Object<'a>) -> Result<Option<Envelope<'a>>, MapE
         return Ok(Some(Envelope { content: Content::Text(text), carrier: "Message" }));
     }
     if object.get("timestamp").is_some()
-        && let Some(text) = json_text(object, "message")
+        && let Some(text) = json_text(object, "message").or_else(|| line_text(object, "message", fixed))
     {
         return Ok(Some(Envelope { content: Content::Text(text), carrier: "message" }));
+    }
+    if let Some(text) = line_text(object, "body", None) {
+        return Ok(Some(Envelope { content: Content::Text(text), carrier: "body" }));
     }
     if let Some(data) = object.at(&["message", "data"]) {
         return Ok(Some(Envelope { content: Content::Text(decode(&data)?.into()), carrier: "message" }));
@@ -84,6 +93,12 @@ pub(crate) fn open<'a>(object: &Object<'a>) -> Result<Option<Envelope<'a>>, MapE
 /// The text of a member that holds a JSON object.
 fn json_text<'a>(object: &Object<'a>, key: &str) -> Option<Cow<'a, str>> {
     object.get(key)?.as_str().filter(|text| text.trim_start().starts_with('{'))
+}
+
+/// The text of a member that holds a line of a log.
+fn line_text<'a>(object: &Object<'a>, key: &str, fixed: Option<LogType>) -> Option<Cow<'a, str>> {
+    let has_lines = fixed.is_some_and(|log_type| Mapping::of(log_type).line.is_some());
+    object.get(key)?.as_str().filter(|text| has_lines || detect::line(text).is_some())
 }
 
 fn decode(data: &Value<'_>) -> Result<String, MapError> {

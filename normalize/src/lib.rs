@@ -5,7 +5,7 @@
 //! [`Reason`] for each other one. Rows and rejects together are always as many as the records.
 //!
 //! One record's way: bytes → checked once, without a tree ([`json`]) → taken out of its envelope →
-//! its log type told from its keys ([`detect`]) → its mapping ([`mapping`]) sets the columns of a
+//! its log type told from its keys, or, of a line of text, from its shape ([`detect`]) → its mapping ([`mapping`]) sets the columns of a
 //! [`row`]; whatever no column takes lands in `unmapped`, and `raw_data` holds the record itself.
 //!
 //! This crate is pure: no clock, no file, no socket, no thread. Its input is hostile: a record has at
@@ -18,10 +18,13 @@ mod class;
 mod corpus;
 mod detect;
 mod envelope;
+mod envoy;
 mod gcp;
 mod glance;
+mod http;
 mod json;
 mod mapping;
+mod network;
 mod normalizer;
 mod reason;
 mod row;
@@ -29,6 +32,7 @@ mod row;
 mod sample;
 mod schema_doc;
 mod time;
+mod words;
 
 pub use glance::{GLANCED, Told};
 pub use normalizer::{Glance, Normalized, Normalizer};

@@ -3,9 +3,12 @@
 use event::{Col, EventKey, LogType};
 
 use crate::json::Object;
-use crate::reason::MapError;
+use crate::reason::{MapError, Reason};
 use crate::row::Row;
-use crate::{aws, azure, gcp};
+use crate::{aws, azure, envoy, gcp};
+
+/// Fills the row from a line of text; returns the event's identity.
+pub(crate) type MapLine = fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>;
 
 /// How records of one log type become rows.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +16,9 @@ pub(crate) struct Mapping {
     /// Fills the row from a record; returns the event's identity. What no column takes must go to
     /// [`Row::keep`], so that nothing is lost.
     pub(crate) map: fn(&Object<'_>, &mut Row<'_>) -> Result<EventKey, MapError>,
+    /// The same from a record that is a line of text, if the log has such. A line whose fields the file's first
+    /// line names has that above it, as the splitter hands it out.
+    pub(crate) line: Option<MapLine>,
     /// Where each column's value comes from, in the cloud's own field names.
     pub(crate) fields: &'static [(Col, &'static str)],
 }
@@ -20,19 +26,67 @@ pub(crate) struct Mapping {
 impl Mapping {
     pub(crate) fn of(log_type: LogType) -> Self {
         match log_type {
-            LogType::AwsCloudtrail => Self { map: aws::cloudtrail::map, fields: aws::cloudtrail::FIELDS },
-            LogType::AzureActivity => Self { map: azure::activity::map, fields: azure::activity::FIELDS },
-            LogType::EntraSignin => Self { map: azure::signin::map, fields: azure::signin::FIELDS },
-            LogType::EntraAudit => Self { map: azure::audit::map, fields: azure::audit::FIELDS },
-            LogType::GcpAudit => Self { map: gcp::audit::map, fields: gcp::audit::FIELDS },
+            LogType::AwsCloudtrail => {
+                Self { map: aws::cloudtrail::map, line: None, fields: aws::cloudtrail::FIELDS }
+            }
+            LogType::AzureActivity => {
+                Self { map: azure::activity::map, line: None, fields: azure::activity::FIELDS }
+            }
+            LogType::EntraSignin => {
+                Self { map: azure::signin::map, line: None, fields: azure::signin::FIELDS }
+            }
+            LogType::EntraAudit => Self { map: azure::audit::map, line: None, fields: azure::audit::FIELDS },
+            LogType::GcpAudit => Self { map: gcp::audit::map, line: None, fields: gcp::audit::FIELDS },
+            LogType::AwsVpcFlow => Self {
+                map: aws::vpc_flow::map,
+                line: Some(aws::vpc_flow::map_line),
+                fields: aws::vpc_flow::FIELDS,
+            },
+            LogType::AwsRoute53Resolver => {
+                Self { map: aws::route53::map, line: None, fields: aws::route53::FIELDS }
+            }
+            LogType::AwsWaf => Self { map: aws::waf::map, line: None, fields: aws::waf::FIELDS },
+            LogType::AwsElb => {
+                Self { map: no_object, line: Some(aws::elb::map_line), fields: aws::elb::FIELDS }
+            }
+            LogType::AwsS3Access => {
+                Self { map: no_object, line: Some(aws::s3_access::map_line), fields: aws::s3_access::FIELDS }
+            }
+            LogType::AwsCloudfront => Self {
+                map: aws::cloudfront::map,
+                line: Some(aws::cloudfront::map_line),
+                fields: aws::cloudfront::FIELDS,
+            },
+            LogType::AzureNsgFlow => {
+                Self { map: azure::flow::map_group, line: None, fields: azure::flow::FIELDS }
+            }
+            LogType::AzureVnetFlow => {
+                Self { map: azure::flow::map_network, line: None, fields: azure::flow::FIELDS }
+            }
+            LogType::AzureVpn => Self { map: azure::vpn::map, line: None, fields: azure::vpn::FIELDS },
+            LogType::GcpVpcFlow => {
+                Self { map: gcp::vpc_flow::map, line: None, fields: gcp::vpc_flow::FIELDS }
+            }
+            LogType::GcpVpn => Self { map: gcp::vpn::map, line: None, fields: gcp::vpn::FIELDS },
+            LogType::IstioAccess => {
+                Self { map: envoy::map, line: Some(envoy::map_line), fields: envoy::FIELDS }
+            }
         }
     }
+}
+
+/// For logs that are nothing but text.
+fn no_object(_: &Object<'_>, _: &mut Row<'_>) -> Result<EventKey, MapError> {
+    Err(MapError::new(
+        Reason::WrongType,
+        "the record is a JSON object, but this log consists of lines of text",
+    ))
 }
 
 /// What the framework itself sets, the same for every log type.
 pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
     (Col::EventUid, "a hash over the log type and the cloud's own id, or over the record where it has none"),
-    (Col::LogType, "told from the record's keys, unless the source fixes it"),
+    (Col::LogType, "told from the record's keys, or the shape of its line, unless the source fixes it"),
     (Col::Source, "the name of the source"),
     (Col::LogOffset, "the record's number in the log"),
     (Col::MetadataVersion, "the OCSF version of the columns"),

@@ -8,9 +8,10 @@ use crate::detect;
 use crate::envelope::{self, Content, Envelope};
 use crate::glance::{self, Sight, Told};
 use crate::json::{Object, Tokens, Value};
-use crate::mapping::Mapping;
+use crate::mapping::{MapLine, Mapping};
 use crate::reason::{MapError, Reason, Reject};
 use crate::row::{Row, RowScratch};
+use crate::words::MAX_LINE_BYTES;
 
 /// The largest record, in bytes.
 const MAX_RECORD_BYTES: usize = 4 << 20;
@@ -226,6 +227,16 @@ fn map_text(
     row: &mut Row<'_>,
     envelopes: usize,
 ) -> Result<(LogType, EventKey), MapError> {
+    if let Some((log_type, map_line)) = line_mapping(text, fixed) {
+        let text = text.trim_ascii_end();
+        if text.len() > MAX_LINE_BYTES {
+            let size = text.len();
+            let problem = format!("a line of {size} bytes, limit {MAX_LINE_BYTES} bytes");
+            return Err(MapError::new(Reason::TooLarge, problem));
+        }
+        row.text(Col::RawData, text);
+        return Ok((log_type, map_line(text, row)?));
+    }
     tokens.scan(text)?;
     let object = Value::root(text, tokens)
         .as_object()
@@ -234,6 +245,18 @@ fn map_text(
         row.keep_texts("", "duplicate_keys", tokens.duplicates());
     }
     map_object(&object, fixed, row, envelopes)
+}
+
+/// The mapping of a record that is no JSON: by the source's log type, if that has lines, else by its shape.
+fn line_mapping(text: &str, fixed: Option<LogType>) -> Option<(LogType, MapLine)> {
+    if text.trim_ascii_start().starts_with('{') {
+        return None;
+    }
+    let log_type = match fixed {
+        Some(log_type) => log_type,
+        None => detect::line(text)?,
+    };
+    Some((log_type, Mapping::of(log_type).line?))
 }
 
 fn map_object(
@@ -247,7 +270,7 @@ fn map_object(
         Ok(detected) => fixed.unwrap_or(detected),
         Err(unknown) => {
             if envelopes < MAX_ENVELOPES
-                && let Some(envelope) = envelope::open(object)?
+                && let Some(envelope) = envelope::open(object, fixed)?
             {
                 return map_envelope(object, &envelope, fixed, row, envelopes + 1);
             }

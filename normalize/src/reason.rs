@@ -14,11 +14,11 @@ pub enum Reason {
     NotUtf8,
     /// Containers nest deeper than 64.
     TooDeep,
-    /// The record is larger than 4 MiB, or holds a number of more than 64 characters.
+    /// The record is larger than 4 MiB, a line of text than 64 KiB, or holds a number of more than 64 characters.
     TooLarge,
     /// The record has more than 20,000 keys.
     TooManyKeys,
-    /// The record is of none of the five log types.
+    /// The record is of no log type that we know.
     UnknownLogType,
     /// The record does not say when it happened.
     MissingTime,
@@ -32,13 +32,15 @@ pub enum Reason {
     BadBase64,
     /// The reader cut it off: a torn compressed stream, a line over the limit.
     TornInput,
+    /// A line of a text log has not the fields that it should.
+    MalformedLine,
     /// Our own mapping failed on it: a defect to report.
     MapperPanicked,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotJson,
         Self::NotUtf8,
         Self::TooDeep,
@@ -51,6 +53,7 @@ impl Reason {
         Self::NotAnObject,
         Self::BadBase64,
         Self::TornInput,
+        Self::MalformedLine,
         Self::MapperPanicked,
     ];
 
@@ -69,6 +72,7 @@ impl Reason {
             Self::NotAnObject => "not_an_object",
             Self::BadBase64 => "bad_base64",
             Self::TornInput => "torn_input",
+            Self::MalformedLine => "malformed_line",
             Self::MapperPanicked => "mapper_panicked",
         }
     }

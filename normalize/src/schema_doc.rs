@@ -39,6 +39,18 @@ fn short(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in",
         LogType::EntraAudit => "Entra audit",
         LogType::GcpAudit => "GCP",
+        LogType::AwsVpcFlow => "VPC flow",
+        LogType::AwsRoute53Resolver => "Route 53",
+        LogType::AwsWaf => "WAF",
+        LogType::AwsElb => "ELB",
+        LogType::AwsS3Access => "S3 access",
+        LogType::AwsCloudfront => "CloudFront",
+        LogType::AzureNsgFlow => "NSG flow",
+        LogType::AzureVnetFlow => "VNet flow",
+        LogType::AzureVpn => "Azure VPN",
+        LogType::GcpVpcFlow => "GCP flow",
+        LogType::GcpVpn => "GCP VPN",
+        LogType::IstioAccess => "Envoy",
     }
 }
 
@@ -49,6 +61,18 @@ fn long(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in logs",
         LogType::EntraAudit => "Entra directory audit logs",
         LogType::GcpAudit => "Google Cloud audit logs",
+        LogType::AwsVpcFlow => "Amazon VPC flow logs",
+        LogType::AwsRoute53Resolver => "Route 53 Resolver query logs",
+        LogType::AwsWaf => "AWS WAF logs",
+        LogType::AwsElb => "Elastic Load Balancing access logs",
+        LogType::AwsS3Access => "Amazon S3 server access logs",
+        LogType::AwsCloudfront => "Amazon CloudFront standard logs",
+        LogType::AzureNsgFlow => "Azure network security group flow logs",
+        LogType::AzureVnetFlow => "Azure virtual network flow logs",
+        LogType::AzureVpn => "Azure VPN gateway logs",
+        LogType::GcpVpcFlow => "Google Cloud VPC flow logs",
+        LogType::GcpVpn => "Google Cloud VPN logs",
+        LogType::IstioAccess => "Envoy and Istio access logs",
     }
 }
 

@@ -41,6 +41,29 @@ pub(crate) fn of_text(text: &str) -> Result<i64, MapError> {
         })
 }
 
+/// The time in the brackets of a web server's log: `06/Feb/2026:00:00:38 +0000`.
+///
+/// # Errors
+/// [`Reason::BadTime`].
+pub(crate) fn of_common_log(text: &str) -> Result<i64, MapError> {
+    common_log(text.as_bytes()).filter(|micros| VALID.contains(micros)).ok_or_else(|| {
+        MapError::new(Reason::BadTime, format!("`{}` is no time between 1970 and 2262", clip(text)))
+    })
+}
+
+fn common_log(text: &[u8]) -> Option<i64> {
+    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (date, zone) = text.split_at_checked(20)?;
+    let [d0, d1, b'/', month @ .., b'/', y0, y1, y2, y3, b':', h0, h1, b':', m0, m1, b':', s0, s1] = date
+    else {
+        return None;
+    };
+    let month = MONTHS.chunks(3).position(|name| name == month)? as i64 + 1;
+    let day = days(number(&[*y0, *y1, *y2, *y3])?, month, number(&[*d0, *d1])?)?;
+    let seconds = clock_seconds(number(&[*h0, *h1])?, number(&[*m0, *m1])?, number(&[*s0, *s1])?)?;
+    Some((day * 86_400 + seconds - zone_seconds(zone)?) * MICROS_PER_SECOND)
+}
+
 /// At most 64 characters of what was refused: it goes into a message.
 fn clip(text: &str) -> &str {
     match text.char_indices().nth(64) {

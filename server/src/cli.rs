@@ -113,8 +113,8 @@ pub(crate) struct Ingest {
     /// The source that is charged with the records.
     #[arg(long, default_value = "cli")]
     pub(crate) source: String,
-    /// The log type, where records do not show it: aws_cloudtrail, azure_activity, entra_signin,
-    /// entra_audit, gcp_audit.
+    /// The log type, where records do not show it: aws_cloudtrail, aws_vpc_flow, azure_activity and so on; a
+    /// wrong one lists them all.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) log_type: Option<event::LogType>,
     /// Print the result as JSON.

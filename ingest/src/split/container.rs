@@ -1,8 +1,9 @@
 //! Objects that only wrap a list of records.
 
 /// The members that hold a container's records: CloudTrail in S3; event hubs and diagnostic settings;
-/// Azure REST and Microsoft Graph pages; `LookupEvents`; Cloud Logging's `entries.list`.
-pub const LISTS: [&str; 5] = ["Records", "records", "value", "Events", "entries"];
+/// Azure REST and Microsoft Graph pages; `LookupEvents`; Cloud Logging's `entries.list`; subscriptions of
+/// CloudWatch Logs.
+pub const LISTS: [&str; 6] = ["Records", "records", "value", "Events", "entries", "logEvents"];
 
 /// Whether `before`, an object up to the `[` of a member, ends with the name of a container's list.
 pub(super) fn names_list(before: &[u8]) -> bool {

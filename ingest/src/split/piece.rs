@@ -18,6 +18,11 @@ impl Piece {
     pub(super) fn new(start: u64, body: Body) -> Self {
         Self { start, body, kept: Vec::new() }
     }
+
+    /// Whether it is a line of text.
+    pub(super) fn is_line(&self) -> bool {
+        matches!(self.body, Body::Line { .. })
+    }
 }
 
 /// The kinds of [`Piece`].

@@ -477,3 +477,34 @@ fn conserves(input: &[u8]) {
     }
     (at..input.len()).for_each(skip);
 }
+
+#[test]
+fn lines_are_handed_out_below_what_names_their_fields() {
+    let header = "srcaddr dstaddr start";
+    check(
+        &format!("{header}\n192.0.2.1 192.0.2.2 1\n\n192.0.2.3 192.0.2.4 2\r\nother text\n"),
+        &[
+            &format!("{header}\n192.0.2.1 192.0.2.2 1"),
+            &format!("{header}\n192.0.2.3 192.0.2.4 2"),
+            "other text",
+        ],
+    );
+    check(
+        "#Version: 1.0\n#Fields: date time\n2026-01-01\t00:00:00\n{\"a\":1}\n",
+        &["#Fields: date time\n2026-01-01\t00:00:00", "{\"a\":1}"],
+    );
+    check(&format!("{header}\n"), &[]);
+    // Handed in again, a record stays as it is.
+    check(&format!("{header}\n1 2 3"), &[&format!("{header}\n1 2 3")]);
+}
+
+#[test]
+fn documents_of_flows_are_cut() {
+    let flow = |tuple: &str| {
+        format!(r#"{{"properties":{{"flows":[{{"rule":"r","flows":[{{"flowTuples":[{tuple}]}}]}}]}}}}"#)
+    };
+    check(
+        &format!(r#"{{"records":[{},{}]}}"#, flow(r#""1","2""#), flow(r#""3""#)),
+        &[&flow(r#""1""#), &flow(r#""2""#), &flow(r#""3""#)],
+    );
+}

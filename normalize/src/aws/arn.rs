@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arn<'a> {
     pub(super) service: &'a str,
+    pub(super) region: &'a str,
     pub(super) account: &'a str,
     /// Everything after the fifth colon.
     pub(super) resource: &'a str,
@@ -15,8 +16,8 @@ impl<'a> Arn<'a> {
         if parts.next() != Some("arn") {
             return None;
         }
-        let (_partition, service, _region) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { service, account: parts.next()?, resource: parts.next()? })
+        let (_partition, service, region) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { service, region, account: parts.next()?, resource: parts.next()? })
     }
 
     /// The resource's own name: `Admin` of `role/path/Admin`, `bucket` and `key/of/object` of S3.

@@ -2,11 +2,13 @@
 //!
 //! Each log arrives in several shapes: streamed by diagnostic settings, fetched from its own API, exported
 //! from Log Analytics. [`fields`] and [`nested`] make them one, so that each log is mapped once:
-//! [`activity`], [`signin`], [`audit`].
+//! [`activity`], [`signin`], [`audit`], flow logs ([`flow`]) and VPN gateways ([`vpn`]).
 
 pub(crate) mod activity;
 pub(crate) mod audit;
+pub(crate) mod flow;
 pub(crate) mod signin;
+pub(crate) mod vpn;
 
 mod activity_fields;
 mod address;

@@ -10,7 +10,7 @@ use event::{Col, EventKey, LogType};
 
 use super::entry::{AuditLog, Entry, keep};
 use super::{access, caller, datastore, iam, resource, verb, workspace};
-use crate::class::{Activity, Severity, Status, api_activity};
+use crate::class::{Activity, Status, api_activity};
 use crate::json::Object;
 use crate::reason::{MapError, Reason};
 use crate::row::{Row, UNKNOWN};
@@ -51,24 +51,11 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     caller::map_source(&log, row);
     map_call(&entry, &log, row);
     map_outcome(&log, row);
-    row.severity(severity(entry.severity.as_deref()));
+    row.severity(entry.severity());
     map_class(&entry, &log, is_system_event, row);
     row.text(Col::MetadataProductName, "Cloud Audit Logs");
     row.text(Col::MetadataProductVendorName, "Google");
-    Ok(identity(record, &entry, time))
-}
-
-/// Cloud Logging holds two entries with the same log name, time and `insertId` for the same. The time
-/// goes in as a number, because BigQuery writes it otherwise than the API does. Without all of them the
-/// record stands for itself.
-fn identity(record: &Object<'_>, entry: &Entry<'_>, time: i64) -> EventKey {
-    match (&entry.log_name, &entry.insert_id) {
-        (Some(log_name), Some(insert_id)) => EventKey::from_parts(
-            LogType::GcpAudit,
-            &[log_name.as_bytes(), &time.to_be_bytes(), insert_id.as_bytes()],
-        ),
-        _ => EventKey::from_content(LogType::GcpAudit, record.raw().as_bytes()),
-    }
+    Ok(entry.identity(LogType::GcpAudit, record, time))
 }
 
 /// `timestamp` is when it happened, `receiveTimestamp` when Cloud Logging heard of it.
@@ -166,19 +153,6 @@ fn error_name(code: i64) -> Cow<'static, str> {
         16 => "UNAUTHENTICATED",
         other => return Cow::Owned(other.to_string()),
     })
-}
-
-/// LogEntry's `severity`, in words of `google.logging.type.LogSeverity`. A call that failed is an ERROR
-/// there.
-fn severity(word: Option<&str>) -> Severity {
-    match word {
-        Some("WARNING") => Severity::Low,
-        Some("ERROR") => Severity::Medium,
-        Some("CRITICAL") => Severity::High,
-        Some("ALERT") => Severity::Critical,
-        Some("EMERGENCY") => Severity::Fatal,
-        _ => Severity::Informational,
-    }
 }
 
 /// Sets the class and what OCSF wants for it. Each part looks whether the call is its own; a plain API

@@ -8,8 +8,9 @@
 
 use std::borrow::Cow;
 
-use event::Col;
+use event::{Col, EventKey, LogType};
 
+use crate::class::Severity;
 use crate::json::{Embedded, Member, Object, Value};
 use crate::row::Row;
 
@@ -41,7 +42,7 @@ impl<'a> Entry<'a> {
         entry
     }
 
-    fn read_member(&mut self, member: &Member<'a>, row: &mut Row<'_>) {
+    pub(super) fn read_member(&mut self, member: &Member<'a>, row: &mut Row<'_>) {
         let value = member.value;
         match member.key.as_ref() {
             "protoPayload" | "protopayload" | "proto_payload" | "protopayload_auditlog"
@@ -106,6 +107,32 @@ impl<'a> Entry<'a> {
                 }
                 _ => keep(row, "operation", &part),
             }
+        }
+    }
+
+    /// Cloud Logging holds two entries with the same log name, time and `insertId` for the same. The time
+    /// goes in as a number, because BigQuery writes it otherwise than the API does. Without all of them the
+    /// record stands for itself.
+    pub(super) fn identity(&self, log_type: LogType, record: &Object<'_>, time: i64) -> EventKey {
+        match (&self.log_name, &self.insert_id) {
+            (Some(log_name), Some(insert_id)) => {
+                let parts = [log_name.as_bytes(), &time.to_be_bytes(), insert_id.as_bytes()];
+                EventKey::from_parts(log_type, &parts)
+            }
+            _ => EventKey::from_content(log_type, record.raw().as_bytes()),
+        }
+    }
+
+    /// LogEntry's `severity`, in words of `google.logging.type.LogSeverity`. A call that failed is an ERROR
+    /// there.
+    pub(super) fn severity(&self) -> Severity {
+        match self.severity.as_deref() {
+            Some("WARNING") => Severity::Low,
+            Some("ERROR") => Severity::Medium,
+            Some("CRITICAL") => Severity::High,
+            Some("ALERT") => Severity::Critical,
+            Some("EMERGENCY") => Severity::Fatal,
+            _ => Severity::Informational,
         }
     }
 

@@ -73,6 +73,9 @@ pub(crate) fn of_file(path: &Path) -> Vec<String> {
         bytes = inflated;
     }
     let Ok(text) = String::from_utf8(bytes) else { return Vec::new() };
+    if name.ends_with(".log") {
+        return vec![text.trim_end().to_owned()];
+    }
     let mut records = Vec::new();
     match serde_json::from_str::<&RawValue>(&text) {
         Ok(whole) => split(whole, &mut records),

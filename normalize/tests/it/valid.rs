@@ -28,7 +28,18 @@ const EXCEPTIONS: &[Exception] = &[
         problem: "required",
         lacks: |record| is_blank(&record["requestID"]),
     },
-    // The same for entries of Cloud Logging without `insertId`, which the service itself always sets.
+    // An HTTP event is about a request. WAF always has it; people who write records by hand leave it out, or
+    // nothing of it but the address.
+    Exception {
+        log_type: "aws_waf",
+        path: "",
+        problem: "`http_activity` needs at least one of http_request, http_response",
+        lacks: |record| {
+            let request = &record["httpRequest"];
+            ["uri", "httpMethod", "requestId", "headers"].iter().all(|key| is_blank(&request[*key]))
+        },
+    },
+    // Entries of Cloud Logging without `insertId`, which the service itself always sets.
     Exception {
         log_type: "gcp_audit",
         path: "api.request.uid",

@@ -200,7 +200,14 @@ impl<'e, 'p> RowView<'e, 'p> {
         if self.texts.is_stale(self.row) {
             self.texts.found.clear();
             if let Some(record) = self.batch.str_at(Col::RawData, self.row) {
-                lookup::texts(record, &mut self.texts.found);
+                match record.starts_with('{') {
+                    true => lookup::texts(record, &mut self.texts.found),
+                    // A line of text; what names its fields stands above it.
+                    false => {
+                        let line = record.rsplit('\n').next().unwrap_or(record);
+                        self.texts.found.push(Value::new(Form::Text, line));
+                    }
+                }
             }
         }
         self.texts.found.iter().any(|value| probe.matcher.is_match(value))

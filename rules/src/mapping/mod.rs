@@ -6,6 +6,7 @@
 //! logsources:                 # the first one is its name; rules for any of them are read by it
 //!   - {product: aws, service: cloudtrail}
 //! log_types: [aws_cloudtrail] # none: a log that Stormglass does not read yet
+//! product_alone: true         # whether a rule that names the product and nothing else is read by it
 //! ignore_case: false          # whether paths in records ignore the case of names
 //! roots: []                   # objects in which a field may also lie
 //! members: [userIdentity]     # known members of a record, for hints about misspelled fields
@@ -45,6 +46,8 @@ pub struct Mappings {
 pub(crate) struct Mapping {
     logsources: Vec<Logsource>,
     pub(crate) log_types: Vec<LogType>,
+    /// Rules that name the product alone are for other logs of it.
+    named_only: bool,
     ignore_case: bool,
     roots: Vec<String>,
     members: Vec<String>,
@@ -109,7 +112,8 @@ impl Mapping {
     }
 
     fn reads(&self, logsource: &Logsource) -> bool {
-        self.logsources.iter().any(|own| agree(own, logsource))
+        let is_named = logsource.service.is_some() || logsource.category.is_some();
+        (is_named || !self.named_only) && self.logsources.iter().any(|own| agree(own, logsource))
     }
 
     /// What a rule's field means.
@@ -212,14 +216,23 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
         match key.value.as_str() {
             "logsources" => mapping.logsources = logsources(value, report),
             "log_types" => mapping.log_types = log_types(value, report),
+            "product_alone" => mapping.named_only = value.text().as_deref() == Some("false"),
             "ignore_case" => {}
             "roots" => mapping.roots = texts(value),
             "members" => mapping.members = texts(value),
             "fields" => read_fields(value, &mut mapping, report),
             "prefixes" => read_prefixes(value, &mut mapping, report),
             name => {
-                let known =
-                    ["logsources", "log_types", "ignore_case", "roots", "members", "fields", "prefixes"];
+                let known = [
+                    "logsources",
+                    "log_types",
+                    "product_alone",
+                    "ignore_case",
+                    "roots",
+                    "members",
+                    "fields",
+                    "prefixes",
+                ];
                 report.error(key.at, name, "unknown key", did_you_mean(name, known, "remove it"));
             }
         }

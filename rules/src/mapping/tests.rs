@@ -101,6 +101,14 @@ fn log_sources_agree_in_what_both_give() {
 }
 
 #[test]
+fn a_mapping_may_want_to_be_named() {
+    let (mappings, diagnostics) = Mappings::parse(&source(&format!("{TEXT}product_alone: false\n")));
+    assert_eq!(diagnostics, []);
+    assert!(mappings.of(&logsource("acme", "", "")).is_empty());
+    assert_eq!(mappings.of(&logsource("acme", "audit", "")).len(), 1);
+}
+
+#[test]
 fn mistakes_have_a_place_and_a_mend() {
     let text = "logsources: [{product: acme}]\nlog_types: [nope]\nfeilds: {}\nfields:\n  a: api_operatoin\n";
     let (_, diagnostics) = Mappings::parse(&source(text));

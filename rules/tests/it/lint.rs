@@ -134,7 +134,7 @@ fn values_that_cannot_be_there() {
         ("product: ocsf", "cloud_provider: Amazon", "never holds `Amazon`"),
         ("product: ocsf", "cloud_provider: aws", ""),
         ("product: ocsf", "class_name: API Activities", "did you mean `API Activity`?"),
-        ("product: ocsf", "log_type: cloudtrail", "use one of aws_cloudtrail, azure_activity"),
+        ("product: ocsf", "log_type: cloudtrail", "such as aws_cloudtrail"),
         ("product: ocsf", "class_uid: API", "it holds numbers"),
         ("product: ocsf", "class_uid: 6003", ""),
         ("product: ocsf", "actor_session_is_mfa: 'No'", "it holds true or false"),

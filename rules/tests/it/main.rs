@@ -13,6 +13,7 @@ mod explain;
 mod glance;
 mod lint;
 mod load;
+mod network;
 mod panther;
 mod placeholder;
 mod reference;

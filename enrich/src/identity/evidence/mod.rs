@@ -35,7 +35,8 @@ pub fn links(batch: &EventBatch, rows: Range<usize>, config: &IdentityConfig) ->
                 entra.look(row, &mut found);
             }
             Some(LogType::GcpAudit) => gcp.look(row, &mut found),
-            None => {}
+            // Network logs prove nothing about identities.
+            Some(_) | None => {}
         }
     }
     found.finish(config)
