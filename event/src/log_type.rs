@@ -14,6 +14,8 @@ pub enum Provider {
     Azure,
     /// Google Cloud.
     Gcp,
+    /// None of them: a service or software that is no cloud's own.
+    Other,
 }
 
 impl Provider {
@@ -23,6 +25,7 @@ impl Provider {
             Self::Aws => "AWS",
             Self::Azure => "Azure",
             Self::Gcp => "GCP",
+            Self::Other => "Other",
         }
     }
 }
@@ -41,12 +44,50 @@ pub enum LogType {
     EntraAudit,
     /// Google Cloud audit logs: admin activity, data access, system event, policy denied.
     GcpAudit,
+    /// Kubernetes audit events, also of EKS and AKS.
+    KubernetesAudit,
+    /// Okta System Log.
+    OktaSystem,
+    /// GitHub audit log of an organisation or enterprise.
+    GithubAudit,
+    /// Microsoft 365 unified audit log.
+    M365Audit,
+    /// Google Workspace activity reports.
+    GoogleWorkspace,
+    /// AWS GuardDuty findings.
+    AwsGuardduty,
+    /// AWS Security Hub findings in the AWS Security Finding Format.
+    AwsSecurityHub,
+    /// Google Security Command Center findings.
+    GcpScc,
+    /// Alerts of Microsoft Defender XDR, as Microsoft Graph gives them.
+    MicrosoftDefender,
+    /// Records that are OCSF documents already.
+    Ocsf,
+    /// JSON of any other source, read by a mapping file of the user.
+    Custom,
 }
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::AwsCloudtrail, Self::AzureActivity, Self::EntraSignin, Self::EntraAudit, Self::GcpAudit];
+    pub const ALL: [Self; 16] = [
+        Self::AwsCloudtrail,
+        Self::AzureActivity,
+        Self::EntraSignin,
+        Self::EntraAudit,
+        Self::GcpAudit,
+        Self::KubernetesAudit,
+        Self::OktaSystem,
+        Self::GithubAudit,
+        Self::M365Audit,
+        Self::GoogleWorkspace,
+        Self::AwsGuardduty,
+        Self::AwsSecurityHub,
+        Self::GcpScc,
+        Self::MicrosoftDefender,
+        Self::Ocsf,
+        Self::Custom,
+    ];
 
     /// The name in columns, configuration and flags.
     pub fn as_str(self) -> &'static str {
@@ -56,15 +97,32 @@ impl LogType {
             Self::EntraSignin => "entra_signin",
             Self::EntraAudit => "entra_audit",
             Self::GcpAudit => "gcp_audit",
+            Self::KubernetesAudit => "kubernetes_audit",
+            Self::OktaSystem => "okta_system",
+            Self::GithubAudit => "github_audit",
+            Self::M365Audit => "m365_audit",
+            Self::GoogleWorkspace => "google_workspace",
+            Self::AwsGuardduty => "aws_guardduty",
+            Self::AwsSecurityHub => "aws_security_hub",
+            Self::GcpScc => "gcp_scc",
+            Self::MicrosoftDefender => "microsoft_defender",
+            Self::Ocsf => "ocsf",
+            Self::Custom => "custom",
         }
     }
 
-    /// The cloud that writes this log.
+    /// The cloud that writes this log, unless the record says another.
     pub fn provider(self) -> Provider {
         match self {
             Self::AwsCloudtrail => Provider::Aws,
             Self::AzureActivity | Self::EntraSignin | Self::EntraAudit => Provider::Azure,
             Self::GcpAudit => Provider::Gcp,
+            Self::AwsGuardduty | Self::AwsSecurityHub => Provider::Aws,
+            Self::M365Audit | Self::MicrosoftDefender => Provider::Azure,
+            Self::GoogleWorkspace | Self::GcpScc => Provider::Gcp,
+            Self::KubernetesAudit | Self::OktaSystem | Self::GithubAudit | Self::Ocsf | Self::Custom => {
+                Provider::Other
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use event::{Col, EventKey, LogType};
 use crate::json::Object;
 use crate::reason::MapError;
 use crate::row::Row;
-use crate::{aws, azure, gcp};
+use crate::{aws, azure, custom, finding, gcp, github, kubernetes, m365, ocsf, okta, workspace};
 
 /// How records of one log type become rows.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,27 @@ impl Mapping {
             LogType::EntraSignin => Self { map: azure::signin::map, fields: azure::signin::FIELDS },
             LogType::EntraAudit => Self { map: azure::audit::map, fields: azure::audit::FIELDS },
             LogType::GcpAudit => Self { map: gcp::audit::map, fields: gcp::audit::FIELDS },
+            LogType::KubernetesAudit => {
+                Self { map: kubernetes::audit::map, fields: kubernetes::audit::FIELDS }
+            }
+            LogType::OktaSystem => Self { map: okta::system::map, fields: okta::system::FIELDS },
+            LogType::GithubAudit => Self { map: github::audit::map, fields: github::audit::FIELDS },
+            LogType::M365Audit => Self { map: m365::audit::map, fields: m365::audit::FIELDS },
+            LogType::GoogleWorkspace => {
+                Self { map: workspace::activity::map, fields: workspace::activity::FIELDS }
+            }
+            LogType::AwsGuardduty => {
+                Self { map: finding::guardduty::map, fields: finding::guardduty::FIELDS }
+            }
+            LogType::AwsSecurityHub => {
+                Self { map: finding::security_hub::map, fields: finding::security_hub::FIELDS }
+            }
+            LogType::GcpScc => Self { map: finding::scc::map, fields: finding::scc::FIELDS },
+            LogType::MicrosoftDefender => {
+                Self { map: finding::defender::map, fields: finding::defender::FIELDS }
+            }
+            LogType::Ocsf => Self { map: ocsf::map, fields: ocsf::FIELDS },
+            LogType::Custom => Self { map: custom::without_mapping, fields: &[] },
         }
     }
 }
@@ -37,7 +58,7 @@ pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
     (Col::LogOffset, "the record's number in the log"),
     (Col::MetadataVersion, "the OCSF version of the columns"),
     (Col::MetadataLoggedTime, "when the record was received"),
-    (Col::CloudProvider, "by the log type"),
+    (Col::CloudProvider, "by the log type, unless the record or its carrier says otherwise"),
     (
         Col::Unmapped,
         "every member that no column takes, under its dotted name; `duplicate_keys`; members of an envelope under `envelope`",

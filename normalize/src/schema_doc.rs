@@ -39,6 +39,17 @@ fn short(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in",
         LogType::EntraAudit => "Entra audit",
         LogType::GcpAudit => "GCP",
+        LogType::KubernetesAudit => "Kubernetes",
+        LogType::OktaSystem => "Okta",
+        LogType::GithubAudit => "GitHub",
+        LogType::M365Audit => "M365",
+        LogType::GoogleWorkspace => "Workspace",
+        LogType::AwsGuardduty => "GuardDuty",
+        LogType::AwsSecurityHub => "Security Hub",
+        LogType::GcpScc => "SCC",
+        LogType::MicrosoftDefender => "Defender",
+        LogType::Ocsf => "OCSF",
+        LogType::Custom => "Custom",
     }
 }
 
@@ -49,6 +60,17 @@ fn long(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in logs",
         LogType::EntraAudit => "Entra directory audit logs",
         LogType::GcpAudit => "Google Cloud audit logs",
+        LogType::KubernetesAudit => "Kubernetes audit events",
+        LogType::OktaSystem => "Okta System Log",
+        LogType::GithubAudit => "GitHub audit log",
+        LogType::M365Audit => "Microsoft 365 unified audit log",
+        LogType::GoogleWorkspace => "Google Workspace activity reports",
+        LogType::AwsGuardduty => "AWS GuardDuty findings",
+        LogType::AwsSecurityHub => "AWS Security Hub findings",
+        LogType::GcpScc => "Google Security Command Center findings",
+        LogType::MicrosoftDefender => "Microsoft Defender XDR alerts",
+        LogType::Ocsf => "OCSF documents, each attribute to the column of its path",
+        LogType::Custom => "JSON of any other source, by a [mapping file](custom-sources.md)",
     }
 }
 

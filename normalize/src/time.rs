@@ -35,10 +35,15 @@ pub(crate) fn of_text(text: &str) -> Result<i64, MapError> {
     iso(trimmed.as_bytes())
         .or_else(|| epoch(trimmed))
         .or_else(|| american(trimmed))
-        .filter(|micros| VALID.contains(micros))
+        .filter(|micros| is_valid(*micros))
         .ok_or_else(|| {
             MapError::new(Reason::BadTime, format!("`{}` is no time between 1970 and 2262", clip(text)))
         })
+}
+
+/// Whether a time, in microseconds since 1970, is between 1970 and 2262.
+pub(crate) fn is_valid(micros: i64) -> bool {
+    VALID.contains(&micros)
 }
 
 /// At most 64 characters of what was refused: it goes into a message.
