@@ -5,6 +5,7 @@
 //! ```yaml
 //! logsources:                 # the first one is its name; rules for any of them are read by it
 //!   - {product: aws, service: cloudtrail}
+//! named: false               # whether only rules that name the service are read by it, not those of the product
 //! log_types: [aws_cloudtrail] # none: a log that Stormglass does not read yet
 //! ignore_case: false          # whether paths in records ignore the case of names
 //! roots: []                   # objects in which a field may also lie
@@ -44,6 +45,8 @@ pub struct Mappings {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mapping {
     logsources: Vec<Logsource>,
+    /// Whether a rule must name the service.
+    named: bool,
     pub(crate) log_types: Vec<LogType>,
     ignore_case: bool,
     roots: Vec<String>,
@@ -109,7 +112,8 @@ impl Mapping {
     }
 
     fn reads(&self, logsource: &Logsource) -> bool {
-        self.logsources.iter().any(|own| agree(own, logsource))
+        let is_named = !self.named || logsource.service.is_some();
+        is_named && self.logsources.iter().any(|own| agree(own, logsource))
     }
 
     /// What a rule's field means.
@@ -212,14 +216,23 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
         match key.value.as_str() {
             "logsources" => mapping.logsources = logsources(value, report),
             "log_types" => mapping.log_types = log_types(value, report),
+            "named" => mapping.named = value.text().as_deref() == Some("true"),
             "ignore_case" => {}
             "roots" => mapping.roots = texts(value),
             "members" => mapping.members = texts(value),
             "fields" => read_fields(value, &mut mapping, report),
             "prefixes" => read_prefixes(value, &mut mapping, report),
             name => {
-                let known =
-                    ["logsources", "log_types", "ignore_case", "roots", "members", "fields", "prefixes"];
+                let known = [
+                    "logsources",
+                    "named",
+                    "log_types",
+                    "ignore_case",
+                    "roots",
+                    "members",
+                    "fields",
+                    "prefixes",
+                ];
                 report.error(key.at, name, "unknown key", did_you_mean(name, known, "remove it"));
             }
         }

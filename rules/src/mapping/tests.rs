@@ -112,3 +112,12 @@ fn mistakes_have_a_place_and_a_mend() {
         "m.yaml:5:6: error: `a`: there is no column `api_operatoin`; did you mean `api_operation`?"
     );
 }
+
+#[test]
+fn a_log_may_have_to_be_named() {
+    let (mappings, diagnostics) =
+        Mappings::parse(&source(&TEXT.replace("log_types", "named: true\nlog_types")));
+    assert_eq!(diagnostics, []);
+    let reads = |service: &str| mappings.of(&logsource("acme", service, "")).len();
+    assert_eq!((reads("audit"), reads("")), (1, 0));
+}

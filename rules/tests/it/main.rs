@@ -15,6 +15,7 @@ mod lint;
 mod load;
 mod panther;
 mod placeholder;
+mod products;
 mod reference;
 mod sequence;
 mod set;
