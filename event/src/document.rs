@@ -29,6 +29,7 @@ pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
     let profiles = profiles(&document);
     put(&mut document, "metadata.profiles", profiles);
     place_resources(&mut document, batch, row);
+    place_evidence(&mut document);
     if !observables.is_empty() {
         let observables =
             observables.into_iter().map(|(column, text)| observable(&document, column, &text)).collect();
@@ -46,6 +47,9 @@ fn profiles(document: &Map<String, Value>) -> Value {
     }
     if has(&["load_balancer"]) {
         profiles.push("load_balancer");
+    }
+    if has(&["verdict_id"]) {
+        profiles.push("incident");
     }
     json!(profiles)
 }
@@ -85,9 +89,36 @@ fn place_resources(document: &mut Map<String, Value>, batch: &EventBatch, row: u
 
 /// The path, with its dot, below which the document's class has resources.
 fn resources_parent(document: &Map<String, Value>) -> &'static str {
-    match document.get("class_uid").and_then(Value::as_i64) {
-        Some(3005 | 6003) => "",
+    match class_uid(document) {
+        Some(DETECTION_FINDING | 3005 | 6003) => "",
         _ => "unmapped.",
+    }
+}
+
+fn class_uid(document: &Map<String, Value>) -> Option<i64> {
+    document.get("class_uid").and_then(Value::as_i64)
+}
+
+const DETECTION_FINDING: i64 = 2004;
+
+/// What a finding says of who did what from where: OCSF has it in the finding's evidence.
+const EVIDENCE: [&str; 7] = ["actor", "api", "databucket", "file", "http_request", "src_endpoint", "user"];
+
+/// Moves these attributes of a finding into its first evidence.
+fn place_evidence(document: &mut Map<String, Value>) {
+    if class_uid(document) != Some(DETECTION_FINDING) {
+        return;
+    }
+    let mut evidence = Map::new();
+    for key in EVIDENCE {
+        evidence.extend(document.remove(key).map(|value| (key.to_owned(), value)));
+    }
+    if evidence.is_empty() {
+        return;
+    }
+    match document.entry("evidences").or_insert_with(|| json!([])) {
+        Value::Array(list) => list.insert(0, Value::Object(evidence)),
+        other => *other = json!([evidence]),
     }
 }
 
@@ -96,6 +127,11 @@ fn observable(document: &Map<String, Value>, column: &Column, text: &str) -> Val
     let name = match column.ocsf {
         "" => {
             format!("{}{}", resources_parent(document), column.name.replacen("resource_", "resources[].", 1))
+        }
+        path if class_uid(document) == Some(DETECTION_FINDING)
+            && path.split('.').next().is_some_and(|head| EVIDENCE.contains(&head)) =>
+        {
+            format!("evidences[].{path}")
         }
         path => path.to_owned(),
     };
@@ -112,11 +148,7 @@ fn cell(batch: &EventBatch, col: Col, kind: Kind, row: usize) -> Option<Value> {
         Kind::Int | Kind::Long | Kind::Day => batch.int_at(col, row).map(Into::into),
         Kind::Time => batch.int_at(col, row).map(|micros| micros.div_euclid(1000).into()),
         Kind::Flag => batch.flag_at(col, row).map(Into::into),
-        Kind::Float => {
-            use arrow::array::{Array, AsArray};
-            let array = batch.column(col).as_primitive::<arrow::datatypes::Float64Type>();
-            array.is_valid(row).then(|| json!(array.value(row)))
-        }
+        Kind::Float => batch.float_at(col, row).map(|number| json!(number)),
     }
 }
 

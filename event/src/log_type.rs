@@ -68,11 +68,33 @@ pub enum LogType {
     GcpVpn,
     /// Access logs of Envoy, as Istio and others write them.
     IstioAccess,
+    /// Kubernetes audit events, also of EKS and AKS.
+    KubernetesAudit,
+    /// Okta System Log.
+    OktaSystem,
+    /// GitHub audit log of an organisation or enterprise.
+    GithubAudit,
+    /// Microsoft 365 unified audit log.
+    M365Audit,
+    /// Google Workspace activity reports.
+    GoogleWorkspace,
+    /// AWS GuardDuty findings.
+    AwsGuardduty,
+    /// AWS Security Hub findings in the AWS Security Finding Format.
+    AwsSecurityHub,
+    /// Google Security Command Center findings.
+    GcpScc,
+    /// Alerts of Microsoft Defender XDR, as Microsoft Graph gives them.
+    MicrosoftDefender,
+    /// Records that are OCSF documents already.
+    Ocsf,
+    /// JSON of any other source, read by a mapping file of the user.
+    Custom,
 }
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 28] = [
         Self::AwsCloudtrail,
         Self::AzureActivity,
         Self::EntraSignin,
@@ -90,6 +112,17 @@ impl LogType {
         Self::GcpVpcFlow,
         Self::GcpVpn,
         Self::IstioAccess,
+        Self::KubernetesAudit,
+        Self::OktaSystem,
+        Self::GithubAudit,
+        Self::M365Audit,
+        Self::GoogleWorkspace,
+        Self::AwsGuardduty,
+        Self::AwsSecurityHub,
+        Self::GcpScc,
+        Self::MicrosoftDefender,
+        Self::Ocsf,
+        Self::Custom,
     ];
 
     /// The name in columns, configuration and flags.
@@ -112,10 +145,21 @@ impl LogType {
             Self::GcpVpcFlow => "gcp_vpc_flow",
             Self::GcpVpn => "gcp_vpn",
             Self::IstioAccess => "istio_access",
+            Self::KubernetesAudit => "kubernetes_audit",
+            Self::OktaSystem => "okta_system",
+            Self::GithubAudit => "github_audit",
+            Self::M365Audit => "m365_audit",
+            Self::GoogleWorkspace => "google_workspace",
+            Self::AwsGuardduty => "aws_guardduty",
+            Self::AwsSecurityHub => "aws_security_hub",
+            Self::GcpScc => "gcp_scc",
+            Self::MicrosoftDefender => "microsoft_defender",
+            Self::Ocsf => "ocsf",
+            Self::Custom => "custom",
         }
     }
 
-    /// The cloud that writes this log.
+    /// The cloud that writes this log, unless the record says another.
     pub fn provider(self) -> Provider {
         match self {
             Self::AwsCloudtrail => Provider::Aws,
@@ -130,6 +174,12 @@ impl LogType {
             Self::AzureNsgFlow | Self::AzureVnetFlow | Self::AzureVpn => Provider::Azure,
             Self::GcpVpcFlow | Self::GcpVpn => Provider::Gcp,
             Self::IstioAccess => Provider::Other,
+            Self::AwsGuardduty | Self::AwsSecurityHub => Provider::Aws,
+            Self::M365Audit | Self::MicrosoftDefender => Provider::Azure,
+            Self::GoogleWorkspace | Self::GcpScc => Provider::Gcp,
+            Self::KubernetesAudit | Self::OktaSystem | Self::GithubAudit | Self::Ocsf | Self::Custom => {
+                Provider::Other
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use event::{JsonText, LogType};
+use event::{JsonText, LogType, Provider};
 
 use crate::detect;
 use crate::json::{Embedded, Object, Value};
@@ -39,6 +39,9 @@ pub(crate) struct Envelope<'a> {
     pub(crate) content: Content<'a>,
     /// The member that carries the content.
     carrier: &'static str,
+    /// The cloud whose log service carried it, where that says something of the record: of the logs of a
+    /// cluster, not of what EventBridge or a queue forwards.
+    pub(crate) cloud: Option<Provider>,
 }
 
 impl Envelope<'_> {
@@ -66,7 +69,7 @@ pub(crate) fn open<'a>(
     if object.get("detail-type").is_some()
         && let Some(detail) = object.get("detail").and_then(|value| value.as_object())
     {
-        return Ok(Some(Envelope { content: Content::Object(detail), carrier: "detail" }));
+        return Ok(Some(Envelope { content: Content::Object(detail), carrier: "detail", cloud: None }));
     }
     if object.get("EventId").is_some() || object.get("CloudTrailEvent").is_some() {
         return Ok(Some(lookup_item(object)));
@@ -74,20 +77,33 @@ pub(crate) fn open<'a>(
     if object.get("TopicArn").is_some()
         && let Some(text) = json_text(object, "Message")
     {
-        return Ok(Some(Envelope { content: Content::Text(text), carrier: "Message" }));
+        return Ok(Some(Envelope { content: Content::Text(text), carrier: "Message", cloud: None }));
     }
     if object.get("timestamp").is_some()
         && let Some(text) = json_text(object, "message").or_else(|| line_text(object, "message", fixed))
     {
-        return Ok(Some(Envelope { content: Content::Text(text), carrier: "message" }));
+        return Ok(Some(Envelope {
+            content: Content::Text(text),
+            carrier: "message",
+            cloud: cloudwatch(object),
+        }));
     }
     if let Some(text) = line_text(object, "body", None) {
-        return Ok(Some(Envelope { content: Content::Text(text), carrier: "body" }));
+        return Ok(Some(Envelope { content: Content::Text(text), carrier: "body", cloud: None }));
     }
     if let Some(data) = object.at(&["message", "data"]) {
-        return Ok(Some(Envelope { content: Content::Text(decode(&data)?.into()), carrier: "message" }));
+        return Ok(Some(Envelope {
+            content: Content::Text(decode(&data)?.into()),
+            carrier: "message",
+            cloud: None,
+        }));
     }
     Ok(None)
+}
+
+/// An event of CloudWatch Logs has an id, unlike what other forwarders write.
+fn cloudwatch(object: &Object<'_>) -> Option<Provider> {
+    object.get("id").map(|_| Provider::Aws)
 }
 
 /// The text of a member that holds a JSON object.
@@ -118,7 +134,7 @@ fn lookup_item<'a>(item: &Object<'a>) -> Envelope<'a> {
         Some(text) => Content::Text(text),
         None => Content::Rebuilt(rebuilt(item)),
     };
-    Envelope { content, carrier: "CloudTrailEvent" }
+    Envelope { content, carrier: "CloudTrailEvent", cloud: None }
 }
 
 /// A CloudTrail record made of the members of a `LookupEvents` item.

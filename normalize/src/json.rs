@@ -80,6 +80,16 @@ impl<'a> Value<'a> {
         self.tokens.get(self.at)
     }
 
+    /// A number that tells the values of a record apart.
+    pub(crate) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the value at `place` lies within this one.
+    pub(crate) fn holds(&self, place: usize) -> bool {
+        place > self.at && place < self.token().next as usize
+    }
+
     /// The text exactly as it stands in the record.
     #[inline]
     pub(crate) fn raw(&self) -> &'a str {
@@ -232,6 +242,11 @@ impl<'a> Object<'a> {
     /// The text exactly as it stands in the record.
     pub(crate) fn raw(&self) -> &'a str {
         self.value.raw()
+    }
+
+    /// Writes the object as [`Value::write`] does.
+    pub(crate) fn write(&self, out: &mut JsonText<'_>) {
+        self.value.write(out);
     }
 }
 

@@ -11,29 +11,46 @@
 //! This crate is pure: no clock, no file, no socket, no thread. Its input is hostile: a record has at
 //! most 4 MiB, 64 levels and 20,000 keys, and no bytes make it panic.
 
+mod address;
 mod aws;
 mod azure;
 mod class;
 #[cfg(test)]
 mod corpus;
+mod custom;
 mod detect;
+mod email;
 mod envelope;
 mod envoy;
+mod fields;
+mod finding;
 mod gcp;
+mod github;
 mod glance;
 mod http;
 mod json;
+mod kubernetes;
+mod m365;
 mod mapping;
+mod nested;
 mod network;
 mod normalizer;
+mod ocsf;
+mod okta;
+mod os;
+mod product;
 mod reason;
+mod required;
 mod row;
 #[cfg(test)]
 mod sample;
 mod schema_doc;
 mod time;
+mod verb;
 mod words;
+mod workspace;
 
+pub use custom::{CustomMappings, MappingFile, MappingTests};
 pub use glance::{GLANCED, Told};
 pub use normalizer::{Glance, Normalized, Normalizer};
 pub use reason::{Reason, Reject};

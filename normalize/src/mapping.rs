@@ -5,7 +5,7 @@ use event::{Col, EventKey, LogType};
 use crate::json::Object;
 use crate::reason::{MapError, Reason};
 use crate::row::Row;
-use crate::{aws, azure, envoy, gcp};
+use crate::{aws, azure, custom, envoy, finding, gcp, github, kubernetes, m365, ocsf, okta, workspace};
 
 /// Fills the row from a line of text; returns the event's identity.
 pub(crate) type MapLine = fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>;
@@ -71,6 +71,29 @@ impl Mapping {
             LogType::IstioAccess => {
                 Self { map: envoy::map, line: Some(envoy::map_line), fields: envoy::FIELDS }
             }
+            LogType::KubernetesAudit => {
+                Self { map: kubernetes::audit::map, line: None, fields: kubernetes::audit::FIELDS }
+            }
+            LogType::OktaSystem => Self { map: okta::system::map, line: None, fields: okta::system::FIELDS },
+            LogType::GithubAudit => {
+                Self { map: github::audit::map, line: None, fields: github::audit::FIELDS }
+            }
+            LogType::M365Audit => Self { map: m365::audit::map, line: None, fields: m365::audit::FIELDS },
+            LogType::GoogleWorkspace => {
+                Self { map: workspace::activity::map, line: None, fields: workspace::activity::FIELDS }
+            }
+            LogType::AwsGuardduty => {
+                Self { map: finding::guardduty::map, line: None, fields: finding::guardduty::FIELDS }
+            }
+            LogType::AwsSecurityHub => {
+                Self { map: finding::security_hub::map, line: None, fields: finding::security_hub::FIELDS }
+            }
+            LogType::GcpScc => Self { map: finding::scc::map, line: None, fields: finding::scc::FIELDS },
+            LogType::MicrosoftDefender => {
+                Self { map: finding::defender::map, line: None, fields: finding::defender::FIELDS }
+            }
+            LogType::Ocsf => Self { map: ocsf::map, line: None, fields: ocsf::FIELDS },
+            LogType::Custom => Self { map: custom::without_mapping, line: None, fields: &[] },
         }
     }
 }
@@ -91,7 +114,7 @@ pub(crate) const FRAMEWORK_FIELDS: &[(Col, &str)] = &[
     (Col::LogOffset, "the record's number in the log"),
     (Col::MetadataVersion, "the OCSF version of the columns"),
     (Col::MetadataLoggedTime, "when the record was received"),
-    (Col::CloudProvider, "by the log type"),
+    (Col::CloudProvider, "by the log type, unless the record or its carrier says otherwise"),
     (
         Col::Unmapped,
         "every member that no column takes, under its dotted name; `duplicate_keys`; members of an envelope under `envelope`",

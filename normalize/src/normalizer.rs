@@ -1,9 +1,11 @@
 //! A batch of raw records into a batch of events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offset, RawBatch, RawRecord};
 
+use crate::custom::{self, CustomMappings};
 use crate::detect;
 use crate::envelope::{self, Content, Envelope};
 use crate::glance::{self, Sight, Told};
@@ -43,12 +45,18 @@ pub struct Normalizer {
     tokens: Tokens,
     sight: Sight,
     scratch: RowScratch,
+    mappings: Arc<CustomMappings>,
 }
 
 impl Normalizer {
-    /// One with empty buffers.
+    /// One with empty buffers, and without mappings of the user's own.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that reads records of other logs by these mappings, too.
+    pub fn with_mappings(mappings: Arc<CustomMappings>) -> Self {
+        Self { mappings, ..Self::default() }
     }
 
     /// Maps each record of `raw`; the first has the log offset `first`.
@@ -83,6 +91,10 @@ impl Normalizer {
         mut keep: impl FnMut(LogType, &Told<'_>) -> bool,
     ) -> Glance {
         let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+        if Known::of(raw, &self.mappings).mapping.is_some() {
+            // What the keys of its records show does not count.
+            return Glance { events: EventBatch::empty(), seen, unseen: (0..raw.len()).collect() };
+        }
         for (index, record) in raw.records().enumerate() {
             let text = match record.reject {
                 None if record.bytes.len() <= MAX_RECORD_BYTES => {
@@ -205,7 +217,8 @@ impl Normalizer {
         // A byte order mark is allowed by nobody and written by many.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut row = Row::new(&mut self.builder, &mut self.scratch);
-        let (log_type, key) = map_text(text, &mut self.tokens, raw.log_type, &mut row, 0)?;
+        let known = Known::of(raw, &self.mappings);
+        let (log_type, key) = map_text(text, &mut self.tokens, &known, &mut row, 0)?;
         row.finish();
         finish_row(&mut self.builder, raw, log_type, offset, key)
     }
@@ -216,6 +229,25 @@ fn all_rejected(batches: &[(&RawBatch, Offset)], why: &str) -> Vec<Vec<Reject>> 
     batches.iter().map(|(raw, _)| (0..raw.len()).map(reject).collect()).collect()
 }
 
+/// What is known of the records of a batch before they are looked at.
+#[derive(Debug)]
+struct Known<'a> {
+    /// The log type that the source fixes.
+    log_type: Option<LogType>,
+    /// The mapping file that reads whatever the source delivers.
+    mapping: Option<&'a custom::Mapping>,
+    /// All mapping files.
+    mappings: &'a CustomMappings,
+}
+
+impl<'a> Known<'a> {
+    fn of(raw: &RawBatch, mappings: &'a CustomMappings) -> Self {
+        let is_custom = matches!(raw.log_type, None | Some(LogType::Custom));
+        let mapping = mappings.of_source(raw.source.as_str()).filter(|_| is_custom);
+        Self { log_type: raw.log_type, mapping, mappings }
+    }
+}
+
 /// How many envelopes may lie in one another: SNS around EventBridge, Pub/Sub around a forwarder.
 const MAX_ENVELOPES: usize = 4;
 
@@ -223,11 +255,11 @@ const MAX_ENVELOPES: usize = 4;
 fn map_text(
     text: &str,
     tokens: &mut Tokens,
-    fixed: Option<LogType>,
+    known: &Known<'_>,
     row: &mut Row<'_>,
     envelopes: usize,
 ) -> Result<(LogType, EventKey), MapError> {
-    if let Some((log_type, map_line)) = line_mapping(text, fixed) {
+    if let Some((log_type, map_line)) = line_mapping(text, known.log_type) {
         let text = text.trim_ascii_end();
         if text.len() > MAX_LINE_BYTES {
             let size = text.len();
@@ -244,7 +276,7 @@ fn map_text(
     if !tokens.duplicates().is_empty() {
         row.keep_texts("", "duplicate_keys", tokens.duplicates());
     }
-    map_object(&object, fixed, row, envelopes)
+    map_object(&object, known, row, envelopes)
 }
 
 /// The mapping of a record that is no JSON: by the source's log type, if that has lines, else by its shape.
@@ -261,20 +293,37 @@ fn line_mapping(text: &str, fixed: Option<LogType>) -> Option<(LogType, MapLine)
 
 fn map_object(
     object: &Object<'_>,
-    fixed: Option<LogType>,
+    known: &Known<'_>,
     row: &mut Row<'_>,
     envelopes: usize,
 ) -> Result<(LogType, EventKey), MapError> {
+    // Its own mapping knows a record before anything else does, once it lies in no envelope.
+    if let Some(mapping) = known.mapping.filter(|mapping| mapping.has_time(object)) {
+        return map_custom(mapping, object, row);
+    }
     // Most records lie in no envelope, and their keys tell so at once.
-    let log_type = match detect::log_type(object) {
-        Ok(detected) => fixed.unwrap_or(detected),
+    let detected = if known.mapping.is_none() && known.log_type != Some(LogType::Custom) {
+        detect::log_type(object)
+    } else {
+        Err(MapError::new(Reason::UnknownLogType, ""))
+    };
+    let log_type = match detected {
+        Ok(detected) => known.log_type.unwrap_or(detected),
         Err(unknown) => {
-            if envelopes < MAX_ENVELOPES
-                && let Some(envelope) = envelope::open(object, fixed)?
+            if matches!(known.log_type, None | Some(LogType::Custom))
+                && let Some(mapping) = known.mappings.told_by(object)
             {
-                return map_envelope(object, &envelope, fixed, row, envelopes + 1);
+                return map_custom(mapping, object, row);
             }
-            fixed.ok_or(unknown)?
+            if envelopes < MAX_ENVELOPES
+                && let Some(envelope) = envelope::open(object, known.log_type)?
+            {
+                return map_envelope(object, &envelope, known, row, envelopes + 1);
+            }
+            if let Some(mapping) = known.mapping {
+                return map_custom(mapping, object, row);
+            }
+            known.log_type.ok_or(unknown)?
         }
     };
     row.text(Col::RawData, object.raw());
@@ -282,20 +331,33 @@ fn map_object(
     Ok((log_type, key))
 }
 
+/// Maps a record by a mapping file.
+fn map_custom(
+    mapping: &custom::Mapping,
+    object: &Object<'_>,
+    row: &mut Row<'_>,
+) -> Result<(LogType, EventKey), MapError> {
+    row.text(Col::RawData, object.raw());
+    Ok((LogType::Custom, mapping.map(object, row)?))
+}
+
 fn map_envelope(
     object: &Object<'_>,
     envelope: &Envelope<'_>,
-    fixed: Option<LogType>,
+    known: &Known<'_>,
     row: &mut Row<'_>,
     envelopes: usize,
 ) -> Result<(LogType, EventKey), MapError> {
     envelope.keep_rest(object, row);
+    if let Some(cloud) = envelope.cloud {
+        row.came_through(cloud);
+    }
     match &envelope.content {
-        Content::Object(inner) => map_object(inner, fixed, row, envelopes),
-        Content::Text(text) => map_text(text, &mut Tokens::default(), fixed, row, envelopes),
+        Content::Object(inner) => map_object(inner, known, row, envelopes),
+        Content::Text(text) => map_text(text, &mut Tokens::default(), known, row, envelopes),
         Content::Rebuilt(text) => {
             row.text(Col::RawData, object.raw());
-            map_text(text, &mut Tokens::default(), fixed, row, envelopes)
+            map_text(text, &mut Tokens::default(), known, row, envelopes)
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Reason {
     TooLarge,
     /// The record has more than 20,000 keys.
     TooManyKeys,
-    /// The record is of no log type that we know.
+    /// The record is of none of the known log types.
     UnknownLogType,
     /// The record does not say when it happened.
     MissingTime,

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use event::{Col, EventBuilder, JsonText};
+use event::{Col, EventBuilder, JsonText, Provider};
 
 use crate::class::{Activity, Severity, Status};
-use crate::json::{Member, Value};
+use crate::json::{Member, Object, Value};
 
 /// Stands where OCSF requires a name and the record has none.
 pub(crate) const UNKNOWN: &str = "Unknown";
@@ -19,6 +19,7 @@ pub(crate) const UNKNOWN: &str = "Unknown";
 pub(crate) struct Row<'b> {
     cells: &'b mut EventBuilder,
     scratch: &'b mut RowScratch,
+    carrier: Option<Provider>,
 }
 
 /// Buffers of [`Row`] that are used again for the next one.
@@ -31,7 +32,7 @@ pub(crate) struct RowScratch {
 impl<'b> Row<'b> {
     pub(crate) fn new(cells: &'b mut EventBuilder, scratch: &'b mut RowScratch) -> Self {
         scratch.unmapped.clear();
-        Self { cells, scratch }
+        Self { cells, scratch, carrier: None }
     }
 
     /// Sets a label, text or JSON column to this text, even to an empty one.
@@ -53,6 +54,13 @@ impl<'b> Row<'b> {
     #[inline]
     pub(crate) fn int(&mut self, col: Col, value: i32) {
         self.cells.int(col, value);
+    }
+
+    /// Sets a 32-bit column if there is a number.
+    pub(crate) fn int_if(&mut self, col: Col, value: Option<i32>) {
+        if let Some(value) = value {
+            self.cells.int(col, value);
+        }
     }
 
     #[inline]
@@ -172,6 +180,27 @@ impl<'b> Row<'b> {
     /// As [`keep`](Self::keep), for a list of texts.
     pub(crate) fn keep_texts<T: AsRef<str>>(&mut self, path: &str, key: &str, values: &[T]) {
         write_texts(&mut self.unmapped_member(path, key), values);
+    }
+
+    /// As [`keep`](Self::keep), for a list of objects.
+    pub(crate) fn keep_objects(&mut self, key: &str, objects: &[Object<'_>]) {
+        let mut json = self.unmapped_member("", key);
+        json.begin_array();
+        for object in objects {
+            json.item();
+            object.write(&mut json);
+        }
+        json.end_array();
+    }
+
+    /// Where the record came through: a carrier that belongs to a cloud.
+    pub(crate) fn carrier(&self) -> Option<Provider> {
+        self.carrier
+    }
+
+    /// Notes that the record came through a carrier of this cloud.
+    pub(crate) fn came_through(&mut self, provider: Provider) {
+        self.carrier = Some(provider);
     }
 
     /// Writes the name of a new member of `unmapped`; its value must follow.

@@ -51,6 +51,17 @@ fn short(log_type: LogType) -> &'static str {
         LogType::GcpVpcFlow => "GCP flow",
         LogType::GcpVpn => "GCP VPN",
         LogType::IstioAccess => "Envoy",
+        LogType::KubernetesAudit => "Kubernetes",
+        LogType::OktaSystem => "Okta",
+        LogType::GithubAudit => "GitHub",
+        LogType::M365Audit => "M365",
+        LogType::GoogleWorkspace => "Workspace",
+        LogType::AwsGuardduty => "GuardDuty",
+        LogType::AwsSecurityHub => "Security Hub",
+        LogType::GcpScc => "SCC",
+        LogType::MicrosoftDefender => "Defender",
+        LogType::Ocsf => "OCSF",
+        LogType::Custom => "Custom",
     }
 }
 
@@ -73,6 +84,17 @@ fn long(log_type: LogType) -> &'static str {
         LogType::GcpVpcFlow => "Google Cloud VPC flow logs",
         LogType::GcpVpn => "Google Cloud VPN logs",
         LogType::IstioAccess => "Envoy and Istio access logs",
+        LogType::KubernetesAudit => "Kubernetes audit events",
+        LogType::OktaSystem => "Okta System Log",
+        LogType::GithubAudit => "GitHub audit log",
+        LogType::M365Audit => "Microsoft 365 unified audit log",
+        LogType::GoogleWorkspace => "Google Workspace activity reports",
+        LogType::AwsGuardduty => "AWS GuardDuty findings",
+        LogType::AwsSecurityHub => "AWS Security Hub findings",
+        LogType::GcpScc => "Google Security Command Center findings",
+        LogType::MicrosoftDefender => "Microsoft Defender XDR alerts",
+        LogType::Ocsf => "OCSF documents, each attribute to the column of its path",
+        LogType::Custom => "JSON of any other source, by a [mapping file](custom-sources.md)",
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn of_text(text: &str) -> Result<i64, MapError> {
     iso(trimmed.as_bytes())
         .or_else(|| epoch(trimmed))
         .or_else(|| american(trimmed))
-        .filter(|micros| VALID.contains(micros))
+        .filter(|micros| is_valid(*micros))
         .ok_or_else(|| {
             MapError::new(Reason::BadTime, format!("`{}` is no time between 1970 and 2262", clip(text)))
         })
@@ -62,6 +62,11 @@ fn common_log(text: &[u8]) -> Option<i64> {
     let day = days(number(&[*y0, *y1, *y2, *y3])?, month, number(&[*d0, *d1])?)?;
     let seconds = clock_seconds(number(&[*h0, *h1])?, number(&[*m0, *m1])?, number(&[*s0, *s1])?)?;
     Some((day * 86_400 + seconds - zone_seconds(zone)?) * MICROS_PER_SECOND)
+}
+
+/// Whether a time, in microseconds since 1970, is between 1970 and 2262.
+pub(crate) fn is_valid(micros: i64) -> bool {
+    VALID.contains(&micros)
 }
 
 /// At most 64 characters of what was refused: it goes into a message.

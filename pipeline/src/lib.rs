@@ -43,7 +43,7 @@ mod upkeep;
 mod who;
 
 pub use config::PipelineConfig;
-pub use enrich::identity::{IdentityConfig, PoolProvider};
+pub use enrich::identity::{ClusterIssuer, IdentityConfig, PoolProvider};
 pub use error::{Error, Result};
 pub use health::Health;
 pub use identities::Identities;

@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),
+    /// Check mapping files of JSON sources, or run their tests.
+    #[command(subcommand)]
+    Mappings(Mappings),
     /// Show and undo what ties names to one person or workload.
     #[command(subcommand)]
     Identity(Identity),
@@ -219,6 +222,33 @@ pub(crate) struct AlertsList {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `mappings`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mappings {
+    /// Check mapping files: what is wrong, where, and how to mend it. Exit status 1 if any is refused.
+    #[command(after_help = "Example:
+  stormglass mappings check mappings/")]
+    Check {
+        /// Mapping files and folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Print JSON, one finding a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the tests that stand in mapping files. Exit status 1 if a file is refused or a test fails.
+    #[command(after_help = "Example:
+  stormglass mappings test mappings/shop.yaml")]
+    Test {
+        /// Mapping files and folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Print JSON, one finding a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `rules`

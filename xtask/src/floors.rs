@@ -16,7 +16,7 @@ struct Room {
 
 const ROOMS: &[Room] = &[
     Room { name: "event", below: &[], heavy: &["arrow"] },
-    Room { name: "normalize", below: &["event"], heavy: &["sonic-rs"] },
+    Room { name: "normalize", below: &["event"], heavy: &["sonic-rs", "serde-saphyr"] },
     Room { name: "enrich", below: &["event"], heavy: &[] },
     Room { name: "rules", below: &["event"], heavy: &["sonic-rs", "serde-saphyr", "regex", "aho-corasick"] },
     Room { name: "ingest", below: &["event"], heavy: &["object_store"] },

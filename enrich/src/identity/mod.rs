@@ -61,6 +61,17 @@ pub struct IdentityConfig {
     pub source_identity: bool,
     /// The issuers behind the providers of Google's identity pools, which no audit log names.
     pub pool_providers: Vec<PoolProvider>,
+    /// The issuers of the tokens of Kubernetes clusters, which no audit event names.
+    pub cluster_issuers: Vec<ClusterIssuer>,
+}
+
+/// The issuer of a Kubernetes cluster's service account tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterIssuer {
+    /// The source that delivers the cluster's audit log.
+    pub source: String,
+    /// The issuer, such as `https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE`.
+    pub issuer: String,
 }
 
 /// A provider of a Google identity pool.
@@ -81,6 +92,12 @@ impl IdentityConfig {
             && !text.contains("#EXT#")
             && !text.chars().any(|char| char.is_control() || char.is_whitespace())
             && self.mail_domains.iter().any(|trusted| trusted.eq_ignore_ascii_case(domain))
+    }
+
+    /// The issuer of the tokens of the cluster whose log a source delivers.
+    fn cluster_issuer(&self, source: &str) -> Option<&str> {
+        let known = self.cluster_issuers.iter().find(|cluster| cluster.source == source);
+        known.map(|cluster| cluster.issuer.as_str())
     }
 
     /// The issuer behind a pool's provider.

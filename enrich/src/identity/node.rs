@@ -40,11 +40,14 @@ kinds! {
     AwsUserId, "aws:user-id", "An IAM user, by unique id (`AIDA…`): all that another account sees of it.";
     AwsRoot, "aws:root", "The root user of an account.";
     GcpUser, "gcp:user", "A Google account, by address.";
+    OktaUser, "okta:user", "A user of Okta, by id.";
+    GithubUser, "github:user", "A user of GitHub, by login.";
     Mail, "mail", "An address that identity providers vouch for.";
     SamlSubject, "saml", "A subject of a SAML provider: `<issuer>#<subject>`.";
     SourceIdentity, "aws:source-identity", "The source identity of AWS sessions.";
     OidcSubject, "oidc", "A subject of an OpenID Connect provider: `<issuer>#<subject>`.";
     GcpPrincipal, "gcp:principal", "A subject of a workforce or workload identity pool: `//iam.googleapis.com/…`.";
+    KubernetesUser, "k8s:user", "A user or service account of a cluster: `<source that delivers its log>#<name>`.";
     EntraApp, "entra:app", "An application in Entra, by client id.";
     EntraServicePrincipal, "entra:sp", "A service principal in Entra, by object id.";
     ManagedIdentity, "azure:managed-identity", "A managed identity, by the id of its resource.";

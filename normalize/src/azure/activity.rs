@@ -11,13 +11,14 @@ use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
 
-use super::fields::Fields;
-use super::nested::Nested;
 use super::outcome::{self, Outcome};
 use super::resource_id::ResourceId;
-use super::{address, claims, role_assignment, verb};
+use super::{claims, role_assignment, verb};
+use crate::address;
 use crate::class::Severity;
+use crate::fields::Fields;
 use crate::json::{Object, Value};
+use crate::nested::Nested;
 use crate::reason::MapError;
 use crate::row::{Row, UNKNOWN};
 

@@ -9,13 +9,15 @@ use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
 
-use super::claims::{self, Actor, SERVICE, USER};
-use super::fields::Fields;
+use super::claims::{Actor, SERVICE, USER};
 use super::target::{self, Target};
-use super::{address, change, tenant};
+use super::{change, tenant};
+use crate::address;
 use crate::class::{Severity, Status};
+use crate::fields::Fields;
 use crate::json::Object;
 use crate::reason::MapError;
+use crate::required;
 use crate::row::{Row, UNKNOWN};
 
 pub(crate) use super::audit_fields::FIELDS;
@@ -103,7 +105,7 @@ fn map_initiator(fields: &mut Fields<'_>, row: &mut Row<'_>) -> Actor {
         address::put(&address, row);
         fields.forget_repeats(&["callerIpAddress", "ipAddress"], &address);
     }
-    claims::require_actor(row);
+    required::actor(row);
     user.keep(row);
     app.keep(row);
     initiator.keep(row);

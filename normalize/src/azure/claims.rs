@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use event::Col;
 
-use super::fields::Fields;
-use crate::row::{Row, UNKNOWN};
+use crate::fields::Fields;
+use crate::required;
+use crate::row::Row;
 use crate::time;
 
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
@@ -86,21 +87,13 @@ pub(super) fn map(
     if let Some(methods) = claims.peek(METHODS).or_else(|| claims.peek("amr")) {
         row.flag(Col::ActorSessionIsMfa, methods.split(',').any(|method| method.trim() == "mfa"));
     }
-    require_actor(row);
+    required::actor(row);
     actor
 }
 
 /// The name of a service, or failing that the display name.
 fn service_name(claims: &mut Fields<'_>) -> Option<String> {
     claims.first(&[SPN, "name"]).map(Cow::into_owned)
-}
-
-/// Puts a name where OCSF's `actor` would be left without any content.
-pub(super) fn require_actor(row: &mut Row<'_>) {
-    let identified = [Col::ActorUserName, Col::ActorUserUid, Col::ActorAppUid, Col::ActorAppName];
-    if !identified.into_iter().any(|col| row.has(col)) {
-        row.text(Col::ActorUserName, UNKNOWN);
-    }
 }
 
 /// `idtyp` is an optional claim, so the rest has to do where it is missing: only applications are called

@@ -2,8 +2,8 @@
 
 use event::Col;
 
-use super::fields::{Fields, same_name};
-use super::nested::Nested;
+use crate::fields::{Fields, same_name};
+use crate::nested::Nested;
 use crate::row::Row;
 
 /// Sets `is_mfa`.

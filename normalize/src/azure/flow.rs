@@ -10,9 +10,9 @@ use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
 
-use super::fields::Fields;
 use super::resource_id::ResourceId;
 use crate::class::{Activity, Severity, Status, network_activity};
+use crate::fields::Fields;
 use crate::json::{Object, Value};
 use crate::network::{self, ALLOWED, BLOCKED, DESTINATION, Direction, SOURCE};
 use crate::reason::{MapError, Reason};

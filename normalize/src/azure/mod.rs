@@ -1,7 +1,7 @@
 //! Microsoft Azure and Entra.
 //!
 //! Each log arrives in several shapes: streamed by diagnostic settings, fetched from its own API, exported
-//! from Log Analytics. [`fields`] and [`nested`] make them one, so that each log is mapped once:
+//! from Log Analytics. [`crate::fields`] and [`crate::nested`] make them one, so that each log is mapped once:
 //! [`activity`], [`signin`], [`audit`], flow logs ([`flow`]) and VPN gateways ([`vpn`]).
 
 pub(crate) mod activity;
@@ -11,15 +11,12 @@ pub(crate) mod signin;
 pub(crate) mod vpn;
 
 mod activity_fields;
-mod address;
 mod audit_fields;
 mod change;
 mod claims;
 mod device;
 mod factors;
-mod fields;
 mod http_status;
-mod nested;
 mod outcome;
 mod resource_id;
 mod risk;

@@ -2,9 +2,9 @@
 
 use event::Col;
 
-use super::fields::Fields;
 use super::http_status;
 use crate::class::Status;
+use crate::fields::Fields;
 use crate::row::Row;
 
 /// What the rest of the mapping needs to know of it.

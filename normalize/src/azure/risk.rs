@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use event::Col;
 
-use super::fields::Fields;
-use super::nested::Nested;
+use crate::fields::Fields;
+use crate::nested::Nested;
 use crate::row::Row;
 
 /// The risk of a sign-in, at the time and as revised since.

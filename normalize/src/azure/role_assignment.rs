@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use event::Col;
 
 use super::claims::{Actor, SERVICE, USER};
-use super::fields::same_name;
 use crate::class::{Activity, user_access};
+use crate::fields::same_name;
 use crate::json::Object;
 use crate::row::{Row, UNKNOWN};
 

@@ -7,10 +7,11 @@
 use event::{Col, EventKey, LogType};
 
 use super::claims::{SERVICE, USER};
-use super::fields::Fields;
 use super::risk::Risk;
-use super::{address, device, factors, tenant};
+use super::{device, factors, tenant};
+use crate::address;
 use crate::class::{Severity, Status, authentication};
+use crate::fields::Fields;
 use crate::json::Object;
 use crate::reason::MapError;
 use crate::row::{Row, UNKNOWN};

@@ -6,7 +6,7 @@ use event::Col;
 
 use super::change::Subject;
 use super::claims::{Actor, SERVICE, USER};
-use super::fields::same_name;
+use crate::fields::same_name;
 use crate::json::{Object, Tokens, Value};
 use crate::row::{Row, UNKNOWN};
 

@@ -2,8 +2,8 @@
 
 use event::Col;
 
-use super::fields::Fields;
 use super::resource_id::ResourceId;
+use crate::fields::Fields;
 use crate::row::Row;
 
 /// Sets the tenant, and the service that Entra's logs name.

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
 
-use super::fields::Fields;
 use super::resource_id::ResourceId;
 use crate::class::{Activity, Severity, Status, tunnel_activity};
+use crate::fields::Fields;
 use crate::json::Object;
 use crate::network::{DESTINATION, SOURCE};
 use crate::reason::MapError;

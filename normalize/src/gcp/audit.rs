@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use event::{Col, EventKey, LogType};
 
 use super::entry::{AuditLog, Entry, keep};
-use super::{access, caller, datastore, iam, resource, verb, workspace};
+use super::{access, caller, datastore, iam, resource, workspace};
 use crate::class::{Activity, Status, api_activity};
 use crate::json::Object;
 use crate::reason::{MapError, Reason};
 use crate::row::{Row, UNKNOWN};
-use crate::time;
+use crate::{time, verb};
 
 pub(crate) use super::fields::FIELDS;
 

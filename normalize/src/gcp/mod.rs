@@ -4,7 +4,8 @@
 //! [`entry`] reads both once and hands the parts that need thought to one file each: who called
 //! ([`caller`], [`principal`]), on what ([`resource`]), and what kind of event it is: a change of
 //! access ([`access`]), of identities ([`iam`]) or of Workspace ([`workspace`]), work on data
-//! ([`datastore`]), or a plain call told by its verb ([`verb`]).
+//! ([`datastore`]), or a plain call told by its verb
+//! ([`crate::verb`]).
 
 pub(crate) mod audit;
 pub(crate) mod vpc_flow;
@@ -18,5 +19,4 @@ mod fields;
 mod iam;
 mod principal;
 mod resource;
-mod verb;
-mod workspace;
+pub(crate) mod workspace;

@@ -3,6 +3,7 @@
 
 use event::Col;
 
+use crate::email;
 use crate::row::Row;
 
 /// OCSF `user.type_id`.
@@ -76,7 +77,7 @@ impl<'a> Principal<'a> {
 
     /// Its e-mail address, if that is what its name is.
     pub(super) fn email(&self) -> Option<&'a str> {
-        is_email(self.name).then_some(self.name)
+        email::is_address(self.name).then_some(self.name)
     }
 
     /// Sets the columns of a user; what is set already stays.
@@ -124,19 +125,6 @@ pub(super) fn project_of(address: &str) -> Option<&str> {
         "appspot.gserviceaccount.com" => Some(name),
         _ => domain.strip_suffix(".iam.gserviceaccount.com"),
     }
-}
-
-/// Whether OCSF would take `text` for an e-mail address.
-fn is_email(text: &str) -> bool {
-    let Some((name, domain)) = text.split_once('@') else { return false };
-    let host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-./=?^_`{|}~".contains(&byte);
-    let Some((label, rest)) = domain.split_once('.') else { return false };
-    !name.is_empty()
-        && name.bytes().all(in_name)
-        && !label.is_empty()
-        && !rest.is_empty()
-        && domain.bytes().all(host)
 }
 
 #[cfg(test)]

@@ -77,7 +77,20 @@ pub(super) fn outcome(log: &AuditLog<'_>) -> Option<Status> {
 }
 
 fn map_login(log: &AuditLog<'_>, report: &Report<'_>, row: &mut Row<'_>) -> Option<Activity> {
-    let (activity, is_sign_in) = match log.method_word() {
+    let (activity, is_sign_in) = of_login(log.method_word())?;
+    let affected = report.text("affected_email_address").or_else(|| caller(log))?;
+    Principal::parse(&affected).set(&TARGET, row);
+    if is_sign_in {
+        row.text(Col::ServiceName, &log.service);
+        row.flag(Col::IsRemote, true);
+        map_factors(report, row);
+    }
+    Some(activity)
+}
+
+/// What an event of the login reports is, and whether it is a sign-in, by its name in camel case.
+pub(crate) fn of_login(word: &str) -> Option<(Activity, bool)> {
+    Some(match word {
         "loginSuccess"
         | "loginFailure"
         | "suspiciousLogin"
@@ -97,15 +110,7 @@ fn map_login(log: &AuditLog<'_>, report: &Report<'_>, row: &mut Row<'_>) -> Opti
         | "titaniumEnroll"
         | "titaniumUnenroll" => (account_change::OTHER, false),
         _ => return None,
-    };
-    let affected = report.text("affected_email_address").or_else(|| caller(log))?;
-    Principal::parse(&affected).set(&TARGET, row);
-    if is_sign_in {
-        row.text(Col::ServiceName, &log.service);
-        row.flag(Col::IsRemote, true);
-        map_factors(report, row);
-    }
-    Some(activity)
+    })
 }
 
 /// Whether a second factor was used, and how the user signed in.
@@ -135,7 +140,7 @@ fn map_factors(report: &Report<'_>, row: &mut Row<'_>) {
 }
 
 /// Challenges that prove nothing beyond the password.
-fn is_second_factor(method: &str) -> bool {
+pub(crate) fn is_second_factor(method: &str) -> bool {
     !matches!(method, "password" | "none" | "captcha" | "login_location" | "time_delay" | "unknown" | "other")
 }
 
@@ -184,7 +189,8 @@ fn map_managed(report: &Report<'_>, row: &mut Row<'_>) -> Option<()> {
     Some(())
 }
 
-fn of_admin(word: &str) -> Option<Activity> {
+/// What an event of the admin reports is, by its name in camel case.
+pub(crate) fn of_admin(word: &str) -> Option<Activity> {
     Some(match word {
         "createUser" | "undeleteUser" => account_change::CREATE,
         "deleteUser" => account_change::DELETE,

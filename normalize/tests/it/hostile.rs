@@ -1,7 +1,7 @@
 //! Records as an attacker would write them. Whatever it is, each record becomes one row or one reject,
 //! and no mapping panics.
 
-use event::{COLUMNS, Kind};
+use event::{COLUMNS, Kind, LogType};
 use normalize::Reason;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -36,6 +36,19 @@ fn any_type_may_stand_anywhere() {
             variants.extend(REPLACEMENTS.iter().map(|replacement| text.replacen(&hole, replacement, 1)));
         }
         check(&sample.origin, &variants);
+    }
+}
+
+/// A source may say any log type of its records.
+#[test]
+fn any_record_may_be_called_anything() {
+    let texts: Vec<&str> = records::samples().iter().map(|sample| sample.text.as_str()).collect();
+    for log_type in LogType::ALL {
+        let normalized = records::map_as(&texts, log_type);
+        assert_eq!(normalized.events.len() + normalized.rejects.len(), texts.len());
+        for reject in &normalized.rejects {
+            assert_ne!(reject.reason, Reason::MapperPanicked, "{log_type}: {}", texts[reject.record]);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod custom;
 mod hostile;
 mod ocsf;
 mod pairs;

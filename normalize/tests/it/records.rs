@@ -130,6 +130,13 @@ pub(crate) fn map<T: AsRef<[u8]>>(records: &[T]) -> Normalized {
     Normalizer::new().map(&batch(records), 0)
 }
 
+/// Normalises records that the source says to be of a log type.
+pub(crate) fn map_as<T: AsRef<[u8]>>(records: &[T], log_type: event::LogType) -> Normalized {
+    let mut raw = batch(records);
+    raw.log_type = Some(log_type);
+    Normalizer::new().map(&raw, 0)
+}
+
 fn batch<T: AsRef<[u8]>>(records: &[T]) -> RawBatch {
     let mut builder = RawBatchBuilder::with_capacity(0);
     for (number, record) in (0..).zip(records) {

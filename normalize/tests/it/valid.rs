@@ -131,6 +131,10 @@ impl Report {
         }
         for (row, index) in records::mapped(chunk.len(), &normalized).into_iter().enumerate() {
             let log_type = records::text(&normalized.events, Col::LogType, row).to_owned();
+            // Documents that others made are as they made them.
+            if log_type == "ocsf" {
+                continue;
+            }
             let document = ocsf_document(&normalized.events, row).unwrap();
             let raw: Value = serde_json::from_str(records::text(&normalized.events, Col::RawData, row))
                 .unwrap_or_default();

@@ -112,8 +112,8 @@ impl Mapping {
     }
 
     fn reads(&self, logsource: &Logsource) -> bool {
-        let is_named = logsource.service.is_some() || logsource.category.is_some();
-        (is_named || !self.named_only) && self.logsources.iter().any(|own| agree(own, logsource))
+        let reads = |own: &Logsource| agree(own, logsource) && (!self.named_only || is_named(own, logsource));
+        self.logsources.iter().any(reads)
     }
 
     /// What a rule's field means.
@@ -204,6 +204,12 @@ fn agree(own: &Logsource, other: &Logsource) -> bool {
         }
     }
     shared
+}
+
+/// Whether they share more than the product.
+fn is_named(own: &Logsource, other: &Logsource) -> bool {
+    let shared = |own: &Option<String>, other: &Option<String>| own.is_some() && own == other;
+    shared(&own.service, &other.service) || shared(&own.category, &other.category)
 }
 
 // ---------------------------------------------------------------------------------------------

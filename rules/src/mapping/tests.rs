@@ -106,6 +106,7 @@ fn a_mapping_may_want_to_be_named() {
     assert_eq!(diagnostics, []);
     assert!(mappings.of(&logsource("acme", "", "")).is_empty());
     assert_eq!(mappings.of(&logsource("acme", "audit", "")).len(), 1);
+    assert!(mappings.of(&logsource("acme", "", "firewall")).is_empty(), "another log of the product");
 }
 
 #[test]

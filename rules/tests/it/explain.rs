@@ -142,7 +142,10 @@ fn another_log_is_not_read() {
     assert!(!explanation.matches && explanation.readings.is_empty());
     assert_eq!(explanation.log_type, "aws_cloudtrail");
     assert_eq!(explanation.log_types, [event::LogType::GcpAudit]);
-    let waiting = first(&RULE.replace("product: aws, service: cloudtrail", "product: okta"), &event());
+    let waiting = first(
+        &RULE.replace("product: aws, service: cloudtrail", "product: azure, service: riskdetection"),
+        &event(),
+    );
     assert!(waiting.readings.is_empty() && waiting.log_types.is_empty());
 }
 

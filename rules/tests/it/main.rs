@@ -16,6 +16,7 @@ mod load;
 mod network;
 mod panther;
 mod placeholder;
+mod products;
 mod reference;
 mod sequence;
 mod set;

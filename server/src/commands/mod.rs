@@ -6,6 +6,7 @@ mod config;
 mod dead_letters;
 mod identity;
 mod ingest;
+mod mappings;
 mod progress;
 mod query_string;
 mod reading;
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rules(Rules::Run { rules, paths, log_type, level }) => {
             rules_run::run(global, &rules, &paths, log_type, level).await
         }
+        Command::Mappings(command) => mappings::run(global, &command),
         Command::Identity(command) => identity::run(global, command).await,
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,

@@ -68,6 +68,7 @@ impl Config {
         pipeline::IdentityConfig {
             mail_domains: self.identity_mail_domains.clone(),
             source_identity: self.identity_source,
+            cluster_issuers: Vec::new(),
             pool_providers: self.identity_providers.iter().filter_map(|pair| provider(pair)).collect(),
         }
     }

@@ -9,6 +9,8 @@ use super::node::Node;
 pub(super) mod aws;
 pub(super) mod entra;
 pub(super) mod gcp;
+pub(super) mod kubernetes;
+mod saas;
 
 /// Who did an event; see [`IdentityGraph::resolve`](super::IdentityGraph::resolve).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,10 +38,17 @@ impl From<Node> for Actor {
 pub fn actor(batch: &EventBatch, row: usize) -> Option<Actor> {
     match batch.str_at(Col::LogType, row)?.parse().ok()? {
         LogType::AwsCloudtrail => aws::actor(batch, row),
-        LogType::AzureActivity | LogType::EntraSignin | LogType::EntraAudit => {
+        LogType::AzureActivity | LogType::EntraSignin | LogType::EntraAudit | LogType::M365Audit => {
             entra::user_or_service(batch, row).map(Actor::from)
         }
         LogType::GcpAudit => gcp::actor(batch, row).map(Actor::from),
+        LogType::KubernetesAudit => kubernetes::actor(batch, row).map(Actor::from),
+        LogType::OktaSystem => saas::okta_user(batch, row).map(Actor::from),
+        LogType::GithubAudit => saas::github_user(batch, row).map(Actor::from),
+        LogType::GoogleWorkspace | LogType::GcpScc => saas::google_user(batch, row).map(Actor::from),
+        LogType::AwsGuardduty => saas::key_holder(batch, row).map(Actor::from),
+        LogType::MicrosoftDefender => saas::entra_user(batch, row).map(Actor::from),
+        LogType::AwsSecurityHub | LogType::Ocsf | LogType::Custom => None,
         // Network logs know addresses, not identities.
         _ => None,
     }

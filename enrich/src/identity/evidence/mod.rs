@@ -7,7 +7,9 @@
 mod aws;
 mod entra;
 mod gcp;
+mod kubernetes;
 mod labels;
+mod saas;
 mod sightings;
 
 use std::ops::Range;
@@ -27,6 +29,8 @@ pub fn links(batch: &EventBatch, rows: Range<usize>, config: &IdentityConfig) ->
     let mut aws = aws::Evidence::new(batch, config);
     let mut entra = entra::Evidence::new(batch, config);
     let mut gcp = gcp::Evidence::new(batch, config);
+    let mut kubernetes = kubernetes::Evidence::new(batch, config);
+    let mut saas = saas::Evidence::new(batch, config);
     let mut found = Found { batch, links: Vec::new(), sightings: Sightings::default() };
     for row in rows.start..rows.end.min(batch.len()) {
         match log_types.of(row, |name| name.parse::<LogType>().ok()).flatten() {
@@ -35,8 +39,13 @@ pub fn links(batch: &EventBatch, rows: Range<usize>, config: &IdentityConfig) ->
                 entra.look(row, &mut found);
             }
             Some(LogType::GcpAudit) => gcp.look(row, &mut found),
-            // Network logs prove nothing about identities.
-            Some(_) | None => {}
+            Some(LogType::KubernetesAudit) => kubernetes.look(row, &mut found),
+            Some(
+                LogType::OktaSystem | LogType::GithubAudit | LogType::M365Audit | LogType::GoogleWorkspace,
+            ) => saas.look(row, &mut found),
+            // Network logs prove nothing about identities; findings tell of events and are none that prove
+            // anything.
+            _ => {}
         }
     }
     found.finish(config)
@@ -68,6 +77,7 @@ impl Found<'_> {
         let Self { batch, mut links, sightings } = self;
         for sighting in sightings.iter() {
             let ends = match sighting.what.kind() {
+                _ if sighting.what.is_of_cluster() => kubernetes::ends(batch, sighting, config),
                 LinkKind::ServicePrincipalOf => entra::ends(batch, sighting),
                 LinkKind::Impersonates => gcp::ends(batch, sighting),
                 LinkKind::SameMail => mail_ends(batch, sighting.row, config),
@@ -86,6 +96,7 @@ fn mail_ends(batch: &EventBatch, row: usize, config: &IdentityConfig) -> Option<
     let actor = super::actor(batch, row)?.node;
     let address = match actor.kind() {
         NodeKind::EntraUser => batch.str_at(Col::ActorUserName, row)?,
+        NodeKind::OktaUser | NodeKind::GithubUser => batch.str_at(Col::ActorUserEmailAddr, row)?,
         NodeKind::GcpUser => actor.name(),
         NodeKind::GcpPrincipal => workforce_subject(actor.name())?,
         _ => return None,

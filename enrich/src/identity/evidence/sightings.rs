@@ -16,20 +16,30 @@ pub(super) enum What {
     Application,
     ManagedIdentity,
     Mail,
+    ServiceMail,
     Impersonates,
+    ClusterKey,
+    ClusterMail,
+    ServiceAccount,
 }
 
 impl What {
     pub(super) fn kind(self) -> LinkKind {
         match self {
-            Self::OwnsKey => LinkKind::OwnsKey,
+            Self::OwnsKey | Self::ClusterKey => LinkKind::OwnsKey,
+            Self::ServiceAccount => LinkKind::WorkloadIdentity,
             Self::SameUser => LinkKind::SameUser,
             Self::OnBehalfOf => LinkKind::OnBehalfOf,
             Self::InSession => LinkKind::SeenInSession,
             Self::Application | Self::ManagedIdentity => LinkKind::ServicePrincipalOf,
-            Self::Mail => LinkKind::SameMail,
+            Self::Mail | Self::ServiceMail | Self::ClusterMail => LinkKind::SameMail,
             Self::Impersonates => LinkKind::Impersonates,
         }
+    }
+
+    /// Whether it was seen in a Kubernetes cluster.
+    pub(super) fn is_of_cluster(self) -> bool {
+        matches!(self, Self::ClusterKey | Self::ClusterMail | Self::ServiceAccount)
     }
 
     /// The two columns whose labels tell one such fact from another.
@@ -43,6 +53,12 @@ impl What {
             Self::ManagedIdentity => [Col::ActorUserUid, Col::LogType],
             Self::Mail => [Col::ActorUserUid, Col::ActorUserName],
             Self::Impersonates => [Col::ActorSessionIssuer, Col::ActorUserUid],
+            // Some services tell no id beside the name; several of them may know the same address.
+            Self::ServiceMail => [Col::LogType, Col::ActorUserEmailAddr],
+            Self::ClusterKey => [Col::ActorUserCredentialUid, Col::ActorUserUidAlt],
+            // A name holds within the cluster whose log it stands in.
+            Self::ClusterMail => [Col::ActorUserEmailAddr, Col::ActorUserName],
+            Self::ServiceAccount => [Col::Source, Col::ActorUserName],
         }
     }
 }

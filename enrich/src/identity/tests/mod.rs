@@ -4,6 +4,7 @@ mod aws;
 mod entra;
 mod gcp;
 mod hostile;
+mod kubernetes;
 
 use event::{EventBatch, RawBatchBuilder, RawRecord, SourceId};
 use normalize::Normalizer;

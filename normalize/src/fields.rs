@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use event::Col;
 
-use super::nested::Nested;
 use crate::json::{Member, Object, Value};
+use crate::nested::Nested;
 use crate::reason::{MapError, Reason};
 use crate::row::Row;
 use crate::time;
@@ -20,7 +20,7 @@ const MOST_NAMES: usize = 16;
 
 /// The members that are left. Those added first are found first.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     left: Vec<Left<'a>>,
     /// Read, but held by no column: for `unmapped`.
     aside: Vec<Left<'a>>,
@@ -49,14 +49,14 @@ impl<'a> Left<'a> {
 
 impl<'a> Fields<'a> {
     /// The members of an object that stands at `path` in the record; empty for the record itself.
-    pub(super) fn of(object: Object<'a>, path: &str) -> Self {
+    pub(crate) fn of(object: Object<'a>, path: &str) -> Self {
         let mut fields = Self::default();
         fields.add(object, path);
         fields
     }
 
     /// Adds the members of another object, to be found after those already there.
-    pub(super) fn add(&mut self, object: Object<'a>, path: &str) {
+    pub(crate) fn add(&mut self, object: Object<'a>, path: &str) {
         let index = self.paths.len();
         self.paths.push(path.to_owned());
         let members = object.members().filter(|member| !is_nothing(&member.value));
@@ -64,10 +64,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds the members of `other`, to be found after those already there.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         let offset = self.paths.len();
         self.paths.extend(other.paths);
-        self.left.extend(other.left.into_iter().map(|left| Left { path: left.path + offset, ..left }));
+        let moved = |left: Left<'a>| Left { path: left.path + offset, ..left };
+        self.left.extend(other.left.into_iter().map(moved));
+        self.aside.extend(other.aside.into_iter().map(moved));
     }
 
     fn position(&self, name: &str, fits: impl Fn(&Value<'a>) -> bool) -> Option<usize> {
@@ -76,18 +78,23 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether there is a member of that name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.position(name, |_| true).is_some()
     }
 
     /// The text of the first scalar of that name, which stays.
-    pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.position(name, |value| scalar(value).is_some())?;
         scalar(&self.left.get(at)?.member.value)
     }
 
+    /// The value of that name, which stays.
+    pub(crate) fn value(&self, name: &str) -> Option<Value<'a>> {
+        self.left.get(self.position(name, |_| true)?).map(|left| left.member.value)
+    }
+
     /// Takes the first scalar of that name.
-    pub(super) fn text(&mut self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.position(name, |value| scalar(value).is_some())?;
         self.take_scalar(at)
     }
@@ -116,14 +123,14 @@ impl<'a> Fields<'a> {
 
     /// Takes the first scalar that has one of the names, tried in their order. Members of those names
     /// that only repeat it are dropped; what is written differently stays.
-    pub(super) fn first(&mut self, names: &[&str]) -> Option<Cow<'a, str>> {
+    pub(crate) fn first(&mut self, names: &[&str]) -> Option<Cow<'a, str>> {
         let text = names.iter().find_map(|name| self.text(name))?;
         self.forget_repeats(names, &text);
         Some(text)
     }
 
     /// Drops members of these names that only repeat `text`.
-    pub(super) fn forget_repeats(&mut self, names: &[&str], text: &str) {
+    pub(crate) fn forget_repeats(&mut self, names: &[&str], text: &str) {
         // Most often nothing has these names any more, and a number apiece says so.
         let mut keys = [0; MOST_NAMES];
         keys.iter_mut().zip(names).for_each(|(key, name)| *key = name_key(name));
@@ -149,7 +156,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the words that stand beside a value already taken: `localizedValue` of that field.
-    pub(super) fn localized(&mut self, field: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn localized(&mut self, field: &str) -> Option<Cow<'a, str>> {
         let of_field = |left: &Left<'a>| {
             let path = self.paths.get(left.path).map_or("", String::as_str);
             same_name(&left.member.key, "localizedValue")
@@ -160,9 +167,39 @@ impl<'a> Fields<'a> {
     }
 
     /// Sets a column to [`first`](Self::first), unless it is set already.
-    pub(super) fn put(&mut self, row: &mut Row<'_>, col: Col, names: &[&str]) {
+    pub(crate) fn put(&mut self, row: &mut Row<'_>, col: Col, names: &[&str]) {
         if !row.has(col) {
             row.text_if(col, self.first(names));
+        }
+    }
+
+    /// Sets a JSON column to the object or array of that name.
+    pub(crate) fn put_json(&mut self, row: &mut Row<'_>, col: Col, name: &str) {
+        let nested = self.nested(&[name]);
+        match nested.value() {
+            Some(value) if !row.has(col) => row.json(col, |json| value.write(json)),
+            _ => nested.keep(row),
+        }
+    }
+
+    /// Sets a 32-bit column to the integer of that name; a larger one stays.
+    pub(crate) fn put_int(&mut self, row: &mut Row<'_>, col: Col, name: &str) {
+        let fits = |value: &Value<'a>| value.integer().is_some_and(|number| i32::try_from(number).is_ok());
+        let Some(at) = self.position(name, fits).filter(|_| !row.has(col)) else { return };
+        let number = self.left.remove(at).member.value.integer().map(i32::try_from);
+        if let Some(Ok(number)) = number {
+            row.int(col, number);
+        }
+    }
+
+    /// Sets a time column, but not [`Col::Time`], to the first of the names that holds a time.
+    pub(crate) fn put_moment(&mut self, row: &mut Row<'_>, col: Col, names: &[&str]) {
+        for name in names {
+            let is_time = |value: &Value<'a>| time::of_value(value).is_ok();
+            let Some(at) = self.position(name, is_time).filter(|_| !row.has(col)) else { continue };
+            if let Ok(micros) = time::of_value(&self.left.remove(at).member.value) {
+                row.time(col, micros);
+            }
         }
     }
 
@@ -170,7 +207,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// None of them is there, or none can be read.
-    pub(super) fn put_time(&mut self, row: &mut Row<'_>, names: &[&str]) -> Result<i64, MapError> {
+    pub(crate) fn put_time(&mut self, row: &mut Row<'_>, names: &[&str]) -> Result<i64, MapError> {
         let mut refused = None;
         for name in names {
             let Some(at) = self.position(name, |_| true) else { continue };
@@ -191,7 +228,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the last scalar of that name: the record's own rather than that of an object added before.
-    pub(super) fn last(&mut self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn last(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let key = name_key(name);
         let fits = |left: &Left<'a>| left.is_named(key, name) && scalar(&left.member.value).is_some();
         let at = self.left.iter().rposition(fits)?;
@@ -199,7 +236,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The first text of that name that is a path. It goes to `unmapped`, and is not found again.
-    pub(super) fn path(&mut self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn path(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.position(name, |value| value.as_str().is_some_and(|text| text.starts_with('/')))?;
         let left = self.left.remove(at);
         let path = left.member.value.as_str();
@@ -208,25 +245,25 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes an integer, or text that holds one.
-    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
+    pub(crate) fn integer(&mut self, name: &str) -> Option<i64> {
         let at = self.position(name, |value| value.integer().is_some())?;
         self.left.remove(at).member.value.integer()
     }
 
     /// A number with a fraction, or text that holds one, which stays.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.peek(name)?.parse::<f64>().ok().filter(|number| number.is_finite())
     }
 
     /// Takes a boolean, or text that says one.
-    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
         let at = self.position(name, |value| value.boolean().is_some())?;
         self.left.remove(at).member.value.boolean()
     }
 
     /// Takes the first of the names that holds an object or array, or JSON text of one. Without any, the
     /// result is empty.
-    pub(super) fn nested(&mut self, names: &[&str]) -> Nested<'a> {
+    pub(crate) fn nested(&mut self, names: &[&str]) -> Nested<'a> {
         for name in names {
             let key = name_key(name);
             let mut from = 0;
@@ -244,7 +281,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Drops whatever has that name.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(crate) fn forget(&mut self, name: &str) {
         let key = name_key(name);
         self.left.retain(|left| !left.is_named(key, name));
     }
@@ -254,7 +291,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Puts what is left under `unmapped`.
-    pub(super) fn keep(self, row: &mut Row<'_>) {
+    pub(crate) fn keep(self, row: &mut Row<'_>) {
         for left in self.left.iter().chain(&self.aside) {
             row.keep(self.paths.get(left.path).map_or("", String::as_str), &left.member);
         }
@@ -276,7 +313,7 @@ fn name_key(name: &str) -> u32 {
 }
 
 /// Whether a field name as written is `name`, whatever its case and underscores. `name` has none.
-pub(super) fn same_name(written: &str, name: &str) -> bool {
+pub(crate) fn same_name(written: &str, name: &str) -> bool {
     let mut expected = name.bytes();
     for byte in written.bytes() {
         if byte == b'_' {
@@ -304,7 +341,7 @@ fn scalar<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 
 /// Azure writes every field of a schema, whether or not it has a value: null, empty text, and objects and
 /// arrays of nothing are nothing, also where Log Analytics writes them as text.
-pub(super) fn is_nothing(value: &Value<'_>) -> bool {
+pub(crate) fn is_nothing(value: &Value<'_>) -> bool {
     if let Some(object) = value.as_object() {
         return object.members().all(|member| is_nothing(&member.value));
     }

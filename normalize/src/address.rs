@@ -8,7 +8,7 @@ use crate::row::{Row, UNKNOWN};
 
 /// Sets the source endpoint from an address, an address with a port (storage logs), or whatever else
 /// stands in the address's place.
-pub(super) fn put(text: &str, row: &mut Row<'_>) {
+pub(crate) fn put(text: &str, row: &mut Row<'_>) {
     if text.parse::<IpAddr>().is_ok() {
         row.text(Col::SrcEndpointIp, text);
         return;
@@ -22,7 +22,7 @@ pub(super) fn put(text: &str, row: &mut Row<'_>) {
 }
 
 /// Puts a name where OCSF's `src_endpoint` would be left without any content.
-pub(super) fn require(row: &mut Row<'_>) {
+pub(crate) fn require(row: &mut Row<'_>) {
     if !row.has(Col::SrcEndpointIp) && !row.has(Col::SrcEndpointName) && !row.has(Col::SrcEndpointUid) {
         row.text(Col::SrcEndpointName, UNKNOWN);
     }

@@ -1,7 +1,8 @@
-//! The verb of a method's name: what a call that no other class fits does.
+//! The verb of a call's name: what a call that no other class fits does.
 //!
-//! Methods are `google.iam.admin.v1.CreateRole`, `v1.compute.instances.insert`,
-//! `io.k8s.core.v1.pods.exec.create` or one word; the verb begins the last word.
+//! Google's methods are `google.iam.admin.v1.CreateRole`, `v1.compute.instances.insert`,
+//! `io.k8s.core.v1.pods.exec.create` or one word, Microsoft's cmdlets `New-InboxRule`, events of Okta and GitHub
+//! `group.user_membership.add`, `protected_branch.update_name`; the verb begins the last word.
 
 use crate::class::{Activity, api_activity};
 
@@ -15,9 +16,11 @@ const CREATE: &[&str] = &[
     "generate",
     "import",
     "insert",
+    "install",
     "invite",
     "launch",
     "mint",
+    "new",
     "provision",
     "publish",
     "recreate",
@@ -29,6 +32,7 @@ const CREATE: &[&str] = &[
 ];
 const READ: &[&str] = &[
     "access",
+    "aggregate",
     "aggregated",
     "analyze",
     "batchget",
@@ -45,6 +49,7 @@ const READ: &[&str] = &[
     "list",
     "lookup",
     "poll",
+    "preview",
     "pull",
     "query",
     "read",
@@ -67,8 +72,11 @@ const UPDATE: &[&str] = &[
     "activate",
     "apply",
     "approve",
+    "archive",
+    "assign",
     "attach",
     "bind",
+    "block",
     "cancel",
     "change",
     "commit",
@@ -77,12 +85,14 @@ const UPDATE: &[&str] = &[
     "deprecate",
     "detach",
     "disable",
+    "dismiss",
     "edit",
     "enable",
     "failover",
     "grant",
     "invalidate",
     "link",
+    "lock",
     "migrate",
     "modify",
     "move",
@@ -90,7 +100,9 @@ const UPDATE: &[&str] = &[
     "patch",
     "pause",
     "promote",
+    "push",
     "put",
+    "release",
     "rename",
     "replace",
     "reset",
@@ -104,18 +116,34 @@ const UPDATE: &[&str] = &[
     "suspend",
     "swap",
     "switch",
+    "transfer",
+    "unarchive",
+    "unassign",
     "unbind",
+    "unblock",
     "undeploy",
     "unlink",
+    "unlock",
     "update",
     "upgrade",
     "write",
 ];
-const DELETE: &[&str] =
-    &["batchdelete", "clear", "delete", "destroy", "drop", "purge", "remove", "truncate", "unregister"];
+const DELETE: &[&str] = &[
+    "batchdelete",
+    "clear",
+    "delete",
+    "destroy",
+    "drop",
+    "purge",
+    "remove",
+    "trash",
+    "truncate",
+    "uninstall",
+    "unregister",
+];
 
 /// What a method does, by its verb.
-pub(super) fn activity(method_word: &str) -> Activity {
+pub(crate) fn activity(method_word: &str) -> Activity {
     let lists = [
         (CREATE, api_activity::CREATE),
         (READ, api_activity::READ),
@@ -152,6 +180,7 @@ fn verb(method_word: &str) -> String {
         _ => first,
     };
     words.truncate(end);
+    words.truncate(words.trim_end_matches(['-', '_', ' ']).len());
     words
 }
 

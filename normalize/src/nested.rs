@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::fields::{Fields, is_nothing};
+use crate::fields::{Fields, is_nothing};
 use crate::json::{Object, Tokens, Value};
 use crate::row::Row;
 
 /// A JSON object or array somewhere in a record, in either form; or none.
 #[derive(Debug, Default)]
-pub(super) struct Nested<'a> {
+pub(crate) struct Nested<'a> {
     /// Where it stands in the record.
     path: String,
     body: Body<'a>,
@@ -25,7 +25,7 @@ enum Body<'a> {
 impl<'a> Nested<'a> {
     /// `None` for anything but an object, an array, or text that holds one with something in it and is
     /// within the limits of a record.
-    pub(super) fn of(value: Value<'a>, path: String) -> Option<Self> {
+    pub(crate) fn of(value: Value<'a>, path: String) -> Option<Self> {
         if value.as_object().is_some() || value.as_array().is_some() {
             return Some(Self { path, body: Body::Plain(value) });
         }
@@ -42,7 +42,7 @@ impl<'a> Nested<'a> {
     }
 
     /// The object or array.
-    pub(super) fn value(&self) -> Option<Value<'_>> {
+    pub(crate) fn value(&self) -> Option<Value<'_>> {
         match &self.body {
             Body::Absent => None,
             Body::Plain(value) => Some(*value),
@@ -51,30 +51,36 @@ impl<'a> Nested<'a> {
     }
 
     /// The object, if it is one.
-    pub(super) fn object(&self) -> Option<Object<'_>> {
+    pub(crate) fn object(&self) -> Option<Object<'_>> {
         self.value()?.as_object()
     }
 
     /// The objects of the array, or the one object that stands in its place.
-    pub(super) fn objects(&self) -> Vec<Object<'_>> {
+    pub(crate) fn objects(&self) -> Vec<Object<'_>> {
         match self.value().and_then(|value| value.as_array()) {
             Some(elements) => elements.filter_map(|element| element.as_object()).collect(),
             None => self.object().into_iter().collect(),
         }
     }
 
+    /// The texts of the array, scalars of other types as text; none of an object.
+    pub(crate) fn texts(&self) -> Vec<Cow<'_, str>> {
+        let elements = self.value().and_then(|value| value.as_array()).into_iter().flatten();
+        elements.filter_map(|element| element.filled_text()).collect()
+    }
+
     /// The members of the object; none for an array.
-    pub(super) fn fields(&self) -> Fields<'_> {
+    pub(crate) fn fields(&self) -> Fields<'_> {
         self.object().map(|object| Fields::of(object, &self.path)).unwrap_or_default()
     }
 
     /// Where it stands in the record.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// Puts the whole under `unmapped`.
-    pub(super) fn keep(&self, row: &mut Row<'_>) {
+    pub(crate) fn keep(&self, row: &mut Row<'_>) {
         if let Some(value) = self.value() {
             row.keep_value("", &self.path, &value);
         }

@@ -1,0 +1,227 @@
+//! Published rules for Okta, GitHub, Kubernetes, Microsoft 365 and Google Workspace, over records made to their
+//! measure: as each product writes what a rule asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::{RuleSource, Scratch};
+use serde_json::{Value, json};
+
+use crate::{corpus, events};
+
+/// Rules whose conditions cannot hold on a record as the product writes it, and why.
+const CANNOT: &[(&str, &str)] =
+    &[("kubernetes_audit_potential_enumeration_activity", "it asks the numeric answer for a word")];
+
+#[test]
+fn rules_for_products_fire() {
+    let Some(folder) = corpus::folder("sigma/sigmahq") else { return };
+    let mut sources = corpus::files(&folder, ".yml");
+    sources.retain(|source| product(source).is_some());
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut silent = BTreeSet::new();
+    for source in &sources {
+        let product = product(source).unwrap();
+        let loaded = rules::load(std::slice::from_ref(source));
+        // A rule that asks for values of the user's own is refused without them.
+        if source.path.starts_with("rules-placeholder") {
+            continue;
+        }
+        assert_eq!(loaded.rules.len(), 1, "{}: {:?}", source.path, loaded.diagnostics);
+        let rule: Value = serde_saphyr::from_str(&source.text).unwrap();
+        let records: Vec<String> =
+            selections(&rule).iter().map(|fields| record(product, fields).to_string()).collect();
+        let normalized = events::normalized(&records);
+        assert!(normalized.rejects.is_empty(), "{}: {:?}\n{records:?}", source.path, normalized.rejects);
+        let fires = !loaded.rules.matches(&normalized.events, &mut Scratch::default()).is_empty();
+        let (fired, all) = counts.entry(product).or_default();
+        *fired += usize::from(fires);
+        *all += 1;
+        let known = CANNOT.iter().any(|(name, _)| source.path.contains(name));
+        if !fires && !known {
+            silent.insert(format!("{}: {records:?}", source.path));
+        }
+    }
+    println!("rules that fire, of all, by product: {counts:?}");
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+fn product(source: &RuleSource) -> Option<&'static str> {
+    let known = [
+        ("product: okta", "okta"),
+        ("product: github", "github"),
+        ("product: kubernetes", "kubernetes"),
+        ("product: m365", "m365"),
+        ("service: google_workspace", "workspace"),
+    ];
+    known.iter().find(|(line, _)| source.text.contains(line)).map(|(_, name)| *name)
+}
+
+type Fields = Vec<(String, String)>;
+
+/// One set of fields and values for all selections of a rule together, and one for each alone.
+fn selections(rule: &Value) -> Vec<Fields> {
+    let mut all: Fields = Vec::new();
+    let mut each = Vec::new();
+    for (name, selection) in rule["detection"].as_object().unwrap() {
+        if name == "condition" || name.starts_with("filter") {
+            continue;
+        }
+        let first = selection.as_array().map_or(selection, |list| &list[0]);
+        let Some(members) = first.as_object() else { continue };
+        let fields: Fields = members.iter().map(|(key, value)| field(key, value)).collect();
+        for (name, value) in &fields {
+            // What two selections ask of one field is in it together.
+            match all.iter_mut().find(|(known, _): &&mut (String, String)| known == name) {
+                Some((_, known)) => known.push_str(&format!(" {value}")),
+                None => all.push((name.clone(), value.clone())),
+            }
+        }
+        each.push(fields);
+    }
+    // A login that is no address, for a rule that looks for passwords in its place.
+    let mut odd = all.clone();
+    odd.push(("actor.alternateId".to_owned(), "hunter2".to_owned()));
+    each.push(all);
+    if rule["logsource"]["product"] == "okta" {
+        each.push(odd);
+    }
+    each
+}
+
+/// A field without its modifiers, and a value that they accept.
+fn field(key: &str, value: &Value) -> (String, String) {
+    let (name, modifiers) = key.split_once('|').unwrap_or((key, ""));
+    let texts: Vec<String> = match value {
+        Value::Array(values) => values.iter().map(text).collect(),
+        other => vec![text(other)],
+    };
+    let wanted = if modifiers.contains("all") { texts.join(" ") } else { texts[0].clone() };
+    (name.to_owned(), wanted)
+}
+
+fn text(value: &Value) -> String {
+    match value.as_str() {
+        Some("*") => "x".to_owned(),
+        Some(text) => text.replace('*', ""),
+        None => value.to_string(),
+    }
+}
+
+/// A record of the product in which the fields have these values.
+fn record(product: &str, fields: &Fields) -> Value {
+    let mut record = match product {
+        "okta" => json!({
+            "eventType": "x", "published": "2026-05-01T10:00:00Z", "uuid": "u",
+            "actor": {"id": "00u", "type": "User", "alternateId": "ana@example.com"},
+            "outcome": {"result": "SUCCESS"},
+        }),
+        "github" => json!({"@timestamp": 1_777_629_600_000_i64, "actor": "ana", "org": "o", "action": "x"}),
+        "kubernetes" => json!({
+            "kind": "Event", "auditID": "a", "stage": "ResponseComplete", "verb": "get",
+            "requestReceivedTimestamp": "2026-05-01T10:00:00Z", "user": {"username": "ana"},
+        }),
+        "m365" => json!({
+            "CreationTime": "2026-05-01T10:00:00", "Id": "i", "RecordType": 1, "Operation": "x",
+            "Workload": "Exchange", "UserId": "ana@example.com", "ResultStatus": "Success",
+        }),
+        _ => json!({
+            "id": {"time": "2026-05-01T10:00:00Z", "applicationName": "admin", "uniqueQualifier": "1"},
+            "actor": {"email": "ana@example.com"}, "events": [{"type": "t", "name": "x", "parameters": []}],
+        }),
+    };
+    for (name, value) in fields {
+        set(product, &mut record, name, value);
+    }
+    record
+}
+
+fn set(product: &str, record: &mut Value, name: &str, value: &str) {
+    match (product, name) {
+        ("kubernetes", "hostPath") => {
+            record["requestObject"] = json!({"spec": {"volumes": [{"hostPath": {"path": value}}]}});
+        }
+        ("kubernetes", "capabilities") => {
+            let context = json!({"capabilities": {"add": [value]}});
+            record["requestObject"] = json!({"spec": {"containers": [{"securityContext": context}]}});
+        }
+        ("kubernetes", "apiGroup") => record["objectRef"]["apiGroup"] = value.into(),
+        ("kubernetes", "responseStatus.code") if value.parse::<u16>().is_ok() => {
+            record["responseStatus"]["code"] = value.parse::<u16>().unwrap().into();
+        }
+        ("m365", "Parameters" | "OperationProperties") => {
+            record[name] = value.split(' ').map(|name| json!({"Name": name, "Value": "v"})).collect();
+        }
+        ("m365", "RequestType") => {
+            record["ExtendedProperties"] = json!([{"Name": "RequestType", "Value": value}]);
+        }
+        ("m365", "eventSource") => record["Workload"] = value.into(),
+        ("m365", "eventName") => record["Operation"] = value.into(),
+        ("m365", "status") => record["ResultStatus"] = value.into(),
+        ("workspace", "eventService" | "protoPayload.serviceName" | "protoPayload.Servicename") => {
+            record["id"]["applicationName"] = value.trim_end_matches(".googleapis.com").into();
+        }
+        ("workspace", "eventName" | "protoPayload.metadata.event.eventName") => {
+            record["events"][0]["name"] = value.into();
+        }
+        ("workspace", parameter) => {
+            let parameters = record["events"][0]["parameters"].as_array_mut().unwrap();
+            parameters.push(json!({"name": parameter.to_uppercase(), "value": value}));
+        }
+        _ => {
+            let value = match value {
+                "true" => true.into(),
+                "false" => false.into(),
+                text => Value::from(text),
+            };
+            // What rules take for one value of a list is in a list.
+            let is_list = name.starts_with("target.");
+            let mut place = record;
+            let steps: Vec<_> = name.split('.').collect();
+            for step in &steps[..steps.len() - 1] {
+                place = &mut place[*step];
+            }
+            place[steps[steps.len() - 1]] = value;
+            if is_list && !place.is_array() {
+                *place = json!([place.take()]);
+            }
+        }
+    }
+}
+
+/// How many of the published rules match something in real logs.
+#[test]
+fn rules_for_products_over_real_records() {
+    let Some(folder) = corpus::folder("sigma/sigmahq") else { return };
+    let mut sources = corpus::files(&folder, ".yml");
+    sources.retain(|source| product(source).is_some());
+    let rules = rules::load(&sources).rules;
+    let mut records = Vec::new();
+    for (folder, ending) in [("okta", "json"), ("m365", "json"), ("k8s_audit", "json")] {
+        let Some(folder) = corpus::folder(folder) else { continue };
+        let files = corpus::files(&folder, ending);
+        records.extend(files.iter().flat_map(|file| events::records(&file.text)));
+    }
+    for folder in ["expected/panther", "sekoia"] {
+        let Some(folder) = corpus::folder(folder) else { continue };
+        for file in corpus::files(&folder, "") {
+            let Ok(tests) = serde_json::Deserializer::from_str(&file.text)
+                .into_iter::<Value>()
+                .collect::<Result<Vec<_>, _>>()
+            else {
+                continue;
+            };
+            records.extend(tests.iter().filter_map(|test| match &test["input"]["message"] {
+                Value::String(message) => Some(message.clone()),
+                _ => test.get("event").map(Value::to_string),
+            }));
+        }
+    }
+    let batch = events::normalized(&records).events;
+    let mut fired: BTreeMap<&str, usize> = BTreeMap::new();
+    let found = rules.matches(&batch, &mut Scratch::default());
+    for matched in &found {
+        *fired.entry(rules.rules()[matched.rule as usize].path()).or_default() += 1;
+    }
+    println!("{} of {} rules match among {} events: {fired:#?}", fired.len(), rules.len(), batch.len());
+    assert!(fired.len() >= 10, "{fired:?}");
+}
