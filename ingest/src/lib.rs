@@ -28,6 +28,7 @@
 //! assert_eq!(batch.len(), 3);
 //! ```
 
+pub mod aws;
 mod batches;
 mod collector;
 mod decode;

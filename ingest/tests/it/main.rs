@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod aws;
 mod batches;
 mod corpus;
 mod objects;
