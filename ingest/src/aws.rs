@@ -5,6 +5,7 @@
 
 mod client;
 mod credentials;
+mod digest;
 mod endpoint;
 mod environment;
 mod http;
@@ -20,6 +21,10 @@ mod xml;
 
 use std::time::Duration;
 
+pub use digest::{
+    ChainWalk, DigestReport, DigestState, Finding, LogFile, PublicKeys, StoredDigest, Trail, TrailDigests,
+    TrailDigestsConfig, verify_chain,
+};
 pub use environment::Environment;
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};

@@ -35,22 +35,15 @@ pub(crate) struct S3 {
     regions: Mutex<BTreeMap<String, String>>,
 }
 
-/// A whole object.
-#[derive(Debug, Clone)]
-pub(crate) struct Object {
-    pub(crate) bytes: Bytes,
-    pub(crate) answer: Answer,
-}
-
 impl S3 {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         Self { client, regions: Mutex::new(BTreeMap::new()) }
     }
 
     /// An object of at most `max_bytes`; `None` where there is none.
-    pub(crate) async fn get(&self, object: &ObjectAddress, max_bytes: usize) -> Result<Option<Object>> {
+    pub(crate) async fn get(&self, object: &ObjectAddress, max_bytes: usize) -> Result<Option<Answer>> {
         match self.request(object, None, &[], Vec::new(), max_bytes).await {
-            Ok(answer) => Ok(Some(Object { bytes: answer.body.clone(), answer })),
+            Ok(answer) => Ok(Some(answer)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }

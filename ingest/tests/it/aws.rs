@@ -1,9 +1,11 @@
 //! The collectors of AWS against moto, a real server of S3, SQS, SNS, EventBridge and STS.
 
+mod digests;
 mod faults;
 mod identity;
 mod moto;
 mod queue;
+mod signing_keys;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -58,14 +58,22 @@ impl Moto {
     }
 
     async fn send(&self, service: &str, request: reqwest::RequestBuilder) -> String {
+        self.respond(service, request).await.text().await.unwrap()
+    }
+
+    async fn respond(&self, service: &str, request: reqwest::RequestBuilder) -> reqwest::Response {
         // moto takes the service from the signature's scope; the signature itself is not looked at.
         let scope = format!("test/20260101/us-east-1/{service}/aws4_request");
         let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let response = request.header("authorization", signature).send().await.unwrap();
-        let status = response.status();
-        let text = response.text().await.unwrap();
-        assert!(status.is_success(), "{service}: {status} {text}");
-        text
+        assert!(response.status().is_success(), "{service}: {}", response.text().await.unwrap());
+        response
+    }
+
+    /// The entity tag of an object, without quotes.
+    pub(crate) async fn e_tag(&self, bucket: &str, key: &str) -> String {
+        let response = self.respond("s3", self.http.get(format!("{}/{bucket}/{key}", self.url))).await;
+        response.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
     }
 
     pub(crate) async fn sqs(&self, action: &str, body: Value) -> Value {
