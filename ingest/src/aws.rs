@@ -3,6 +3,7 @@
 //! No SDK: [`S3QueueCollector`] and the others sign their few calls themselves (`sign.rs`), and find keys
 //! where AWS's own tools do (`credentials.rs`). docs/sources/aws.md says how to set a source up.
 
+mod check;
 mod client;
 mod credentials;
 mod digest;
@@ -10,6 +11,7 @@ mod endpoint;
 mod environment;
 mod http;
 mod lease;
+mod lookup;
 mod notification;
 mod queue;
 mod recent;
@@ -17,15 +19,18 @@ mod s3;
 mod secret;
 mod sign;
 mod sqs;
+mod window;
 mod xml;
 
 use std::time::Duration;
 
+pub use check::{CheckOutcome, CheckStep, check_s3_queue};
 pub use digest::{
     ChainWalk, DigestReport, DigestState, Finding, LogFile, PublicKeys, StoredDigest, Trail, TrailDigests,
     TrailDigestsConfig, verify_chain,
 };
 pub use environment::Environment;
+pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};
 pub use secret::Secret;

@@ -17,7 +17,11 @@ const MESSAGE_CHARS: usize = 300;
 
 /// A client that follows no redirect: a signed request, or keys, go where they were meant to go or nowhere.
 #[derive(Debug, Clone)]
-pub(crate) struct Http(reqwest::Client);
+pub(crate) struct Http {
+    services: reqwest::Client,
+    /// For what is near and hands out keys: never through a proxy.
+    near: reqwest::Client,
+}
 
 /// A request before it is signed.
 #[derive(Debug, Clone)]
@@ -156,12 +160,15 @@ impl Answer {
 impl Http {
     /// A client with the system's roots of trust.
     pub(crate) fn new() -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("stormglass/", env!("CARGO_PKG_VERSION")))
-            .build();
-        client.map(Self).map_err(|source| Error::Unreachable { call: "TLS".into(), source: Box::new(source) })
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .user_agent(concat!("stormglass/", env!("CARGO_PKG_VERSION")))
+        };
+        let failed = |source| Error::Unreachable { call: "TLS".into(), source: Box::new(source) };
+        let services = builder().build().map_err(failed)?;
+        Ok(Self { services, near: builder().no_proxy().build().map_err(failed)? })
     }
 
     /// Sends a request, signed where keys, a region and the time (seconds since 1970) are given, and
@@ -202,7 +209,8 @@ impl Http {
             };
             headers.extend(sign(&unsigned, Scope { service: service.name(), region, unix_s }, keys));
         }
-        let mut builder = self.0.request(method, url.clone()).timeout(timeout).body(request.body.clone());
+        let client = if request.service.is_some() { &self.services } else { &self.near };
+        let mut builder = client.request(method, url.clone()).timeout(timeout).body(request.body.clone());
         for (name, value) in headers {
             builder = builder.header(name, value);
         }

@@ -72,6 +72,7 @@ fn decode(value: &Value, depth: usize, told: &mut Notification) {
             }
         }
     } else if text("Event") == Some("s3:TestEvent") {
+        // It says that S3 may send to this queue, and no more.
     } else if let (Some("Notification"), Some(message)) = (text("Type"), text("Message")) {
         match serde_json::from_str(message) {
             Ok(inner) if depth > 0 => decode(&inner, depth - 1, told),

@@ -30,6 +30,9 @@ use super::sqs::{BATCH, Message, Queue};
 use super::{AwsAccess, Environment, ObjectAddress};
 use crate::{Collected, Collector, Error, Polled, ReadOptions, Result};
 
+/// An empty queue is asked no more often, even where it is not waited for.
+const EMPTY_GAP: Duration = Duration::from_secs(1);
+
 /// How objects that a queue announces are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3QueueConfig {
@@ -318,7 +321,14 @@ impl S3QueueCollector {
             return;
         }
         let (queue, wait, visibility) = (self.queue.clone(), self.config.wait, self.config.visibility);
-        self.receiving = Some(tokio::spawn(async move { queue.receive(wait, visibility).await }));
+        let not_before = Instant::now() + EMPTY_GAP;
+        self.receiving = Some(tokio::spawn(async move {
+            let messages = queue.receive(wait, visibility).await?;
+            if messages.is_empty() {
+                tokio::time::sleep_until(not_before).await;
+            }
+            Ok(messages)
+        }));
     }
 
     fn collected(&mut self, number: u64, batch: RawBatch) -> Polled {

@@ -104,6 +104,11 @@ impl S3 {
         Ok(named.filter(|region| region != asked && is_region(region)))
     }
 
+    /// Whether the start of an object can be read.
+    pub(crate) async fn probe(&self, object: &ObjectAddress, region: Option<&str>) -> Result<()> {
+        self.part(object, region, 0, None).await.map(drop)
+    }
+
     async fn part(
         &self,
         object: &ObjectAddress,

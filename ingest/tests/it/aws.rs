@@ -3,6 +3,7 @@
 mod digests;
 mod faults;
 mod identity;
+mod lookup;
 mod moto;
 mod queue;
 mod signing_keys;

@@ -11,7 +11,7 @@ use ingest::aws::{
 };
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
-use ring::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
 use super::faults::{Fault, Proxy, answer};
