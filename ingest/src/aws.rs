@@ -19,6 +19,7 @@ mod s3;
 mod secret;
 mod sign;
 mod sqs;
+mod store;
 mod window;
 mod xml;
 
@@ -34,6 +35,7 @@ pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};
 pub use secret::Secret;
+pub use store::open_bucket;
 
 /// Who calls AWS, and where.
 ///

@@ -59,8 +59,8 @@ pub async fn check_s3_queue(
     if !step(
         &mut steps,
         "credentials",
-        client.find_keys().await,
-        |()| source.clone(),
+        client.keys().await,
+        |_| source.clone(),
         |error| {
             let role = config.access.role_arn.as_deref();
             match (error, role) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::credentials::{CredentialCache, Services, caller};
+use super::credentials::{CredentialCache, Credentials, Services, caller};
 use super::endpoint::{Endpoints, Service, is_region};
 use super::http::{Answer, Http, Request};
 use super::{AwsAccess, Environment};
@@ -77,16 +77,14 @@ impl Client {
         self.credentials.describe()
     }
 
-    /// Whether there are keys.
-    pub(crate) async fn find_keys(&self) -> Result<()> {
-        self.credentials.get(&self.services(), self.now_unix_s()).await.map(drop)
+    /// Keys that are good now.
+    pub(crate) async fn keys(&self) -> Result<Credentials> {
+        self.credentials.get(&self.services(), self.now_unix_s()).await
     }
 
     /// The ARN of the identity.
     pub(crate) async fn caller(&self) -> Result<String> {
-        let now = self.now_unix_s();
-        let keys = self.credentials.get(&self.services(), now).await?;
-        caller(&self.services(), &keys, now).await
+        caller(&self.services(), &self.keys().await?, self.now_unix_s()).await
     }
 
     /// Sends a signed request once. A refusal is an answer.
@@ -97,9 +95,8 @@ impl Client {
         timeout: Duration,
         max_bytes: usize,
     ) -> Result<Answer> {
-        let now = self.now_unix_s();
-        let keys = self.credentials.get(&self.services(), now).await?;
-        self.http.send(request, Some((&keys, region, now)), timeout, max_bytes).await
+        let keys = self.keys().await?;
+        self.http.send(request, Some((&keys, region, self.now_unix_s())), timeout, max_bytes).await
     }
 
     /// Sends a request that may be repeated, again after passing trouble.

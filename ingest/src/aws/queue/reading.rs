@@ -49,7 +49,7 @@ pub(super) fn read(
     let object = announced.object;
     let (stream, seen) = ObjectStream::new(s3, object.clone(), announced.region, runtime);
     let mut records = 0;
-    let send = |outcome| sender.blocking_send(Read { message, object: object.clone(), outcome });
+    let send = |outcome| sender.blocking_send(Read { message, object: object.clone(), outcome }).is_ok();
     // A defect in here must not look like an object that is never done.
     let read = catch_unwind(AssertUnwindSafe(|| {
         let mut reader = RecordReader::new(Box::new(stream), options.limits.clone());
@@ -58,7 +58,7 @@ pub(super) fn read(
             records += batch.len() as u64;
             let (source, origin) = (options.source.clone(), object.to_string());
             let batch = batch.finish(source, options.log_type, origin, (options.now_us)());
-            if send(Ok(batch)).is_err() {
+            if !send(Ok(batch)) {
                 return Ok(false);
             }
         }
@@ -73,7 +73,7 @@ pub(super) fn read(
         }
     };
     // Nobody takes it any more: the collector was dropped.
-    send(Err(outcome)).ok();
+    send(Err(outcome));
 }
 
 /// What the object's stream said, without the reader's words around it.
