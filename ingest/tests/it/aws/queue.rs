@@ -51,14 +51,8 @@ fn origins(records: &Records) -> Vec<&str> {
 async fn objects_that_are_announced_are_read() {
     let Some(python) = python("moto.server") else { return };
     let moto = Moto::start(&python);
-    plain(&moto).await;
-    wrapped(&moto).await;
-    large(&moto).await;
-    ten_times(&moto).await;
-    poison(&moto).await;
-    crash(&moto).await;
-    elsewhere(&moto).await;
-    impatient(&moto).await;
+    tokio::join!(plain(&moto), wrapped(&moto), large(&moto), ten_times(&moto));
+    tokio::join!(poison(&moto), crash(&moto), elsewhere(&moto), impatient(&moto));
 }
 
 /// S3 tells SQS; odd keys, several objects, a digest; the queue is empty afterwards.
@@ -214,11 +208,11 @@ async fn poison(moto: &Moto) {
     .await;
     let gone = &records[&("s3://poison/gone".into(), 0)];
     assert!(
-        gone.starts_with("missing_object: received 3 times: `s3:GetObject` was refused with 404"),
+        gone.starts_with("missing_object: received ") && gone.contains("refused with 404 `NoSuchKey`"),
         "{gone}"
     );
     let dots = &records[&("s3://poison/a/../b".into(), 0)];
-    assert!(dots.starts_with("unreadable_object: received 1 times"), "{dots}");
+    assert!(dots.starts_with("unreadable_object: received "), "{dots}");
     drain(&mut collector, moto, &queue).await;
     let counts = collector.counts();
     assert!(counts.dead >= 3 && counts.failed_reads >= 4, "{counts:?}");
@@ -289,7 +283,7 @@ async fn elsewhere(moto: &Moto) {
     let config = S3QueueConfig {
         queue_url: queue.clone(),
         wait: Duration::from_secs(1),
-        visibility: Duration::from_secs(2),
+        visibility: Duration::from_secs(4),
         max_receives: 2,
         ..S3QueueConfig::default()
     };
@@ -297,13 +291,12 @@ async fn elsewhere(moto: &Moto) {
     let records = take_until(&mut collector, |records| records.len() == 3).await;
     assert_eq!(origins(&records), ["s3://elsewhere/a", "s3://elsewhere/b", "s3://elsewhere/denied"]);
     let denied = &records[&("s3://elsewhere/denied".into(), 0)];
-    assert_eq!(
-        denied,
-        "unreadable_object: received 2 times: `s3:GetObject` was refused with 403 `AccessDenied`: no"
-    );
+    assert!(denied.starts_with("unreadable_object: received "), "{denied}");
+    assert!(denied.ends_with("times: `s3:GetObject` was refused with 403 `AccessDenied`: no"), "{denied}");
     drain(&mut collector, moto, &queue).await;
     // The first: refused, asked why, read. The second: read.
-    assert_eq!(proxy.count("GET /elsewhere/a") + proxy.count("GET /elsewhere/b"), 4);
+    let asked = proxy.count("GET /elsewhere/a") + proxy.count("GET /elsewhere/b");
+    assert_eq!(asked as u64, collector.counts().objects + 2);
 }
 
 /// Whoever polls may stop waiting whenever it likes.
@@ -384,7 +377,7 @@ async fn trouble_that_passes_is_passed() {
         visibility: Duration::from_secs(4),
         ..S3QueueConfig::default()
     };
-    let mut collector = S3QueueCollector::open(config, &environment(&proxy.url), options(1)).unwrap();
+    let mut collector = S3QueueCollector::open(config, &environment(&proxy.url), options(4)).unwrap();
     let records = take_until(&mut collector, |records| records.len() == 50).await;
     assert!(records.values().all(|text| text.starts_with("{\"eventID\"")), "{records:?}");
     drain(&mut collector, &moto, &queue).await;
@@ -421,7 +414,7 @@ async fn a_lease_is_extended_while_a_message_is_in_work() {
     let config = || S3QueueConfig {
         queue_url: queue.clone(),
         wait: Duration::from_secs(1),
-        visibility: Duration::from_secs(4),
+        visibility: Duration::from_secs(8),
         ..S3QueueConfig::default()
     };
     let mut first = S3QueueCollector::open(config(), &environment(&proxy.url), options(1)).unwrap();
@@ -431,9 +424,11 @@ async fn a_lease_is_extended_while_a_message_is_in_work() {
         }
     };
     let mut second = S3QueueCollector::open(config(), &moto.environment(), options(1)).unwrap();
-    while proxy.count("ChangeMessageVisibilityBatch") < 4 {
+    while proxy.count("ChangeMessageVisibilityBatch") < 3 {
         assert!(matches!(second.poll().await.unwrap(), Polled::Idle));
     }
+    // The first lease has ended by now.
+    assert!(matches!(second.poll().await.unwrap(), Polled::Idle));
     first.ack(&[ticket]).await.unwrap();
     drain(&mut first, &moto, &queue).await;
     assert_eq!(second.counts().received, 0);
