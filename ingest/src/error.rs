@@ -71,9 +71,85 @@ pub enum Error {
         /// What was being read.
         origin: String,
     },
+    /// A setting of a source cannot be as it is.
+    #[error("`{field}`: {problem}")]
+    BadSetting {
+        /// The setting's name.
+        field: &'static str,
+        /// What is wrong with it, and the mend.
+        problem: String,
+    },
+    /// There is nothing to sign in with.
+    #[error("no credentials: {problem}")]
+    NoCredentials {
+        /// What was tried, and the mend.
+        problem: String,
+    },
+    /// A service did not answer, or broke off. Mend: network, endpoint, proxy.
+    #[error("`{call}` got no answer")]
+    Unreachable {
+        /// What was called.
+        call: String,
+        /// What the client says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A service refused a call. Mend: mostly a permission.
+    #[error("`{call}` was refused with {status} `{code}`: {message}")]
+    Refused {
+        /// What was called, as permissions name it.
+        call: String,
+        /// The HTTP status.
+        status: u16,
+        /// The service's code, such as `AccessDenied`.
+        code: String,
+        /// The service's words.
+        message: String,
+        /// How long the service wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A service answered what its documentation does not know.
+    #[error("`{call}` answered what cannot be understood: {problem}")]
+    BadAnswer {
+        /// What was called.
+        call: String,
+        /// What is wrong with the answer.
+        problem: String,
+    },
 }
 
+/// Codes of services that pass by themselves, whatever the HTTP status.
+const PASSING_CODES: [&str; 12] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InternalError",
+    "InternalFailure",
+    "RequestThrottled",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
 impl Error {
+    /// Whether the same request may work by itself soon: the network, a busy service, keys that ended.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, code, .. } => {
+                *status >= 500 || *status == 429 || PASSING_CODES.contains(&code.as_str())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether keys have ended.
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code.starts_with("ExpiredToken"))
+    }
+
     /// What to do about it: transient trouble of disks and networks is worth another try.
     pub fn fate(&self) -> Fate {
         let retry = Fate::Retry { after: Duration::from_secs(5) };
@@ -88,6 +164,12 @@ impl Error {
                 source: object_store::Error::Generic { .. } | object_store::Error::JoinError { .. },
                 ..
             } => retry,
+            Self::Refused { retry_after: Some(after), .. } => Fate::Retry { after: *after },
+            _ if self.is_passing() => retry,
+            // Rights, queues and roles come without a change here, and take a while to be known everywhere.
+            Self::NoCredentials { .. } | Self::Refused { .. } | Self::BadAnswer { .. } => {
+                Fate::Retry { after: Duration::from_secs(60) }
+            }
             _ => Fate::Reject,
         }
     }
@@ -114,6 +196,18 @@ mod tests {
         let read = |kind: io::ErrorKind| Error::Read { at: 7, source: kind.into() };
         assert_eq!(read(io::ErrorKind::PermissionDenied).fate(), Fate::Reject);
         assert_eq!(read(io::ErrorKind::ConnectionReset).fate(), offline.fate());
+        let refused = |status, code: &str, retry_after| Error::Refused {
+            call: "s3:GetObject".into(),
+            status,
+            code: code.into(),
+            message: "m".into(),
+            retry_after,
+        };
+        let after = |seconds| Fate::Retry { after: Duration::from_secs(seconds) };
+        assert_eq!(refused(503, "SlowDown", None).fate(), after(5));
+        assert_eq!(refused(400, "ThrottlingException", None).fate(), after(5));
+        assert_eq!(refused(429, "", Some(Duration::from_secs(7))).fate(), after(7));
+        assert_eq!(refused(403, "AccessDenied", None).fate(), after(60));
         assert_eq!(Error::NotFound { path: "a/b".into() }.to_string(), "no file or folder `a/b`");
     }
 }

@@ -8,7 +8,7 @@
 //! - the [`Splitter`] in it knows the shapes in which logs come (NDJSON, arrays, `{"Records":[…]}`);
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
-//! What is not a list of inputs but goes on for ever is a [`Collector`].
+//! What is not a list of inputs but goes on for ever is a [`Collector`]; those of AWS are in [`aws`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -28,6 +28,7 @@
 //! assert_eq!(batch.len(), 3);
 //! ```
 
+pub mod aws;
 mod batches;
 mod collector;
 mod decode;

@@ -19,7 +19,7 @@ const ROOMS: &[Room] = &[
     Room { name: "normalize", below: &["event"], heavy: &["sonic-rs", "serde-saphyr"] },
     Room { name: "enrich", below: &["event"], heavy: &[] },
     Room { name: "rules", below: &["event"], heavy: &["sonic-rs", "serde-saphyr", "regex", "aho-corasick"] },
-    Room { name: "ingest", below: &["event"], heavy: &["object_store"] },
+    Room { name: "ingest", below: &["event"], heavy: &["object_store", "reqwest"] },
     Room {
         name: "storage",
         below: &["event"],

@@ -1,7 +1,8 @@
 //! Inputs as they are outside: real logs, folders, object stores.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "these are tests")]
 
+mod aws;
 mod batches;
 mod corpus;
 mod objects;

@@ -1,0 +1,216 @@
+//! Keys that a service hands out: STS, a container's agent, the machine's metadata.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::{Credentials, Role, Source, none};
+use crate::aws::endpoint::{Endpoints, Service};
+use crate::aws::http::{Answer, Http, Request};
+use crate::aws::{Secret, xml};
+use crate::{Error, Result};
+
+/// The metadata service is one hop away or not there at all.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+const STS_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most that a service answers here.
+const MAX_BYTES: usize = 256 << 10;
+
+/// What is needed to reach the services that hand out keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Services<'a> {
+    pub(crate) http: &'a Http,
+    pub(crate) endpoints: &'a Endpoints,
+    pub(crate) region: &'a str,
+}
+
+impl Services<'_> {
+    /// Keys from `source`.
+    pub(super) async fn load(&self, source: &Source, now_unix_s: i64) -> Result<Credentials> {
+        match source {
+            Source::Keys(keys) => Ok(keys.clone()),
+            Source::WebIdentity { role_arn, token_file, session_name } => {
+                self.web_identity(role_arn, token_file, session_name, now_unix_s).await
+            }
+            Source::Container { url, token, token_file } => {
+                let token = match token_file {
+                    Some(path) => Some(Secret::new(read_token(path).await?)),
+                    None => token.clone(),
+                };
+                self.container(url, token).await
+            }
+            Source::Instance { endpoint } => self.instance(endpoint).await,
+            Source::Assume { base, role } => {
+                let keys = Box::pin(self.load(base, now_unix_s)).await?;
+                self.assume(role, &keys, now_unix_s).await
+            }
+        }
+    }
+
+    async fn assume(&self, role: &Role, keys: &Credentials, now_unix_s: i64) -> Result<Credentials> {
+        let duration = role.duration.as_secs().to_string();
+        let mut form = vec![
+            ("Action", "AssumeRole"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", &role.arn),
+            ("RoleSessionName", &role.session_name),
+            ("DurationSeconds", &duration),
+        ];
+        form.extend(role.external_id.as_deref().map(|id| ("ExternalId", id)));
+        self.sts("sts:AssumeRole", &form, Some(keys), now_unix_s).await
+    }
+
+    async fn web_identity(
+        &self,
+        role_arn: &str,
+        token_file: &str,
+        session_name: &str,
+        now_unix_s: i64,
+    ) -> Result<Credentials> {
+        let token = read_token(token_file).await?;
+        let form = [
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", role_arn),
+            ("RoleSessionName", session_name),
+            ("WebIdentityToken", &token),
+        ];
+        self.sts("sts:AssumeRoleWithWebIdentity", &form, None, now_unix_s).await
+    }
+
+    async fn sts(
+        &self,
+        call: &str,
+        form: &[(&str, &str)],
+        keys: Option<&Credentials>,
+        now_unix_s: i64,
+    ) -> Result<Credentials> {
+        let request = Request::form(Service::Sts, self.endpoints.of(Service::Sts, self.region), form);
+        let signed = keys.map(|keys| (keys, self.region, now_unix_s));
+        let answer = self.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?.accepted(call)?;
+        let text = answer.text();
+        let field = |name: &str| {
+            xml::text_of(text, name).filter(|value| !value.is_empty()).ok_or_else(|| Error::BadAnswer {
+                call: call.to_owned(),
+                problem: format!("`{name}` is missing"),
+            })
+        };
+        Ok(Credentials {
+            access_key_id: field("AccessKeyId")?,
+            secret_access_key: Secret::new(field("SecretAccessKey")?),
+            session_token: Some(Secret::new(field("SessionToken")?)),
+            expires_unix_s: Some(unix_s(&field("Expiration")?, call)?),
+        })
+    }
+
+    async fn container(&self, url: &str, token: Option<Secret>) -> Result<Credentials> {
+        if !may_hold_keys(url) {
+            return Err(none(format!(
+                "`{url}` in AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor this machine"
+            )));
+        }
+        let headers = token.map(|token| ("authorization", token.expose().trim().to_owned()));
+        let request = Request::plain("GET", url, headers.into_iter().collect());
+        let answer = self.http.send(&request, None, METADATA_TIMEOUT * 3, MAX_BYTES).await?;
+        json_keys(&answer.accepted("container credentials")?, "container credentials")
+    }
+
+    async fn instance(&self, endpoint: &str) -> Result<Credentials> {
+        let call = "instance metadata";
+        let url = format!("{endpoint}/latest/api/token");
+        let lifetime = vec![("x-aws-ec2-metadata-token-ttl-seconds", "21600".to_owned())];
+        let request = Request::plain("PUT", &url, lifetime);
+        let answer = match self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await {
+            Ok(answer) => answer.accepted(call)?,
+            Err(Error::Unreachable { .. }) => {
+                return Err(none(
+                    "no keys in the environment, no profile, no web identity, no container agent, and the \
+                     metadata service of the machine does not answer",
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let token = vec![("x-aws-ec2-metadata-token", answer.text().trim().to_owned())];
+        let folder = format!("{endpoint}/latest/meta-data/iam/security-credentials/");
+        let request = Request::plain("GET", &folder, token.clone());
+        let answer = self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?;
+        if answer.status == 404 {
+            return Err(none("the machine has no instance role; attach an instance profile"));
+        }
+        let answer = answer.accepted(call)?;
+        let role = answer.text().lines().next().unwrap_or_default().trim();
+        let request = Request::plain("GET", &format!("{folder}{role}"), token);
+        json_keys(&self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?.accepted(call)?, call)
+    }
+}
+
+/// Who one is: the caller's ARN.
+pub(crate) async fn caller(services: &Services<'_>, keys: &Credentials, now_unix_s: i64) -> Result<String> {
+    let form = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
+    let endpoint = services.endpoints.of(Service::Sts, services.region);
+    let request = Request::form(Service::Sts, endpoint, &form);
+    let call = "sts:GetCallerIdentity";
+    let signed = Some((keys, services.region, now_unix_s));
+    let answer = services.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?.accepted(call)?;
+    xml::text_of(answer.text(), "Arn")
+        .ok_or_else(|| Error::BadAnswer { call: call.into(), problem: "`Arn` is missing".into() })
+}
+
+async fn read_token(path: &str) -> Result<String> {
+    match tokio::fs::read_to_string(path).await {
+        Ok(token) => Ok(token.trim().to_owned()),
+        Err(source) => Err(Error::File { path: path.into(), source }),
+    }
+}
+
+/// Keys as the agents and the metadata service give them.
+fn json_keys(answer: &Answer, call: &str) -> Result<Credentials> {
+    let bad = |problem: String| Error::BadAnswer { call: call.to_owned(), problem };
+    let value: Value = serde_json::from_slice(&answer.body).map_err(|error| bad(error.to_string()))?;
+    let field = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let need = |name: &str| field(name).ok_or_else(|| bad(format!("`{name}` is missing")));
+    Ok(Credentials {
+        access_key_id: need("AccessKeyId")?.to_owned(),
+        secret_access_key: Secret::new(need("SecretAccessKey")?),
+        session_token: field("Token").map(Secret::new),
+        expires_unix_s: field("Expiration").map(|time| unix_s(time, call)).transpose()?,
+    })
+}
+
+fn unix_s(time: &str, call: &str) -> Result<i64> {
+    DateTime::parse_from_rfc3339(time)
+        .map(|time| time.timestamp())
+        .map_err(|_| Error::BadAnswer { call: call.to_owned(), problem: format!("`{time}` is no time") })
+}
+
+/// Keys are asked for over TLS, or of this machine and its agents alone.
+fn may_hold_keys(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let is_near = match url.host() {
+        Some(url::Host::Ipv4(address)) => {
+            address.is_loopback() || [[169, 254, 170, 2], [169, 254, 170, 23]].contains(&address.octets())
+        }
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.to_string() == "fd00:ec2::23",
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_asked_for_nearby_or_over_tls() {
+        for url in ["https://example.com/k", "http://127.0.0.1:9/k", "http://169.254.170.23/v1/credentials"] {
+            assert!(may_hold_keys(url), "{url}");
+        }
+        for url in
+            ["http://example.com/k", "http://192.0.2.1/", "file:///k", "k", "http://localhost.example.com"]
+        {
+            assert!(!may_hold_keys(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Objects of S3 by signed requests: any key, any region, part by part.
+//!
+//! `object_store` reads what is listed and has a path of its kind; a notification may name a key with an
+//! empty part or one that is encoded twice, and the bytes that are asked for here are that key's.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::client::Client;
+use super::endpoint::{Service, is_region};
+use super::http::{Answer, Request};
+use super::sign::encode;
+use super::{ObjectAddress, xml};
+use crate::{Error, Result};
+
+/// What is asked for at once; two such parts are in memory. See the same in `object.rs`.
+const PART_BYTES: u64 = 8 << 20;
+/// For a part, or a page of a list.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const LIST_BYTES: usize = 16 << 20;
+/// What is kept of an object's start for a dead letter.
+const START_BYTES: usize = 1 << 10;
+
+/// S3 as one identity.
+#[derive(Debug)]
+pub(crate) struct S3 {
+    client: Arc<Client>,
+    /// Where buckets are that are elsewhere than expected.
+    regions: Mutex<BTreeMap<String, String>>,
+}
+
+impl S3 {
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self { client, regions: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// An object of at most `max_bytes`; `None` where there is none.
+    pub(crate) async fn get(&self, object: &ObjectAddress, max_bytes: usize) -> Result<Option<Answer>> {
+        match self.request(object, None, &[], Vec::new(), max_bytes).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keys that begin with `prefix`, in order: those after `after`, one page of up to 1,000, and whether
+    /// there are more.
+    pub(crate) async fn list(&self, bucket: &str, prefix: &str, after: &str) -> Result<(Vec<String>, bool)> {
+        let mut query = vec![("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")];
+        if !after.is_empty() {
+            query.push(("start-after", after));
+        }
+        let bucket = ObjectAddress { bucket: bucket.to_owned(), key: String::new() };
+        let answer = self.request(&bucket, None, &query, Vec::new(), LIST_BYTES).await?;
+        let keys = xml::each(answer.text(), "Contents").filter_map(|entry| xml::text_of(entry, "Key"));
+        // `url::form_urlencoded` takes a `+` for a space, as S3 writes it here.
+        let decoded = keys.map(|key| {
+            let pair = url::form_urlencoded::parse(key.as_bytes()).next();
+            pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
+        });
+        Ok((decoded.collect(), xml::text_of(answer.text(), "IsTruncated").as_deref() == Some("true")))
+    }
+
+    async fn request(
+        &self,
+        object: &ObjectAddress,
+        region: Option<&str>,
+        query: &[(&str, &str)],
+        headers: Vec<(&'static str, String)>,
+        max_bytes: usize,
+    ) -> Result<Answer> {
+        let known = lock(&self.regions).get(&object.bucket).cloned();
+        let region = known.as_deref().or(region).unwrap_or(self.client.region());
+        let path = format!("/{}/{}", object.bucket, encode(&object.key, true));
+        let call = if object.key.is_empty() { "s3:ListBucket" } else { "s3:GetObject" };
+        let request = |region: &str| {
+            Request::s3(self.client.endpoint(Service::S3, region), path.clone(), query, headers.clone())
+        };
+        match self.client.read(call, &request(region), region, TIMEOUT, max_bytes).await {
+            Err(Error::Refused { status: 301 | 307 | 400, .. }) => {
+                let Some(other) = self.ask_region(&request(region), region).await? else {
+                    // Once more for its error.
+                    return self.client.read(call, &request(region), region, TIMEOUT, max_bytes).await;
+                };
+                let answer = self.client.read(call, &request(&other), &other, TIMEOUT, max_bytes).await?;
+                lock(&self.regions).insert(object.bucket.clone(), other);
+                Ok(answer)
+            }
+            other => other,
+        }
+    }
+
+    /// The region that S3 names when it is asked in another.
+    async fn ask_region(&self, request: &Request, asked: &str) -> Result<Option<String>> {
+        let answer = self.client.send(request, asked, TIMEOUT, PART_BYTES as usize).await?;
+        let named = answer.header("x-amz-bucket-region").map(str::to_owned);
+        let named = named.or_else(|| xml::text_of(answer.text(), "Region"));
+        Ok(named.filter(|region| region != asked && is_region(region)))
+    }
+
+    /// Whether the start of an object can be read.
+    pub(crate) async fn probe(&self, object: &ObjectAddress, region: Option<&str>) -> Result<()> {
+        self.part(object, region, 0, None).await.map(drop)
+    }
+
+    async fn part(
+        &self,
+        object: &ObjectAddress,
+        region: Option<&str>,
+        at: u64,
+        e_tag: Option<String>,
+    ) -> Result<Part> {
+        let mut headers = vec![("range", format!("bytes={at}-{}", at + PART_BYTES - 1))];
+        // The other parts must be of the version that the first was.
+        headers.extend(e_tag.map(|tag| ("if-match", tag)));
+        let answer = match self.request(object, region, &[], headers, PART_BYTES as usize).await {
+            // There is no range of nothing.
+            Err(Error::Refused { status: 416, .. }) if at == 0 => return Ok(Part::default()),
+            answer => answer?,
+        };
+        let range = answer.header("content-range").and_then(|range| range.rsplit('/').next());
+        let size = match range {
+            Some(size) => size.parse().ok(),
+            // A server that knows no ranges has sent everything.
+            None => Some(answer.body.len() as u64),
+        };
+        let size = size.ok_or_else(|| Error::BadAnswer {
+            call: "s3:GetObject".into(),
+            problem: "`Content-Range` names no size".into(),
+        })?;
+        let e_tag = answer.header("etag").map(str::to_owned);
+        Ok(Part { bytes: answer.body, e_tag, size })
+    }
+}
+
+/// Whether an error says that there is no such object.
+pub(crate) fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 404, code, .. } if code == "NoSuchKey" || code.is_empty())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What one request gives.
+#[derive(Debug, Default)]
+struct Part {
+    bytes: Bytes,
+    e_tag: Option<String>,
+    size: u64,
+}
+
+/// What is known of an object while and after it is read by an [`ObjectStream`].
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Its first bytes, as they are stored.
+    pub(crate) start: Vec<u8>,
+    /// Its entity tag without quotes.
+    pub(crate) e_tag: Option<String>,
+}
+
+/// An object as a blocking stream that holds at most two parts of it and reads one ahead.
+#[derive(Debug)]
+pub(crate) struct ObjectStream {
+    s3: Arc<S3>,
+    object: ObjectAddress,
+    region: Option<String>,
+    runtime: Handle,
+    part: Bytes,
+    /// Where the part after it begins.
+    at: u64,
+    /// `None` before the first part.
+    size: Option<u64>,
+    e_tag: Option<String>,
+    next: Option<JoinHandle<Result<Part>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl ObjectStream {
+    /// A stream to be read on a thread that may wait for `runtime`, and what will be known of it.
+    pub(crate) fn new(
+        s3: Arc<S3>,
+        object: ObjectAddress,
+        region: Option<String>,
+        runtime: Handle,
+    ) -> (Self, Arc<Mutex<Seen>>) {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let stream = Self {
+            s3,
+            object,
+            region,
+            runtime,
+            part: Bytes::new(),
+            at: 0,
+            size: None,
+            e_tag: None,
+            next: None,
+            seen: seen.clone(),
+        };
+        (stream, seen)
+    }
+
+    fn request(&self) -> JoinHandle<Result<Part>> {
+        let (s3, object, region) = (self.s3.clone(), self.object.clone(), self.region.clone());
+        let (at, e_tag) = (self.at, self.e_tag.clone());
+        self.runtime.spawn(async move { s3.part(&object, region.as_deref(), at, e_tag).await })
+    }
+
+    /// Waits for the next part, and asks for the one after it.
+    fn advance(&mut self) -> io::Result<()> {
+        let next = self.next.take().unwrap_or_else(|| self.request());
+        let part = self.runtime.block_on(next).map_err(io::Error::other)?.map_err(io::Error::other)?;
+        if self.size.is_none() {
+            let mut seen = lock(&self.seen);
+            seen.start = part.bytes.get(..START_BYTES.min(part.bytes.len())).unwrap_or_default().to_vec();
+            seen.e_tag = part.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+        }
+        if part.bytes.is_empty() && self.at < part.size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += part.bytes.len() as u64;
+        self.size = Some(part.size);
+        self.e_tag = part.e_tag;
+        self.part = part.bytes;
+        if self.at < part.size {
+            self.next = Some(self.request());
+        }
+        Ok(())
+    }
+}
+
+impl Read for ObjectStream {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.part.is_empty() && self.size.is_none_or(|size| self.at < size) {
+            self.advance()?;
+        }
+        let count = self.part.len().min(out.len());
+        let part = self.part.split_to(count);
+        if let Some(out) = out.get_mut(..count) {
+            out.copy_from_slice(&part);
+        }
+        Ok(count)
+    }
+}
+
+impl Drop for ObjectStream {
+    fn drop(&mut self) {
+        if let Some(next) = &self.next {
+            next.abort();
+        }
+    }
+}
