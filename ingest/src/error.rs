@@ -16,6 +16,20 @@ pub enum Error {
         /// The path as given.
         path: PathBuf,
     },
+    /// What a source reads is not there; it may come. Mend: make it, or name another.
+    #[error("there is no file or folder `{}`; make it, or mend the path", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is more to keep in mind than a source may. Mend: narrow what it reads.
+    #[error("`{what}` has more than {limit} files or objects; name fewer, or raise `max_files`")]
+    TooMany {
+        /// What is read.
+        what: String,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A glob pattern, folder or prefix holds no file. Mend: check it; files whose names begin with a
     /// dot are skipped.
     #[error("no file matches `{pattern}`")]
@@ -57,6 +71,14 @@ pub enum Error {
         /// What the store says.
         source: object_store::Error,
     },
+    /// An object could not be read to its end. Mend: permissions, network.
+    #[error("cannot read `{address}`")]
+    Object {
+        /// Its address.
+        address: String,
+        /// What the store says.
+        source: io::Error,
+    },
     /// Reading broke off; records before this point were handed over.
     #[error("reading broke off at byte {at}")]
     Read {
@@ -88,6 +110,8 @@ impl Error {
                 source: object_store::Error::Generic { .. } | object_store::Error::JoinError { .. },
                 ..
             } => retry,
+            Self::Object { .. } => retry,
+            Self::Missing { .. } => Fate::Retry { after: Duration::from_secs(1) },
             _ => Fate::Reject,
         }
     }

@@ -8,7 +8,8 @@
 //! - the [`Splitter`] in it knows the shapes in which logs come (NDJSON, arrays, `{"Records":[…]}`);
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
-//! What is not a list of inputs but goes on for ever is a [`Collector`].
+//! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
+//! what grows.
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -29,6 +30,7 @@
 //! ```
 
 mod batches;
+mod collect;
 mod collector;
 mod decode;
 mod error;
@@ -41,6 +43,7 @@ mod reader;
 mod split;
 
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
+pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
 pub use error::{Error, Result};
 pub use expand::expand;
