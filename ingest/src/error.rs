@@ -96,6 +96,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the source asks for fewer requests.
+    pub fn is_throttle(&self) -> bool {
+        match self {
+            // The stores' clients give the last answer as text.
+            Self::Store { source, .. } => {
+                let text = source.to_string();
+                text.contains("SlowDown") || text.contains("429 Too Many Requests")
+            }
+            _ => false,
+        }
+    }
+
     /// What to do about it: transient trouble of disks and networks is worth another try.
     pub fn fate(&self) -> Fate {
         let retry = Fate::Retry { after: Duration::from_secs(5) };

@@ -31,11 +31,13 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let address = listener.local_addr()?;
     let app = Arc::new(App::open(config).await?);
     let url = format!("http://{address}");
+    app.start_sources()?;
     app.log.announce(&url)?;
     tracing::info!(
         %url,
         data = %app.config.data.display(),
         rules = app.pipeline.rules().len(),
+        sources = app.config.sources.len(),
         pending = app.log.head() - app.pipeline.progress().refined,
         "stormglass {} serves", env!("CARGO_PKG_VERSION")
     );

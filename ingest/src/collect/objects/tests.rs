@@ -270,12 +270,12 @@ proptest! {
                 }
                 Event::Compressed(object, count) => {
                     let key = format!("gz-{object}");
-                    if !contents.contains_key(&key) {
+                    if let std::collections::btree_map::Entry::Vacant(free) = contents.entry(key.clone()) {
                         let content = lines(*count);
                         let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
                         encoder.write_all(content.as_bytes()).unwrap();
                         world.put(&key, &encoder.finish().unwrap());
-                        contents.insert(key, content);
+                        free.insert(content);
                     }
                 }
                 Event::Poll(count) => (0..*count).for_each(|_| { world.step(); }),
