@@ -4,8 +4,17 @@
 const CHARS: usize = 500;
 
 /// What a name of a secret contains.
-const SECRET: [&str; 9] =
-    ["secret", "password", "passwd", "token", "signature", "credential", "authorization", "apikey", "api_key"];
+const SECRET: [&str; 9] = [
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "signature",
+    "credential",
+    "authorization",
+    "apikey",
+    "api_key",
+];
 
 /// An error and its causes, in one line.
 pub(crate) fn told(error: &dyn std::error::Error) -> String {
@@ -104,7 +113,10 @@ mod tests {
             ("a\u{1b}[31mred", "a [31mred"),
         ] {
             let found = redact(text);
-            assert!(found == shown || (text.contains("Bearer abc.def") && !found.contains("abc.def")), "{found}");
+            assert!(
+                found == shown || (text.contains("Bearer abc.def") && !found.contains("abc.def")),
+                "{found}"
+            );
         }
         assert_eq!(redact(&"é".repeat(600)).chars().count(), CHARS + 1);
     }

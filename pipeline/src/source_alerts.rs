@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use alerts::{
-    Alert, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Entity, EntityKind, Joined, RuleRef, Verdict,
+    Alert, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Entity, EntityKind, Joined, RuleRef,
+    Verdict,
 };
 use event::SourceId;
 use storage::state::State;
@@ -56,16 +57,21 @@ impl SourceAlerts {
     ///
     /// # Errors
     /// The database refuses; the next call tries again.
-    pub(crate) fn tell(&mut self, source: &SourceId, trouble: Option<&Trouble>, now_us: i64) -> Result<usize> {
+    pub(crate) fn tell(
+        &mut self,
+        source: &SourceId,
+        trouble: Option<&Trouble>,
+        now_us: i64,
+    ) -> Result<usize> {
         let mut new = 0;
         for (state, rule) in RULES {
             let slot = (source.clone(), rule);
             match trouble.filter(|trouble| trouble.state == state) {
                 Some(trouble) if !self.open.contains_key(&slot) => {
                     let alert = alert(source, rule, trouble, now_us);
-                    let recorded = self.state.write(|txn| {
-                        AlertStore::record(txn, std::slice::from_ref(&alert), now_us)
-                    })?;
+                    let recorded = self
+                        .state
+                        .write(|txn| AlertStore::record(txn, std::slice::from_ref(&alert), now_us))?;
                     new += recorded;
                     self.open.insert(slot, alert.id);
                 }

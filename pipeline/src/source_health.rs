@@ -226,8 +226,10 @@ impl SourceHealth {
             (self.bounds.lagging_after, self.newest_event_us, self.last_records_us)
             && records_us.saturating_sub(event_us) > micros(after)
         {
-            let why =
-                format!("the newest event was {} old when it came", words(records_us.saturating_sub(event_us)));
+            let why = format!(
+                "the newest event was {} old when it came",
+                words(records_us.saturating_sub(event_us))
+            );
             return (SourceState::Lagging, why, now_us);
         }
         (SourceState::Ok, String::new(), now_us)

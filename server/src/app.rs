@@ -10,9 +10,7 @@ use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
 use parking_lot::Mutex;
-use pipeline::{
-    CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Source, SourceSpec, Sources,
-};
+use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Source, SourceSpec, Sources};
 use query::{QueryConfig, QueryEngine};
 use rules::{CorrelatorLimits, LoadOptions, RuleSet, RuleSource};
 use storage::log::{Log, LogConfig};

@@ -59,7 +59,8 @@ impl Collector for Scripted {
                 feed.polled += 1;
                 self.next += 1;
                 let batch = batch_of("pull", &batch_records(self.next - 1), 0);
-                let position = vec![PositionChange { key: "next".into(), value: Some(self.next.to_string()) }];
+                let position =
+                    vec![PositionChange { key: "next".into(), value: Some(self.next.to_string()) }];
                 let ticket = self.next as u64;
                 return Ok(Polled::Collected(Collected { batch: Some(batch), position, ticket }));
             }

@@ -164,7 +164,9 @@ pub(super) fn backfills(app: &App, name: &str) -> Vec<BackfillBody> {
 fn configured<'a>(app: &'a App, name: &str) -> Result<&'a SourceConfig, Problem> {
     let found = app.config.sources.iter().find(|source| source.id.as_str() == name);
     found.ok_or_else(|| {
-        Problem::not_found(&format!("no source `{name}` is configured; `[[sources]]` of the configuration has them"))
+        Problem::not_found(&format!(
+            "no source `{name}` is configured; `[[sources]]` of the configuration has them"
+        ))
     })
 }
 

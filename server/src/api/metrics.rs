@@ -104,8 +104,12 @@ fn collectors(app: &App, out: &mut String) {
     type Get = fn(&SourceReport, i64) -> Option<i64>;
     let age = |at_us: Option<i64>, now: i64| at_us.map(|at_us| (now - at_us).max(0) / 1_000_000);
     let counters: [(&str, &str, Get); 8] = [
-        ("source_pulled_batches_total", "Batches taken from the source.", |r, _| Some(r.counts.batches as i64)),
-        ("source_pulled_records_total", "Records taken from the source.", |r, _| Some(r.counts.records as i64)),
+        ("source_pulled_batches_total", "Batches taken from the source.", |r, _| {
+            Some(r.counts.batches as i64)
+        }),
+        ("source_pulled_records_total", "Records taken from the source.", |r, _| {
+            Some(r.counts.records as i64)
+        }),
         ("source_pulled_bytes_total", "Bytes of records taken from the source.", |r, _| {
             Some(r.counts.bytes as i64)
         }),
@@ -150,10 +154,8 @@ fn collectors(app: &App, out: &mut String) {
         ("source_checkpoint_age_seconds", "Since its position was last saved.", |r| r.last_saved_us),
     ];
     for (name, meaning, get) in ages {
-        let samples: Vec<_> = reports
-            .iter()
-            .filter_map(|(source, report)| Some((*source, age(get(report), now)?)))
-            .collect();
+        let samples: Vec<_> =
+            reports.iter().filter_map(|(source, report)| Some((*source, age(get(report), now)?))).collect();
         sample(out, name, "gauge", meaning, &samples);
     }
 }

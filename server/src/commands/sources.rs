@@ -70,7 +70,11 @@ async fn backfill(global: &Global, name: &str, wanted: BackfillRequest) -> anyho
             .flat_map(|source| source.backfills)
             .find(|other| other.since == run.since && other.until == run.until);
         let Some(same) = same else {
-            bail!("the server has been started anew; the same command with `--since {} --until {}` goes on where it was left", run.since, run.until);
+            bail!(
+                "the server has been started anew; the same command with `--since {} --until {}` goes on where it was left",
+                run.since,
+                run.until
+            );
         };
         run = same;
     }

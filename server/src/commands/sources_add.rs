@@ -83,13 +83,17 @@ mod tests {
     #[test]
     fn a_source_is_appended_and_the_rest_stays() {
         let text = "# ours\n[log]\nmax = \"1 GiB\" # enough\n";
-        let settings = ["type=files", "paths=/var/log/a b.log", "every=2 s", "max_files=7"].map(str::to_owned);
+        let settings =
+            ["type=files", "paths=/var/log/a b.log", "every=2 s", "max_files=7"].map(str::to_owned);
         let once = append(text, "app", &settings).unwrap();
         assert!(once.starts_with(text), "{once}");
         config::check_text("s.toml", &once).unwrap();
         let twice = append(&once, "app2", &settings).unwrap();
         assert_eq!(twice.matches("[[sources]]").count(), 2, "{twice}");
-        assert!(twice.contains("paths = [\"/var/log/a b.log\"]") && twice.contains("max_files = 7"), "{twice}");
+        assert!(
+            twice.contains("paths = [\"/var/log/a b.log\"]") && twice.contains("max_files = 7"),
+            "{twice}"
+        );
         config::check_text("s.toml", &twice).unwrap();
         assert!(append(text, "app", &["type".to_owned()]).is_err());
         assert!(append("sources = 1\n", "app", &settings).is_err());

@@ -39,12 +39,8 @@ pub(crate) fn load(
     text: Option<&str>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Diagnostic>> {
-    let mut settings = Settings {
-        values: defaults(),
-        tokens: Vec::new(),
-        placeholders: Vec::new(),
-        sources: Vec::new(),
-    };
+    let mut settings =
+        Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new(), sources: Vec::new() };
     let mut problems = Vec::new();
     if let Some(text) = text {
         read_file(file, text, &mut settings, &mut problems);

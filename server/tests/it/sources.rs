@@ -132,15 +132,13 @@ impl Writer {
 /// `received = rows + dead letters + duplicates + dropped`, whatever happens; the writer is the oracle.
 #[test]
 fn files_that_grow_and_rotate_under_kills_lose_and_double_nothing() {
-    let kills: u64 =
-        std::env::var("STORMGLASS_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(8);
+    let kills: u64 = std::env::var("STORMGLASS_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(8);
     let seed: u64 = std::env::var("STORMGLASS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     println!("{kills} kills, seed {seed}; STORMGLASS_KILLS and STORMGLASS_SEED change them");
     let world = World::new(
         "[[sources]]\nname = \"app\"\ntype = \"files\"\npaths = [\"@/logs/app.log*\"]\nevery = \"20 ms\"\nsettle = \"200 ms\"\n",
     );
-    let mut writer =
-        Writer { random: Random::new(seed), written: BTreeSet::new(), broken: 0, rotated: 0 };
+    let mut writer = Writer { random: Random::new(seed), written: BTreeSet::new(), broken: 0, rotated: 0 };
     let mut random = Random::new(seed + 1);
     let mut server = world.start();
     for _ in 0..kills {
@@ -179,7 +177,7 @@ fn files_that_grow_and_rotate_under_kills_lose_and_double_nothing() {
 #[test]
 fn troubles_are_told_and_pauses_kept() {
     let world = World::new(
-        "[[sources]]\nname = \"late\"\ntype = \"files\"\npaths = [\"@/none/*.log\"]\nevery = \"50 ms\"\nfailing_after = \"1 s\"\n\n\
+        "[[sources]]\nname = \"late\"\ntype = \"files\"\npaths = [\"@/none/*.log\"]\nevery = \"50 ms\"\nfailing_after = \"1 s\"\nlagging_after = \"never\"\n\n\
          [[sources]]\nname = \"app\"\ntype = \"files\"\npaths = [\"@/logs\"]\nevery = \"50 ms\"\n",
     );
     world.append("logs/a.log", &record("a-1"));
@@ -248,7 +246,7 @@ fn a_source_is_added_tested_and_its_past_read() {
         world.append(&format!("logs/{n}.json"), &record(&format!("old-{n}")));
     }
     let urls = format!("urls=file://{}", world.path("logs").display());
-    let add = |settings: &[&str]| outcome(&[&["--config", &config, "sources", "add"], settings].concat());
+    let add = |settings: &[&str]| outcome(&[&["--config", &config, "sources", "add"][..], settings].concat());
     let refused = add(&["trail", "type=objects", "url=file:///x"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{said}");
@@ -269,7 +267,7 @@ fn a_source_is_added_tested_and_its_past_read() {
     std::fs::write(&config, first).unwrap();
 
     let server = world.start();
-    std::thread::sleep(Duration::from_millis(10));
+    until("it knows when it began", || source(&server, "trail")["collector"]["position_saved"].is_string());
     world.append("logs/new.json", &record("new-1"));
     until("what is new is read", || source(&server, "trail")["rows"] == 1);
     let told = run(&["--url", &server.url, "-q", "sources", "backfill", "trail", "--since", "1d"]);

@@ -130,11 +130,7 @@ impl SourceConfig {
     ///
     /// # Errors
     /// The collector cannot be set up.
-    pub(crate) fn open(
-        &self,
-        limits: &Limits,
-        positions: &Positions,
-    ) -> ingest::Result<Box<dyn Collector>> {
+    pub(crate) fn open(&self, limits: &Limits, positions: &Positions) -> ingest::Result<Box<dyn Collector>> {
         (self.kind.open)(self, limits, positions)
     }
 
@@ -161,7 +157,7 @@ pub(super) fn read(
     let at = table.span().map_or(0, |span| span.start);
     let place_of = |name: &str| table.get(name).and_then(Item::span).map_or(at, |span| span.start);
     let wanted = table.get("type").and_then(Item::as_str).unwrap_or_default();
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == wanted) else {
+    let Some(kind) = KINDS.iter().copied().find(|kind| kind.name == wanted) else {
         let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
         let near = nearest(wanted, names.iter().map(|name| (*name).to_owned()));
         let mend = match near {
@@ -284,7 +280,7 @@ mod tests {
         assert_eq!(sources.len(), 2);
         assert_eq!((sources[0].id.as_str(), sources[0].kind.name), ("app", "files"));
         assert_eq!(sources[0].bounds().silent_after, None);
-        assert_eq!(sources[0].log_type(), Some(LogType::AwsCloudTrail));
+        assert_eq!(sources[0].log_type(), Some(LogType::AwsCloudtrail));
         assert_eq!(sources[1].bounds().silent_after, Some(Duration::from_secs(3600)));
         assert_eq!(sources[1].in_flight(), 32 << 20);
     }
@@ -310,7 +306,8 @@ mod tests {
         }
         let twice = "[[sources]]\nname = \"a\"\ntype = \"files\"\npaths = [\"/a\"]\n".repeat(2);
         assert!(problems(&twice)[0].contains("two sources called `a`"));
-        let secret = "[[sources]]\nname = \"a\"\ntype = \"objects\"\nurls = [\"https://a.example.com/c?sig=x1y2\"]\n";
+        let secret =
+            "[[sources]]\nname = \"a\"\ntype = \"objects\"\nurls = [\"https://a.example.com/c?sig=x1y2\"]\n";
         let found = problems(secret);
         assert!(found[0].contains("sources.urls") && !found[0].contains("x1y2"), "{found:?}");
         assert!(problems("[sources]\nname = \"a\"\n")[0].contains("sources"));

@@ -65,7 +65,11 @@ fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {
         if url.contains(['?', '#', '@']) && !scheme.starts_with("abfs") {
             // Not quoted: what follows may be a signature.
             let problem = "an address of objects has no query, fragment or user".to_owned();
-            wrong.push(("urls", problem, "credentials come from the environment or the machine's role".into()));
+            wrong.push((
+                "urls",
+                problem,
+                "credentials come from the environment or the machine's role".into(),
+            ));
         } else if !SCHEMES.contains(&scheme) {
             let problem = format!("`{url}` is no address of objects");
             wrong.push(("urls", problem, "use s3://, gs://, az://, abfss:// or file://".into()));
