@@ -148,7 +148,8 @@ fn collectors(app: &App, out: &mut String) {
             sample(out, name, kind, meaning, &samples);
         }
     }
-    let ages: [(&str, &str, fn(&SourceReport) -> Option<i64>); 3] = [
+    type At = fn(&SourceReport) -> Option<i64>;
+    let ages: [(&str, &str, At); 3] = [
         ("source_success_age_seconds", "Since the source last answered.", |r| r.last_success_us),
         ("source_records_age_seconds", "Since its last record came.", |r| r.last_records_us),
         ("source_checkpoint_age_seconds", "Since its position was last saved.", |r| r.last_saved_us),
