@@ -52,8 +52,9 @@ pub enum Polled {
 /// - A kill between any two of these repeats a batch and never loses one: a collector that is opened again
 ///   gets the positions that were saved, and hands out everything after them, in the same words: the same
 ///   `origin` and record numbers for the same bytes. Events that came before are found by their ids.
-/// - After an error of fate `Retry` the runner waits as long as it says, with growing gaps, and polls
-///   again; after `Reject` or `Stop` the source is `failing` until its configuration changes.
+/// - After an error of fate `Retry` the runner waits at least as long as it says, with growing gaps, and
+///   polls again. After `Reject` or `Stop` the source is `failing`: the collector is dropped, and another is
+///   opened some minutes later, or when somebody resumes the source.
 /// - Dropping the future of `poll` loses nothing: what was read and not handed out is read again.
 #[async_trait]
 pub trait Collector: Send {

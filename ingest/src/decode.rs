@@ -13,7 +13,8 @@ mod zstd;
 use std::io::{self, Read};
 
 use crate::Limits;
-use format::{Format, MAGIC_BYTES};
+pub(crate) use format::Format;
+use format::MAGIC_BYTES;
 use gzip::Gzip;
 use source::Source;
 use zstd::Zstd;
@@ -59,6 +60,16 @@ enum Body {
 impl Decoder {
     pub(crate) fn new(read: Box<dyn Read + Send>, limits: Limits) -> Self {
         Self { source: Source::new(read), body: None, inflated: 0, end: None, limits }
+    }
+
+    /// Reads plain bytes from the middle of an input, where nothing tells its format.
+    pub(crate) fn plain(read: Box<dyn Read + Send>, limits: Limits) -> Self {
+        Self { body: Some(Body::Plain), ..Self::new(read, limits) }
+    }
+
+    /// Whether bytes are handed out as they are; known after the first read.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.body, Some(Body::Plain))
     }
 
     /// How many bytes were read from the input, compressed as they are.

@@ -16,6 +16,20 @@ pub enum Error {
         /// The path as given.
         path: PathBuf,
     },
+    /// What a source reads is not there; it may come. Mend: make it, or name another.
+    #[error("there is no file or folder `{}`; make it, or mend the path", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is more to keep in mind than a source may. Mend: narrow what it reads.
+    #[error("`{what}` has more than {limit} files or objects; name fewer, or raise `max_files`")]
+    TooMany {
+        /// What is read.
+        what: String,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A glob pattern, folder or prefix holds no file. Mend: check it; files whose names begin with a
     /// dot are skipped.
     #[error("no file matches `{pattern}`")]
@@ -56,6 +70,14 @@ pub enum Error {
         address: String,
         /// What the store says.
         source: object_store::Error,
+    },
+    /// An object could not be read to its end. Mend: permissions, network.
+    #[error("cannot read `{address}`")]
+    Object {
+        /// Its address.
+        address: String,
+        /// What the store says.
+        source: io::Error,
     },
     /// Reading broke off; records before this point were handed over.
     #[error("reading broke off at byte {at}")]
@@ -145,6 +167,21 @@ impl Error {
         }
     }
 
+    /// Whether the source asks for fewer requests.
+    pub fn is_throttle(&self) -> bool {
+        match self {
+            Self::Refused { status, code, .. } => {
+                *status == 429 || code.starts_with("Throttling") || code == "SlowDown"
+            }
+            // The stores' clients give the last answer as text.
+            Self::Store { source, .. } => {
+                let text = source.to_string();
+                text.contains("SlowDown") || text.contains("429 Too Many Requests")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether keys have ended.
     pub(crate) fn is_expired(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code.starts_with("ExpiredToken"))
@@ -170,6 +207,8 @@ impl Error {
             Self::NoCredentials { .. } | Self::Refused { .. } | Self::BadAnswer { .. } => {
                 Fate::Retry { after: Duration::from_secs(60) }
             }
+            Self::Object { .. } => retry,
+            Self::Missing { .. } => Fate::Retry { after: Duration::from_secs(1) },
             _ => Fate::Reject,
         }
     }

@@ -8,7 +8,8 @@
 //! - the [`Splitter`] in it knows the shapes in which logs come (NDJSON, arrays, `{"Records":[…]}`);
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
-//! What is not a list of inputs but goes on for ever is a [`Collector`]; those of AWS are in [`aws`].
+//! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
+//! what grows; those of AWS are in [`aws`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -30,6 +31,7 @@
 
 pub mod aws;
 mod batches;
+mod collect;
 mod collector;
 mod decode;
 mod error;
@@ -43,6 +45,7 @@ mod reader;
 mod split;
 
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
+pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
 pub use error::{Error, Result};
 pub use expand::expand;

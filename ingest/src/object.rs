@@ -66,6 +66,8 @@ pub(crate) struct ObjectReader {
     size: u64,
     /// The version of the first part; the others must be of the same.
     e_tag: Option<String>,
+    /// Whether they need not: what grows has another version after each growth.
+    is_growing: bool,
     next: Option<JoinHandle<object_store::Result<Part>>>,
 }
 
@@ -88,8 +90,17 @@ impl ObjectReader {
             at: 0,
             size: meta.size,
             e_tag: None,
+            is_growing: false,
             next: None,
         }
+    }
+
+    /// Begins at byte `at` of an object that may grow meanwhile.
+    #[must_use]
+    pub(crate) fn growing_from(mut self, at: u64) -> Self {
+        self.at = at;
+        self.is_growing = true;
+        self
     }
 
     fn request(&mut self) {
@@ -117,7 +128,7 @@ impl ObjectReader {
         }
         self.at += part.bytes.len() as u64;
         self.size = part.size;
-        self.e_tag = part.e_tag;
+        self.e_tag = part.e_tag.filter(|_| !self.is_growing);
         self.part = part.bytes;
         if self.at < self.size {
             self.request();

@@ -170,6 +170,26 @@ impl Splitter {
         self
     }
 
+    /// One that goes on where another [rested](Self::rest).
+    pub(crate) fn resume(record_bytes: usize, offset: u64, number: u64) -> Self {
+        Self { buffer: Buffer::starting_at(offset), at: offset, number, ..Self::new(record_bytes) }
+    }
+
+    /// The first byte that is not part of what was handed out, and the number of the next record, if a new
+    /// splitter could go on from there: not inside a list or what is around one, nor below a header.
+    pub(crate) fn rest(&self) -> Option<(u64, u64)> {
+        // What a header names would not be known any more.
+        if !self.lists.is_empty() || self.flows.is_some() || !self.header.is_empty() {
+            return None;
+        }
+        let at = match &self.piece {
+            None => self.at,
+            Some(Piece { body: Body::Rest { .. } | Body::Refused { .. }, .. }) => return None,
+            Some(piece) => piece.start,
+        };
+        Some((at, self.number))
+    }
+
     /// Takes all input as one reject: it is known to be no records.
     pub fn refuse(&mut self, reason: String) {
         self.piece = Some(Piece::new(self.at, Body::Refused { at: self.at, reason }));

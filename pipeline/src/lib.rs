@@ -15,11 +15,14 @@
 //! - `raise` also lets correlations remember (`memory`) and writes what they remember, found and forgot
 //!   (`changes`) in the same transaction; `rehearse` is the same over events that are already there.
 //! - `upkeep` merges small files, removes expired days and deletes files that nobody needs.
+//! - [`Sources`] drives what is pulled: `collect` is the turn of one source, from its collector through
+//!   `accept` to its saved position and its acknowledgement; `source_health` tells how it is doing.
 //! - `sink` and `raise` each keep their own offset inside their own commit. After a crash work starts
 //!   again from the lower one, and each skips what it has: a crash repeats work, never its effect.
 
 mod accept;
 mod changes;
+mod collect;
 mod config;
 mod correlated;
 mod detect;
@@ -29,6 +32,7 @@ mod identities;
 mod memory;
 mod progress;
 mod raise;
+mod redact;
 mod refine;
 mod rehearse;
 mod retry;
@@ -36,12 +40,17 @@ mod rule_counts;
 mod run;
 mod sift;
 mod sink;
+mod source_alerts;
+mod source_health;
+mod source_status;
+mod sources;
 mod stop;
 mod tally;
 mod turn;
 mod upkeep;
 mod who;
 
+pub use collect::{Opener, SourceSpec};
 pub use config::PipelineConfig;
 pub use enrich::identity::{ClusterIssuer, IdentityConfig, PoolProvider};
 pub use error::{Error, Result};
@@ -53,5 +62,8 @@ pub use rehearse::{Rehearsal, Rehearsed};
 pub use rule_counts::{RuleCount, RuleCounts};
 pub use run::{Parts, Pipeline, passed};
 pub use sift::Sifter;
+pub use source_health::{HealthBounds, Judgement, SourceState};
+pub use source_status::{PullCounts, SourceReport};
+pub use sources::{Source, Sources};
 pub use tally::Tally;
 pub use who::{actor, actor_name};

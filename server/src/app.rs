@@ -1,13 +1,16 @@
 //! The composition root: everything that a data folder needs, opened in the order of need.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::AlertStore;
 use anyhow::Context;
 use event::{Diagnostic, Level};
-use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig};
+use ingest::SweepProgress;
+use parking_lot::Mutex;
+use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Source, SourceSpec, Sources};
 use query::{QueryConfig, QueryEngine};
 use rules::{CorrelatorLimits, LoadOptions, RuleSet, RuleSource};
 use storage::log::{Log, LogConfig};
@@ -15,7 +18,7 @@ use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use crate::reload::RuleFiles;
 use crate::rule_files;
 
@@ -28,11 +31,24 @@ pub(crate) struct App {
     pub(crate) state: State,
     pub(crate) alerts: AlertStore,
     pub(crate) engine: QueryEngine,
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// What is pulled; nothing before [`start_sources`](Self::start_sources).
+    pub(crate) sources: Sources,
+    /// Readings of the past, by the name of their positions.
+    pub(crate) backfills: Mutex<Vec<BackfillRun>>,
     pub(crate) rule_files: RuleFiles,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
+}
+
+/// A reading of the past that was started in this process.
+#[derive(Debug)]
+pub(crate) struct BackfillRun {
+    pub(crate) source: Arc<Source>,
+    /// When objects must have been modified, in microseconds since 1970.
+    pub(crate) span_us: Range<i64>,
+    pub(crate) progress: Arc<SweepProgress>,
 }
 
 impl App {
@@ -108,9 +124,75 @@ impl App {
             ..PipelineConfig::default()
         };
         let recovered_head = log.head();
-        let pipeline = Pipeline::start(parts, pipeline_config)?;
+        let pipeline = Arc::new(Pipeline::start(parts, pipeline_config)?);
+        let sources = Sources::new(pipeline.clone(), state.clone(), now_us);
+        let backfills = Mutex::default();
         let started = Instant::now();
-        Ok(Self { config, log, table, state, alerts, engine, pipeline, rule_files, started, recovered_head })
+        Ok(Self {
+            config,
+            log,
+            table,
+            state,
+            alerts,
+            engine,
+            pipeline,
+            sources,
+            backfills,
+            rule_files,
+            started,
+            recovered_head,
+        })
+    }
+
+    /// Starts every source that is configured, and the watch over their health.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(crate) fn start_sources(&self) -> anyhow::Result<()> {
+        for source in &self.config.sources {
+            let (opened, limits) = (source.clone(), self.config.limits.clone());
+            self.sources.start(SourceSpec {
+                id: source.id.clone(),
+                positions: source.id.to_string(),
+                open: Box::new(move |positions| opened.open(&limits, positions)),
+                in_flight_bytes: source.in_flight(),
+                bounds: source.bounds(),
+                gives_way: false,
+            })?;
+        }
+        self.sources.watch(self.alerts.clone());
+        Ok(())
+    }
+
+    /// Starts to read the past of a source beside its live reading, which goes first. The same span goes on
+    /// where it was left. `None`: this kind of source has no past that could be read.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(crate) fn backfill(
+        &self,
+        source: &SourceConfig,
+        span_us: Range<i64>,
+    ) -> anyhow::Result<Option<Arc<Source>>> {
+        let Some(open) = source.kind.backfill else { return Ok(None) };
+        let positions = format!("{} backfill {} {}", source.id, span_us.start, span_us.end);
+        let progress = Arc::new(SweepProgress::default());
+        let (opened, limits, told, span) =
+            (source.clone(), self.config.limits.clone(), progress.clone(), span_us.clone());
+        let mut runs = self.backfills.lock();
+        let running = self.sources.start(SourceSpec {
+            id: source.id.clone(),
+            positions,
+            open: Box::new(move |positions| open(&opened, &limits, span.clone(), positions, told.clone())),
+            in_flight_bytes: source.in_flight(),
+            bounds: source.bounds(),
+            gives_way: true,
+        })?;
+        if !runs.iter().any(|run| Arc::ptr_eq(&run.source, &running)) {
+            runs.retain(|run| run.source.positions() != running.positions());
+            runs.push(BackfillRun { source: running.clone(), span_us, progress });
+        }
+        Ok(Some(running))
     }
 
     /// Waits until all that the log holds can be queried.
@@ -126,6 +208,7 @@ impl App {
     /// # Errors
     /// The pipeline has stopped, or did not end in time; nothing is lost, the log keeps the rest.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        self.sources.stop(self.config.shutdown_grace / 2).await;
         let flushed = self.pipeline.flushed(self.log.head()).await;
         self.pipeline.stop(self.config.shutdown_grace).await?;
         Ok(flushed?)

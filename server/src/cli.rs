@@ -76,9 +76,11 @@ pub(crate) enum Command {
     /// Show and undo what ties names to one person or workload.
     #[command(subcommand)]
     Identity(Identity),
-    /// Show what became of every record, by source.
-    #[command(after_help = "Example:
-  stormglass sources --verify       count rows and dead letters instead of trusting the ledger")]
+    /// Show what became of every record, by source; test, pause, resume and add sources.
+    #[command(after_help = "Examples:
+  stormglass sources --verify       count rows and dead letters instead of trusting the ledger
+  stormglass sources test trail     try a source step by step
+  stormglass sources add app type=files 'paths=[\"/var/log/app/*.log*\"]'")]
     Sources(Sources),
     /// List, show and retry records that could not become events.
     #[command(subcommand)]
@@ -407,13 +409,69 @@ pub(crate) enum Identity {
 
 /// `sources`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Sources {
+    #[command(subcommand)]
+    pub(crate) command: Option<SourcesCommand>,
+    #[command(flatten)]
+    pub(crate) list: SourcesList,
+}
+
+/// `sources list`
+#[derive(Debug, Args)]
+pub(crate) struct SourcesList {
     /// Also count the rows in the table and the dead letters in the store.
     #[arg(long)]
     pub(crate) verify: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What to do about sources.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourcesCommand {
+    /// List sources with their accounts, and how those are doing that are pulled.
+    List(SourcesList),
+    /// Open a configured source and try it, step by step; nothing is kept and nothing acknowledged.
+    Test {
+        /// The source.
+        name: String,
+    },
+    /// Take nothing more from a source until it is resumed, also after a restart.
+    Pause {
+        /// The source.
+        name: String,
+    },
+    /// Go on with a source; one that waits after an error is tried at once.
+    Resume {
+        /// The source.
+        name: String,
+    },
+    /// Check a new source and append it to the configuration file.
+    #[command(after_help = "Examples:
+  stormglass sources add app type=files 'paths=[\"/var/log/app/*.log*\"]'
+  stormglass sources add trail type=objects 'urls=[\"s3://my-trail/AWSLogs/\"]' existing=false")]
+    Add {
+        /// Its name.
+        name: String,
+        /// Its settings, as SETTING=VALUE; `type` is one of them.
+        #[arg(required = true, value_name = "SETTING=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Read the past of a source beside its live feed, which goes first: objects by when they were modified.
+    #[command(after_help = "Example:
+  stormglass --url http://127.0.0.1:7171 sources backfill trail --since 2026-03-01 --until 2026-03-08")]
+    Backfill {
+        /// The source.
+        name: String,
+        /// From this time on, or so long before now, such as 30d.
+        #[arg(long, value_name = "TIME")]
+        since: String,
+        /// Before this time, or so long before now [default: now].
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
 }
 
 /// `deadletters`

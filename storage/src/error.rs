@@ -31,6 +31,12 @@ pub enum Error {
         /// Who holds it, as it wrote itself.
         holder: Holder,
     },
+    /// A collector asked to save a position that is longer than positions may be.
+    #[error("a position of the source `{source_name}` is too long; this is a bug, please report it")]
+    PositionTooLong {
+        /// The source.
+        source_name: String,
+    },
     /// There is no room in the log: its limit or the disk is reached. Passes when consumers catch up.
     #[error("the log is full ({reason}); try again in {} ms", retry_after.as_millis())]
     LogFull {
@@ -237,7 +243,7 @@ impl Error {
                 Fate::Retry { after: Duration::from_secs(1) }
             }
             Self::Sqlite(error) => sqlite_fate(error),
-            Self::BatchTooLarge { .. } | Self::BatchEmpty => Fate::Reject,
+            Self::BatchTooLarge { .. } | Self::BatchEmpty | Self::PositionTooLong { .. } => Fate::Reject,
             _ => Fate::Stop,
         }
     }

@@ -6,7 +6,7 @@
 //!   log offset that it covers.
 //! - [`state::State`]: one SQLite database for what changes in small steps and must change together:
 //!   alerts, what correlations have [`remembered`], [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
-//!   the log's consumers.
+//!   the log's consumers, the [`source_position`]s of sources that are pulled.
 //! - [`seen::UidIndex`]: which events came at an earlier offset.
 //!
 //! Only this crate writes durable bytes. What it promises:
@@ -49,6 +49,7 @@ pub mod log;
 pub mod position;
 pub mod remembered;
 pub mod seen;
+pub mod source_position;
 pub mod state;
 pub mod state_table;
 pub mod table;

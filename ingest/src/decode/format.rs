@@ -5,7 +5,7 @@ pub(super) const MAGIC_BYTES: usize = 8;
 
 /// The format of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// Text, as far as one can see.
     Plain,
     /// RFC 1952.
@@ -32,7 +32,7 @@ const STARTS: [(&[u8], Format); 10] = [
 
 impl Format {
     /// The format of an input that begins with `start`.
-    pub(super) fn of(start: &[u8]) -> Self {
+    pub(crate) fn of(start: &[u8]) -> Self {
         if is_zstd(start) {
             return Self::Zstd;
         }

@@ -16,6 +16,11 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// One whose first byte is at `position` of the input.
+    pub(super) fn starting_at(position: u64) -> Self {
+        Self { position, ..Self::default() }
+    }
+
     /// The position after the newest byte.
     pub(super) fn end(&self) -> u64 {
         self.position + self.filled.len() as u64

@@ -56,6 +56,11 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Takes `line` as a header, if it is one.
     pub(super) fn reads(&mut self, line: &[u8]) -> bool {
         if line.len() > MAX_BYTES {

@@ -13,6 +13,7 @@ mod identity;
 mod kills;
 mod once;
 mod pressure;
+mod pull;
 mod records;
 mod retention;
 mod running;

@@ -59,7 +59,7 @@ pub(crate) struct Running {
     pub(crate) table: EventTable,
     pub(crate) state: State,
     pub(crate) alerts: AlertStore,
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Arc<Pipeline>,
 }
 
 impl Running {
@@ -79,7 +79,7 @@ impl Running {
             rules: settings.rules.clone(),
             now_us: settings.now_us,
         };
-        let pipeline = Pipeline::start(parts, settings.pipeline.clone()).unwrap();
+        let pipeline = Arc::new(Pipeline::start(parts, settings.pipeline.clone()).unwrap());
         Self { log, table, state, alerts, pipeline }
     }
 

@@ -6,9 +6,10 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use pipeline::{SourceReport, SourceState};
 
 use super::Problem;
-use crate::app::App;
+use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 
 /// Counters and gauges in Prometheus's text format.
@@ -67,6 +68,7 @@ pub(crate) async fn metrics(
         sample(&mut out, name, "gauge", meaning, &[("", value as i64)]);
     }
     accounts(&app, &mut out)?;
+    collectors(&app, &mut out);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
 }
 
@@ -89,6 +91,74 @@ fn accounts(app: &App, out: &mut String) -> Result<(), Problem> {
         sample(out, name, "gauge", meaning, &samples);
     }
     Ok(())
+}
+
+/// What is pulled.
+fn collectors(app: &App, out: &mut String) {
+    let sources: Vec<_> = app.sources.all().into_iter().filter(|source| source.is_live()).collect();
+    if sources.is_empty() {
+        return;
+    }
+    let now = now_us();
+    let reports: Vec<_> = sources.iter().map(|source| (source.id().as_str(), source.report())).collect();
+    type Get = fn(&SourceReport, i64) -> Option<i64>;
+    let age = |at_us: Option<i64>, now: i64| at_us.map(|at_us| (now - at_us).max(0) / 1_000_000);
+    let counters: [(&str, &str, Get); 8] = [
+        ("source_pulled_batches_total", "Batches taken from the source.", |r, _| {
+            Some(r.counts.batches as i64)
+        }),
+        ("source_pulled_records_total", "Records taken from the source.", |r, _| {
+            Some(r.counts.records as i64)
+        }),
+        ("source_pulled_bytes_total", "Bytes of records taken from the source.", |r, _| {
+            Some(r.counts.bytes as i64)
+        }),
+        ("source_rejected_records_total", "Records that the source knows to be none.", |r, _| {
+            Some(r.counts.rejected as i64)
+        }),
+        ("source_retries_total", "Errors after which the source is tried again.", |r, _| {
+            Some(r.counts.retries as i64)
+        }),
+        ("source_throttles_total", "Errors that ask for fewer requests.", |r, _| {
+            Some(r.counts.throttles as i64)
+        }),
+        ("source_failures_total", "Errors after which the source is opened anew.", |r, _| {
+            Some(r.counts.failures as i64)
+        }),
+        ("source_lost_acks_total", "Acknowledgements that the source did not take.", |r, _| {
+            Some(r.counts.lost_acks as i64)
+        }),
+    ];
+    let gauges: [(&str, &str, Get); 3] = [
+        ("source_in_flight_bytes", "Bytes taken and not yet durable.", |r, _| {
+            Some(r.counts.in_flight_bytes as i64)
+        }),
+        ("source_lag_seconds", "How far the newest event lies back.", |r, _| {
+            r.lag_us.map(|lag_us| lag_us / 1_000_000)
+        }),
+        ("source_state", "0 ok, 1 lagging, 2 silent, 3 failing, 4 paused.", |r, _| {
+            let state = SourceState::ALL.iter().position(|state| *state == r.health.state);
+            state.map(|state| state as i64)
+        }),
+    ];
+    for (kind, columns) in [("counter", &counters[..]), ("gauge", &gauges[..])] {
+        for (name, meaning, get) in columns {
+            let samples: Vec<_> =
+                reports.iter().filter_map(|(source, report)| Some((*source, get(report, now)?))).collect();
+            sample(out, name, kind, meaning, &samples);
+        }
+    }
+    type At = fn(&SourceReport) -> Option<i64>;
+    let ages: [(&str, &str, At); 3] = [
+        ("source_success_age_seconds", "Since the source last answered.", |r| r.last_success_us),
+        ("source_records_age_seconds", "Since its last record came.", |r| r.last_records_us),
+        ("source_checkpoint_age_seconds", "Since its position was last saved.", |r| r.last_saved_us),
+    ];
+    for (name, meaning, get) in ages {
+        let samples: Vec<_> =
+            reports.iter().filter_map(|(source, report)| Some((*source, age(get(report), now)?))).collect();
+        sample(out, name, "gauge", meaning, &samples);
+    }
 }
 
 fn sample(out: &mut String, name: &str, kind: &str, meaning: &str, values: &[(&str, i64)]) {

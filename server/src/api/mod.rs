@@ -1,6 +1,7 @@
 //! The HTTP API, one resource a file. JSON of the API exists only here.
 
 mod alerts;
+mod collectors;
 mod dead_letters;
 mod health;
 mod hunt;
@@ -33,6 +34,7 @@ use crate::app::App;
 use crate::auth::{Auth, authenticate};
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
@@ -109,6 +111,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alerts::reopen))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
+        .routes(routes!(collectors::pause))
+        .routes(routes!(collectors::resume))
+        .routes(routes!(collectors::backfill))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::retry))

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
+use super::collectors::{BackfillBody, CollectorBody, backfills, collector};
 use super::time::format_us;
 use crate::app::App;
 use crate::auth::{Caller, Right};
@@ -61,6 +62,12 @@ pub(crate) struct SourceBody {
     /// The newest event's own time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) last_event: Option<String>,
+    /// How it is doing, where it is pulled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) collector: Option<CollectorBody>,
+    /// Readings of its past since the server started.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) backfills: Vec<BackfillBody>,
 }
 
 /// Lists the sources with their accounts.
@@ -80,7 +87,14 @@ pub(crate) async fn list(
     };
     let pending = app.log.head().saturating_sub(app.pipeline.progress().raised);
     let state = app.state.clone();
-    let all = super::alerts::blocking(move || state.read(storage::ledger::all)).await??;
+    let mut all = super::alerts::blocking(move || state.read(storage::ledger::all)).await??;
+    for source in &app.config.sources {
+        // One that has sent nothing yet is there all the same.
+        if !all.iter().any(|(known, _)| *known == source.id) {
+            all.push((source.id.clone(), storage::ledger::SourceCounts::default()));
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
     let expired = app.table.expired();
     let sources = all
         .into_iter()
@@ -98,6 +112,8 @@ pub(crate) async fn list(
                 .map(|(_, dead)| dead.get(source.as_str()).copied().unwrap_or(0)),
             last_received: counts.last_received_us.map(format_us),
             last_event: counts.last_event_us.map(format_us),
+            collector: collector(&app, source.as_str()),
+            backfills: backfills(&app, source.as_str()),
             source: source.as_str().to_owned(),
         })
         .collect();

@@ -18,6 +18,8 @@ mod rules_run;
 mod rules_test;
 mod serve;
 mod sources;
+mod sources_add;
+mod sources_test;
 mod sql;
 mod token;
 

@@ -15,7 +15,7 @@ use crate::client::{init_logging, usage};
 use crate::config::Config;
 use crate::output::UsageError;
 
-/// Runs the server until SIGTERM or SIGINT; a second signal ends it at once.
+/// Runs the server, and the sources that it pulls, until SIGTERM or SIGINT; a second signal ends it at once.
 ///
 /// # Errors
 /// The configuration is wrong, the folder is in use, the address is taken, or the stages failed.
@@ -31,11 +31,13 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let address = listener.local_addr()?;
     let app = Arc::new(App::open(config).await?);
     let url = format!("http://{address}");
+    app.start_sources()?;
     app.log.announce(&url)?;
     tracing::info!(
         %url,
         data = %app.config.data.display(),
         rules = app.pipeline.rules().len(),
+        sources = app.config.sources.len(),
         pending = app.log.head() - app.pipeline.progress().refined,
         "stormglass {} serves", env!("CARGO_PKG_VERSION")
     );
@@ -63,8 +65,11 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     drop(stop);
     watching.abort();
     let drain = async {
-        // Clients that hold their connection open must not hold up the stop.
-        match tokio::time::timeout(grace / 2, serving).await {
+        // What was pulled is made durable, saved and acknowledged; clients that hold their connection open
+        // must not hold up the stop.
+        let served = tokio::time::timeout(grace / 2, serving);
+        let ((), served) = tokio::join!(app.sources.stop(grace / 2), served);
+        match served {
             Ok(served) => served??,
             Err(_) => tracing::warn!("some connections are still open and are cut off"),
         }

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Bytes,
     /// A span of time: `"250 ms"`, `"30 s"`, `"5 min"`, `"2 h"`, `"30 d"`.
     Span,
+    /// The same, or `"never"`, which is kept as no time at all.
+    SpanOrNever,
     /// `true` or `false`.
     Flag,
     /// One of a few words.
@@ -41,11 +43,11 @@ pub(crate) struct Key {
     pub(crate) doc: &'static str,
 }
 
-const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { path, kind, default, doc }
 }
 
-/// Every setting but the tokens (`[[auth.tokens]]`), in the order of the example file.
+/// Every setting but the tokens (`[[auth.tokens]]`) and the sources (`[[sources]]`), in the order of the example file.
 pub(crate) const KEYS: &[Key] = &[
     key(
         "data",
@@ -238,6 +240,7 @@ impl Key {
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Bytes => "a number of bytes, such as \"64 MiB\"".into(),
             Kind::Span => "a span of time, such as \"30 s\", \"5 min\" or \"2 h\"".into(),
+            Kind::SpanOrNever => "a span of time, such as \"5 min\" or \"2 h\", or \"never\"".into(),
             Kind::Flag => "true or false".into(),
             Kind::Word(words) => format!("one of {}", words.join(", ")),
         }

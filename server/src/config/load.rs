@@ -8,6 +8,7 @@ use toml_edit::{Document, Item, Table};
 
 use super::key::{KEYS, Key};
 use super::placeholder::{self, Placeholder};
+use super::sources::{self, SourceConfig};
 use super::value::{Value, from_text, from_toml};
 use crate::auth::{Role, Token};
 
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) values: BTreeMap<&'static str, (Value, Origin)>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) placeholders: Vec<Placeholder>,
+    pub(crate) sources: Vec<SourceConfig>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -37,13 +39,22 @@ pub(crate) fn load(
     text: Option<&str>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Diagnostic>> {
-    let mut settings = Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new() };
+    let mut settings =
+        Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new(), sources: Vec::new() };
     let mut problems = Vec::new();
     if let Some(text) = text {
         read_file(file, text, &mut settings, &mut problems);
     }
     read_environment(environment, &mut settings, &mut problems);
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// Whether the text of a configuration file (named `file` in messages) is right.
+///
+/// # Errors
+/// All problems found.
+pub(crate) fn check_text(file: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
+    load(file, Some(text), std::iter::empty()).map(drop)
 }
 
 fn defaults() -> BTreeMap<&'static str, (Value, Origin)> {
@@ -94,6 +105,11 @@ fn read_table(
             Item::ArrayOfTables(tokens) if path == "auth.tokens" => {
                 for token in tokens {
                     read_token(place, token, settings, problems);
+                }
+            }
+            Item::ArrayOfTables(tables) if path == "sources" => {
+                for table in tables {
+                    sources::read(place, table, &mut settings.sources, problems);
                 }
             }
             Item::Value(value) => read_value(place, &path, at, value, settings, problems),

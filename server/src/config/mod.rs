@@ -4,8 +4,10 @@ mod key;
 mod load;
 mod placeholder;
 mod reference;
+mod sources;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +18,9 @@ use crate::auth::Token;
 use load::{Origin, Settings};
 use value::Value;
 
+pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
+pub(crate) use sources::SourceConfig;
 
 /// The name of the configuration file that is read where none is named.
 pub(crate) const DEFAULT_FILE: &str = "stormglass.toml";
@@ -59,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
+    pub(crate) sources: Vec<SourceConfig>,
     settings: Settings,
 }
 
@@ -108,7 +113,7 @@ impl Config {
     }
 
     fn resolve(settings: Settings) -> Result<Self, Vec<Diagnostic>> {
-        let get = Getter(&settings);
+        let get = Getter(&settings.values);
         let listen = get.text("server.listen");
         let address = resolve_address(&listen)?;
         if !address.ip().is_loopback() && settings.tokens.is_empty() {
@@ -160,6 +165,7 @@ impl Config {
             log_filter: get.text("logging.filter"),
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
+            sources: settings.sources.clone(),
             settings,
         })
     }
@@ -172,11 +178,11 @@ fn provider(pair: &str) -> Option<pipeline::PoolProvider> {
 }
 
 /// Reads settings by path. A missing one cannot be: `every_default_reads` holds the table to it.
-struct Getter<'a>(&'a Settings);
+struct Getter<'a>(&'a BTreeMap<&'static str, (Value, Origin)>);
 
 impl Getter<'_> {
     fn value(&self, path: &str) -> Option<&Value> {
-        self.0.values.get(path).map(|(value, _)| value)
+        self.0.get(path).map(|(value, _)| value)
     }
 
     fn text(&self, path: &str) -> String {

@@ -1,8 +1,9 @@
 //! The example file, the reference page and the effective settings, printed from the same table.
 
 use super::Config;
-use super::key::KEYS;
+use super::key::{KEYS, Key};
 use super::load::Origin;
+use super::sources::{COMMON, KINDS};
 use super::value::Value;
 
 const TOKENS_DOC: &str = "\
@@ -12,6 +13,10 @@ prints a new token and its entry; only the hash is kept here.";
 const PLACEHOLDERS_DOC: &str = "\
 Lists that rules name as `field|expand: '%name%'`, such as indicators: values, or a file with one value a
 line (comments begin with #). Files are read again whenever the rules are.";
+
+const SOURCES_DOC: &str = "\
+What is pulled, a table each. `stormglass sources add` appends one, `stormglass sources test NAME` tries it
+step by step.";
 
 /// A configuration file that sets every setting to its default, with its meaning.
 pub(crate) fn example() -> String {
@@ -32,6 +37,10 @@ pub(crate) fn example() -> String {
         out.push_str(&format!("# {line}\n"));
     }
     out.push_str("# [rules.placeholders]\n# admins = [\"ann\", \"bob\"]\n# bad_addresses = \"file:bad_addresses.txt\"\n\n");
+    for line in SOURCES_DOC.lines() {
+        out.push_str(&format!("# {line}\n"));
+    }
+    out.push_str("# [[sources]]\n# name = \"app\"\n# type = \"files\"              # or objects; `stormglass config reference` has all settings\n# paths = [\"/var/log/app/*.log*\"]\n\n");
     for line in TOKENS_DOC.lines() {
         out.push_str(&format!("# {line}\n"));
     }
@@ -62,6 +71,16 @@ pub(crate) fn reference_page() -> String {
     out.push_str(&PLACEHOLDERS_DOC.replace('\n', " "));
     out.push_str(" How they are used: [rules](rules.md#indicator-match).\n");
     out.push_str(
+        "\n## Sources\n\n```toml\n[[sources]]\nname = \"app\"\ntype = \"files\"\npaths = [\"/var/log/app/*.log*\"]\n```\n\n",
+    );
+    out.push_str(&SOURCES_DOC.replace('\n', " "));
+    out.push_str(" More on each kind: [sources](sources/README.md).\n\n### Every source\n");
+    out.push_str(&settings_table(COMMON));
+    for kind in KINDS {
+        out.push_str(&format!("\n### type = \"{}\"\n\n{}\n", kind.name, kind.doc));
+        out.push_str(&settings_table(kind.keys));
+    }
+    out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );
     out.push_str(&TOKENS_DOC.replace('\n', " "));
@@ -69,6 +88,17 @@ pub(crate) fn reference_page() -> String {
         " An `ingest` token may only push records; `analyst` may read everything, run SQL and work on alerts; \
          `admin` may also push records, retry dead letters and change the rules in use.\n",
     );
+    out
+}
+
+/// A table of the settings of sources; one without default must be set.
+fn settings_table(keys: &[Key]) -> String {
+    let mut out = String::from("\n| setting | value | default | meaning |\n| --- | --- | --- | --- |\n");
+    for key in keys {
+        let default = if key.default.is_empty() { "–".to_owned() } else { format!("`{}`", key.default) };
+        let wanted = key.wanted().replace('|', "\\|");
+        out.push_str(&format!("| `{}` | {wanted} | {default} | {} |\n", key.path, key.doc));
+    }
     out
 }
 
@@ -84,10 +114,8 @@ pub(crate) fn show(config: &Config) -> String {
             out.push_str(&format!("\n[{table}]\n"));
         }
         let origin = match origin {
-            Origin::Default => "default".to_owned(),
-            Origin::File { line } => format!("file, line {line}"),
             Origin::Environment => key.env(),
-            Origin::CommandLine => "command line".into(),
+            origin => place(origin),
         };
         out.push_str(&format!("{:<40} # {origin}\n", format!("{name} = {}", toml(value))));
     }
@@ -97,6 +125,12 @@ pub(crate) fn show(config: &Config) -> String {
         let setting = format!("{} = {}", placeholder.name, placeholder.values.toml());
         out.push_str(&format!("{setting:<40} # file, line {}\n", placeholder.line));
     }
+    for source in &config.sources {
+        out.push_str("\n[[sources]]\n");
+        for (name, value, origin) in source.shown() {
+            out.push_str(&format!("{:<40} # {}\n", format!("{name} = {}", toml(value)), place(origin)));
+        }
+    }
     for token in &config.tokens {
         let (name, role) = (&token.name, token.role.as_str());
         out.push_str(&format!("\n[[auth.tokens]]\nname = {name:?}\nrole = {role:?}\n"));
@@ -104,11 +138,21 @@ pub(crate) fn show(config: &Config) -> String {
     out
 }
 
+fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::Default => "default".to_owned(),
+        Origin::File { line } => format!("file, line {line}"),
+        Origin::Environment => "environment".to_owned(),
+        Origin::CommandLine => "command line".to_owned(),
+    }
+}
+
 fn toml(value: &Value) -> String {
     match value {
         Value::Text(text) => toml_edit::Value::from(text.as_str()).to_string(),
         Value::Texts(texts) => texts.iter().collect::<toml_edit::Array>().to_string(),
         Value::Count(count) => count.to_string(),
+        Value::Span(span) if span.is_zero() => "\"never\"".to_owned(),
         Value::Span(span) => format!("\"{} ms\"", span.as_millis()),
         Value::Flag(flag) => flag.to_string(),
     }

@@ -61,6 +61,8 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
         }
         Kind::Bytes => bytes(text).map(Value::Count),
         Kind::Span => span(text).map(Value::Span),
+        Kind::SpanOrNever if text == "never" => Some(Value::Span(Duration::ZERO)),
+        Kind::SpanOrNever => span(text).map(Value::Span),
         Kind::Flag => match text {
             "true" => Some(Value::Flag(true)),
             "false" => Some(Value::Flag(false)),

@@ -18,4 +18,5 @@ mod object_store;
 mod readers;
 mod rule_tools;
 mod running;
+mod sources;
 mod story;

@@ -23,7 +23,7 @@ pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::readers::Readers;
-use crate::{Error, Result, dead_letter, ledger, position, remembered};
+use crate::{Error, Result, dead_letter, ledger, position, remembered, source_position};
 
 /// An open state database. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -68,6 +68,7 @@ impl State {
         state.migrate("dead_letter", dead_letter::MIGRATIONS)?;
         state.migrate("ledger", ledger::MIGRATIONS)?;
         state.migrate("remembered", remembered::MIGRATIONS)?;
+        state.migrate("source_position", source_position::MIGRATIONS)?;
         Ok(state)
     }
 

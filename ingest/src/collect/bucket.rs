@@ -1,0 +1,137 @@
+//! What lies below a prefix of an object store.
+
+use std::collections::BinaryHeap;
+use std::io::Read;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+use tokio::runtime::Handle;
+use url::Url;
+
+use crate::object::{ObjectReader, open_store};
+use crate::{Error, Result};
+
+/// A prefix in a store. Its calls block, and wait for the runtime: not on one of its own threads.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// The address of the store, as it stands before a path in it.
+    root: String,
+    address: String,
+    runtime: Handle,
+}
+
+/// An object and the place that it has among those that are wanted.
+struct Ranked<K> {
+    rank: K,
+    meta: ObjectMeta,
+}
+
+impl<K: Ord> PartialEq for Ranked<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank == other.rank
+    }
+}
+
+impl<K: Ord> Eq for Ranked<K> {}
+
+impl<K: Ord> PartialOrd for Ranked<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Ord> Ord for Ranked<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank.cmp(&other.rank)
+    }
+}
+
+impl Bucket {
+    /// The prefix at `address`. Credentials come from the environment or the machine's role.
+    ///
+    /// # Errors
+    /// [`Error::BadAddress`], [`Error::Missing`] for a folder of this machine, [`Error::Store`].
+    pub(super) fn open(address: &str, runtime: &Handle) -> Result<Self> {
+        let bad = |problem: &str| Error::BadAddress { address: address.to_owned(), problem: problem.into() };
+        let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
+        let (store, prefix, root) = if url.scheme() == "file" {
+            let folder = url.to_file_path().map_err(|()| bad("it is no path on this machine"))?;
+            if !folder.is_dir() {
+                return Err(Error::Missing { path: folder });
+            }
+            let store = LocalFileSystem::new_with_prefix(&folder);
+            let store = store.map_err(|source| Error::Store { address: address.to_owned(), source })?;
+            (Arc::new(store) as Arc<dyn ObjectStore>, Path::default(), address)
+        } else {
+            let (store, prefix) = open_store(address)?;
+            let trimmed = address.trim_end_matches('/');
+            let root = trimmed.strip_suffix(prefix.as_ref()).unwrap_or(trimmed);
+            (store, prefix, root)
+        };
+        let root = root.trim_end_matches('/').to_owned();
+        Ok(Self { store, prefix, root, address: address.to_owned(), runtime: runtime.clone() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(store: Arc<dyn ObjectStore>, runtime: &Handle) -> Self {
+        let (root, address) = ("mem://b".to_owned(), "mem://b/".to_owned());
+        Self { store, prefix: Path::default(), root, address, runtime: runtime.clone() }
+    }
+
+    /// The address of an object.
+    pub(super) fn address_of(&self, location: &Path) -> String {
+        format!("{}/{location}", self.root)
+    }
+
+    /// Of the objects after the key `after` that are wanted, the `limit` lowest by `rank`, in that order.
+    /// Hidden objects, and those without bytes, are left out.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(super) fn list<K: Ord>(
+        &self,
+        after: Option<&Path>,
+        limit: usize,
+        mut is_wanted: impl FnMut(&ObjectMeta) -> bool,
+        rank: impl Fn(&ObjectMeta) -> K,
+    ) -> Result<Vec<ObjectMeta>> {
+        let mut lowest: BinaryHeap<Ranked<K>> = BinaryHeap::new();
+        self.runtime
+            .block_on(async {
+                let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+                let mut listed = match after {
+                    Some(after) => self.store.list_with_offset(prefix, after),
+                    None => self.store.list(prefix),
+                };
+                while let Some(meta) = listed.try_next().await? {
+                    let is_hidden = meta.location.filename().is_some_and(|name| name.starts_with('.'));
+                    if meta.size == 0 || is_hidden || !is_wanted(&meta) {
+                        continue;
+                    }
+                    lowest.push(Ranked { rank: rank(&meta), meta });
+                    if lowest.len() > limit {
+                        lowest.pop();
+                    }
+                }
+                Ok(())
+            })
+            .map_err(|source| Error::Store { address: self.address.clone(), source })?;
+        Ok(lowest.into_sorted_vec().into_iter().map(|ranked| ranked.meta).collect())
+    }
+
+    /// Reads an object from byte `from`; from 0, all of it is of one version.
+    pub(super) fn read(&self, meta: &ObjectMeta, from: u64) -> Box<dyn Read + Send> {
+        let reader = ObjectReader::new(self.store.clone(), meta.clone(), self.runtime.clone());
+        Box::new(if from == 0 { reader } else { reader.growing_from(from) })
+    }
+}
+
+/// When an object was last modified, in microseconds since 1970.
+pub(super) fn modified_us(meta: &ObjectMeta) -> i64 {
+    meta.last_modified.timestamp_micros()
+}

@@ -1,0 +1,315 @@
+//! `[[sources]]`: what is pulled. Each kind of source is a file beside this one: its settings, what must hold
+//! of them together, and how its collector is opened.
+
+mod files;
+mod objects;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::{Diagnostic, LogType, SourceId};
+use ingest::{Collector, Limits, SweepProgress};
+use pipeline::HealthBounds;
+use toml_edit::{Item, Table};
+
+use super::Getter;
+use super::key::{Key, Kind, key};
+use super::load::{Origin, Place, nearest};
+use super::value::{Value, from_toml};
+use crate::api::source_id;
+
+/// What kinds there are.
+pub(crate) const KINDS: &[&SourceKind] = &[&files::KIND, &objects::KIND];
+
+/// Positions of an earlier run, by key.
+pub(crate) type Positions = BTreeMap<String, String>;
+
+/// A kind of source.
+pub(crate) struct SourceKind {
+    /// What `type` says.
+    pub(crate) name: &'static str,
+    /// What it reads, a sentence.
+    pub(crate) doc: &'static str,
+    /// Its settings besides [`COMMON`]; one without default must be set.
+    pub(crate) keys: &'static [Key],
+    /// What is wrong with settings that are right one by one: the setting, the problem, the mend.
+    pub(crate) check: fn(&SourceConfig) -> Vec<(&'static str, String, String)>,
+    /// Opens its collector.
+    pub(crate) open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
+    /// Opens a collector over a span of the past (microseconds since 1970), where the kind has one.
+    pub(crate) backfill: Option<Backfill>,
+}
+
+impl std::fmt::Debug for SourceKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// See [`SourceKind::backfill`].
+pub(crate) type Backfill = fn(
+    &SourceConfig,
+    &Limits,
+    Range<i64>,
+    &Positions,
+    Arc<SweepProgress>,
+) -> ingest::Result<Box<dyn Collector>>;
+
+/// The settings of every source.
+pub(crate) const COMMON: &[Key] = &[
+    key("name", Kind::Text, "", "Its name: what records are charged to. 1 to 64 of a-z, 0-9, `.`, `_`, `-`."),
+    key("type", Kind::Text, "", "Its kind, one of those below."),
+    key(
+        "log_type",
+        Kind::Text,
+        r#""""#,
+        "The log type of its records, such as aws_cloudtrail; without it each record is asked.",
+    ),
+    key(
+        "in_flight",
+        Kind::Bytes,
+        r#""32 MiB""#,
+        "How much may be taken from it and not yet be durable; one batch more at most.",
+    ),
+    key(
+        "silent_after",
+        Kind::SpanOrNever,
+        r#""1 h""#,
+        "Without records for so long, and for five times its usual gap, it is silent and an alert says so.",
+    ),
+    key(
+        "failing_after",
+        Kind::Span,
+        r#""5 min""#,
+        "With nothing but errors for so long it is failing, and an alert says so.",
+    ),
+    key(
+        "lagging_after",
+        Kind::SpanOrNever,
+        r#""1 h""#,
+        "When its newest event is so much older than its newest record, it is lagging.",
+    ),
+];
+
+/// A source as it is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceConfig {
+    pub(crate) id: SourceId,
+    pub(crate) kind: &'static SourceKind,
+    values: BTreeMap<&'static str, (Value, Origin)>,
+}
+
+impl SourceConfig {
+    /// Its settings.
+    pub(super) fn get(&self) -> Getter<'_> {
+        Getter(&self.values)
+    }
+
+    /// The log type, where it is fixed.
+    pub(super) fn log_type(&self) -> Option<LogType> {
+        self.get().text("log_type").parse().ok()
+    }
+
+    /// How many bytes may be in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.get().size("in_flight")
+    }
+
+    /// From when on it is not well.
+    pub(crate) fn bounds(&self) -> HealthBounds {
+        HealthBounds {
+            silent_after: never_is_none(self.get().span("silent_after")),
+            failing_after: self.get().span("failing_after"),
+            lagging_after: never_is_none(self.get().span("lagging_after")),
+        }
+    }
+
+    /// Opens its collector where `positions` are.
+    ///
+    /// # Errors
+    /// The collector cannot be set up.
+    pub(crate) fn open(&self, limits: &Limits, positions: &Positions) -> ingest::Result<Box<dyn Collector>> {
+        (self.kind.open)(self, limits, positions)
+    }
+
+    /// Each setting with its value and where that comes from, in the order of the reference.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
+        let keys = COMMON.iter().chain(self.kind.keys);
+        keys.filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
+    }
+}
+
+/// `never` is written as no time at all.
+fn never_is_none(span: Duration) -> Option<Duration> {
+    (!span.is_zero()).then_some(span)
+}
+
+/// Reads one table of `[[sources]]`.
+pub(super) fn read(
+    place: &Place<'_>,
+    table: &Table,
+    found: &mut Vec<SourceConfig>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let before = problems.len();
+    let at = table.span().map_or(0, |span| span.start);
+    let place_of = |name: &str| table.get(name).and_then(Item::span).map_or(at, |span| span.start);
+    let wanted = table.get("type").and_then(Item::as_str).unwrap_or_default();
+    let Some(kind) = KINDS.iter().copied().find(|kind| kind.name == wanted) else {
+        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+        let near = nearest(wanted, names.iter().map(|name| (*name).to_owned()));
+        let mend = match near {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("use one of {}", names.join(", ")),
+        };
+        let problem = match wanted {
+            "" => "a source needs a type".to_owned(),
+            wanted => format!("there is no source of the type `{wanted}`"),
+        };
+        problems.push(place.problem(place_of("type"), "sources.type", problem, mend));
+        return;
+    };
+    let mut values = defaults(kind);
+    for (name, item) in table.iter() {
+        let Some(key) = COMMON.iter().chain(kind.keys).find(|key| key.path == name) else {
+            let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
+            let known = COMMON.iter().chain(kind.keys).map(|key| key.path.to_owned());
+            let mend = match nearest(name, known) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => "`stormglass config reference` lists all".into(),
+            };
+            let problem = format!("a `{}` source has no such setting", kind.name);
+            problems.push(place.problem(at, &format!("sources.{name}"), problem, mend));
+            continue;
+        };
+        let at = place_of(name);
+        match item.as_value().and_then(|value| from_toml(key, value)) {
+            Some(value) => {
+                values.insert(key.path, (value, Origin::File { line: place.line_column(at).0 }));
+            }
+            None => {
+                let problem = format!("{} is not {}", item.to_string().trim(), key.wanted());
+                let mend = match key.default {
+                    "" => "it has no default".to_owned(),
+                    default => format!("the default is {default}"),
+                };
+                problems.push(place.problem(at, &format!("sources.{name}"), problem, mend));
+            }
+        }
+    }
+    for key in COMMON.iter().chain(kind.keys).filter(|key| key.default.is_empty()) {
+        if !table.contains_key(key.path) {
+            let problem = format!("a `{}` source needs it", kind.name);
+            let field = format!("sources.{}", key.path);
+            problems.push(place.problem(at, &field, problem, format!("set {}", key.wanted())));
+        }
+    }
+    let name = Getter(&values).text("name");
+    let id = match source_id(&name) {
+        Ok(id) => id,
+        Err(problem) => {
+            if table.contains_key("name") {
+                problems.push(place.problem(place_of("name"), "sources.name", problem, "rename it".into()));
+            }
+            return;
+        }
+    };
+    if found.iter().any(|source| source.id == id) {
+        let problem = format!("there are two sources called `{id}`");
+        problems.push(place.problem(place_of("name"), "sources.name", problem, "rename one".into()));
+    }
+    let source = SourceConfig { id, kind, values };
+    let log_type = source.get().text("log_type");
+    if !log_type.is_empty()
+        && let Err(problem) = log_type.parse::<LogType>()
+    {
+        let mend = "leave it out where records show it".to_owned();
+        problems.push(place.problem(place_of("log_type"), "sources.log_type", problem, mend));
+    }
+    if problems.len() == before {
+        for (name, problem, mend) in (kind.check)(&source) {
+            problems.push(place.problem(place_of(name), &format!("sources.{name}"), problem, mend));
+        }
+    }
+    if problems.len() == before {
+        found.push(source);
+    }
+}
+
+fn defaults(kind: &SourceKind) -> BTreeMap<&'static str, (Value, Origin)> {
+    COMMON
+        .iter()
+        .chain(kind.keys)
+        .filter_map(|key| {
+            let value: toml_edit::Value = key.default.parse().ok()?;
+            Some((key.path, (from_toml(key, &value)?, Origin::Default)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        load::load("s.toml", Some(text), std::iter::empty())
+            .map(|_| Vec::new())
+            .unwrap_or_else(|found| found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_default_of_every_kind_reads() {
+        for kind in KINDS {
+            let keys: Vec<_> = COMMON.iter().chain(kind.keys).collect();
+            let with_default = keys.iter().filter(|key| !key.default.is_empty()).count();
+            assert_eq!(defaults(kind).len(), with_default, "{kind:?}");
+            let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.path).collect();
+            assert_eq!(names.len(), keys.len(), "{kind:?} has a setting twice");
+        }
+    }
+
+    #[test]
+    fn sources_are_read() {
+        let text = "[[sources]]\nname = \"app\"\ntype = \"files\"\npaths = [\"/var/log/app.log*\"]\n\
+                    silent_after = \"never\"\nlog_type = \"aws_cloudtrail\"\n\n\
+                    [[sources]]\nname = \"trail\"\ntype = \"objects\"\nurls = [\"s3://trail/AWSLogs/\"]\n";
+        let sources = load::load("s.toml", Some(text), std::iter::empty()).unwrap().sources;
+        assert_eq!(sources.len(), 2);
+        assert_eq!((sources[0].id.as_str(), sources[0].kind.name), ("app", "files"));
+        assert_eq!(sources[0].bounds().silent_after, None);
+        assert_eq!(sources[0].log_type(), Some(LogType::AwsCloudtrail));
+        assert_eq!(sources[1].bounds().silent_after, Some(Duration::from_secs(3600)));
+        assert_eq!(sources[1].in_flight(), 32 << 20);
+    }
+
+    #[test]
+    fn all_problems_are_told_with_place_and_mend() {
+        let found = problems(
+            "[[sources]]\nname = \"App\"\ntype = \"files\"\npath = [\"/a\"]\nevery = 7\n\n\
+             [[sources]]\nname = \"b\"\ntype = \"fils\"\n\n[[sources]]\ntype = \"objects\"\n",
+        );
+        let lines = [
+            "s.toml:4:1: error: `sources.path`: a `files` source has no such setting; did you mean `paths`?",
+            "s.toml:5:9: error: `sources.every`: 7 is not a span of time",
+            "s.toml:1:1: error: `sources.paths`: a `files` source needs it",
+            "s.toml:2:8: error: `sources.name`: `App` is no name for a source",
+            "s.toml:9:8: error: `sources.type`: there is no source of the type `fils`; did you mean `files`?",
+            "s.toml:11:1: error: `sources.name`: a `objects` source needs it",
+            "s.toml:11:1: error: `sources.urls`: a `objects` source needs it",
+        ];
+        assert_eq!(found.len(), lines.len(), "{found:#?}");
+        for (found, line) in found.iter().zip(lines) {
+            assert!(found.starts_with(line), "{found}\n{line}");
+        }
+        let twice = "[[sources]]\nname = \"a\"\ntype = \"files\"\npaths = [\"/a\"]\n".repeat(2);
+        assert!(problems(&twice)[0].contains("two sources called `a`"));
+        let secret =
+            "[[sources]]\nname = \"a\"\ntype = \"objects\"\nurls = [\"https://a.example.com/c?sig=x1y2\"]\n";
+        let found = problems(secret);
+        assert!(found[0].contains("sources.urls") && !found[0].contains("x1y2"), "{found:?}");
+        assert!(problems("[sources]\nname = \"a\"\n")[0].contains("sources"));
+    }
+}
