@@ -8,7 +8,7 @@
 //! - the [`Splitter`] in it knows the shapes in which logs come (NDJSON, arrays, `{"Records":[…]}`);
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
-//! What is not a list of inputs but goes on for ever is a [`Collector`].
+//! What is not a list of inputs but goes on for ever is a [`Collector`]; what others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -37,6 +37,7 @@ mod folder;
 mod input;
 mod limits;
 mod object;
+pub mod push;
 mod reader;
 mod split;
 
