@@ -14,6 +14,8 @@ pub enum Provider {
     Azure,
     /// Google Cloud.
     Gcp,
+    /// None of them: software that runs anywhere.
+    Other,
 }
 
 impl Provider {
@@ -23,6 +25,7 @@ impl Provider {
             Self::Aws => "AWS",
             Self::Azure => "Azure",
             Self::Gcp => "GCP",
+            Self::Other => "Other",
         }
     }
 }
@@ -41,12 +44,26 @@ pub enum LogType {
     EntraAudit,
     /// Google Cloud audit logs: admin activity, data access, system event, policy denied.
     GcpAudit,
+    /// Lines of syslog that are no record of another log.
+    Syslog,
+    /// OpenTelemetry's log records that are none of another log.
+    Otlp,
+    /// Events of Splunk's HTTP Event Collector that are none of another log.
+    Hec,
 }
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::AwsCloudtrail, Self::AzureActivity, Self::EntraSignin, Self::EntraAudit, Self::GcpAudit];
+    pub const ALL: [Self; 8] = [
+        Self::AwsCloudtrail,
+        Self::AzureActivity,
+        Self::EntraSignin,
+        Self::EntraAudit,
+        Self::GcpAudit,
+        Self::Syslog,
+        Self::Otlp,
+        Self::Hec,
+    ];
 
     /// The name in columns, configuration and flags.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +73,9 @@ impl LogType {
             Self::EntraSignin => "entra_signin",
             Self::EntraAudit => "entra_audit",
             Self::GcpAudit => "gcp_audit",
+            Self::Syslog => "syslog",
+            Self::Otlp => "otlp",
+            Self::Hec => "hec",
         }
     }
 
@@ -65,6 +85,7 @@ impl LogType {
             Self::AwsCloudtrail => Provider::Aws,
             Self::AzureActivity | Self::EntraSignin | Self::EntraAudit => Provider::Azure,
             Self::GcpAudit => Provider::Gcp,
+            Self::Syslog | Self::Otlp | Self::Hec => Provider::Other,
         }
     }
 }
@@ -95,6 +116,6 @@ mod tests {
         for kind in LogType::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
-        assert!("syslog".parse::<LogType>().unwrap_err().contains("aws_cloudtrail"));
+        assert!("eventlog".parse::<LogType>().unwrap_err().contains("aws_cloudtrail"));
     }
 }

@@ -48,6 +48,14 @@ macro_rules! class {
 }
 
 class! {
+    /// Something happened of which no other class tells.
+    base_event, 0 "Base Event", 0 "Uncategorized", {
+        UNKNOWN = 0 "Unknown",
+        OTHER = 99 "Other",
+    }
+}
+
+class! {
     /// A user, their password, key or second factor was created, changed or deleted.
     account_change, 3001 "Account Change", 3 "Identity & Access Management", {
         UNKNOWN = 0 "Unknown",
@@ -270,6 +278,21 @@ mod tests {
                 }
             }
             assert_eq!(ids.len() + 2, activities.len(), "{file} has other activities");
+        }
+    }
+
+    #[test]
+    fn the_base_event_has_no_category_and_no_activity() {
+        let Some(schema) = crate::corpus::folder("ocsf/schema_1.8.0") else { return };
+        let text = std::fs::read_to_string(schema.join("events/base_event.json")).unwrap();
+        let class: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let attributes = &class["attributes"];
+        for activity in base_event::ALL {
+            assert_eq!(attributes["class_uid"]["enum"]["0"]["caption"], activity.class_name);
+            assert_eq!(attributes["category_uid"]["enum"]["0"]["caption"], activity.category_name);
+            let id = activity.activity_id.to_string();
+            assert_eq!(attributes["activity_id"]["enum"][&id]["caption"], activity.activity_name);
+            assert_eq!(activity.type_uid(), i64::from(activity.activity_id));
         }
     }
 

@@ -3,6 +3,7 @@
 use event::LogType;
 
 use crate::json::{Object, Value};
+use crate::pushed;
 use crate::reason::{MapError, Reason};
 
 /// The log type of a record that lies in no envelope.
@@ -20,6 +21,11 @@ pub(crate) fn log_type(record: &Object<'_>) -> Result<LogType, MapError> {
                 cloudtrail_keys += 1
             }
             "protoPayload" => return gcp(&member.value),
+            "syslog" | "otlp" | "hec" => {
+                if let Some(log_type) = pushed::log_type(&member) {
+                    return Ok(log_type);
+                }
+            }
             _ => {}
         }
         if cloudtrail_keys == 2 {

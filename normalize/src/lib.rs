@@ -23,6 +23,7 @@ mod glance;
 mod json;
 mod mapping;
 mod normalizer;
+mod pushed;
 mod reason;
 mod row;
 #[cfg(test)]

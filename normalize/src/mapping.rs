@@ -5,7 +5,7 @@ use event::{Col, EventKey, LogType};
 use crate::json::Object;
 use crate::reason::MapError;
 use crate::row::Row;
-use crate::{aws, azure, gcp};
+use crate::{aws, azure, gcp, pushed};
 
 /// How records of one log type become rows.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,9 @@ impl Mapping {
             LogType::EntraSignin => Self { map: azure::signin::map, fields: azure::signin::FIELDS },
             LogType::EntraAudit => Self { map: azure::audit::map, fields: azure::audit::FIELDS },
             LogType::GcpAudit => Self { map: gcp::audit::map, fields: gcp::audit::FIELDS },
+            LogType::Syslog => Self { map: pushed::syslog::map, fields: pushed::syslog::FIELDS },
+            LogType::Otlp => Self { map: pushed::otlp::map, fields: pushed::otlp::FIELDS },
+            LogType::Hec => Self { map: pushed::hec::map, fields: pushed::hec::FIELDS },
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::envelope::{self, Content, Envelope};
 use crate::glance;
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::Mapping;
+use crate::pushed;
 use crate::reason::{MapError, Reason, Reject};
 use crate::row::{Row, RowScratch};
 
@@ -234,7 +235,14 @@ fn map_object(
 ) -> Result<(LogType, EventKey), MapError> {
     // Most records lie in no envelope, and their keys tell so at once.
     let log_type = match detect::log_type(object) {
-        Ok(detected) => fixed.unwrap_or(detected),
+        Ok(detected) => {
+            if envelopes < MAX_ENVELOPES
+                && let Some(envelope) = pushed::open(detected, object)
+            {
+                return map_envelope(object, &envelope, fixed, row, envelopes + 1);
+            }
+            fixed.unwrap_or(detected)
+        }
         Err(unknown) => {
             if envelopes < MAX_ENVELOPES
                 && let Some(envelope) = envelope::open(object)?

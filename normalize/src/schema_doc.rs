@@ -39,6 +39,9 @@ fn short(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in",
         LogType::EntraAudit => "Entra audit",
         LogType::GcpAudit => "GCP",
+        LogType::Syslog => "syslog",
+        LogType::Otlp => "OTLP",
+        LogType::Hec => "HEC",
     }
 }
 
@@ -49,6 +52,9 @@ fn long(log_type: LogType) -> &'static str {
         LogType::EntraSignin => "Entra sign-in logs",
         LogType::EntraAudit => "Entra directory audit logs",
         LogType::GcpAudit => "Google Cloud audit logs",
+        LogType::Syslog => "syslog",
+        LogType::Otlp => "OpenTelemetry logs (OTLP)",
+        LogType::Hec => "events of Splunk's HTTP Event Collector",
     }
 }
 

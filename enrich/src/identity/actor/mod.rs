@@ -40,6 +40,8 @@ pub fn actor(batch: &EventBatch, row: usize) -> Option<Actor> {
             entra::user_or_service(batch, row).map(Actor::from)
         }
         LogType::GcpAudit => gcp::actor(batch, row).map(Actor::from),
+        // They name nobody in a field of their own.
+        LogType::Syslog | LogType::Otlp | LogType::Hec => None,
     }
 }
 

@@ -35,7 +35,7 @@ pub fn links(batch: &EventBatch, rows: Range<usize>, config: &IdentityConfig) ->
                 entra.look(row, &mut found);
             }
             Some(LogType::GcpAudit) => gcp.look(row, &mut found),
-            None => {}
+            Some(LogType::Syslog | LogType::Otlp | LogType::Hec) | None => {}
         }
     }
     found.finish(config)
