@@ -16,6 +16,7 @@ use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
 use crate::config::Config;
+use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
 
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Pipeline,
     pub(crate) rule_files: RuleFiles,
+    pub(crate) push: Push,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -110,7 +112,20 @@ impl App {
         let recovered_head = log.head();
         let pipeline = Pipeline::start(parts, pipeline_config)?;
         let started = Instant::now();
-        Ok(Self { config, log, table, state, alerts, engine, pipeline, rule_files, started, recovered_head })
+        let push = Push::open(&config)?;
+        Ok(Self {
+            config,
+            log,
+            table,
+            state,
+            alerts,
+            engine,
+            pipeline,
+            rule_files,
+            push,
+            started,
+            recovered_head,
+        })
     }
 
     /// Waits until all that the log holds can be queried.

@@ -18,6 +18,7 @@
 //! - one that does not, and every line of syslog, is known by its reception: two equal lines are two events.
 
 pub mod hec;
+pub mod okta;
 pub mod otlp;
 pub mod syslog;
 

@@ -19,6 +19,7 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::Message, "`event`, as JSON where it is no text"),
     (Col::MetadataLogName, "`sourcetype`"),
     (Col::MetadataLogProvider, "`source`"),
+    (Col::MetadataProductName, "`Unknown`: HEC does not say"),
     (Col::SrcEndpointName, "`host`"),
     (Col::SrcEndpointIp, "`host` where it is an address"),
 ];

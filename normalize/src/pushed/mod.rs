@@ -18,7 +18,7 @@ use crate::detect;
 use crate::envelope::{self, Content, Envelope};
 use crate::json::{Embedded, Member, Object, Value};
 use crate::reason::{MapError, Reason};
-use crate::row::Row;
+use crate::row::{Row, UNKNOWN};
 
 /// What a member of a record says of the protocol that it came by, if it is that member.
 pub(crate) fn log_type(member: &Member<'_>) -> Option<LogType> {
@@ -95,7 +95,7 @@ fn said<'a>(
     Ok(Said { said: said.ok_or_else(missing)?, carried })
 }
 
-/// The identity that the receiver gave, and the columns that are the same for all three.
+/// The identity that the receiver gave, and the columns that are the same for all three; to be called last.
 fn base(
     log_type: LogType,
     said: &Object<'_>,
@@ -104,6 +104,9 @@ fn base(
 ) -> Result<EventKey, MapError> {
     row.class(&base_event::UNKNOWN);
     row.severity(severity);
+    if !row.has(Col::MetadataProductName) {
+        row.text(Col::MetadataProductName, UNKNOWN);
+    }
     let id = said.get("id").and_then(|id| id.filled_text()).unwrap_or_default();
     row.text(Col::MetadataUid, &id);
     Ok(EventKey::from_parts(log_type, &[id.as_bytes()]))

@@ -31,6 +31,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::{Auth, authenticate};
+use crate::push;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
@@ -119,6 +120,14 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hunt::backtest))
         .routes(routes!(hunt::raise))
         .routes(routes!(ingest::push))
+        .routes(routes!(push::hec::event_old))
+        .routes(routes!(push::hec::event))
+        .routes(routes!(push::hec::raw))
+        .routes(routes!(push::hec::ack))
+        .routes(routes!(push::hec::health))
+        .routes(routes!(push::hook::receive, push::hook::verify))
+        .routes(routes!(push::otlp::logs))
+        .routes(routes!(push::otlp::export))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

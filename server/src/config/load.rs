@@ -8,8 +8,10 @@ use toml_edit::{Document, Item, Table};
 
 use super::key::{KEYS, Key};
 use super::placeholder::{self, Placeholder};
+use super::push;
 use super::value::{Value, from_text, from_toml};
 use crate::auth::{Role, Token};
+use crate::push::{HookConfig, SyslogConfig};
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) values: BTreeMap<&'static str, (Value, Origin)>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) placeholders: Vec<Placeholder>,
+    pub(crate) hooks: Vec<HookConfig>,
+    pub(crate) syslog: Vec<SyslogConfig>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -37,7 +41,13 @@ pub(crate) fn load(
     text: Option<&str>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Diagnostic>> {
-    let mut settings = Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new() };
+    let mut settings = Settings {
+        values: defaults(),
+        tokens: Vec::new(),
+        placeholders: Vec::new(),
+        hooks: Vec::new(),
+        syslog: Vec::new(),
+    };
     let mut problems = Vec::new();
     if let Some(text) = text {
         read_file(file, text, &mut settings, &mut problems);
@@ -94,6 +104,16 @@ fn read_table(
             Item::ArrayOfTables(tokens) if path == "auth.tokens" => {
                 for token in tokens {
                     read_token(place, token, settings, problems);
+                }
+            }
+            Item::ArrayOfTables(hooks) if path == "hooks" => {
+                for hook in hooks {
+                    push::read_hook(place, hook, &mut settings.hooks, problems);
+                }
+            }
+            Item::ArrayOfTables(listeners) if path == "syslog" => {
+                for listener in listeners {
+                    push::read_syslog(place, listener, &mut settings.syslog, problems);
                 }
             }
             Item::Value(value) => read_value(place, &path, at, value, settings, problems),

@@ -3,6 +3,7 @@
 mod key;
 mod load;
 mod placeholder;
+mod push;
 mod reference;
 mod value;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use event::{Diagnostic, Level};
 
 use crate::auth::Token;
+use crate::push::{HookConfig, SyslogConfig};
 use load::{Origin, Settings};
 use value::Value;
 
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
+    pub(crate) hooks: Vec<HookConfig>,
+    pub(crate) syslog: Vec<SyslogConfig>,
     settings: Settings,
 }
 
@@ -159,6 +163,8 @@ impl Config {
             log_filter: get.text("logging.filter"),
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
+            hooks: settings.hooks.clone(),
+            syslog: settings.syslog.clone(),
             settings,
         })
     }
