@@ -70,7 +70,7 @@ impl utoipa::Modify for BearerToken {
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
-    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second));
+    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second, app.push.tally.clone()));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
     let (routes, description) = described().with_state(app).split_for_parts();

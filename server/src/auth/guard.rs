@@ -13,13 +13,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{RateLimit, Right, Role, Token};
 use crate::api::Problem;
-use crate::push::{hec, hook};
+use crate::push::{PushTally, count, hec, hook};
 
 /// What the gate knows.
 #[derive(Debug)]
 pub(crate) struct Auth {
     tokens: Vec<Token>,
     limit: RateLimit,
+    tally: Arc<PushTally>,
 }
 
 /// Who makes a request; set by the gate, read by the handlers.
@@ -77,8 +78,8 @@ fn credentials(headers: &HeaderMap, door: Door) -> Option<String> {
 
 impl Auth {
     /// A gate for `tokens`; without any, callers on loopback are admin and others are refused.
-    pub(crate) fn new(tokens: Vec<Token>, requests_per_second: u32) -> Self {
-        Self { tokens, limit: RateLimit::new(requests_per_second) }
+    pub(crate) fn new(tokens: Vec<Token>, requests_per_second: u32, tally: Arc<PushTally>) -> Self {
+        Self { tokens, limit: RateLimit::new(requests_per_second), tally }
     }
 
     /// Who the caller is.
@@ -147,7 +148,7 @@ pub(crate) async fn authenticate(
             (Err(_), address) => address.map_or_else(String::new, |address| address.to_string()),
         };
         match auth.limit.admit(&key, Instant::now()) {
-            Ok(()) => caller,
+            Ok(()) => caller.inspect_err(|_| count(&auth.tally.unauthorized)),
             Err(seconds) => Err(Problem::too_many("too many requests", seconds)),
         }
     };
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn without_tokens_only_loopback_under_its_own_name() {
-        let auth = Auth::new(Vec::new(), 10);
+        let auth = Auth::new(Vec::new(), 10, Arc::default());
         let allowed = |host, address| auth.caller(&headers(&[("host", host)]), address, Door::Bearer).is_ok();
         assert!(allowed("127.0.0.1:7171", LOOPBACK));
         assert!(allowed("localhost:7171", LOOPBACK));
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn with_tokens_nobody_without_one() {
         let tokens = vec![Token { name: "a".into(), role: Role::Analyst, hash: Token::hash_of("secret") }];
-        let auth = Auth::new(tokens, 10);
+        let auth = Auth::new(tokens, 10, Arc::default());
         let through = |door, value: &str| {
             auth.caller(&headers(&[("authorization", value)]), LOOPBACK, door).map(|c| c.role).ok()
         };

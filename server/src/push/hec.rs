@@ -20,7 +20,7 @@ use ingest::push::{Reception, Records, hec};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::tally::count;
+use super::count;
 use crate::app::App;
 use crate::auth::{Caller, Right};
 

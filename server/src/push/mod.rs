@@ -15,6 +15,7 @@ mod grpc;
 mod secret;
 mod tally;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use event::{LogType, RawBatchBuilder, SourceId};
@@ -27,13 +28,13 @@ use crate::config::Config;
 pub(crate) use hook::{Hook, HookConfig, Scheme};
 pub(crate) use secret::SecretReference;
 pub(crate) use syslog::{SyslogConfig, Transport};
-pub(crate) use tally::PushTally;
+pub(crate) use tally::{PushTally, count};
 
 /// What the receivers of a server share.
 #[derive(Debug)]
 pub(crate) struct Push {
     /// What happened, for `/metrics`.
-    pub(crate) tally: PushTally,
+    pub(crate) tally: Arc<PushTally>,
     hooks: Vec<Hook>,
     /// Tells the receptions of this process from those of every other.
     process: u64,
@@ -50,7 +51,7 @@ impl Push {
         let mut random = [0; 8];
         getrandom::fill(&mut random)?;
         Ok(Self {
-            tally: PushTally::default(),
+            tally: Arc::default(),
             hooks: config.hooks.iter().map(Hook::open).collect(),
             process: u64::from_le_bytes(random),
             receptions: AtomicU64::new(0),

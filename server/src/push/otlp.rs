@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use event::Fate;
 use ingest::push::otlp::{self, Encoding};
 
+use super::count;
 use super::grpc::{self, Code};
-use super::tally::count;
 use crate::app::App;
 use crate::auth::{Caller, Right};
 

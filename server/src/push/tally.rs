@@ -20,7 +20,7 @@ macro_rules! counters {
 }
 
 counters! {
-    unauthorized, "push_unauthorized", "Pushed requests without a valid token.";
+    unauthorized, "requests_unauthorized", "Requests without a valid token, and pushed ones whose token may not push.";
     bad_signatures, "push_bad_signatures", "Requests to hooks whose signature, secret or time was not valid.";
     bad_bodies, "push_bad_bodies", "Pushed requests refused because their body was broken or too large.";
     full, "push_refused_full", "Pushed requests told to come again because the log was full.";
@@ -33,6 +33,6 @@ counters! {
 }
 
 /// One more.
-pub(super) fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

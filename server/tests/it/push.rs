@@ -122,7 +122,7 @@ async fn hec_speaks_as_its_clients_expect() {
     assert_eq!(other.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     let metrics = client.get(format!("{}/metrics", server.url)).bearer_auth("reader");
     let metrics = metrics.send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("stormglass_push_unauthorized_total 3\n"), "{metrics}");
+    assert!(metrics.contains("stormglass_requests_unauthorized_total 4\n"), "{metrics}");
     server.terminate();
     let rows = sql(
         &data,
@@ -245,10 +245,10 @@ async fn a_full_log_sends_everybody_away_for_a_while() {
     let client = Client::new();
     let mut random = Random::new(3);
     let mut sent = 0;
+    // Noise, which does not compress.
+    let noise: String = (0..4000).map(|_| format!("{:016x}", random.below(u64::MAX))).collect();
     let full = loop {
-        // Noise, which does not compress.
-        let noise: String = (0..4000).map(|_| format!("{:016x}", random.below(u64::MAX))).collect();
-        let body = format!(r#"{{"event":"{noise}"}}"#);
+        let body = json!({"event": format!("{sent}{noise}")}).to_string();
         let answer =
             client.post(format!("{}/services/collector/event", server.url)).body(body).send().await.unwrap();
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -260,11 +260,12 @@ async fn a_full_log_sends_everybody_away_for_a_while() {
     };
     assert!(full.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(full.json::<Value>().await.unwrap()["code"], 9);
-    let otlp = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]});
+    let otlp = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": noise}}]}]}]});
     let otlp = client.post(format!("{}/v1/logs", server.url)).json(&otlp).send().await.unwrap();
     assert_eq!(otlp.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(otlp.headers().contains_key("retry-after"));
-    let hook = client.post(format!("{}/hooks/kube", server.url)).bearer_auth("s3cret").body(trail("e-1"));
+    let hook = client.post(format!("{}/hooks/kube", server.url)).bearer_auth("s3cret");
+    let hook = hook.body(json!({"a": noise}).to_string());
     let hook = hook.send().await.unwrap();
     assert_eq!(hook.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(hook.headers().contains_key("retry-after"));

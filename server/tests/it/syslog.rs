@@ -260,7 +260,17 @@ action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing=
             return;
         }
     }
-    received(&server, 50).await;
+    // rsyslog tells of its own start as well, so the count of messages does not say when all are here.
+    let ask = json!({"sql": "SELECT count(*) AS n FROM events WHERE metadata_product_name = 'shop'"});
+    loop {
+        let url = format!("{}/api/v1/sql", server.url);
+        let answer = reqwest::Client::new().post(url).json(&ask).send().await.unwrap();
+        if answer.json::<Value>().await.unwrap()[0]["n"] == 50 {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "not every line of rsyslog came");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     drop(rsyslog);
     server.terminate();
     let rows = sql(

@@ -103,7 +103,9 @@ fn new_style<'a>(empty: &Message<'a>, header: &'a str) -> Option<Message<'a>> {
         },
         _ => rest,
     };
-    message.text = rest.strip_prefix(' ').unwrap_or(rest).trim_start_matches('\u{feff}');
+    // rsyslog hands old messages on with the blank that stood behind their tag.
+    let text = rest.strip_prefix(' ').unwrap_or(rest);
+    message.text = text.strip_prefix(' ').unwrap_or(text).trim_start_matches('\u{feff}');
     Some(message)
 }
 

@@ -20,7 +20,7 @@ use ingest::Limits;
 use ingest::push::{Records, okta};
 
 use super::SecretReference;
-use super::tally::count;
+use super::count;
 use crate::api::{Accepted, Problem};
 use crate::app::{App, now_us};
 

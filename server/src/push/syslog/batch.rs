@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::SyslogConfig;
 use crate::app::{App, now_us};
-use crate::push::tally::count;
+use crate::push::count;
 
 /// How many messages wait at most; with the largest messages (64 KiB) 256 MiB, usually 1.
 const QUEUED: usize = 4096;
