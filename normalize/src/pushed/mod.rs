@@ -9,6 +9,7 @@ pub(crate) mod hec;
 pub(crate) mod otlp;
 pub(crate) mod syslog;
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
@@ -114,7 +115,7 @@ fn base(
 
 /// Sets the machine that the event is from: by address if that is what it says.
 fn host(row: &mut Row<'_>, path: &str, member: &Member<'_>) {
-    let is_address = member.value.as_str().is_some_and(|host| host.parse::<std::net::IpAddr>().is_ok());
+    let is_address = member.value.as_str().is_some_and(|host| host.parse::<IpAddr>().is_ok());
     let col = if is_address { Col::SrcEndpointIp } else { Col::SrcEndpointName };
     row.put_filled(col, path, member);
 }

@@ -123,6 +123,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hec::event_old))
         .routes(routes!(push::hec::event))
         .routes(routes!(push::hec::raw))
+        // The same under the names that some of Splunk's clients use.
+        .route("/services/collector/event/1.0", axum::routing::post(push::hec::event))
+        .route("/services/collector/raw/1.0", axum::routing::post(push::hec::raw))
         .routes(routes!(push::hec::ack))
         .routes(routes!(push::hec::health))
         .routes(routes!(push::hook::receive, push::hook::verify))

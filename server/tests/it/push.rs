@@ -90,7 +90,8 @@ async fn hec_speaks_as_its_clients_expect() {
     let again = client.post(url("")).basic_auth("x", Some("secret")).header("content-encoding", "gzip");
     let again = again.body(gzip(format!("{known}{plain}\n{plain}").as_bytes()));
     assert_eq!(answer(again).await.0, 200);
-    let raw = post("/raw?host=web-2&sourcetype=app", "one\ntwo\n").header("x-splunk-request-channel", "c");
+    let raw =
+        post("/raw/1.0?host=web-2&sourcetype=app", "one\ntwo\n").header("x-splunk-request-channel", "c");
     let (status, body) = answer(raw).await;
     assert_eq!(status, 200);
     let ack = body["ackId"].as_u64().unwrap();

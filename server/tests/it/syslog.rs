@@ -217,7 +217,7 @@ async fn rsyslog_delivers_over_tls_with_a_certificate() {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    drop(anonymous.unwrap());
+    anonymous.unwrap();
     let mut plain = TcpStream::connect(("127.0.0.1", port)).unwrap();
     plain.write_all(b"<13>1 - web-1 shop - - - in the clear\n").unwrap();
     drop(plain);
