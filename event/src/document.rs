@@ -30,6 +30,11 @@ pub fn ocsf_document(batch: &EventBatch, row: usize) -> Option<Value> {
     put(&mut document, "metadata.profiles", profiles);
     place_resources(&mut document, batch, row);
     place_evidence(&mut document);
+    if is_base_event(&document)
+        && let Some(endpoint) = document.remove("src_endpoint")
+    {
+        put(&mut document, "unmapped.src_endpoint", endpoint);
+    }
     if !observables.is_empty() {
         let observables =
             observables.into_iter().map(|(column, text)| observable(&document, column, &text)).collect();
@@ -87,6 +92,11 @@ fn place_resources(document: &mut Map<String, Value>, batch: &EventBatch, row: u
     }
 }
 
+/// A Base Event has no endpoints; the machine that wrote it is kept all the same.
+fn is_base_event(document: &Map<String, Value>) -> bool {
+    document.get("class_uid").and_then(Value::as_i64) == Some(0)
+}
+
 /// The path, with its dot, below which the document's class has resources.
 fn resources_parent(document: &Map<String, Value>) -> &'static str {
     match class_uid(document) {
@@ -133,6 +143,7 @@ fn observable(document: &Map<String, Value>, column: &Column, text: &str) -> Val
         {
             format!("evidences[].{path}")
         }
+        path if is_base_event(document) && path.starts_with("src_endpoint.") => format!("unmapped.{path}"),
         path => path.to_owned(),
     };
     json!({ "name": name, "type_id": column.observable, "value": text })

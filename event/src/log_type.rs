@@ -90,11 +90,17 @@ pub enum LogType {
     Ocsf,
     /// JSON of any other source, read by a mapping file of the user.
     Custom,
+    /// Lines of syslog that are no record of another log.
+    Syslog,
+    /// OpenTelemetry's log records that are none of another log.
+    Otlp,
+    /// Events of Splunk's HTTP Event Collector that are none of another log.
+    Hec,
 }
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::AwsCloudtrail,
         Self::AzureActivity,
         Self::EntraSignin,
@@ -123,6 +129,9 @@ impl LogType {
         Self::MicrosoftDefender,
         Self::Ocsf,
         Self::Custom,
+        Self::Syslog,
+        Self::Otlp,
+        Self::Hec,
     ];
 
     /// The name in columns, configuration and flags.
@@ -156,6 +165,9 @@ impl LogType {
             Self::MicrosoftDefender => "microsoft_defender",
             Self::Ocsf => "ocsf",
             Self::Custom => "custom",
+            Self::Syslog => "syslog",
+            Self::Otlp => "otlp",
+            Self::Hec => "hec",
         }
     }
 
@@ -180,6 +192,7 @@ impl LogType {
             Self::KubernetesAudit | Self::OktaSystem | Self::GithubAudit | Self::Ocsf | Self::Custom => {
                 Provider::Other
             }
+            Self::Syslog | Self::Otlp | Self::Hec => Provider::Other,
         }
     }
 }
@@ -210,6 +223,6 @@ mod tests {
         for kind in LogType::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
-        assert!("syslog".parse::<LogType>().unwrap_err().contains("aws_cloudtrail"));
+        assert!("eventlog".parse::<LogType>().unwrap_err().contains("aws_cloudtrail"));
     }
 }

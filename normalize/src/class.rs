@@ -411,6 +411,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_base_event_has_no_category_and_no_activity() {
+        let Some(schema) = crate::corpus::folder("ocsf/schema_1.8.0") else { return };
+        let text = std::fs::read_to_string(schema.join("events/base_event.json")).unwrap();
+        let class: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let attributes = &class["attributes"];
+        for activity in base_event::ALL {
+            assert_eq!(attributes["class_uid"]["enum"]["0"]["caption"], activity.class_name);
+            assert_eq!(attributes["category_uid"]["enum"]["0"]["caption"], activity.category_name);
+            let id = activity.activity_id.to_string();
+            assert_eq!(attributes["activity_id"]["enum"][&id]["caption"], activity.activity_name);
+            assert_eq!(activity.type_uid(), i64::from(activity.activity_id));
+        }
+    }
+
     fn class_category(file: &str) -> &str {
         file.split('/').next().unwrap()
     }

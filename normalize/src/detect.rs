@@ -8,8 +8,8 @@ use event::LogType;
 pub(crate) use line::line;
 
 use crate::json::{Object, Value};
-use crate::product;
 use crate::reason::{MapError, Reason};
+use crate::{product, pushed};
 
 /// The log type of a record that lies in no envelope.
 ///
@@ -26,6 +26,11 @@ pub(crate) fn log_type(record: &Object<'_>) -> Result<LogType, MapError> {
                 cloudtrail_keys += 1
             }
             "protoPayload" => return gcp(&member.value),
+            "syslog" | "otlp" | "hec" => {
+                if let Some(log_type) = pushed::log_type(&member) {
+                    return Ok(log_type);
+                }
+            }
             _ => {}
         }
         if cloudtrail_keys == 2 {

@@ -44,7 +44,12 @@ pub(crate) struct Envelope<'a> {
     pub(crate) cloud: Option<Provider>,
 }
 
-impl Envelope<'_> {
+impl<'a> Envelope<'a> {
+    /// An envelope whose member `carrier` holds `content`.
+    pub(crate) fn new(content: Content<'a>, carrier: &'static str) -> Self {
+        Self { content, carrier, cloud: None }
+    }
+
     /// Keeps every member but the carrier.
     pub(crate) fn keep_rest(&self, object: &Object<'_>, row: &mut Row<'_>) {
         if matches!(self.content, Content::Rebuilt(_)) {

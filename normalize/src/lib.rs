@@ -39,6 +39,7 @@ mod ocsf;
 mod okta;
 mod os;
 mod product;
+mod pushed;
 mod reason;
 mod required;
 mod row;

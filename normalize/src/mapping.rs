@@ -5,7 +5,9 @@ use event::{Col, EventKey, LogType};
 use crate::json::Object;
 use crate::reason::{MapError, Reason};
 use crate::row::Row;
-use crate::{aws, azure, custom, envoy, finding, gcp, github, kubernetes, m365, ocsf, okta, workspace};
+use crate::{
+    aws, azure, custom, envoy, finding, gcp, github, kubernetes, m365, ocsf, okta, pushed, workspace,
+};
 
 /// Fills the row from a line of text; returns the event's identity.
 pub(crate) type MapLine = fn(&str, &mut Row<'_>) -> Result<EventKey, MapError>;
@@ -94,6 +96,9 @@ impl Mapping {
             }
             LogType::Ocsf => Self { map: ocsf::map, line: None, fields: ocsf::FIELDS },
             LogType::Custom => Self { map: custom::without_mapping, line: None, fields: &[] },
+            LogType::Syslog => Self { map: pushed::syslog::map, line: None, fields: pushed::syslog::FIELDS },
+            LogType::Otlp => Self { map: pushed::otlp::map, line: None, fields: pushed::otlp::FIELDS },
+            LogType::Hec => Self { map: pushed::hec::map, line: None, fields: pushed::hec::FIELDS },
         }
     }
 }

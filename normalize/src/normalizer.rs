@@ -11,6 +11,7 @@ use crate::envelope::{self, Content, Envelope};
 use crate::glance::{self, Sight, Told};
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::{MapLine, Mapping};
+use crate::pushed;
 use crate::reason::{MapError, Reason, Reject};
 use crate::row::{Row, RowScratch};
 use crate::words::MAX_LINE_BYTES;
@@ -308,7 +309,14 @@ fn map_object(
         Err(MapError::new(Reason::UnknownLogType, ""))
     };
     let log_type = match detected {
-        Ok(detected) => known.log_type.unwrap_or(detected),
+        Ok(detected) => {
+            if envelopes < MAX_ENVELOPES
+                && let Some(envelope) = pushed::open(detected, object)
+            {
+                return map_envelope(object, &envelope, known, row, envelopes + 1);
+            }
+            known.log_type.unwrap_or(detected)
+        }
         Err(unknown) => {
             if matches!(known.log_type, None | Some(LogType::Custom))
                 && let Some(mapping) = known.mappings.told_by(object)

@@ -62,6 +62,9 @@ fn short(log_type: LogType) -> &'static str {
         LogType::MicrosoftDefender => "Defender",
         LogType::Ocsf => "OCSF",
         LogType::Custom => "Custom",
+        LogType::Syslog => "syslog",
+        LogType::Otlp => "OTLP",
+        LogType::Hec => "HEC",
     }
 }
 
@@ -95,6 +98,9 @@ fn long(log_type: LogType) -> &'static str {
         LogType::MicrosoftDefender => "Microsoft Defender XDR alerts",
         LogType::Ocsf => "OCSF documents, each attribute to the column of its path",
         LogType::Custom => "JSON of any other source, by a [mapping file](custom-sources.md)",
+        LogType::Syslog => "syslog",
+        LogType::Otlp => "OpenTelemetry logs (OTLP)",
+        LogType::Hec => "events of Splunk's HTTP Event Collector",
     }
 }
 

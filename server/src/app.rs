@@ -19,6 +19,7 @@ use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
 use crate::config::{Config, SourceConfig};
+use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
 
@@ -37,6 +38,7 @@ pub(crate) struct App {
     /// Readings of the past, by the name of their positions.
     pub(crate) backfills: Mutex<Vec<BackfillRun>>,
     pub(crate) rule_files: RuleFiles,
+    pub(crate) push: Push,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -128,6 +130,7 @@ impl App {
         let sources = Sources::new(pipeline.clone(), state.clone(), now_us);
         let backfills = Mutex::default();
         let started = Instant::now();
+        let push = Push::open(&config)?;
         Ok(Self {
             config,
             log,
@@ -138,6 +141,7 @@ impl App {
             pipeline,
             sources,
             backfills,
+            push,
             rule_files,
             started,
             recovered_head,

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod hunt;
 mod output;
+mod push;
 mod reload;
 mod rule_files;
 

@@ -36,7 +36,13 @@ mod tests {
 
     #[test]
     fn only_a_whole_name_counts() {
-        for before in ["{\"Records\":", "{ \"value\" : ", "{\"a\":1,\n\"Events\":", ",\"entries\":"] {
+        for before in [
+            "{\"Records\":",
+            "{ \"value\" : ",
+            "{\"a\":1,\n\"Events\":",
+            ",\"entries\":",
+            "{\"kind\":\"EventList\",\"metadata\":{},\"items\":",
+        ] {
             assert!(names_list(before.as_bytes()), "{before}");
         }
         for before in [
@@ -57,6 +63,7 @@ mod tests {
             "{\"x\\\"records\":",
             "{\"Value\":",
             "{records:",
+            "{\"order\":7,\"items\":",
         ] {
             assert!(!names_list(before.as_bytes()), "{before}");
         }

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(again, outline);
         let found = members(text, &outline).map(|member| {
             let mark = if member.is_inner { "inner." } else { "" };
-            let value = ShallowValue { rest: &member.rest[member.key().len() + 2..] };
+            let value = ShallowValue { rest: member.rest.get(member.key().len() + 2..).unwrap() };
             (format!("{mark}{}", member.key()), value.text().map(Cow::into_owned))
         });
         (length == text.len()).then(|| found.collect())

@@ -23,6 +23,9 @@ pub(crate) async fn metrics(
     for (name, meaning, value) in app.pipeline.tally().read() {
         sample(&mut out, &format!("{name}_total"), "counter", meaning, &[("", value as i64)]);
     }
+    for (name, meaning, value) in app.push.tally.read() {
+        sample(&mut out, &format!("{name}_total"), "counter", meaning, &[("", value as i64)]);
+    }
     let progress = app.pipeline.progress();
     let head = app.log.head();
     let correlations = app.pipeline.correlations().correlations;

@@ -32,6 +32,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::{Auth, authenticate};
+use crate::push;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
@@ -71,7 +72,7 @@ impl utoipa::Modify for BearerToken {
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
-    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second));
+    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second, app.push.tally.clone()));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
     let (routes, description) = described().with_state(app).split_for_parts();
@@ -124,6 +125,17 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hunt::backtest))
         .routes(routes!(hunt::raise))
         .routes(routes!(ingest::push))
+        .routes(routes!(push::hec::event_old))
+        .routes(routes!(push::hec::event))
+        .routes(routes!(push::hec::raw))
+        // The same under the names that some of Splunk's clients use.
+        .route("/services/collector/event/1.0", axum::routing::post(push::hec::event))
+        .route("/services/collector/raw/1.0", axum::routing::post(push::hec::raw))
+        .routes(routes!(push::hec::ack))
+        .routes(routes!(push::hec::health))
+        .routes(routes!(push::hook::receive, push::hook::verify))
+        .routes(routes!(push::otlp::logs))
+        .routes(routes!(push::otlp::export))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

@@ -14,6 +14,7 @@ use crate::cli::{Global, Serve};
 use crate::client::{init_logging, usage};
 use crate::config::Config;
 use crate::output::UsageError;
+use crate::push::syslog::Listeners;
 
 /// Runs the server, and the sources that it pulls, until SIGTERM or SIGINT; a second signal ends it at once.
 ///
@@ -30,6 +31,8 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let app = Arc::new(App::open(config).await?);
+    app.push.check()?;
+    let syslog = Listeners::open(&app).await?;
     let url = format!("http://{address}");
     app.start_sources()?;
     app.log.announce(&url)?;
@@ -72,6 +75,9 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         match served {
             Ok(served) => served??,
             Err(_) => tracing::warn!("some connections are still open and are cut off"),
+        }
+        if tokio::time::timeout(grace / 2, syslog.close()).await.is_err() {
+            tracing::warn!("the log is full: messages of syslog that were read are lost");
         }
         app.close().await
     };

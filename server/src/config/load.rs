@@ -8,9 +8,11 @@ use toml_edit::{Document, Item, Table};
 
 use super::key::{KEYS, Key};
 use super::placeholder::{self, Placeholder};
+use super::push;
 use super::sources::{self, SourceConfig};
 use super::value::{Value, from_text, from_toml};
 use crate::auth::{Role, Token};
+use crate::push::{HookConfig, SyslogConfig};
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) tokens: Vec<Token>,
     pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) sources: Vec<SourceConfig>,
+    pub(crate) hooks: Vec<HookConfig>,
+    pub(crate) syslog: Vec<SyslogConfig>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -39,8 +43,14 @@ pub(crate) fn load(
     text: Option<&str>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Diagnostic>> {
-    let mut settings =
-        Settings { values: defaults(), tokens: Vec::new(), placeholders: Vec::new(), sources: Vec::new() };
+    let mut settings = Settings {
+        values: defaults(),
+        tokens: Vec::new(),
+        placeholders: Vec::new(),
+        sources: Vec::new(),
+        hooks: Vec::new(),
+        syslog: Vec::new(),
+    };
     let mut problems = Vec::new();
     if let Some(text) = text {
         read_file(file, text, &mut settings, &mut problems);
@@ -110,6 +120,16 @@ fn read_table(
             Item::ArrayOfTables(tables) if path == "sources" => {
                 for table in tables {
                     sources::read(place, table, &mut settings.sources, problems);
+                }
+            }
+            Item::ArrayOfTables(hooks) if path == "hooks" => {
+                for hook in hooks {
+                    push::read_hook(place, hook, &mut settings.hooks, problems);
+                }
+            }
+            Item::ArrayOfTables(listeners) if path == "syslog" => {
+                for listener in listeners {
+                    push::read_syslog(place, listener, &mut settings.syslog, problems);
                 }
             }
             Item::Value(value) => read_value(place, &path, at, value, settings, problems),

@@ -3,6 +3,7 @@
 mod key;
 mod load;
 mod placeholder;
+mod push;
 mod reference;
 mod sources;
 mod value;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use event::{Diagnostic, Level};
 
 use crate::auth::Token;
+use crate::push::{HookConfig, SyslogConfig};
 use load::{Origin, Settings};
 use value::Value;
 
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
     pub(crate) sources: Vec<SourceConfig>,
+    pub(crate) hooks: Vec<HookConfig>,
+    pub(crate) syslog: Vec<SyslogConfig>,
     settings: Settings,
 }
 
@@ -166,6 +170,8 @@ impl Config {
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
             sources: settings.sources.clone(),
+            hooks: settings.hooks.clone(),
+            syslog: settings.syslog.clone(),
             settings,
         })
     }

@@ -17,6 +17,20 @@ line (comments begin with #). Files are read again whenever the rules are.";
 const SOURCES_DOC: &str = "\
 What is pulled, a table each. `stormglass sources add` appends one, `stormglass sources test NAME` tries it
 step by step.";
+const PUSH_DOC: &str = "\
+Webhooks, each with its secret by reference, and listeners for syslog. docs/sources/push.md tells of both.";
+
+const PUSH_EXAMPLE: &str = r#"[[hooks]]
+name = "github"              # POST /hooks/github
+scheme = "github"            # github, standard, slack, hmac, okta or bearer
+secret = "env:GITHUB_SECRET" # or "file:PATH"; never the secret itself
+
+[[syslog]]
+transport = "tls"            # udp, tcp or tls
+listen = "127.0.0.1:6514"
+certificate = "cert.pem"
+key = "key.pem"
+"#;
 
 /// A configuration file that sets every setting to its default, with its meaning.
 pub(crate) fn example() -> String {
@@ -41,6 +55,12 @@ pub(crate) fn example() -> String {
         out.push_str(&format!("# {line}\n"));
     }
     out.push_str("# [[sources]]\n# name = \"app\"\n# type = \"files\"              # or objects; `stormglass config reference` has all settings\n# paths = [\"/var/log/app/*.log*\"]\n\n");
+    out.push_str(&format!("# {PUSH_DOC}\n"));
+    for line in PUSH_EXAMPLE.lines() {
+        out.push_str(format!("# {line}").trim_end());
+        out.push('\n');
+    }
+    out.push('\n');
     for line in TOKENS_DOC.lines() {
         out.push_str(&format!("# {line}\n"));
     }
@@ -70,6 +90,10 @@ pub(crate) fn reference_page() -> String {
     );
     out.push_str(&PLACEHOLDERS_DOC.replace('\n', " "));
     out.push_str(" How they are used: [rules](rules.md#indicator-match).\n");
+    out.push_str(&format!(
+        "\n## Webhooks and syslog\n\n```toml\n{PUSH_EXAMPLE}```\n\n{}\n",
+        PUSH_DOC.replace("docs/sources/push.md tells", "[Pushed sources](sources/push.md) tells")
+    ));
     out.push_str(
         "\n## Sources\n\n```toml\n[[sources]]\nname = \"app\"\ntype = \"files\"\npaths = [\"/var/log/app/*.log*\"]\n```\n\n",
     );
@@ -130,6 +154,18 @@ pub(crate) fn show(config: &Config) -> String {
         for (name, value, origin) in source.shown() {
             out.push_str(&format!("{:<40} # {}\n", format!("{name} = {}", toml(value)), place(origin)));
         }
+    }
+    for hook in &config.hooks {
+        let secrets: toml_edit::Array = hook.secrets.iter().map(ToString::to_string).collect();
+        let (name, scheme) = (&hook.name, hook.scheme.as_str());
+        out.push_str(&format!("\n[[hooks]]\nname = {name:?}\nscheme = {scheme:?}\nsecret = {secrets}\n"));
+    }
+    for listener in &config.syslog {
+        let (source, listen) = (listener.source.as_str(), listener.listen);
+        let transport = listener.transport.as_str();
+        out.push_str(&format!(
+            "\n[[syslog]]\nsource = {source:?}\ntransport = {transport:?}\nlisten = \"{listen}\"\n"
+        ));
     }
     for token in &config.tokens {
         let (name, role) = (&token.name, token.role.as_str());

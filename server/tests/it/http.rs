@@ -249,6 +249,9 @@ async fn the_description_names_every_route() {
         "/api/v1/rules",
         "/api/v1/sources",
         "/api/v1/sql",
+        "/services/collector/event",
+        "/hooks/{name}",
+        "/v1/logs",
     ] {
         assert!(paths.contains(&path.to_owned()), "{path} is not described: {paths:?}");
     }

@@ -71,6 +71,10 @@ impl Schema {
             }
             classes.insert(uid, shape);
         }
+        // The one class without a number of its own.
+        if sources.events.contains_key("base_event") {
+            classes.insert(0, sources.shape(&sources.events, "base_event"));
+        }
         let scalars = object(&dictionary["types"]["attributes"])
             .iter()
             .map(|(name, kind)| (name.clone(), kind["type"].as_str().unwrap_or(name).to_owned()))
