@@ -1,8 +1,10 @@
 //! What can be set about the pipeline.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enrich::identity::IdentityConfig;
+use normalize::CustomMappings;
 
 use crate::memory::CorrelationConfig;
 
@@ -27,6 +29,8 @@ pub struct PipelineConfig {
     pub correlation: CorrelationConfig,
     /// What counts as evidence that two names are one person or workload.
     pub identity: IdentityConfig,
+    /// How JSON of other sources is read.
+    pub mappings: Arc<CustomMappings>,
 }
 
 impl Default for PipelineConfig {
@@ -41,6 +45,7 @@ impl Default for PipelineConfig {
             keep_removed_files: Duration::from_secs(3600),
             correlation: CorrelationConfig::default(),
             identity: IdentityConfig::default(),
+            mappings: Arc::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use enrich::identity::{self, IdentityConfig, Link};
 use event::{EventBatch, Offset, RawBatch, SourceId};
-use normalize::Normalizer;
+use normalize::{CustomMappings, Normalizer};
 use parking_lot::Mutex;
 use rules::{Hits, Match, RuleSet, Scratch};
 use storage::dead_letter::DeadLetter;
@@ -52,9 +52,10 @@ pub(crate) struct Received {
 }
 
 /// Reusable buffers of the workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Workers {
     idle: Mutex<Vec<Worker>>,
+    mappings: Arc<CustomMappings>,
 }
 
 #[derive(Debug)]
@@ -72,9 +73,10 @@ pub(crate) async fn read(
     boundaries: [Offset; 2],
     rules: watch::Receiver<Arc<RuleSet>>,
     identity: Arc<IdentityConfig>,
+    mappings: Arc<CustomMappings>,
     out: mpsc::Sender<JoinHandle<Result<Refined>>>,
 ) -> Result<()> {
-    let workers = Arc::new(Workers::default());
+    let workers = Arc::new(Workers { idle: Mutex::default(), mappings });
     loop {
         // Waiting for room before reading keeps at most one unread group in memory.
         let Ok(place) = out.reserve().await else { return Ok(()) };
@@ -110,8 +112,10 @@ fn gather(
 impl Workers {
     fn refine(&self, group: Group, rules: Arc<RuleSet>, identity: &IdentityConfig) -> Result<Refined> {
         let idle = self.idle.lock().pop();
-        let mut worker =
-            idle.unwrap_or_else(|| Worker { normalizer: Normalizer::new(), scratch: Scratch::default() });
+        let mut worker = idle.unwrap_or_else(|| Worker {
+            normalizer: Normalizer::with_mappings(self.mappings.clone()),
+            scratch: Scratch::default(),
+        });
         let refined = worker.refine(&group, rules, identity);
         self.idle.lock().push(worker);
         refined

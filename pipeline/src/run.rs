@@ -106,8 +106,15 @@ impl Pipeline {
 
         let identity = Arc::new(config.identity.clone());
         let mut stages = JoinSet::new();
-        let read =
-            refine::read(reader, config.group_bytes, [raised, committed], current_rules, identity, refining);
+        let read = refine::read(
+            reader,
+            config.group_bytes,
+            [raised, committed],
+            current_rules,
+            identity,
+            config.mappings.clone(),
+            refining,
+        );
         stages.spawn(guard("refine", health.clone(), stop.clone(), read));
         let turns = Turns {
             table: table.clone(),

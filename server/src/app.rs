@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,7 @@ use alerts::AlertStore;
 use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
+use normalize::CustomMappings;
 use parking_lot::Mutex;
 use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Source, SourceSpec, Sources};
 use query::{QueryConfig, QueryEngine};
@@ -113,6 +115,7 @@ impl App {
             keep_removed_files: config.keep_removed_files,
             pending_bytes: config.commit_size.saturating_mul(2),
             identity: config.identity(),
+            mappings: Arc::new(load_mappings(&config.mappings)?),
             correlation: CorrelationConfig {
                 limits: CorrelatorLimits {
                     group_hits: config.correlation_key_hits,
@@ -236,6 +239,21 @@ pub(crate) fn rule_sources(config: &Config) -> anyhow::Result<Vec<RuleSource>> {
     let mut sources = if config.rules_shipped { rules::shipped() } else { Vec::new() };
     sources.extend(rule_files::read(&config.rules_paths)?);
     Ok(sources)
+}
+
+/// The mapping files of the configuration.
+///
+/// # Errors
+/// A path cannot be read, or a file is refused: records of its source would all become dead letters.
+fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings> {
+    if paths.is_empty() {
+        return Ok(CustomMappings::default());
+    }
+    let (mappings, findings) = CustomMappings::parse(&crate::commands::mappings::read(paths)?);
+    if !findings.is_empty() {
+        return Err(crate::client::usage(findings));
+    }
+    Ok(mappings)
 }
 
 /// What rules are read by.

@@ -39,7 +39,7 @@ pub(crate) fn run(global: &Global, command: &Mappings) -> anyhow::Result<ExitCod
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or there is no such file.
-fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<MappingFile>> {
+pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<MappingFile>> {
     let mut files = Vec::new();
     for path in paths {
         let before = files.len();

@@ -6,7 +6,7 @@ mod config;
 mod dead_letters;
 mod identity;
 mod ingest;
-mod mappings;
+pub(crate) mod mappings;
 mod progress;
 mod query_string;
 mod reading;

@@ -192,6 +192,12 @@ pub(crate) const KEYS: &[Key] = &[
         r#""4 MiB""#,
         "The largest record; a larger one becomes a dead letter.",
     ),
+    key(
+        "ingest.mappings",
+        Kind::Paths,
+        "[]",
+        "Files and folders of mapping files (.yml, .yaml): JSON of sources that Stormglass does not know.",
+    ),
     key("ingest.inflated", Kind::Bytes, r#""16 GiB""#, "How much a compressed file may inflate to."),
     key(
         "ingest.inflate_ratio",

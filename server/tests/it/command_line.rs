@@ -111,3 +111,36 @@ fn rules_are_checked() {
     assert!(said.contains("bad.yml:6") && said.contains("nope"), "{said}");
     assert!(run(&["rules", "list"]).lines().count() > 20);
 }
+
+/// JSON that no log of ours looks like is read by a mapping file, in the server as by `mappings test`.
+#[test]
+fn a_mapping_file_reads_what_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapping = folder.path().join("shop.yml");
+    let text = "name: shop\nwhen: {has: [orderId]}\ntime: {path: ts, format: epoch_ms}\nuid: [orderId]\n\
+                class_uid: 6003\nactivity: Read\ncolumns:\n  api_operation: action\n  actor_user_name: user.login\n\
+                tests:\n  - name: an order\n    record: '{\"orderId\":7,\"ts\":1777629600000,\"action\":\"show\",\"user\":{\"login\":\"ana\"}}'\n    columns: {actor_user_name: ana}\n";
+    std::fs::write(&mapping, text).unwrap();
+    let path = mapping.to_string_lossy().into_owned();
+    run(&["mappings", "test", &path]);
+    let settings = [("STORMGLASS_INGEST_MAPPINGS", path.as_str()), ("STORMGLASS_RULES_SHIPPED", "false")];
+    let server = crate::running::Server::start(&folder.path().join("data"), &settings);
+    let orders = folder.path().join("orders.json");
+    std::fs::write(
+        &orders,
+        "{\"orderId\":8,\"ts\":1777629600000,\"action\":\"show\",\"user\":{\"login\":\"bo\"}}\n{\"no\":1}\n",
+    )
+    .unwrap();
+    run(&["--url", &server.url, "-q", "ingest", &orders.to_string_lossy()]);
+    let statement = "SELECT log_type, metadata_log_name, actor_user_name, api_operation FROM events";
+    let rows = run(&["--url", &server.url, "sql", "--format", "json", statement]);
+    let expected = serde_json::json!([{"log_type": "custom", "metadata_log_name": "shop", "actor_user_name": "bo", "api_operation": "show"}]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&rows).unwrap(), expected);
+    server.terminate();
+    // A file with a mistake keeps the server from starting, and says where.
+    std::fs::write(&mapping, text.replace("epoch_ms", "epoch_msec")).unwrap();
+    let mut command = crate::running::command(&["serve", "--listen", "127.0.0.1:0", "--data"]);
+    let output = command.arg(folder.path().join("data")).envs(settings).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("shop.yml:3"), "{said}");
+}

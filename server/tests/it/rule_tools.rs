@@ -172,7 +172,7 @@ fn a_server_says_why_a_rule_is_silent() {
     let all = [
         rule("there", aws, "eventName: GetCallerIdentity"),
         rule("missing", aws, "eventName: GetCallerIdentity, requestParameters.noSuchField: x"),
-        rule("other", "product: okta, service: okta", "eventType: x"),
+        rule("other", "product: azure, service: riskdetection", "riskEventType: x"),
         sum.to_owned(),
     ];
     std::fs::write(&rules, all.join("---\n")).unwrap();
@@ -192,10 +192,10 @@ fn a_server_says_why_a_rule_is_silent() {
     assert!(matched > 0 && there["evaluated"].as_u64() > Some(matched), "{there}");
     assert_eq!((&there["suppressed"], &there["errored"]), (&matched.into(), &0.into()), "the repeats");
     assert_eq!(of("missing")["never_found"], serde_json::json!(["api_request_data.noSuchField"]));
-    assert_eq!(of("other")["waits_for"], "okta/okta");
+    assert_eq!(of("other")["waits_for"], "azure/riskdetection");
     assert_eq!(of("sum")["errored"], matched, "no event has the key");
     let text = run(&["--url", &server.url, "rules", "list"]);
     assert!(text.contains("no event had api_request_data.noSuchField"), "{text}");
-    assert!(text.contains("waits for okta/okta"), "{text}");
+    assert!(text.contains("waits for azure/riskdetection"), "{text}");
     server.terminate();
 }

@@ -1,6 +1,7 @@
 //! `[[sources]]`: what is pulled. Each kind of source is a file beside this one: its settings, what must hold
 //! of them together, and how its collector is opened.
 
+mod aws;
 mod files;
 mod objects;
 
@@ -21,7 +22,7 @@ use super::value::{Value, from_toml};
 use crate::api::source_id;
 
 /// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] = &[&files::KIND, &objects::KIND];
+pub(crate) const KINDS: &[&SourceKind] = &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::LOOKUP];
 
 /// Positions of an earlier run, by key.
 pub(crate) type Positions = BTreeMap<String, String>;

@@ -1,0 +1,149 @@
+//! `type = "aws_s3_queue"` and `type = "aws_lookup_events"`: what AWS keeps in S3 and in CloudTrail.
+
+use ingest::aws::{
+    AwsAccess, Environment, LookupEventsCollector, LookupEventsConfig, S3QueueCollector, S3QueueConfig,
+};
+use ingest::{Limits, ReadOptions};
+
+use super::{SourceConfig, SourceKind};
+use crate::app::now_us;
+use crate::config::key::{Key, Kind, key};
+
+const REGION: Key =
+    key("region", Kind::Text, r#""""#, "The region, where neither an address nor the environment says it.");
+const PROFILE: Key =
+    key("profile", Kind::Text, r#""""#, "A profile of ~/.aws; it wins over keys in the environment.");
+const ROLE: Key = key("role", Kind::Text, r#""""#, "The ARN of a role to assume.");
+const EXTERNAL_ID: Key = key(
+    "external_id",
+    Kind::Text,
+    r#""""#,
+    "The external id that the role's trust policy asks for. It is no secret.",
+);
+const ENDPOINT: Key = key(
+    "endpoint",
+    Kind::Text,
+    r#""""#,
+    "Where all services are, if not at AWS; otherwise AWS_ENDPOINT_URL of the environment counts.",
+);
+
+const QUEUE_KEYS: &[Key] = &[
+    key(
+        "queue",
+        Kind::Text,
+        "",
+        "The URL of the queue that S3, SNS or EventBridge tells of new objects: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.",
+    ),
+    key(
+        "buckets",
+        Kind::Texts,
+        "[]",
+        "Buckets that may be read; without any, all that the identity may read. Who may send to the queue chooses what is read.",
+    ),
+    key(
+        "visibility",
+        Kind::Span,
+        r#""5 min""#,
+        "How long a message is ours before its lease is extended or it comes back: 2 s to 12 h.",
+    ),
+    key(
+        "max_receives",
+        Kind::Count(1, 1000),
+        "5",
+        "How often a message is received before what cannot be read of it becomes a dead letter.",
+    ),
+    key("readers", Kind::Count(1, 64), "2", "How many objects are read at once."),
+    REGION,
+    PROFILE,
+    ROLE,
+    EXTERNAL_ID,
+    ENDPOINT,
+];
+
+/// Objects that a queue announces.
+pub(super) const QUEUE: SourceKind = SourceKind {
+    name: "aws_s3_queue",
+    doc: "Objects in S3 as a queue (SQS) announces them: trails, flow logs, findings, access logs. Credentials come as AWS's own tools find them.",
+    keys: QUEUE_KEYS,
+    check: |source| match queue(source).check() {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            let field = match &error {
+                ingest::Error::BadSetting { field: "visibility", .. } => "visibility",
+                _ => "queue",
+            };
+            vec![(field, error.to_string(), "see docs/sources/aws.md".into())]
+        }
+    },
+    open: |source, limits, _| {
+        let readers = source.get().size("readers");
+        let options = options(source, limits, readers);
+        Ok(Box::new(S3QueueCollector::open(queue(source), &Environment::of_process(), options)?))
+    },
+    backfill: None,
+};
+
+const LOOKUP_KEYS: &[Key] = &[
+    key("lookback", Kind::Span, r#""1 h""#, "How far back the first read begins: up to 90 days."),
+    key("every", Kind::Span, r#""5 min""#, "How often is asked."),
+    REGION,
+    PROFILE,
+    ROLE,
+    EXTERNAL_ID,
+    ENDPOINT,
+];
+
+/// CloudTrail's own search.
+pub(super) const LOOKUP: SourceKind = SourceKind {
+    name: "aws_lookup_events",
+    doc: "Management events of one region as CloudTrail's LookupEvents lists them, a hundred a second at most: to try Stormglass out, not for a feed.",
+    keys: LOOKUP_KEYS,
+    check: |_| Vec::new(),
+    open: |source, limits, positions| {
+        let get = source.get();
+        let config = LookupEventsConfig {
+            access: access(source),
+            lookback: get.span("lookback"),
+            every: get.span("every"),
+            ..LookupEventsConfig::default()
+        };
+        let options = options(source, limits, 1);
+        Ok(Box::new(LookupEventsCollector::open(&config, &Environment::of_process(), positions, options)?))
+    },
+    backfill: None,
+};
+
+fn queue(source: &SourceConfig) -> S3QueueConfig {
+    let get = source.get();
+    S3QueueConfig {
+        queue_url: get.text("queue"),
+        access: access(source),
+        buckets: get.texts("buckets"),
+        visibility: get.span("visibility"),
+        max_receives: u32::try_from(get.count("max_receives")).unwrap_or(u32::MAX),
+        ..S3QueueConfig::default()
+    }
+}
+
+fn access(source: &SourceConfig) -> AwsAccess {
+    let get = source.get();
+    let given = |name: &str| Some(get.text(name)).filter(|text| !text.is_empty());
+    AwsAccess {
+        region: given("region"),
+        profile: given("profile"),
+        role_arn: given("role"),
+        external_id: given("external_id"),
+        endpoint_url: given("endpoint"),
+        ..AwsAccess::default()
+    }
+}
+
+fn options(source: &SourceConfig, limits: &Limits, readers: usize) -> ReadOptions {
+    ReadOptions {
+        source: source.id.clone(),
+        log_type: source.log_type(),
+        limits: limits.clone(),
+        readers,
+        now_us,
+    }
+}
