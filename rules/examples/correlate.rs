@@ -1,4 +1,4 @@
-//! How fast correlations take matches, and what a key costs: `cargo run --release -p rules --example correlate`.
+//! How fast correlations take matches, and what a key and a rule cost: `cargo run --release -p rules --example correlate`.
 //!
 //! A hundred correlations of three types, a million keys; hits as the stream brings them, in batches.
 
@@ -42,6 +42,7 @@ const HITS: u64 = 3_000_000;
 const BATCH: usize = 1000;
 
 fn main() {
+    rules_take();
     let mut text = String::from(
         "title: a\nid: a\nname: a\nlogsource: {product: aws, service: cloudtrail}\n\
          detection: {s: {eventName: a}, condition: s}\nlevel: low\n---\n\
@@ -113,4 +114,27 @@ fn main() {
         spent / HITS as f64 * 1e6
     );
     println!("{:.0} bytes a key with one match", at_a_million.unwrap_or_default());
+}
+
+/// What a rule takes once it is compiled: the shipped ones, and many alike.
+fn rules_take() {
+    let measure = |sources: Vec<RuleSource>| {
+        let before = BYTES.load(Ordering::Relaxed);
+        let loaded = rules::load(&sources);
+        let taken = BYTES.load(Ordering::Relaxed) - before;
+        let count = loaded.rules.len() + loaded.rules.correlations().len();
+        println!("{count} rules: {} kB, {} bytes a rule", taken / 1000, taken / count.max(1));
+    };
+    measure(rules::shipped());
+    let variant = |number: usize| RuleSource {
+        path: format!("variant-{number}.yml"),
+        text: format!(
+            "title: Variant {number}\nid: v{number}\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection:\n  selection:\n    eventSource: s{}.amazonaws.com\n    eventName|startswith: [Get{number}, \
+             Put{number}]\n    requestParameters.policyDocument|contains: 'Action{number}'\n  filter:\n    \
+             userIdentity.arn|contains: ':role/known{number}'\n  condition: selection and not filter\n",
+            number % 40
+        ),
+    };
+    measure((0..3000).map(variant).collect());
 }
