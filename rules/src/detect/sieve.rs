@@ -6,7 +6,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use event::{Col, LogType};
+use event::{COLUMNS, Col, LogType};
 use hashbrown::HashTable;
 
 use super::{Form, Value};
@@ -22,18 +22,20 @@ const MAX_LABEL_BYTES: usize = 512;
 pub struct Sieve {
     rules: Arc<RuleSet>,
     wanted: Vec<Col>,
-    /// By place in `wanted`.
+    /// Columns that rules start from.
     columns: Vec<Column>,
+    /// By column: its place in `columns`.
+    places: Vec<Option<u8>>,
     /// Log types of rules that no known label starts: each event of theirs is possible.
     everywhere: LogTypes,
     hasher: foldhash::fast::RandomState,
 }
 
 /// The labels of one column that are remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Column {
-    /// The place in [`RuleSet::columns`]; none where no rule starts from this column.
-    index: Option<usize>,
+    /// The place in [`RuleSet::columns`].
+    index: usize,
     labels: HashTable<(Box<str>, LogTypes)>,
 }
 
@@ -41,15 +43,20 @@ impl Sieve {
     /// One that is told the columns `known` of each record, as far as rules ask about them.
     pub fn new(rules: Arc<RuleSet>, known: &[Col]) -> Self {
         let wanted = rules.columns_of(known);
-        let column = |col: &Col| Column {
-            index: rules.columns.iter().position(|index| index.col == *col),
-            labels: HashTable::new(),
-        };
-        let columns = wanted.iter().map(column).collect();
+        let mut places = vec![None; COLUMNS.len()];
+        let mut columns = Vec::new();
+        for (index, started) in
+            rules.columns.iter().enumerate().filter(|(_, index)| wanted.contains(&index.col))
+        {
+            if let Some(place) = places.get_mut(started.col as usize) {
+                *place = u8::try_from(columns.len()).ok();
+                columns.push(Column { index, labels: HashTable::new() });
+            }
+        }
         let untold = rules.columns.iter().filter(|index| !wanted.contains(&index.col));
         let units = untold.flat_map(ColumnIndex::units).chain(rules.unanchored.iter().copied());
         let everywhere = units.fold(LogTypes::default(), |all, unit| all.with(log_types(&rules, unit)));
-        Self { wanted, columns, everywhere, hasher: foldhash::fast::RandomState::default(), rules }
+        Self { wanted, columns, places, everywhere, hasher: foldhash::fast::RandomState::default(), rules }
     }
 
     /// The rules.
@@ -70,8 +77,8 @@ impl Sieve {
             return true;
         }
         for (col, label) in told {
-            let Some(at) = self.wanted.iter().position(|wanted| *wanted == col) else { continue };
-            if self.starts(at, label).meets(log_type) {
+            let Some(at) = self.places.get(col as usize).copied().flatten() else { continue };
+            if self.starts(at.into(), label).meets(log_type) {
                 return true;
             }
         }
@@ -81,9 +88,7 @@ impl Sieve {
     /// The log types of all rules that a label starts.
     fn starts(&mut self, at: usize, label: &str) -> LogTypes {
         let Some(column) = self.columns.get_mut(at) else { return LogTypes::default() };
-        let Some(index) = column.index.and_then(|index| self.rules.columns.get(index)) else {
-            return LogTypes::default();
-        };
+        let Some(index) = self.rules.columns.get(column.index) else { return LogTypes::default() };
         let hash = self.hasher.hash_one(label.as_bytes());
         if let Some((_, found)) = column.labels.find(hash, |(known, _)| **known == *label) {
             return *found;
