@@ -14,8 +14,8 @@ use crate::compile::{Correlation, RuleSet};
 /// What stands between the parts of a key; it cannot be typed into a log's name by accident.
 const SEPARATOR: char = '\u{1f}';
 
-/// A map by key or actor, of which there may be a million. The hasher is seeded anew in each process, so that
-/// nobody can choose names that collide, and takes a third of the standard one's time.
+/// A map by key or actor, of which there may be a million. The hasher is faster than the standard one and
+/// seeded anew in each process, against names that are chosen to collide.
 type ByName<V> = HashMap<Box<str>, V, foldhash::quality::RandomState>;
 
 /// How much a correlator may remember.
