@@ -19,8 +19,8 @@
 //!   record or reject, and a reject tells why. Nothing is dropped in silence: a torn end, damage in a
 //!   compressed stream, and a limit each leave a reject that names the place.
 //! - A record that cannot be read takes no other with it, as far as one can tell where the next begins.
-//! - Memory is bounded by [`Limits`], whatever the input claims: about two records of the largest size
-//!   and 1 MiB for a reader, and the window of the compression (at most 128 MiB, usually 8).
+//! - Memory is bounded by [`Limits`], whatever the input claims: a batch and two records of the
+//!   largest size for a reader, whose memory the batch takes over, and the window of the compression (at most 128 MiB, usually 8).
 //! - The result does not depend on how the bytes arrive.
 //!
 //! ```

@@ -20,7 +20,8 @@
 //! - an object that cannot be JSON is a reject; [`resync`] says where the splitter goes on;
 //! - of a piece over the limit the first [`KEPT_BYTES`] are kept.
 //!
-//! Memory is bounded by twice the largest record and what is read at once.
+//! Memory is bounded by twice the largest record and what is read at once, and by what a reader holds of a
+//! batch until it is full.
 
 mod buffer;
 mod container;
