@@ -20,7 +20,6 @@ mod secret;
 mod sign;
 mod sqs;
 mod store;
-mod window;
 mod xml;
 
 use std::time::Duration;

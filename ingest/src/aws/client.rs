@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::credentials::{CredentialCache, Credentials, Services, caller};
 use super::endpoint::{Endpoints, Service, is_region};
-use super::http::{Answer, Http, Request};
+use super::http::{Http, Request, accepted};
 use super::{AwsAccess, Environment};
+use crate::web::Answer;
 use crate::{Error, Result};
 
 /// Tries of a call that may be repeated.
@@ -115,7 +116,7 @@ impl Client {
         let mut tried = 1;
         loop {
             let answer = self.send(request, region, timeout, max_bytes).await;
-            let error = match answer.and_then(|answer| answer.accepted(call)) {
+            let error = match answer.and_then(|answer| accepted(answer, call)) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };

@@ -1,27 +1,22 @@
-//! One request over HTTP: signed, bounded in time and bytes, never redirected.
+//! One request of AWS: its forms, its signature, its refusals.
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
+use reqwest::header::HeaderName;
 
 use super::credentials::Credentials;
 use super::endpoint::Service;
 use super::sign::{Scope, Unsigned, query_string, sha256_hex, sign};
 use super::xml;
+use crate::web::{Answer, Call, Web};
 use crate::{Error, Result};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is told of a service's message.
 const MESSAGE_CHARS: usize = 300;
 
-/// A client that follows no redirect: a signed request, or keys, go where they were meant to go or nowhere.
+/// A client that signs.
 #[derive(Debug, Clone)]
-pub(crate) struct Http {
-    services: reqwest::Client,
-    /// For what is near and hands out keys: never through a proxy.
-    near: reqwest::Client,
-}
+pub(crate) struct Http(Web);
 
 /// A request before it is signed.
 #[derive(Debug, Clone)]
@@ -113,62 +108,33 @@ impl Request {
     }
 }
 
-/// What a service answered.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+/// The answer, if it is a good one.
+///
+/// # Errors
+/// [`Error::Refused`] with the service's own code and words, in the shapes of AWS.
+pub(crate) fn accepted(answer: Answer, call: &str) -> Result<Answer> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
     }
-
-    /// The body as text; what is no UTF-8 is none.
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap_or_default()
-    }
-
-    /// The answer, if it is a good one.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] with the service's own code and words.
-    pub(crate) fn accepted(self, call: &str) -> Result<Self> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let member = |name: &str| json.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        let text = self.text();
-        let code = xml::text_of(text, "Code").or_else(|| member("__type")).unwrap_or_default();
-        let message =
-            xml::text_of(text, "Message").or_else(|| member("message")).or_else(|| member("Message"));
-        let retry_after = self.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
-        Err(Error::Refused {
-            call: call.to_owned(),
-            status: self.status,
-            // `com.amazonaws.sqs#QueueDoesNotExist`
-            code: code.rsplit('#').next().unwrap_or_default().chars().take(100).collect(),
-            message: message.unwrap_or_default().chars().take(MESSAGE_CHARS).collect(),
-            retry_after: retry_after.map(|seconds: u64| Duration::from_secs(seconds.min(900))),
-        })
-    }
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let member = |name: &str| json.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    let text = answer.text();
+    let code = xml::text_of(text, "Code").or_else(|| member("__type")).unwrap_or_default();
+    let message = xml::text_of(text, "Message").or_else(|| member("message")).or_else(|| member("Message"));
+    Err(Error::Refused {
+        call: call.to_owned(),
+        status: answer.status,
+        // `com.amazonaws.sqs#QueueDoesNotExist`
+        code: code.rsplit('#').next().unwrap_or_default().chars().take(100).collect(),
+        message: message.unwrap_or_default().chars().take(MESSAGE_CHARS).collect(),
+        retry_after: answer.retry_after(),
+    })
 }
 
 impl Http {
     /// A client with the system's roots of trust.
     pub(crate) fn new() -> Result<Self> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .user_agent(concat!("stormglass/", env!("CARGO_PKG_VERSION")))
-        };
-        let failed = |source| Error::Unreachable { call: "TLS".into(), source: Box::new(source) };
-        let services = builder().build().map_err(failed)?;
-        Ok(Self { services, near: builder().no_proxy().build().map_err(failed)? })
+        Ok(Self(Web::new()?))
     }
 
     /// Sends a request, signed where keys, a region and the time (seconds since 1970) are given, and
@@ -185,16 +151,7 @@ impl Http {
     ) -> Result<Answer> {
         let url = request.url()?;
         // Without the query, which may hold what nobody needs to see.
-        let call = format!("{} {}{}", request.method, request.endpoint, request.path);
-        let unreachable = |source: reqwest::Error| Error::Unreachable {
-            call: call.clone(),
-            source: Box::new(source.without_url()),
-        };
-        let method = match request.method {
-            "GET" => reqwest::Method::GET,
-            "PUT" => reqwest::Method::PUT,
-            _ => reqwest::Method::POST,
-        };
+        let name = format!("{} {}{}", request.method, request.endpoint, request.path);
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let mut headers = request.headers.clone();
         if let (Some((keys, region, unix_s)), Some(service)) = (signed, request.service) {
@@ -209,27 +166,25 @@ impl Http {
             };
             headers.extend(sign(&unsigned, Scope { service: service.name(), region, unix_s }, keys));
         }
-        let client = if request.service.is_some() { &self.services } else { &self.near };
-        let mut builder = client.request(method, url.clone()).timeout(timeout).body(request.body.clone());
+        let mut call = Call::get(&name, url.clone());
+        call.method = match request.method {
+            "GET" => reqwest::Method::GET,
+            "PUT" => reqwest::Method::PUT,
+            _ => reqwest::Method::POST,
+        };
+        call.body = request.body.clone().into();
+        (call.timeout, call.max_bytes, call.is_near) = (timeout, max_bytes, request.service.is_none());
         for (name, value) in headers {
-            builder = builder.header(name, value);
+            call = call.with_secret(HeaderName::from_static(name), &value)?;
         }
-        let mut response = builder.send().await.map_err(&unreachable)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(&unreachable)? {
-            if body.len() + chunk.len() > max_bytes {
-                let problem = format!("it is larger than {max_bytes} bytes");
-                return Err(Error::BadAnswer { call, problem });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body: body.freeze() })
+        self.0.send(call).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
@@ -241,15 +196,15 @@ mod tests {
         let json =
             answer(400, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"}"#);
         assert_eq!(
-            json.accepted("sqs:ReceiveMessage").unwrap_err().to_string(),
+            accepted(json, "sqs:ReceiveMessage").unwrap_err().to_string(),
             "`sqs:ReceiveMessage` was refused with 400 `QueueDoesNotExist`: no such queue"
         );
         let xml = answer(404, "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>");
         assert_eq!(
-            xml.accepted("s3:GetObject").unwrap_err().to_string(),
+            accepted(xml, "s3:GetObject").unwrap_err().to_string(),
             "`s3:GetObject` was refused with 404 `NoSuchKey`: gone"
         );
-        assert!(answer(204, "").accepted("x").is_ok());
+        assert!(accepted(answer(204, ""), "x").is_ok());
     }
 
     #[test]

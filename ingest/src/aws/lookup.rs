@@ -8,15 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{LogType, RawBatchBuilder, RawRecord};
+use event::LogType;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::client::Client;
 use super::endpoint::Service;
-use super::window::{Progress, Window, Windowing};
 use super::{AwsAccess, Environment};
-use crate::{Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
+use crate::list::{List, Listed, Lists, Window, Windowing, seconds};
+use crate::{Collector, Error, Polled, ReadOptions, Result};
 
 /// Two requests a second are allowed to an account and region; others may ask as well.
 const GAP: Duration = Duration::from_millis(600);
@@ -24,9 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const PAGE: u32 = 50;
 /// Fifty events of 256 KiB, each byte of which may be escaped.
 const MAX_BYTES: usize = 64 << 20;
-/// How long a poll waits where there is nothing to ask yet.
-const PATIENCE: Duration = Duration::from_secs(10);
-const POSITION: &str = "lookup_events";
 /// CloudTrail keeps events for 90 days.
 const KEPT_S: i64 = 90 * 86_400;
 
@@ -62,15 +58,7 @@ impl Default for LookupEventsConfig {
 
 /// Reads `LookupEvents` window by window.
 #[derive(Debug)]
-pub struct LookupEventsCollector {
-    options: ReadOptions,
-    client: Client,
-    windowing: Windowing,
-    progress: Progress,
-    next_ticket: u64,
-    /// No request before.
-    not_before: Instant,
-}
+pub struct LookupEventsCollector(Lists);
 
 impl LookupEventsCollector {
     /// A collector that goes on at the saved `positions`. Nothing is called yet.
@@ -83,7 +71,6 @@ impl LookupEventsCollector {
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Result<Self> {
-        let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         let windowing = Windowing {
             settle_s: seconds(config.settle).min(KEPT_S),
             overlap_s: seconds(config.overlap).min(KEPT_S),
@@ -95,21 +82,47 @@ impl LookupEventsCollector {
             return Err(Error::BadSetting { field: "lookback", problem });
         }
         let client = Client::new(&config.access, None, environment, options.now_us)?;
-        let saved = positions.get(POSITION).and_then(|text| Progress::from_text(text));
-        let start_s = client.now_us() / 1_000_000 - windowing.settle_s - seconds(config.lookback);
-        Ok(Self {
-            progress: saved.unwrap_or_else(|| Progress::from(start_s)),
-            options,
-            client,
-            windowing,
-            next_ticket: 0,
-            not_before: Instant::now(),
-        })
+        let list = Box::new(LookupEvents { client, windowing });
+        Ok(Self(Lists::open(vec![list], config.lookback, GAP, positions, options)))
+    }
+}
+
+#[async_trait]
+impl Collector for LookupEventsCollector {
+    async fn poll(&mut self) -> Result<Polled> {
+        self.0.poll().await
     }
 
-    async fn page(&mut self, window: &Window) -> Result<Value> {
-        tokio::time::sleep_until(self.not_before).await;
-        self.not_before = Instant::now() + GAP;
+    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
+        self.0.ack(tickets).await
+    }
+}
+
+#[derive(Debug)]
+struct LookupEvents {
+    client: Client,
+    windowing: Windowing,
+}
+
+#[async_trait]
+impl List for LookupEvents {
+    fn name(&self) -> &str {
+        "lookup_events"
+    }
+
+    fn log_type(&self) -> Option<LogType> {
+        Some(LogType::AwsCloudtrail)
+    }
+
+    fn origin(&self) -> String {
+        format!("cloudtrail://{}/LookupEvents", self.client.region())
+    }
+
+    fn windowing(&self) -> Windowing {
+        self.windowing
+    }
+
+    async fn page(&mut self, window: &Window) -> Result<Listed> {
         let mut body = json!({
             "StartTime": window.start_s,
             "EndTime": window.end_s,
@@ -118,59 +131,22 @@ impl LookupEventsCollector {
         if let (Some(token), Some(members)) = (&window.token, body.as_object_mut()) {
             members.insert("NextToken".into(), token.clone().into());
         }
-        self.client.action(Service::CloudTrail, "LookupEvents", &body, TIMEOUT, MAX_BYTES).await
-    }
-}
-
-#[async_trait]
-impl Collector for LookupEventsCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        let Some(window) = self.progress.next(&self.windowing, self.client.now_us() / 1_000_000) else {
-            tokio::time::sleep(PATIENCE).await;
-            return Ok(Polled::Idle);
-        };
-        let answer = match self.page(&window).await {
-            // Tokens end; the same events come again then, and are known by their ids.
+        let answer = self.client.action(Service::CloudTrail, "LookupEvents", &body, TIMEOUT, MAX_BYTES).await;
+        let answer = match answer {
             Err(Error::Refused { code, .. })
                 if code == "InvalidNextTokenException" && window.token.is_some() =>
             {
-                self.progress.rewind();
-                return Ok(Polled::Idle);
+                return Ok(Listed::TokenEnded);
             }
             answer => answer?,
         };
         let events = answer.get("Events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let mut batch = RawBatchBuilder::with_capacity(0);
-        for (place, item) in events.iter().enumerate() {
-            let number = window.records + place as u64;
+        // An item without the event itself is for `normalize` to judge.
+        let text = |item: &Value| {
             let text = item.get("CloudTrailEvent").and_then(Value::as_str).map(str::to_owned);
-            // An item without the event itself is for `normalize` to judge.
-            let text = text.unwrap_or_else(|| item.to_string());
-            let reject = (text.len() > self.options.limits.record_bytes)
-                .then(|| format!("too_large: {} bytes", text.len()));
-            let record = RawRecord { bytes: text.as_bytes(), number, reject: reject.as_deref() };
-            if !batch.push(record) {
-                return Err(Error::BadAnswer {
-                    call: "cloudtrail:LookupEvents".into(),
-                    problem: "a page has more than 4 GiB".into(),
-                });
-            }
-        }
-        let token = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);
-        self.progress.page(events.len() as u64, token);
-        self.next_ticket += 1;
-        let region = self.client.region();
-        let origin = format!("cloudtrail://{region}/LookupEvents/{}-{}", window.start_s, window.end_s);
-        let options = &self.options;
-        let log_type = options.log_type.or(Some(LogType::AwsCloudtrail));
-        let batch = (!batch.is_empty())
-            .then(|| batch.finish(options.source.clone(), log_type, origin, (options.now_us)()));
-        let position = vec![PositionChange { key: POSITION.into(), value: Some(self.progress.to_text()) }];
-        Ok(Polled::Collected(Collected { batch, position, ticket: self.next_ticket }))
-    }
-
-    async fn ack(&mut self, _tickets: &[u64]) -> Result<()> {
-        // The position is all there is.
-        Ok(())
+            text.unwrap_or_else(|| item.to_string())
+        };
+        let next = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);
+        Ok(Listed::Page { records: events.iter().map(text).collect(), next })
     }
 }

@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::endpoint::{Service, is_region};
-use super::http::{Answer, Request};
+use super::http::Request;
 use super::sign::encode;
 use super::{ObjectAddress, xml};
+use crate::web::Answer;
 use crate::{Error, Result};
 
 /// What is asked for at once; two such parts are in memory. See the same in `object.rs`.

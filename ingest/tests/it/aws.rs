@@ -1,7 +1,6 @@
 //! The collectors of AWS against moto, a real server of S3, SQS, SNS, EventBridge and STS.
 
 mod digests;
-mod faults;
 mod identity;
 mod lookup;
 mod moto;

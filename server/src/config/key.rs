@@ -6,6 +6,8 @@
 pub(crate) enum Kind {
     /// Any text.
     Text,
+    /// Where a secret lies (see `ingest::SecretReference`), or nothing.
+    Secret,
     /// A path; relative ones are taken from the working directory.
     Path,
     /// A list of paths.
@@ -238,6 +240,9 @@ impl Key {
     pub(crate) fn wanted(&self) -> String {
         match self.kind {
             Kind::Text => "text".into(),
+            Kind::Secret => {
+                "where a secret lies: \"env:NAME\", \"file:PATH\" or \"command:PROGRAM ARGUMENT\"".into()
+            }
             Kind::Path => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
             Kind::Pairs => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),

@@ -146,7 +146,7 @@ pub(super) fn read_hook(
 }
 
 fn secrets(entry: &mut Reader<'_>) -> Vec<SecretReference> {
-    const MEND: &str = "write `env:NAME` or `file:PATH`, or a list of them while one follows another";
+    const MEND: &str = "write `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT`, or a list of them while one follows another";
     let texts: Vec<String> = match entry.table.get("secret") {
         None => {
             entry.refuse("secret", "`secret` is missing", MEND);

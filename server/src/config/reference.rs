@@ -23,7 +23,7 @@ Webhooks, each with its secret by reference, and listeners for syslog. docs/sour
 const PUSH_EXAMPLE: &str = r#"[[hooks]]
 name = "github"              # POST /hooks/github
 scheme = "github"            # github, standard, slack, hmac, okta or bearer
-secret = "env:GITHUB_SECRET" # or "file:PATH"; never the secret itself
+secret = "env:GITHUB_SECRET" # "file:PATH" or "command:PROGRAM ARGUMENT"; never the secret itself
 
 [[syslog]]
 transport = "tls"            # udp, tcp or tls

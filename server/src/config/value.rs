@@ -42,6 +42,10 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
     let text = text.trim();
     match key.kind {
         Kind::Text => Some(Value::Text(text.into())),
+        Kind::Secret => {
+            let is_reference = text.is_empty() || ingest::SecretReference::parse(text).is_some();
+            is_reference.then(|| Value::Text(text.into()))
+        }
         Kind::Path => (!text.is_empty()).then(|| Value::Text(text.into())),
         Kind::Paths => {
             Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))

@@ -12,7 +12,6 @@ pub(crate) mod syslog;
 
 mod body;
 mod grpc;
-mod secret;
 mod tally;
 
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use crate::auth::Caller;
 use crate::config::Config;
 
 pub(crate) use hook::{Hook, HookConfig, Scheme};
-pub(crate) use secret::SecretReference;
+pub(crate) use ingest::SecretReference;
 pub(crate) use syslog::{SyslogConfig, Transport};
 pub(crate) use tally::{PushTally, count};
 

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{Credentials, Role, Source, none};
 use crate::aws::endpoint::{Endpoints, Service};
-use crate::aws::http::{Answer, Http, Request};
+use crate::aws::http::{Http, Request, accepted};
 use crate::aws::{Secret, xml};
+use crate::web::Answer;
 use crate::{Error, Result};
 
 /// The metadata service is one hop away or not there at all.
@@ -88,7 +89,7 @@ impl Services<'_> {
     ) -> Result<Credentials> {
         let request = Request::form(Service::Sts, self.endpoints.of(Service::Sts, self.region), form);
         let signed = keys.map(|keys| (keys, self.region, now_unix_s));
-        let answer = self.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?.accepted(call)?;
+        let answer = accepted(self.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?, call)?;
         let text = answer.text();
         let field = |name: &str| {
             xml::text_of(text, name).filter(|value| !value.is_empty()).ok_or_else(|| Error::BadAnswer {
@@ -113,7 +114,7 @@ impl Services<'_> {
         let headers = token.map(|token| ("authorization", token.expose().trim().to_owned()));
         let request = Request::plain("GET", url, headers.into_iter().collect());
         let answer = self.http.send(&request, None, METADATA_TIMEOUT * 3, MAX_BYTES).await?;
-        json_keys(&answer.accepted("container credentials")?, "container credentials")
+        json_keys(&accepted(answer, "container credentials")?, "container credentials")
     }
 
     async fn instance(&self, endpoint: &str) -> Result<Credentials> {
@@ -122,7 +123,7 @@ impl Services<'_> {
         let lifetime = vec![("x-aws-ec2-metadata-token-ttl-seconds", "21600".to_owned())];
         let request = Request::plain("PUT", &url, lifetime);
         let answer = match self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await {
-            Ok(answer) => answer.accepted(call)?,
+            Ok(answer) => accepted(answer, call)?,
             Err(Error::Unreachable { .. }) => {
                 return Err(none(
                     "no keys in the environment, no profile, no web identity, no container agent, and the \
@@ -138,10 +139,10 @@ impl Services<'_> {
         if answer.status == 404 {
             return Err(none("the machine has no instance role; attach an instance profile"));
         }
-        let answer = answer.accepted(call)?;
+        let answer = accepted(answer, call)?;
         let role = answer.text().lines().next().unwrap_or_default().trim();
         let request = Request::plain("GET", &format!("{folder}{role}"), token);
-        json_keys(&self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?.accepted(call)?, call)
+        json_keys(&accepted(self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?, call)?, call)
     }
 }
 
@@ -152,7 +153,7 @@ pub(crate) async fn caller(services: &Services<'_>, keys: &Credentials, now_unix
     let request = Request::form(Service::Sts, endpoint, &form);
     let call = "sts:GetCallerIdentity";
     let signed = Some((keys, services.region, now_unix_s));
-    let answer = services.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?.accepted(call)?;
+    let answer = accepted(services.http.send(&request, signed, STS_TIMEOUT, MAX_BYTES).await?, call)?;
     xml::text_of(answer.text(), "Arn")
         .ok_or_else(|| Error::BadAnswer { call: call.into(), problem: "`Arn` is missing".into() })
 }

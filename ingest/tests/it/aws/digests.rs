@@ -14,9 +14,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
-use super::faults::{Fault, Proxy, answer};
 use super::moto::{Moto, python};
 use super::{gzip, signing_keys, trail};
+use cloudfake::{Fault, Proxy, answer};
 
 /// 2026-11-01T00:00:00Z.
 const START: i64 = 1_793_491_200;

@@ -10,10 +10,10 @@ use ingest::{Collector, Error};
 use object_store::ObjectStoreExt;
 use serde_json::json;
 
-use super::faults::{Fault, Proxy, Seen, answer};
 use super::moto::{Moto, element, python};
 use super::{take_until, trail};
 use crate::options;
+use cloudfake::{Fault, Proxy, Seen, answer};
 
 fn open(queue: &str, environment: &Environment, access: AwsAccess) -> S3QueueCollector {
     let config = S3QueueConfig {
@@ -217,7 +217,7 @@ async fn keys_come_from_machines_containers_and_pods() {
         let mut collector = open(queue, &environment, AwsAccess::default());
         collector.poll().await.unwrap();
         collector.poll().await.unwrap();
-        let seen = stub.seen.lock().unwrap();
+        let seen = stub.seen.lock();
         let signed = seen.iter().filter(|seen| seen.head.contains(&format!("Credential={key}/")));
         let signed: Vec<_> =
             signed.filter(|seen| seen.head.contains("x-amz-security-token: session")).collect();

@@ -8,10 +8,10 @@ use ingest::aws::{LookupEventsCollector, LookupEventsConfig};
 use ingest::{Collected, Collector, Polled};
 use serde_json::{Value, json};
 
-use super::faults::{Proxy, answer};
 use super::moto::environment;
 use super::{Records, add};
 use crate::options;
+use cloudfake::{Proxy, answer};
 
 fn open(url: &str, positions: &BTreeMap<String, String>) -> LookupEventsCollector {
     let config = LookupEventsConfig::default();

@@ -7,10 +7,10 @@ use ingest::aws::{Environment, S3QueueCollector, S3QueueConfig};
 use ingest::{Collector, Limits, Polled, ReadOptions};
 use serde_json::{Value, json};
 
-use super::faults::{Fault, Proxy, answer};
 use super::moto::{Moto, environment, python};
 use super::{Records, add, gzip, take_until, trail};
 use crate::options;
+use cloudfake::{Fault, Proxy, answer};
 
 fn open(queue: &str, environment: &Environment) -> S3QueueCollector {
     let config = S3QueueConfig {

@@ -191,7 +191,11 @@ pub(super) fn read(
                 values.insert(key.path, (value, Origin::File { line: place.line_column(at).0 }));
             }
             None => {
-                let problem = format!("{} is not {}", item.to_string().trim(), key.wanted());
+                let problem = match key.kind {
+                    // Not quoted: it may be the secret itself.
+                    Kind::Secret => format!("it is not {}", key.wanted()),
+                    _ => format!("{} is not {}", item.to_string().trim(), key.wanted()),
+                };
                 let mend = match key.default {
                     "" => "it has no default".to_owned(),
                     default => format!("the default is {default}"),

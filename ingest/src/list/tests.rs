@@ -1,0 +1,151 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use event::SourceId;
+
+use super::*;
+use crate::Limits;
+
+const NOW_S: i64 = 1_700_000_000;
+
+fn options() -> ReadOptions {
+    ReadOptions {
+        source: SourceId::new("list"),
+        log_type: None,
+        limits: Limits::default(),
+        readers: 1,
+        now_us: || NOW_S * 1_000_000,
+    }
+}
+
+type Asked = Arc<Mutex<Vec<Window>>>;
+
+/// Answers as it is told; after that it has one record a window.
+#[derive(Debug)]
+struct Scripted {
+    name: &'static str,
+    answers: VecDeque<Result<Listed>>,
+    asked: Asked,
+}
+
+#[async_trait]
+impl List for Scripted {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn log_type(&self) -> Option<LogType> {
+        Some(LogType::AwsCloudtrail)
+    }
+
+    fn origin(&self) -> String {
+        format!("test://{}", self.name)
+    }
+
+    fn windowing(&self) -> Windowing {
+        Windowing { settle_s: 60, overlap_s: 30, length_s: 3600, step_s: 60 }
+    }
+
+    async fn page(&mut self, window: &Window) -> Result<Listed> {
+        self.asked.lock().unwrap().push(window.clone());
+        self.answers.pop_front().unwrap_or_else(|| page(&["{}"], None))
+    }
+}
+
+fn page(records: &[&str], next: Option<&str>) -> Result<Listed> {
+    let records = records.iter().map(|text| (*text).to_owned()).collect();
+    Ok(Listed::Page { records, next: next.map(str::to_owned) })
+}
+
+fn scripted(name: &'static str, answers: Vec<Result<Listed>>) -> (Box<dyn List>, Asked) {
+    let asked = Asked::default();
+    (Box::new(Scripted { name, answers: answers.into(), asked: asked.clone() }), asked)
+}
+
+fn open(lists: Vec<Box<dyn List>>, positions: &BTreeMap<String, String>) -> Lists {
+    Lists::open(lists, Duration::from_secs(3600), Duration::ZERO, positions, options())
+}
+
+async fn collected(lists: &mut Lists) -> Collected {
+    match lists.poll().await.unwrap() {
+        Polled::Collected(collected) => collected,
+        polled => panic!("{polled:?}"),
+    }
+}
+
+fn refused() -> Error {
+    Error::Refused {
+        call: "c".into(),
+        status: 403,
+        code: "no".into(),
+        message: String::new(),
+        retry_after: None,
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_fails_does_not_stop_the_others() {
+    let (bad, bad_asked) = scripted("bad", vec![Err(refused())]);
+    let (good, good_asked) = scripted("good", vec![page(&["{\"a\":1}"], Some("p2")), page(&[], None)]);
+    let mut lists = open(vec![bad, good], &BTreeMap::new());
+    assert!(lists.poll().await.is_err());
+    let first = collected(&mut lists).await;
+    let batch = first.batch.unwrap();
+    assert_eq!(batch.origin.as_ref(), format!("test://good/{}-{}", NOW_S - 3690, NOW_S - 60));
+    assert_eq!(first.position[0].key, "good");
+    let second = collected(&mut lists).await;
+    assert!(second.batch.is_none());
+    assert_eq!(bad_asked.lock().unwrap().len(), 1);
+    let asked = good_asked.lock().unwrap();
+    assert_eq!((asked[1].token.as_deref(), asked[1].records), (Some("p2"), 1));
+}
+
+#[tokio::test]
+async fn a_token_that_ended_or_repeats_is_told() {
+    let again = || page(&["{}"], Some("a"));
+    let (list, asked) = scripted("l", vec![again(), Ok(Listed::TokenEnded), again(), again()]);
+    let mut lists = open(vec![list], &BTreeMap::new());
+    collected(&mut lists).await;
+    assert!(matches!(lists.poll().await.unwrap(), Polled::Idle));
+    collected(&mut lists).await;
+    let error = lists.poll().await.unwrap_err();
+    assert!(matches!(error, Error::BadAnswer { .. }), "{error}");
+    let tokens: Vec<_> = asked.lock().unwrap().iter().map(|window| window.token.clone()).collect();
+    assert_eq!(tokens, [None, Some("a".to_owned()), None, Some("a".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_a_reject() {
+    let (list, _) = scripted("l", vec![page(&["{}", &format!("\"{}\"", "x".repeat(5 << 20))], None)]);
+    let batch = collected(&mut open(vec![list], &BTreeMap::new())).await.batch.unwrap();
+    assert_eq!(batch.get(0).unwrap().reject, None);
+    assert!(batch.get(1).unwrap().reject.unwrap().starts_with("too_large"));
+}
+
+#[tokio::test]
+async fn a_backfill_reads_its_span_once_and_ends() {
+    let span = (NOW_S - 10_000) * 1_000_000..(NOW_S - 2_000) * 1_000_000;
+    let mut positions = BTreeMap::new();
+    let mut windows = Vec::new();
+    // Opened anew after each batch, as after a kill.
+    loop {
+        let (list, asked) = scripted("l", Vec::new());
+        let mut lists = Lists::over(vec![list], &span, Duration::ZERO, &positions, options());
+        match lists.poll().await.unwrap() {
+            Polled::Collected(collected) => {
+                for change in collected.position {
+                    positions.insert(change.key, change.value.unwrap());
+                }
+            }
+            Polled::End => break,
+            Polled::Idle => panic!("it is neither at work nor done"),
+        }
+        windows.extend(asked.lock().unwrap().drain(..).map(|window| (window.start_s, window.end_s)));
+    }
+    let at = |back: i64| NOW_S - back;
+    assert_eq!(
+        windows,
+        [(at(10_000), at(6_370)), (at(6_400), at(2_770)), (at(2_800), at(1_999))],
+        "from {NOW_S}"
+    );
+}

@@ -1,0 +1,318 @@
+//! One call of a service over HTTP: bounded in time and bytes, never redirected, no secret in an error.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chrono::DateTime;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use crate::{Error, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is told of a service's message.
+const MESSAGE_CHARS: usize = 300;
+/// A longer wait than this is not believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(900);
+
+/// A client that follows no redirect: a token goes where it was meant to go or nowhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Web {
+    services: reqwest::Client,
+    /// For what is near and hands out keys (metadata servers): never through a proxy.
+    near: reqwest::Client,
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// What it is called in errors and as permissions name it, such as `pubsub.subscriptions.consume`.
+    pub(crate) name: String,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+    /// How long the whole of it may take.
+    pub(crate) timeout: Duration,
+    /// How large the answer may be, after decompression.
+    pub(crate) max_bytes: usize,
+    /// Whether a proxy of the environment is passed by.
+    pub(crate) is_near: bool,
+}
+
+impl Call {
+    /// A read of `url`: 30 seconds, 64 MiB.
+    pub(crate) fn get(name: &str, url: Url) -> Self {
+        Self {
+            name: name.to_owned(),
+            method: Method::GET,
+            url,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(30),
+            max_bytes: 64 << 20,
+            is_near: false,
+        }
+    }
+
+    /// A POST of JSON.
+    pub(crate) fn post_json(name: &str, url: Url, body: &Value) -> Self {
+        let json = (reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self {
+            method: Method::POST,
+            headers: vec![json],
+            body: body.to_string().into(),
+            ..Self::get(name, url)
+        }
+    }
+
+    /// A POST of a form.
+    pub(crate) fn post_form(name: &str, url: Url, form: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        Self {
+            method: Method::POST,
+            headers: vec![(reqwest::header::CONTENT_TYPE, kind)],
+            body: body.into(),
+            ..Self::get(name, url)
+        }
+    }
+
+    /// With a header that is a secret.
+    ///
+    /// # Errors
+    /// [`Error::NoCredentials`]: the secret has bytes that no header can have.
+    pub(crate) fn with_secret(mut self, name: HeaderName, secret: &str) -> Result<Self> {
+        let mut value = HeaderValue::from_str(secret).map_err(|_| Error::NoCredentials {
+            problem: format!(
+                "the secret for `{name}` has a line break or another byte that no header may have"
+            ),
+        })?;
+        value.set_sensitive(true);
+        self.headers.push((name, value));
+        Ok(self)
+    }
+
+    /// With `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// As of [`with_secret`](Self::with_secret).
+    pub(crate) fn with_bearer(self, token: &str) -> Result<Self> {
+        self.with_secret(reqwest::header::AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    /// With a header that is none.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+}
+
+/// What a service answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as text; what is no UTF-8 is none.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Error::BadAnswer`].
+    pub(crate) fn json(&self, call: &str) -> Result<Value> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::BadAnswer { call: call.to_owned(), problem: error.to_string() })
+    }
+
+    /// How long the service wants to be left alone: seconds, or a date by the service's own clock; RFC 9110
+    /// section 10.2.3.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        let after = match text.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Err(_) => {
+                let until = DateTime::parse_from_rfc2822(text).ok()?;
+                let now = DateTime::parse_from_rfc2822(self.header("date")?).ok()?;
+                (until - now).to_std().unwrap_or_default()
+            }
+        };
+        Some(after.min(MAX_RETRY_AFTER))
+    }
+
+    /// The answer, if it is a good one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the service's own code and words, in the shapes of Google, Microsoft, OAuth,
+    /// Okta and GitHub.
+    pub(crate) fn accepted(self, call: &str) -> Result<Self> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let at = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
+        let first = |pointers: &[&str], chars: usize| -> String {
+            let found = pointers.iter().find_map(|pointer| at(pointer)).unwrap_or_default();
+            found.chars().filter(|char| !char.is_control()).take(chars).collect()
+        };
+        Err(Error::Refused {
+            call: call.to_owned(),
+            status: self.status,
+            code: first(&["/error/status", "/error/code", "/error", "/errorCode", "/code"], 100),
+            message: first(
+                &["/error/message", "/error_description", "/errorSummary", "/message"],
+                MESSAGE_CHARS,
+            ),
+            retry_after: self.retry_after(),
+        })
+    }
+}
+
+impl Web {
+    /// A client with the system's roots of trust.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]: there is no TLS.
+    pub(crate) fn new() -> Result<Self> {
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .user_agent(concat!("stormglass/", env!("CARGO_PKG_VERSION")))
+        };
+        let failed = |source| Error::Unreachable { call: "TLS".into(), source: Box::new(source) };
+        let services = builder().build().map_err(failed)?;
+        Ok(Self { services, near: builder().no_proxy().build().map_err(failed)? })
+    }
+
+    /// Sends a request once. A refusal is an answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], also where the answer breaks off; [`Error::BadAnswer`] where it is too large.
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer> {
+        let Call { name, method, url, headers, body, timeout, max_bytes, is_near } = call;
+        // The address may hold what nobody needs to see.
+        let unreachable = |source: reqwest::Error| Error::Unreachable {
+            call: name.clone(),
+            source: Box::new(source.without_url()),
+        };
+        let client = if is_near { &self.near } else { &self.services };
+        let mut builder = client.request(method, url).timeout(timeout).body(body);
+        for (name, value) in headers {
+            builder = builder.header(name, value);
+        }
+        let mut response = builder.send().await.map_err(&unreachable)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(&unreachable)? {
+            if body.len() + chunk.len() > max_bytes {
+                let problem = format!("it is larger than {max_bytes} bytes");
+                return Err(Error::BadAnswer { call: name, problem });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
+    }
+}
+
+/// The address of the next page that an answer names, if it leads to where the token may go: scheme, host
+/// and port of `base`.
+///
+/// # Errors
+/// [`Error::BadAnswer`]: it is no address, or leads elsewhere.
+pub(crate) fn next_page(call: &str, base: &Url, address: &str) -> Result<Url> {
+    let bad = |problem: &str| Error::BadAnswer { call: call.to_owned(), problem: problem.to_owned() };
+    let next = base.join(address).map_err(|_| bad("the address of the next page is none"))?;
+    if next.origin() != base.origin() {
+        return Err(bad("the next page is said to be on another server; the token stays here"));
+    }
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        Answer { status, headers: headers.collect(), body: body.to_owned().into() }
+    }
+
+    #[test]
+    fn a_refusal_tells_the_services_code_and_words() {
+        let cases = [
+            (
+                r#"{"error":{"code":403,"message":"no right","status":"PERMISSION_DENIED"}}"#,
+                "`c` was refused with 403 `PERMISSION_DENIED`: no right",
+            ),
+            (
+                r#"{"error":{"code":"Authorization_RequestDenied","message":"no right"}}"#,
+                "`c` was refused with 403 `Authorization_RequestDenied`: no right",
+            ),
+            (
+                r#"{"error":"invalid_client","error_description":"AADSTS7000215: bad\r\nsecret"}"#,
+                "`c` was refused with 403 `invalid_client`: AADSTS7000215: badsecret",
+            ),
+            (
+                r#"{"errorCode":"E0000006","errorSummary":"no right"}"#,
+                "`c` was refused with 403 `E0000006`: no right",
+            ),
+            (r#"{"message":"Not Found"}"#, "`c` was refused with 403 ``: Not Found"),
+            ("<html>", "`c` was refused with 403 ``: "),
+        ];
+        for (body, told) in cases {
+            assert_eq!(answer(403, &[], body).accepted("c").unwrap_err().to_string(), told);
+        }
+        assert!(answer(204, &[], "").accepted("c").is_ok());
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |text: &str| {
+            let date = ("date", "Wed, 21 Oct 2015 07:28:00 GMT");
+            answer(429, &[("retry-after", text), date], "").retry_after().map(|after| after.as_secs())
+        };
+        assert_eq!(after("7"), Some(7));
+        assert_eq!(after("99999999"), Some(900));
+        assert_eq!(after("Wed, 21 Oct 2015 07:28:10 GMT"), Some(10));
+        assert_eq!(after("Wed, 21 Oct 2015 07:27:10 GMT"), Some(0));
+        assert_eq!(after("soon"), None);
+        assert_eq!(after("-1"), None);
+        assert_eq!(after("NaN"), None);
+    }
+
+    #[test]
+    fn a_token_does_not_follow_a_page_to_another_server() {
+        let base = Url::parse("https://graph.example.com/v1.0/").unwrap();
+        assert!(next_page("c", &base, "https://graph.example.com/v1.0/x?$skiptoken=1").is_ok());
+        assert!(next_page("c", &base, "/v1.0/x?a=1").is_ok());
+        for elsewhere in
+            ["https://graph.example.com.evil.example/x", "http://graph.example.com/x", "//evil/x"]
+        {
+            assert!(next_page("c", &base, elsewhere).is_err(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let call = Call::get("c", Url::parse("https://example.com/").unwrap()).with_bearer("t0ken").unwrap();
+        assert!(!format!("{call:?}").contains("t0ken"));
+        let error =
+            Call::get("c", Url::parse("https://example.com/").unwrap()).with_bearer("a\nb").unwrap_err();
+        assert!(!error.to_string().contains("a\nb"));
+    }
+}
