@@ -20,6 +20,8 @@ mod log_type;
 mod outline;
 mod raw;
 mod uid;
+#[cfg(target_arch = "x86_64")]
+mod vector_block;
 
 pub use batch::EventBatch;
 pub use builder::EventBuilder;

@@ -47,6 +47,9 @@ use value::{Found, ValueScan};
 /// What is kept of a piece that is larger than the limit.
 pub const KEPT_BYTES: usize = 64 << 10;
 
+/// The bytes of a record for each of its outer keys, at least as a rule.
+const BYTES_A_KEY: usize = 40;
+
 /// A record is never larger, whatever the limit: a batch addresses its bytes with 32 bits.
 const MAX_RECORD_BYTES: usize = 1 << 30;
 
@@ -84,9 +87,12 @@ pub struct Splitter {
     damage: Option<String>,
     /// The number of the next record.
     number: u64,
-    /// Whether records get an outline, and that of the last one.
+    /// Whether records get an outline.
     outlines: bool,
-    outline: Vec<OuterKey>,
+    /// The outer keys of the records that were [kept](Self::keep_outline), and of the last one.
+    keys: Vec<OuterKey>,
+    /// Where those of the last one begin.
+    outline_at: usize,
     /// What names the fields of the lines that follow.
     header: Header,
     /// The flows of the last document that are still to be handed out.
@@ -151,7 +157,8 @@ impl Splitter {
             damage: None,
             number: 0,
             outlines: false,
-            outline: Vec::new(),
+            keys: Vec::new(),
+            outline_at: 0,
             header: Header::default(),
             flows: None,
             kept: Vec::new(),
@@ -168,6 +175,7 @@ impl Splitter {
     #[must_use]
     pub fn outlined(mut self) -> Self {
         self.outlines = true;
+        self.keys.reserve(self.buffer.from(self.at).len() / BYTES_A_KEY);
         self
     }
 
@@ -240,13 +248,14 @@ impl Splitter {
                 &self.kept
             }
         };
-        Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, &self.outline))
+        let outline = self.keys.get(self.outline_at..).unwrap_or_default();
+        Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, outline))
     }
 
-    /// As [`next_record`](Self::next_record), without looking at its bytes; its outline is
-    /// [`outline`](Self::outline).
+    /// As [`next_record`](Self::next_record), without looking at its bytes; its outline is lost unless
+    /// [`keep_outline`](Self::keep_outline) follows.
     pub(crate) fn next_placed(&mut self) -> Option<Placed> {
-        self.outline.clear();
+        self.keys.truncate(self.outline_at);
         if self.next_flow() {
             return Some(self.kept_record());
         }
@@ -267,7 +276,7 @@ impl Splitter {
             }
         };
         if reason.is_none() && self.keep_completed(&piece, end) {
-            self.outline.clear();
+            self.keys.truncate(self.outline_at);
             return Some(self.kept_record());
         }
         let number = self.number;
@@ -292,9 +301,19 @@ impl Splitter {
         Some(Placed { bytes: Place::Kept(kept), number, reject: Some(reject) })
     }
 
-    /// The outline of the last record, empty if it has none.
-    pub(crate) fn outline(&self) -> &[OuterKey] {
-        &self.outline
+    /// Keeps the outline of the last record, if it has one, until all are [taken](Self::take_outlines); the
+    /// number of keys that are kept.
+    pub(crate) fn keep_outline(&mut self) -> usize {
+        self.outline_at = self.keys.len();
+        self.outline_at
+    }
+
+    /// Hands over the outer keys of the records whose outline was kept.
+    pub(crate) fn take_outlines(&mut self) -> Vec<OuterKey> {
+        self.outline_at = 0;
+        // The next batch will have about as many.
+        let next = Vec::with_capacity(self.keys.len());
+        std::mem::replace(&mut self.keys, next)
     }
 
     /// Keeps the bytes from `position` on in memory until they are [taken](Self::take).
@@ -323,7 +342,7 @@ impl Splitter {
             return self.header.put_above(bytes, &mut self.kept);
         }
         // Who has a caller is no flow, and need not be searched.
-        if !self.outline.iter().any(|key| key.is_inner) {
+        if !self.keys.iter().skip(self.outline_at).any(|key| key.is_inner()) {
             self.flows = Flows::of(bytes);
         }
         self.next_flow()
@@ -387,9 +406,9 @@ impl Splitter {
             let bytes = self.buffer.get(self.at, window);
             let in_list = self.lists.last().is_some_and(|list| list.in_container);
             let is_list = |before: &[u8]| !in_list && names_list(before);
-            match outline(bytes, OUTLINED_MEMBER, &mut self.outline, is_list) {
+            match outline(bytes, OUTLINED_MEMBER, &mut self.keys, is_list) {
                 Some(length) => return self.finish_piece(piece, self.at + length as u64, None),
-                None => self.outline.clear(),
+                None => self.keys.truncate(self.outline_at),
             }
         }
         self.advance(piece)
