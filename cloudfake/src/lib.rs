@@ -6,7 +6,11 @@
 //! layer. For tests alone: nothing here ships.
 
 mod fake;
+mod lookup;
+mod object_queue;
 mod proxy;
 
 pub use fake::Fake;
+pub use lookup::{LookupEvents, TrailEvent};
+pub use object_queue::{ObjectQueue, QUEUE_PATH};
 pub use proxy::{Fault, Proxy, Seen, answer};

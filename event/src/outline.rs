@@ -21,6 +21,9 @@ pub const MAX_KEYS: usize = 20_000;
 /// The longest number in a record, in characters.
 pub const MAX_NUMBER_CHARS: usize = 64;
 
+/// The member whose keys an outline has, too: who called, in CloudTrail.
+pub const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
+
 /// The bytes of `"":1,`.
 const SHORTEST_MEMBER: usize = 5;
 

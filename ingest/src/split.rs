@@ -33,7 +33,7 @@ mod resync;
 mod tests;
 mod value;
 
-use event::{OuterKey, RawRecord, outline};
+use event::{OUTLINED_MEMBER, OuterKey, RawRecord, outline};
 
 use buffer::Buffer;
 pub use container::LISTS;
@@ -52,9 +52,6 @@ const BYTES_A_KEY: usize = 40;
 
 /// A record is never larger, whatever the limit: a batch addresses its bytes with 32 bits.
 const MAX_RECORD_BYTES: usize = 1 << 30;
-
-/// The member whose keys an outline has, too: who called, in CloudTrail.
-const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

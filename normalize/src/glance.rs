@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use event::{Col, EventBuilder, LogType, OuterKey, outline};
+use event::{Col, EventBuilder, LogType, OUTLINED_MEMBER, OuterKey, outline};
 
 use crate::detect;
 use crate::json::{Name, Names, Object, Shallow, ShallowValue, Tokens, Value, members};
@@ -74,7 +74,7 @@ pub(crate) fn glance<'a>(
 
 fn outlined<'a>(text: &str, keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
     keys.clear();
-    let length = outline(text.as_bytes(), b"\"userIdentity\":", keys, |_| false)?;
+    let length = outline(text.as_bytes(), OUTLINED_MEMBER, keys, |_| false)?;
     (length == text.len()).then_some(keys)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::{EventBatch, RawBatch};
-use normalize::{GLANCED, Normalized, Normalizer};
+use normalize::{CustomMappings, GLANCED, Normalized, Normalizer};
 use rules::{Match, RuleSet, Scratch, Sieve};
 
 /// Finds what rules match among raw records. One for each thread; what it learns of names is used again.
@@ -18,8 +18,13 @@ pub struct Sifter {
 impl Sifter {
     /// One for these rules.
     pub fn new(rules: Arc<RuleSet>) -> Self {
+        Self::with_mappings(rules, Arc::default())
+    }
+
+    /// One for these rules that reads records of other logs by these mappings, too.
+    pub fn with_mappings(rules: Arc<RuleSet>, mappings: Arc<CustomMappings>) -> Self {
         let sieve = Sieve::new(rules.clone(), GLANCED);
-        Self { rules, sieve, normalizer: Normalizer::new(), scratch: Scratch::default() }
+        Self { rules, sieve, normalizer: Normalizer::with_mappings(mappings), scratch: Scratch::default() }
     }
 
     /// The rules.

@@ -30,6 +30,10 @@ use super::sqs::{BATCH, Message, Queue};
 use super::{AwsAccess, Environment, ObjectAddress};
 use crate::{Collected, Collector, Error, Polled, ReadOptions, Result};
 
+/// Parts of one message that become dead letters of their own; whoever may send to the queue could otherwise
+/// make a message of 1 MiB into hundreds of thousands.
+const REJECTS: usize = 100;
+
 /// An empty queue is asked no more often, even where it is not waited for.
 const EMPTY_GAP: Duration = Duration::from_secs(1);
 
@@ -120,7 +124,6 @@ pub struct S3QueueCounts {
 #[derive(Debug)]
 struct InWork {
     receipt: String,
-    body: String,
     receives: u32,
     /// Objects that are not read to their end.
     unread: usize,
@@ -224,7 +227,6 @@ impl S3QueueCollector {
         }
         let entry = InWork {
             receipt: message.receipt,
-            body: message.body,
             receives: message.receives,
             unread,
             unacknowledged: 0,
@@ -234,7 +236,15 @@ impl S3QueueCollector {
         if !told.rejects.is_empty() {
             self.counts.dead += 1;
             let origin = format!("{}#{}", self.config.queue_url, message.id);
-            let rejects = told.rejects.iter().map(|reason| (entry.body.as_bytes(), reason.as_str(), None));
+            let surplus = told.rejects.len().saturating_sub(REJECTS);
+            told.rejects.truncate(REJECTS);
+            if surplus > 0 {
+                told.rejects.push(format!("too_many: {surplus} more parts of the message cannot be used"));
+            }
+            // The first holds the message for all.
+            let bodies = std::iter::once(message.body.as_bytes()).chain(std::iter::repeat(&b""[..]));
+            let reasons = told.rejects.iter().map(String::as_str);
+            let rejects = bodies.zip(reasons).map(|(body, reason)| (body, reason, None));
             self.ready.push_back((number, self.rejects(origin, rejects)));
         }
         self.in_work.insert(number, entry);
@@ -251,7 +261,7 @@ impl S3QueueCollector {
         for (place, (bytes, reason, number)) in rejects.enumerate() {
             let number = number.unwrap_or(place as u64);
             let fits = batch.push(RawRecord { bytes, number, reject: Some(reason) });
-            debug_assert!(fits, "a message has at most 1 MiB");
+            debug_assert!(fits, "a message has at most 1 MiB, and comes once");
         }
         let options = &self.options;
         batch.finish(options.source.clone(), options.log_type, origin, (options.now_us)())
@@ -363,11 +373,9 @@ impl S3QueueCollector {
                     message.is_failed = true;
                 } else {
                     self.counts.dead += 1;
-                    let body = message.body.clone();
-                    let bytes = if start.is_empty() { body.as_bytes() } else { &start };
                     let word = if missing { "missing_object" } else { "unreadable_object" };
                     let reason = format!("{word}: received {} times: {error}", message.receives);
-                    let reject = std::iter::once((bytes, reason.as_str(), Some(records)));
+                    let reject = std::iter::once((start.as_slice(), reason.as_str(), Some(records)));
                     let batch = self.rejects(object.to_string(), reject);
                     self.ready.push_back((number, batch));
                 }

@@ -4,24 +4,23 @@
 //! empty part or one that is encoded twice, and the bytes that are asked for here are that key's.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::endpoint::{Service, is_region};
 use super::http::Request;
 use super::sign::encode;
 use super::{ObjectAddress, xml};
+use crate::object::{PART_BYTES, Part, PartReader, Parts};
 use crate::web::Answer;
 use crate::{Error, Result};
 
-/// What is asked for at once; two such parts are in memory. See the same in `object.rs`.
-const PART_BYTES: u64 = 8 << 20;
 /// For a part, or a page of a list.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const LIST_BYTES: usize = 16 << 20;
@@ -149,14 +148,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What one request gives.
-#[derive(Debug, Default)]
-struct Part {
-    bytes: Bytes,
-    e_tag: Option<String>,
-    size: u64,
-}
-
 /// What is known of an object while and after it is read by an [`ObjectStream`].
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -166,20 +157,15 @@ pub(crate) struct Seen {
     pub(crate) e_tag: Option<String>,
 }
 
-/// An object as a blocking stream that holds at most two parts of it and reads one ahead.
+/// An object of S3 as a blocking stream.
+pub(crate) type ObjectStream = PartReader<S3Parts>;
+
+/// The parts of an object of S3.
 #[derive(Debug)]
-pub(crate) struct ObjectStream {
+pub(crate) struct S3Parts {
     s3: Arc<S3>,
     object: ObjectAddress,
     region: Option<String>,
-    runtime: Handle,
-    part: Bytes,
-    /// Where the part after it begins.
-    at: u64,
-    /// `None` before the first part.
-    size: Option<u64>,
-    e_tag: Option<String>,
-    next: Option<JoinHandle<Result<Part>>>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -192,68 +178,29 @@ impl ObjectStream {
         runtime: Handle,
     ) -> (Self, Arc<Mutex<Seen>>) {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let stream = Self {
-            s3,
-            object,
-            region,
-            runtime,
-            part: Bytes::new(),
-            at: 0,
-            size: None,
-            e_tag: None,
-            next: None,
-            seen: seen.clone(),
-        };
-        (stream, seen)
+        let parts = S3Parts { s3, object, region, seen: seen.clone() };
+        (Self::over(parts, None, runtime), seen)
     }
+}
 
-    fn request(&self) -> JoinHandle<Result<Part>> {
+impl Parts for S3Parts {
+    fn part(
+        &self,
+        at: u64,
+        _size: Option<u64>,
+        e_tag: Option<String>,
+    ) -> BoxFuture<'static, io::Result<Part>> {
         let (s3, object, region) = (self.s3.clone(), self.object.clone(), self.region.clone());
-        let (at, e_tag) = (self.at, self.e_tag.clone());
-        self.runtime.spawn(async move { s3.part(&object, region.as_deref(), at, e_tag).await })
-    }
-
-    /// Waits for the next part, and asks for the one after it.
-    fn advance(&mut self) -> io::Result<()> {
-        let next = self.next.take().unwrap_or_else(|| self.request());
-        let part = self.runtime.block_on(next).map_err(io::Error::other)?.map_err(io::Error::other)?;
-        if self.size.is_none() {
-            let mut seen = lock(&self.seen);
-            seen.start = part.bytes.get(..START_BYTES.min(part.bytes.len())).unwrap_or_default().to_vec();
-            seen.e_tag = part.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+        let seen = self.seen.clone();
+        async move {
+            let part = s3.part(&object, region.as_deref(), at, e_tag).await.map_err(io::Error::other)?;
+            if at == 0 {
+                let mut seen = lock(&seen);
+                seen.start = part.bytes.get(..START_BYTES.min(part.bytes.len())).unwrap_or_default().to_vec();
+                seen.e_tag = part.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+            }
+            Ok(part)
         }
-        if part.bytes.is_empty() && self.at < part.size {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.at += part.bytes.len() as u64;
-        self.size = Some(part.size);
-        self.e_tag = part.e_tag;
-        self.part = part.bytes;
-        if self.at < part.size {
-            self.next = Some(self.request());
-        }
-        Ok(())
-    }
-}
-
-impl Read for ObjectStream {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.part.is_empty() && self.size.is_none_or(|size| self.at < size) {
-            self.advance()?;
-        }
-        let count = self.part.len().min(out.len());
-        let part = self.part.split_to(count);
-        if let Some(out) = out.get_mut(..count) {
-            out.copy_from_slice(&part);
-        }
-        Ok(count)
-    }
-}
-
-impl Drop for ObjectStream {
-    fn drop(&mut self) {
-        if let Some(next) = &self.next {
-            next.abort();
-        }
+        .boxed()
     }
 }

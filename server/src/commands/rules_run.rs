@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use event::{Col, EventKey, LogType, RawBatch, SourceId};
-use ingest::Limits;
+use event::{Col, EventKey, RawBatch};
 use parking_lot::Mutex;
 use pipeline::Sifter;
 use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet};
@@ -15,8 +14,8 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use super::reading::{Label, Reading, read};
-use crate::api::format_us;
-use crate::cli::Global;
+use crate::api::{format_us, source_id};
+use crate::cli::{Global, RulesRun};
 use crate::client::{load_config, usage};
 use crate::output::{UsageError, say};
 use crate::{app, rule_files};
@@ -75,19 +74,15 @@ struct Member<'a> {
 ///
 /// # Errors
 /// No rule loads, a path does not exist, or standard output is closed.
-pub(crate) async fn run(
-    global: &Global,
-    rules: &[PathBuf],
-    paths: &[String],
-    log_type: Option<LogType>,
-    level: Option<String>,
-) -> anyhow::Result<ExitCode> {
-    let least = level.map(|name| least_severity(&name)).transpose()?.unwrap_or(0);
-    let rules = Arc::new(load(global, rules)?);
-    let limits = load_config(global).map(|config| config.limits).unwrap_or_else(|_| Limits::default());
-    let inputs = ingest::expand(paths).await?;
-    let label = Label { source: SourceId::new("rules-run"), log_type, outlined: true };
-    let mut readings = read(inputs, label, limits);
+pub(crate) async fn run(global: &Global, command: RulesRun) -> anyhow::Result<ExitCode> {
+    let least = command.level.map(|name| least_severity(&name)).transpose()?.unwrap_or(0);
+    let rules = Arc::new(load(global, &command.rules)?);
+    let config = load_config(global)?;
+    let mappings = Arc::new(app::load_mappings(&config.mappings)?);
+    let source = source_id(&command.source).map_err(UsageError)?;
+    let inputs = ingest::expand(&command.paths).await?;
+    let label = Label { source, log_type: command.log_type, outlined: true };
+    let mut readings = read(inputs, label, config.limits);
     let mut rejected: BTreeMap<&'static str, u64> = BTreeMap::new();
     let (mut failed, mut events) = (0, 0);
     // Batches are worked on on all cores and printed in their order.
@@ -117,11 +112,11 @@ pub(crate) async fn run(
     while let Some(reading) = readings.recv().await {
         match reading {
             Reading::Batch { batch, .. } => {
-                let rules = rules.clone();
+                let (rules, mappings) = (rules.clone(), mappings.clone());
                 let sifters = sifters.clone();
                 working.push_back(tokio::task::spawn_blocking(move || {
                     let idle = sifters.lock().pop();
-                    let mut sifter = idle.unwrap_or_else(|| Sifter::new(rules));
+                    let mut sifter = idle.unwrap_or_else(|| Sifter::with_mappings(rules, mappings));
                     let worked = work(&batch, &mut sifter, least);
                     sifters.lock().push(sifter);
                     worked

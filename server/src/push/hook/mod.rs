@@ -20,6 +20,7 @@ use ingest::Limits;
 use ingest::push::{Records, okta};
 
 use super::SecretReference;
+use super::body::BadBody;
 use super::count;
 use crate::api::{Accepted, Problem};
 use crate::app::{App, now_us};
@@ -93,26 +94,28 @@ pub(crate) async fn receive(
 ) -> Result<Json<Accepted>, Problem> {
     let tally = &app.push.tally;
     let hook = app.push.hook(&name).ok_or_else(|| Problem::not_found("there is no such hook"))?;
-    let too_large = |problem: super::body::BadBody| {
+    let bad_body = |problem: BadBody| {
         count(&tally.bad_bodies);
         Problem::new(problem.status(), "bad_request", &problem.detail())
     };
     // What is signed is the body as it was sent.
     let sent = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(super::body::BadBody::TooLarge),
-        _ => too_large(super::body::BadBody::Damaged),
+        StatusCode::PAYLOAD_TOO_LARGE => bad_body(BadBody::TooLarge),
+        _ => bad_body(BadBody::Damaged),
     })?;
     hook.admits(&headers, &sent, now_us() / 1_000_000).map_err(|refusal| {
         count(&tally.bad_signatures);
         tracing::debug!(hook = name, %refusal, "a request to a hook is refused");
         Problem::unauthorized(&refusal.to_string())
     })?;
-    let body = super::body::decoded(&headers, Ok(sent), app.config.max_body).map_err(too_large)?;
+    let _turn = app.push.turn().await;
+    let max = app.config.max_body;
+    let body = super::body::decoded(&headers, Ok(sent), max).await.map_err(bad_body)?;
     let (scheme, limits) = (hook.config.scheme, app.config.limits.clone());
-    let batches = tokio::task::spawn_blocking(move || batches(scheme, body, &limits))
+    let batches = tokio::task::spawn_blocking(move || batches(scheme, body, limits, max))
         .await
         .map_err(|error| Problem::internal(&error, event::Fate::Stop))?
-        .map_err(|error| Problem::bad_request(&error.to_string()))?;
+        .map_err(bad_body)?;
     let accepted = batches.iter().map(|batch| batch.len() as u64).sum();
     let origin = format!("{PREFIX}{name}");
     match super::accept(&app, batches, &hook.config.source, hook.config.log_type, &origin).await {
@@ -126,20 +129,15 @@ pub(crate) async fn receive(
     }
 }
 
-fn batches(scheme: Scheme, body: Bytes, limits: &Limits) -> ingest::Result<Vec<RawBatchBuilder>> {
+fn batches(scheme: Scheme, body: Bytes, limits: Limits, max: usize) -> Result<Vec<RawBatchBuilder>, BadBody> {
     if scheme == Scheme::Okta
         && let Some(events) = okta::events(&body)
     {
-        let mut records = Records::new(limits);
+        let mut records = Records::new(&limits);
         events.iter().for_each(|event| records.push(event));
         return Ok(records.into_batches());
     }
-    let mut reader = ingest::RecordReader::new(Box::new(std::io::Cursor::new(body)), limits.clone());
-    let mut batches = Vec::new();
-    while let Some(batch) = reader.next_batch()? {
-        batches.push(batch);
-    }
-    Ok(batches)
+    super::body::records(body, limits, max)
 }
 
 /// Answers Okta's one-time verification, if the hook is Okta's and the secret is right.
