@@ -205,7 +205,7 @@ impl<'a, 'k> Walk<'a, 'k> {
         let (valid, outside) = (valid & within, outside & within);
         let (opening, closing) = (opening & within, brackets & !opening & within);
         if escaped != 0 {
-            self.escapes(bytes, escaped & strings & valid)?;
+            escapes(self.bytes.get(self.at..)?, escaped & strings & valid)?;
         }
 
         let commas = block.equal(b',') & outside;
@@ -292,7 +292,10 @@ impl<'a, 'k> Walk<'a, 'k> {
                     if is_object == 0 && is_refused(before) {
                         return None;
                     }
-                    self.in_inner = is_object == 1 && before.ends_with(self.inner);
+                    // Most names differ in their last bytes already.
+                    self.in_inner = is_object == 1
+                        && self.inner.last_chunk::<8>().is_none_or(|end| before.last_chunk() == Some(end))
+                        && before.ends_with(self.inner);
                 }
                 self.depth += 1;
                 self.objects = self.objects << 1 | is_object;
@@ -317,26 +320,6 @@ impl<'a, 'k> Walk<'a, 'k> {
         Some((nest, u64::MAX))
     }
 
-    /// Checks what back slashes escape.
-    fn escapes(&self, bytes: &[u8; JsonBlock::BYTES], escaped: u64) -> Option<()> {
-        let mut rest = escaped;
-        while rest != 0 {
-            let place = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            match bytes.get(place)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                b'u' => {
-                    let digits = self.bytes.get(self.at + place + 1..self.at + place + 5)?;
-                    if !digits.iter().all(u8::is_ascii_hexdigit) {
-                        return None;
-                    }
-                }
-                _ => return None,
-            }
-        }
-        Some(())
-    }
-
     /// Checks numbers, `true`, `false` and `null`.
     #[inline(always)]
     fn scalars(&self, starts: u64) -> Option<()> {
@@ -357,6 +340,28 @@ impl<'a, 'k> Walk<'a, 'k> {
         }
         Some(())
     }
+}
+
+/// Checks what back slashes escape, in the block that `text` begins with.
+// Not a method: what has its address taken does not live in registers.
+#[cold]
+fn escapes(text: &[u8], escaped: u64) -> Option<()> {
+    let mut rest = escaped;
+    while rest != 0 {
+        let place = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
+        match text.get(place)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+            b'u' => {
+                let digits = text.get(place + 1..place + 5)?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(())
 }
 
 /// What is known of the bytes of a block by the brackets around them.

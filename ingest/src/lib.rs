@@ -56,6 +56,6 @@ pub use error::{Error, Result};
 pub use expand::expand;
 pub use input::Input;
 pub use limits::Limits;
-pub use reader::{RecordReader, split_body, split_body_outlined};
+pub use reader::{RecordReader, split_body};
 pub use secret::SecretReference;
 pub use split::{KEPT_BYTES, LISTS, Splitter};

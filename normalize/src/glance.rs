@@ -39,7 +39,7 @@ pub struct Told<'a>([(Col, Option<Cow<'a, str>>); 11]);
 
 impl Told<'_> {
     /// The columns that are filled.
-    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> + Clone {
         let fixed = [(Col::LogType, LOG_TYPE.as_str()), (Col::CloudProvider, LOG_TYPE.provider().as_str())];
         self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?))).chain(fixed)
     }

@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
     let explainer = Explainer::new(&sources, app::load_options(&config)?).with_actor(pipeline::actor_name);
     let rules = find(&explainer, &command.rule, is_file)?;
     let source = source_id(&command.source).map_err(UsageError)?;
-    let label = Label { source, log_type: command.log_type, outlined: false };
+    let label = Label { source, log_type: command.log_type };
     let mut normalizer = Normalizer::with_mappings(Arc::new(app::load_mappings(&config.mappings)?));
     let (events, row) = match event(&command.event, label, config.limits, &mut normalizer).await? {
         Found::Event(events, row) => (events, row),
