@@ -251,16 +251,18 @@ impl Engine {
         // Only a listing that went through counts.
         self.listed_us = Some(now_us);
         queue.sort_by_cached_key(|wanted| (modified_us(&wanted.meta), wanted.address.clone()));
-        let is_all = queue.len() < LISTED;
         self.queue = queue.into();
-        if self.queue.is_empty() && is_all && newest_us > i64::MIN {
-            self.forget(newest_us);
+        if newest_us > i64::MIN {
+            // What is not read yet, be it queued or too much for this queue, is no older than the first of it. A
+            // prefix that always has something new must not keep all that it ever had.
+            let unread_us = self.queue.front().map_or(i64::MAX, |wanted| modified_us(&wanted.meta));
+            self.forget(newest_us, unread_us);
         }
         Ok(())
     }
 
-    /// Everything is read: what is old is forgotten.
-    fn forget(&mut self, newest_us: i64) {
+    /// Forgets what is old, up to what is not read yet.
+    fn forget(&mut self, newest_us: i64, unread_us: i64) {
         let mut floor_us = newest_us.saturating_sub(micros(self.config.overlap));
         if self.kept.len() > self.config.max_objects {
             let mut times: Vec<i64> = self.kept.values().map(|kept| kept.modified_us).collect();
@@ -268,6 +270,7 @@ impl Engine {
             let (_, last, _) = times.select_nth_unstable(surplus);
             floor_us = floor_us.max(*last);
         }
+        floor_us = floor_us.min(unread_us);
         let old: Vec<String> = self
             .kept
             .iter()

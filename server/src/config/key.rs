@@ -142,9 +142,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("rules.paths", Kind::Paths, "[]", "Files and folders of Sigma rules (.yml, .yaml) to use besides."),
     key(
         "rules.reload_every",
-        Kind::Span,
+        Kind::SpanOrNever,
         r#""5 s""#,
-        "How often a server looks whether rule files have changed; 0 s never does. A broken file keeps its last good version.",
+        "How often a server looks whether rule files have changed. A broken file keeps its last good version.",
     ),
     key(
         "identity.cluster_issuers",

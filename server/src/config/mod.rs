@@ -298,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn rule_files_need_not_be_looked_after() {
+        let every =
+            |text: &str| resolve(&format!("[rules]\nreload_every = \"{text}\"\n")).map(|c| c.rules_reload);
+        assert_eq!(every("never").unwrap(), Duration::ZERO);
+        assert_eq!(every("2 s").unwrap(), Duration::from_secs(2));
+        assert!(every("0 s").unwrap_err()[0].to_string().contains("or \"never\""));
+        let small = resolve("[server]\nbody_memory = \"31 MiB\"\n").unwrap_err();
+        assert!(small[0].to_string().contains("smaller than `server.max_body`"), "{}", small[0]);
+    }
+
+    #[test]
     fn issuers_of_clusters_and_pools_are_pairs() {
         let issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE";
         let text = format!(

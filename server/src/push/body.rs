@@ -131,7 +131,8 @@ mod tests {
         }
         let gz = Bytes::from(gz.finish().unwrap());
         assert!(gz.len() < 100_000, "{}", gz.len());
-        let read = |max| records(gz.clone(), Limits::default(), max);
+        let limits = Limits { inflate_ratio: 10_000, ..Limits::default() };
+        let read = |max| records(gz.clone(), limits.clone(), max);
         assert_eq!(read(10_000_000).unwrap().iter().map(RawBatchBuilder::len).sum::<usize>(), 10_000);
         assert_eq!(read(9_000_000).unwrap_err(), BadBody::TooLarge);
     }

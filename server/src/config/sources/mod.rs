@@ -206,9 +206,12 @@ pub(super) fn read(
     }
     for key in COMMON.iter().chain(kind.keys).filter(|key| key.default.is_empty()) {
         if !table.contains_key(key.path) {
-            let problem = format!("a `{}` source needs it", kind.name);
+            // An example of the type says nothing of this setting; its own words do.
+            let meaning = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first);
+            let mend = format!("set it: {}", meaning.trim_end_matches('.'));
+            let problem = format!("a source of the type `{}` needs it", kind.name);
             let field = format!("sources.{}", key.path);
-            problems.push(place.problem(at, &field, problem, format!("set {}", key.wanted())));
+            problems.push(place.problem(at, &field, problem, mend));
         }
     }
     let name = Getter(&values).text("name");
@@ -299,11 +302,11 @@ mod tests {
         let lines = [
             "s.toml:4:1: error: `sources.path`: a `files` source has no such setting; did you mean `paths`?",
             "s.toml:5:9: error: `sources.every`: 7 is not a span of time",
-            "s.toml:1:1: error: `sources.paths`: a `files` source needs it",
+            "s.toml:1:1: error: `sources.paths`: a source of the type `files` needs it; set it: ",
             "s.toml:2:8: error: `sources.name`: `App` is no name for a source",
             "s.toml:9:8: error: `sources.type`: there is no source of the type `fils`; did you mean `files`?",
-            "s.toml:11:1: error: `sources.name`: a `objects` source needs it",
-            "s.toml:11:1: error: `sources.urls`: a `objects` source needs it",
+            "s.toml:11:1: error: `sources.name`: a source of the type `objects` needs it",
+            "s.toml:11:1: error: `sources.urls`: a source of the type `objects` needs it; set it: Prefixes: s3://bucket/prefix/",
         ];
         assert_eq!(found.len(), lines.len(), "{found:#?}");
         for (found, line) in found.iter().zip(lines) {
