@@ -9,7 +9,8 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`]. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], topics
+//! of Kafka in [`kafka`]. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -39,6 +40,7 @@ mod expand;
 mod folder;
 mod gathered;
 mod input;
+pub mod kafka;
 mod limits;
 mod list;
 mod object;
