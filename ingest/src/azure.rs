@@ -3,9 +3,20 @@
 //! No SDK: a token is one form to Entra or one request to the machine's own service (`credentials.rs`), and
 //! everything else is a list over HTTPS. docs/sources/azure.md says how to set a source up.
 
+mod activity_log;
+mod client;
 mod credentials;
+mod graph;
+mod management;
+
+use std::time::Duration;
+
+pub use activity_log::{ActivityLogCollector, ActivityLogConfig};
+pub use graph::{GraphCollector, GraphConfig, GraphLog};
+pub use management::{CONTENT_TYPES, ManagementActivityCollector, ManagementActivityConfig};
 
 use crate::SecretReference;
+use crate::list::{Windowing, seconds};
 
 /// Who calls, and where Entra is.
 ///
@@ -26,4 +37,32 @@ pub struct AzureAccess {
     pub certificate: Option<SecretReference>,
     /// Where Entra is; otherwise `AZURE_AUTHORITY_HOST`, otherwise <https://login.microsoftonline.com>.
     pub authority: Option<String>,
+}
+
+/// When a list is asked, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureTimes {
+    /// How far back the first read begins.
+    pub lookback: Duration,
+    /// How often is asked: the shortest window.
+    pub every: Duration,
+    /// How long after its time an event is expected to be listed.
+    pub settle: Duration,
+    /// How far each window reaches back into the one before.
+    pub overlap: Duration,
+}
+
+impl AzureTimes {
+    /// Windows of at most `longest`, overlap included, of a list that reaches `kept` back.
+    fn windowing(&self, longest: Duration, kept: Duration) -> Windowing {
+        let longest_s = seconds(longest);
+        let overlap_s = seconds(self.overlap).min(longest_s / 2);
+        let length_s = longest_s - overlap_s;
+        Windowing {
+            settle_s: seconds(self.settle).min(seconds(kept)),
+            overlap_s,
+            length_s,
+            step_s: seconds(self.every).clamp(1, length_s.max(1)),
+        }
+    }
 }
