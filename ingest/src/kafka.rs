@@ -9,6 +9,7 @@ mod assignment;
 mod client;
 mod collector;
 mod context;
+mod event_hubs;
 mod gather;
 mod offsets;
 mod oidc;
@@ -19,9 +20,11 @@ mod topics;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Error, Result, SecretReference};
+use crate::azure::AzureAccess;
+use crate::{Environment, Error, Result, SecretReference};
 
 pub use collector::{KafkaCollector, KafkaCounts};
+pub use event_hubs::EventHubsConfig;
 pub use oidc::OidcClient;
 
 /// Which topics are read, and how.
@@ -119,6 +122,15 @@ pub enum KafkaSasl {
     },
     /// `OAUTHBEARER` with tokens of an OpenID Connect provider.
     Oauth(OidcClient),
+    /// `OAUTHBEARER` with tokens of Entra.
+    Entra {
+        /// Who asks.
+        access: AzureAccess,
+        /// Where credentials are looked for besides.
+        environment: Environment,
+        /// What for: `https://NAMESPACE.servicebus.windows.net/.default`.
+        scope: String,
+    },
 }
 
 impl KafkaConfig {
@@ -149,7 +161,7 @@ impl KafkaConfig {
         }
         let Some(tls) = &self.security.tls else {
             return match self.security.sasl {
-                Some(KafkaSasl::Plain { .. } | KafkaSasl::Oauth(_)) => {
+                Some(KafkaSasl::Plain { .. } | KafkaSasl::Oauth(_) | KafkaSasl::Entra { .. }) => {
                     bad("tls", "passwords and tokens are sent over TLS alone; switch it on".into())
                 }
                 _ => Ok(()),

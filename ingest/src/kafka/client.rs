@@ -8,6 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use super::oidc::OidcTokens;
 use super::{KafkaConfig, KafkaSasl};
+use crate::azure::Entra;
 use crate::token::TokenSource;
 use crate::{Error, Result};
 
@@ -106,6 +107,10 @@ pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> 
         Some(KafkaSasl::Oauth(oidc)) => {
             client.set("sasl.mechanism", "OAUTHBEARER");
             tokens = Some(OidcTokens::open(oidc, now_us)?);
+        }
+        Some(KafkaSasl::Entra { access, environment, scope }) => {
+            client.set("sasl.mechanism", "OAUTHBEARER");
+            tokens = Some(Arc::new(Entra::new(access, environment, scope, now_us)?));
         }
     }
     Ok(ClientParts { config: client, secrets, tokens })
