@@ -7,6 +7,7 @@
 
 pub mod azure;
 mod fake;
+pub mod kafka;
 mod proxy;
 
 pub use fake::Fake;

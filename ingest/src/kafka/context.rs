@@ -104,19 +104,24 @@ impl Context {
     }
 
     /// Keeps an error in mind, unless it says less than the one before.
-    pub(super) fn note(&self, code: RDKafkaErrorCode, reason: &str) {
+    fn note(&self, code: RDKafkaErrorCode, reason: &str) {
         let mut hint = self.hint.lock();
         let since = hint.as_ref().map_or_else(Instant::now, |(_, _, since)| *since);
-        let says_more = match &*hint {
-            None => true,
-            Some((before, ..)) => {
-                let is_vague =
-                    matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::OperationTimedOut);
-                is_about_identity(code) || (!is_about_identity(*before) && !is_vague)
-            }
-        };
+        let is_vague = code == RDKafkaErrorCode::AllBrokersDown;
+        let says_more = hint
+            .as_ref()
+            .is_none_or(|(before, ..)| is_about_identity(code) || (!is_about_identity(*before) && !is_vague));
         if says_more {
             *hint = Some((code, self.hide(reason), since));
+        }
+    }
+
+    /// Keeps in mind that a call failed. The reason mostly comes with an event, before or after it.
+    pub(super) fn call_failed(&self, error: &KafkaError) {
+        let mut hint = self.hint.lock();
+        if hint.is_none() {
+            let code = code_of(error);
+            *hint = Some((code, code.to_string(), Instant::now()));
         }
     }
 
@@ -261,7 +266,7 @@ impl ConsumerContext for Context {
             consumer.incremental_unassign(list)
         };
         if let Err(error) = done {
-            self.note(code_of(&error), &error.to_string());
+            self.call_failed(&error);
             self.report();
         }
     }

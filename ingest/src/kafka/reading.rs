@@ -19,7 +19,7 @@ use super::client;
 use super::context::{Context, Shared};
 use super::gather::Place;
 use super::offsets::{self, GoOn};
-use super::refusal::{code_of, refusal};
+use super::refusal::refusal;
 use super::topics::{Found, MAX_PARTITIONS, Topics};
 use super::{KafkaConfig, KafkaStart};
 use crate::token::TokenCache;
@@ -106,6 +106,7 @@ impl Reading {
                 subscribed: Vec::new(),
                 missing: Vec::new(),
                 has_lost_its_place: false,
+                has_failed: false,
             };
             let end = match self.drive(&mut client) {
                 Ok(End::Renew) => End::Renew,
@@ -167,6 +168,9 @@ impl Reading {
                 return Ok(End::Renew);
             }
             self.hand_all(client)?;
+            if std::mem::take(&mut client.has_failed) {
+                client.context().report();
+            }
             if self.config.group.is_some() {
                 client.context().acknowledge();
                 if client.next_commit <= Instant::now() {
@@ -301,7 +305,7 @@ impl Reading {
         if let Some(list) = paused
             && let Err(error) = client.consumer.resume(&list)
         {
-            client.context().note(code_of(&error), &error.to_string());
+            client.context().call_failed(&error);
         }
         Ok(())
     }
@@ -324,8 +328,8 @@ impl Reading {
                 Ok(true)
             }
             Err(error) => {
-                client.context().note(code_of(&error), &error.to_string());
-                client.context().report();
+                client.context().call_failed(&error);
+                client.has_failed = true;
                 Ok(false)
             }
         }
@@ -423,10 +427,9 @@ impl Reading {
     fn find_places(&mut self, client: &mut Client) -> std::result::Result<(), Stop> {
         self.hand_all(client)?;
         if let Err(error) = self.try_find_places(client) {
-            client.context().note(code_of(&error), &error.to_string());
-            client.context().report();
+            client.context().call_failed(&error);
+            client.has_failed = true;
             client.has_lost_its_place = true;
-            self.rest(WAIT);
         }
         Ok(())
     }
@@ -487,6 +490,8 @@ struct Client {
     missing: Vec<String>,
     /// The broker does not have an offset that was asked for.
     has_lost_its_place: bool,
+    /// A call has failed, which is told once its reason had the time to come.
+    has_failed: bool,
 }
 
 impl Client {
