@@ -105,7 +105,9 @@ impl std::fmt::Display for Place<'_> {
 /// records (of two bytes each, then) gives the rest of them one number.
 fn number(offset: i64, count: u64) -> u64 {
     let offset = u64::try_from(offset).unwrap_or(0);
-    offset.wrapping_mul(NUMBERS).wrapping_add(count.min(NUMBERS - 1))
+    let number = offset.wrapping_mul(NUMBERS).wrapping_add(count.min(NUMBERS - 1));
+    // No offset is so large by counting; one that is wraps, and stays what a database takes for a number.
+    number & i64::MAX.unsigned_abs()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use regex::Regex;
 
 use super::context::Context;
@@ -94,7 +95,7 @@ impl Topics {
             for topic in metadata.topics() {
                 let is_own = topic.name().starts_with("__");
                 if !is_own && self.wanted.iter().any(|wanted| wanted.is(topic.name())) {
-                    found.add(topic);
+                    found.add(topic)?;
                 }
             }
         }
@@ -105,7 +106,7 @@ impl Topics {
             }
             let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
             for topic in metadata.topics().iter().filter(|topic| topic.name() == name) {
-                found.add(topic);
+                found.add(topic)?;
             }
         }
         Ok(found)
@@ -113,15 +114,26 @@ impl Topics {
 }
 
 impl Found {
-    fn add(&mut self, topic: &rdkafka::metadata::MetadataTopic) {
-        // Ids of partitions are 0, 1, 2, … .
-        let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-        match topic.error() {
-            Some(code) => self.missing.push((topic.name().to_owned(), code.into())),
+    /// # Errors
+    /// The broker does not know for now, such as while a leader is elected: nobody is to conclude that the
+    /// topic is gone.
+    fn add(&mut self, topic: &MetadataTopic) -> std::result::Result<(), KafkaError> {
+        use RDKafkaErrorCode as Code;
+        match topic.error().map(Code::from) {
             None => {
+                // Ids of partitions are 0, 1, 2, … .
+                let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
                 self.topics.insert(topic.name().to_owned(), partitions);
             }
+            Some(
+                code @ (Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::InvalidTopic
+                | Code::TopicAuthorizationFailed),
+            ) => self.missing.push((topic.name().to_owned(), code)),
+            Some(code) => return Err(KafkaError::MetadataFetch(code)),
         }
+        Ok(())
     }
 }
 
