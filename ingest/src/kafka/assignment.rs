@@ -88,11 +88,6 @@ impl Assignment {
         self.uncommitted.remove(&(gone.topic, partition));
     }
 
-    /// Gives all up.
-    pub(super) fn clear(&mut self) {
-        *self = Self { generations: self.generations, ..Self::default() };
-    }
-
     pub(super) fn all(&self) -> &[Partition] {
         &self.partitions
     }

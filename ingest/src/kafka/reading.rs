@@ -16,6 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::assignment::{Handed, Mark};
 use super::client;
+use super::collector::KafkaCounts;
 use super::context::{Context, Shared};
 use super::gather::Place;
 use super::offsets::{self, GoOn};
@@ -37,7 +38,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// end before this thread.
 const FULL: Duration = Duration::from_millis(1);
 /// With nobody taking batches for so long, partitions are paused.
-const PAUSE_AFTER: Duration = Duration::from_secs(10);
+const PAUSE_AFTER: Duration = Duration::from_secs(3);
 /// After so long a refusal of who we are, secrets are read anew.
 const RENEW_AFTER: Duration = Duration::from_secs(30);
 
@@ -121,7 +122,7 @@ impl Reading {
             drop(client);
             match end {
                 End::Stop => return,
-                End::Renew => context.assignment.lock().clear(),
+                End::Renew => self.rest(ASK_AGAIN),
             }
         }
     }
@@ -171,13 +172,7 @@ impl Reading {
             if std::mem::take(&mut client.has_failed) {
                 client.context().report();
             }
-            if self.config.group.is_some() {
-                client.context().acknowledge();
-                if client.next_commit <= Instant::now() {
-                    client.next_commit = Instant::now() + COMMIT_EVERY;
-                    client.context().commit(&client.consumer, CommitMode::Async);
-                }
-            }
+            self.keep_offsets(client);
             let trouble = client.context().trouble();
             if trouble.is_some_and(|since| since > RENEW_AFTER) {
                 return Ok(End::Renew);
@@ -196,62 +191,51 @@ impl Reading {
         }
     }
 
+    /// Commits to the group what is durable, now and then.
+    fn keep_offsets(&self, client: &mut Client) {
+        if self.config.group.is_none() {
+            return;
+        }
+        client.context().acknowledge();
+        if client.next_commit <= Instant::now() {
+            client.next_commit = Instant::now() + COMMIT_EVERY;
+            client.context().commit(&client.consumer, CommitMode::Async);
+        }
+    }
+
     /// Gathers messages until there are enough for now. `true`: the client is broken.
     fn gather(&mut self, client: &mut Client) -> bool {
         let limits = &self.options.limits;
         let mut until = Instant::now() + WAIT;
-        let mut is_first = true;
-        let (mut messages, mut empty, mut records) = (0, 0, 0);
-        let mut is_broken = false;
-        loop {
-            match client.consumer.poll(until.saturating_duration_since(Instant::now())) {
-                Some(Ok(message)) => {
-                    let payload = message.payload().unwrap_or_default();
-                    let place = Place {
-                        topic: message.topic(),
-                        partition: message.partition(),
-                        offset: message.offset(),
-                    };
-                    let mut assignment = client.consumer.context().assignment.lock();
-                    let taken = assignment.take(&place, payload, &self.options);
-                    messages += u64::from(taken.is_some());
-                    empty += u64::from(taken == Some(0));
-                    records += taken.unwrap_or(0) as u64;
-                    if assignment.bytes >= limits.batch_bytes || assignment.records >= limits.batch_records {
-                        break;
-                    }
-                    if is_first {
-                        is_first = false;
-                        until = Instant::now() + LINGER;
-                    }
-                }
-                Some(Err(error)) => match error {
-                    KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-                        client.has_lost_its_place = true;
-                        break;
-                    }
-                    KafkaError::MessageConsumptionFatal(_) => {
-                        is_broken = true;
-                        break;
-                    }
-                    // The context was told the reason.
-                    _ => {}
-                },
-                None => break,
+        let mut counts = KafkaCounts::default();
+        let turn = loop {
+            let turn = client.turn(until.saturating_duration_since(Instant::now()), &self.options);
+            let Turn::Message(taken) = turn else { break turn };
+            if counts.messages == 0 {
+                until = Instant::now() + LINGER;
             }
-        }
-        if messages > 0 {
+            if let Some(records) = taken {
+                counts.messages += 1;
+                counts.empty_messages += u64::from(records == 0);
+                counts.records += records as u64;
+            }
+            let assignment = client.consumer.context().assignment.lock();
+            if assignment.bytes >= limits.batch_bytes || assignment.records >= limits.batch_records {
+                break turn;
+            }
+        };
+        if counts.messages > 0 {
             client.context().is_well();
-            let mut counts = self.shared.counts.lock();
-            counts.messages += messages;
-            counts.empty_messages += empty;
-            counts.records += records;
+            let mut all = self.shared.counts.lock();
+            all.messages += counts.messages;
+            all.empty_messages += counts.empty_messages;
+            all.records += counts.records;
         }
-        is_broken
+        matches!(turn, Turn::Broken)
     }
 
     /// Hands out all that is gathered.
-    fn hand_all(&mut self, client: &Client) -> std::result::Result<(), Stop> {
+    fn hand_all(&mut self, client: &mut Client) -> std::result::Result<(), Stop> {
         loop {
             let handed = client.context().assignment.lock().hand(self.config.cluster(), &self.options);
             match handed {
@@ -262,9 +246,9 @@ impl Reading {
     }
 
     /// Waits until somebody takes it. Meanwhile librdkafka is served.
-    fn hand(&mut self, client: &Client, handed: Handed) -> std::result::Result<(), Stop> {
+    fn hand(&mut self, client: &mut Client, handed: Handed) -> std::result::Result<(), Stop> {
         let started = Instant::now();
-        let mut paused: Option<TopicPartitionList> = None;
+        let (mut was_paused, mut is_paused) = (false, false);
         let permit = loop {
             match self.sender.try_reserve() {
                 Ok(permit) => break permit,
@@ -276,17 +260,15 @@ impl Reading {
                 std::thread::sleep(FULL);
                 continue;
             }
-            client.context().acknowledge();
-            if paused.is_none() {
-                let list = client.consumer.assignment().ok();
-                paused = list.filter(|list| client.consumer.pause(list).is_ok());
+            self.keep_offsets(client);
+            if !is_paused {
+                is_paused =
+                    client.consumer.assignment().is_ok_and(|list| client.consumer.pause(&list).is_ok());
+                was_paused = true;
             }
-            // Partitions may come and go here, and a message that was under way is taken in.
-            if let Some(Ok(message)) = client.consumer.poll(WAIT) {
-                let (topic, partition) = (message.topic(), message.partition());
-                let place = Place { topic, partition, offset: message.offset() };
-                let payload = message.payload().unwrap_or_default();
-                client.context().assignment.lock().take(&place, payload, &self.options);
+            // Partitions may come and go here; of one that came there may be messages, until it is paused.
+            if let Turn::Message(_) = client.turn(WAIT, &self.options) {
+                is_paused = false;
             }
         };
         let is_current = {
@@ -302,8 +284,8 @@ impl Reading {
         if is_current {
             permit.send(handed);
         }
-        if let Some(list) = paused
-            && let Err(error) = client.consumer.resume(&list)
+        if was_paused
+            && let Err(error) = client.consumer.assignment().and_then(|list| client.consumer.resume(&list))
         {
             client.context().call_failed(&error);
         }
@@ -499,6 +481,26 @@ impl Client {
         self.consumer.context()
     }
 
+    /// Takes a message in, or whatever else comes within `wait`.
+    fn turn(&mut self, wait: Duration, options: &ReadOptions) -> Turn {
+        let lost = RDKafkaErrorCode::AutoOffsetReset;
+        match self.consumer.poll(wait) {
+            Some(Ok(message)) => {
+                let (topic, partition) = (message.topic(), message.partition());
+                let place = Place { topic, partition, offset: message.offset() };
+                let payload = message.payload().unwrap_or_default();
+                Turn::Message(self.consumer.context().assignment.lock().take(&place, payload, options))
+            }
+            Some(Err(KafkaError::MessageConsumption(code))) if code == lost => {
+                self.has_lost_its_place = true;
+                Turn::Other
+            }
+            Some(Err(KafkaError::MessageConsumptionFatal(_))) => Turn::Broken,
+            // The context was told the reason of any other error.
+            Some(Err(_)) | None => Turn::Other,
+        }
+    }
+
     /// Tells the group which topics there are, where that has changed.
     fn subscribe(&mut self, found: &Found) -> KafkaResult<()> {
         let names: Vec<String> = found.topics.keys().cloned().collect();
@@ -513,6 +515,16 @@ impl Client {
         self.subscribed = names;
         Ok(())
     }
+}
+
+/// What one poll led to.
+enum Turn {
+    /// A message, and how many records it had; `None`: it is not ours, or was read before.
+    Message(Option<usize>),
+    /// Nothing came, or something else than a message.
+    Other,
+    /// The client is of no use any more.
+    Broken,
 }
 
 /// A position as it was saved: `topic/partition` and the offset to go on at.

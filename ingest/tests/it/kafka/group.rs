@@ -81,3 +81,19 @@ async fn a_group_is_told_what_is_gone() {
     let rejects = reader.rejects();
     assert!(rejects[0].starts_with("lost_messages: offsets 50 to 79 of group-short/0"), "{rejects:?}");
 }
+
+#[tokio::test]
+async fn while_nobody_takes_batches_the_member_stays() {
+    let Some(kafka) = kafka() else { return };
+    kafka.make_topic("full", 2).await;
+    send(kafka, "full", 0, &events(0..300));
+    let mut reader = Reader::open(member(kafka, "full"), &BTreeMap::new());
+    reader.until("some", |reader| !reader.records.is_empty()).await;
+    // Longer than it takes to pause; meanwhile there is more than may be gathered.
+    send(kafka, "full", 1, &events(300..600));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    send(kafka, "full", 0, &events(600..700));
+    reader.until_count(700).await;
+    assert_eq!(reader.texts(), events(0..700).into_iter().collect());
+    assert_eq!(reader.again, 0);
+}
