@@ -5,9 +5,11 @@
 //! a test holds the fake's answers to it. A [`Proxy`] in front, of a fake or of a real server, is the fault
 //! layer. For tests alone: nothing here ships.
 
+pub mod azure;
 mod fake;
 mod lookup;
 mod object_queue;
+pub mod kafka;
 mod proxy;
 
 pub use fake::Fake;

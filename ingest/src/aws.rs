@@ -8,7 +8,6 @@ mod client;
 mod credentials;
 mod digest;
 mod endpoint;
-mod environment;
 mod http;
 mod lease;
 mod lookup;
@@ -29,12 +28,13 @@ pub use digest::{
     ChainWalk, DigestReport, DigestState, Finding, LogFile, PublicKeys, StoredDigest, Trail, TrailDigests,
     TrailDigestsConfig, verify_chain,
 };
-pub use environment::Environment;
 pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};
 pub use secret::Secret;
 pub use store::open_bucket;
+
+pub use crate::environment::Environment;
 
 /// Who calls AWS, and where.
 ///

@@ -9,7 +9,8 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`]. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], those of Azure and Microsoft 365 in [`azure`], topics of Kafka and
+//! event hubs in [`kafka`]. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -30,15 +31,18 @@
 //! ```
 
 pub mod aws;
+pub mod azure;
 mod batches;
 mod collect;
 mod collector;
 mod decode;
+mod environment;
 mod error;
 mod expand;
 mod folder;
 mod gathered;
 mod input;
+pub mod kafka;
 mod limits;
 mod list;
 mod object;
@@ -52,6 +56,7 @@ mod web;
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
 pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
+pub use environment::Environment;
 pub use error::{Error, Result};
 pub use expand::expand;
 pub use input::Input;

@@ -69,6 +69,10 @@ pub(crate) struct Lists {
     /// Between two requests; services count over all lists of an identity.
     gap: Duration,
     lists: Vec<Turn>,
+    /// Where lists begin that are met for the first time.
+    start: Start,
+    /// What was saved when the source was opened.
+    saved: BTreeMap<String, String>,
     /// Whose turn it is.
     turn: usize,
     /// No request before.
@@ -76,6 +80,15 @@ pub(crate) struct Lists {
     /// Where a backfill ends, in seconds since 1970.
     until_s: Option<i64>,
     next_ticket: u64,
+}
+
+/// Where a list without a position begins.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// So many seconds before what has settled now.
+    Lookback(i64),
+    /// At a time, in seconds since 1970.
+    At(i64),
 }
 
 /// A list and how far it was read.
@@ -98,9 +111,7 @@ impl Lists {
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        let now_s = (options.now_us)() / 1_000_000;
-        let begin = |list: &dyn List| now_s - list.windowing().settle_s - seconds(lookback);
-        Self::new(lists, begin, gap, positions, options)
+        Self::new(lists, Start::Lookback(seconds(lookback)), gap, positions, options)
     }
 
     /// Reads the past in `span_us` (microseconds since 1970) once and ends.
@@ -111,34 +122,60 @@ impl Lists {
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        // The first window reaches back by the overlap, which is not asked for here.
-        let begin = |list: &dyn List| span_us.start.div_euclid(1_000_000) + list.windowing().overlap_s;
-        let mut lists = Self::new(lists, begin, gap, positions, options);
+        let start = Start::At(span_us.start.div_euclid(1_000_000));
+        let mut lists = Self::new(lists, start, gap, positions, options);
         lists.until_s = Some(span_us.end.div_euclid(1_000_000) + 1);
         lists
     }
 
     fn new(
         lists: Vec<Box<dyn List>>,
-        begin: impl Fn(&dyn List) -> i64,
+        start: Start,
         gap: Duration,
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        let turn = |list: Box<dyn List>| {
-            let saved = positions.get(list.name()).and_then(|text| Progress::from_text(text));
-            let progress = saved.unwrap_or_else(|| Progress::from(begin(&*list)));
-            Turn { list, progress, rests_until: None, failures: 0 }
-        };
-        Self {
-            lists: lists.into_iter().map(turn).collect(),
+        let mut all = Self {
+            lists: Vec::new(),
+            start,
+            saved: positions.clone(),
             options,
             gap,
             turn: 0,
             not_before: Instant::now(),
             until_s: None,
             next_ticket: 0,
+        };
+        all.replace(lists);
+        all
+    }
+
+    /// Asks these lists from now on: those that are asked already go on where they are, the others begin or
+    /// go on at their saved position, and what is not among them is left. For sources that find out
+    /// themselves what there is to ask.
+    pub(crate) fn replace(&mut self, lists: Vec<Box<dyn List>>) {
+        let now_s = (self.options.now_us)() / 1_000_000;
+        let mut before = std::mem::take(&mut self.lists);
+        for list in lists {
+            if let Some(place) = before.iter().position(|turn| turn.list.name() == list.name()) {
+                self.lists.push(Turn { list, ..before.swap_remove(place) });
+                continue;
+            }
+            let windowing = list.windowing();
+            let begin_s = match self.start {
+                Start::Lookback(lookback_s) => now_s - windowing.settle_s - lookback_s,
+                // The first window reaches back by the overlap, which is not asked for here.
+                Start::At(start_s) => start_s + windowing.overlap_s,
+            };
+            let saved = self.saved.get(list.name()).and_then(|text| Progress::from_text(text));
+            let progress = saved.unwrap_or_else(|| Progress::from(begin_s));
+            self.lists.push(Turn { list, progress, rests_until: None, failures: 0 });
         }
+        for left in before {
+            // It may come again.
+            self.saved.insert(left.list.name().to_owned(), left.progress.to_text());
+        }
+        self.turn = 0;
     }
 
     /// The next list that has something to ask for, in turn.
@@ -199,6 +236,8 @@ impl Collector for Lists {
                 };
                 let rest = least.saturating_mul(1 << turn.failures.min(8)).min(MAX_REST).max(least);
                 turn.failures += 1;
+                // A list that was asked for too much may ask for less from now on.
+                turn.progress.narrow(&turn.list.windowing());
                 turn.rests_until = Some(Instant::now() + rest);
                 return Err(error);
             }

@@ -149,3 +149,28 @@ async fn a_backfill_reads_its_span_once_and_ends() {
         "from {NOW_S}"
     );
 }
+
+#[tokio::test]
+async fn lists_come_and_go() {
+    let (one, one_asked) = scripted("one", vec![page(&["{}"], Some("p2"))]);
+    let mut lists = open(vec![one], &BTreeMap::new());
+    collected(&mut lists).await;
+    // The second comes; the first is another object of the same name and goes on at its page.
+    let (again, again_asked) = scripted("one", Vec::new());
+    let (two, two_asked) = scripted("two", Vec::new());
+    lists.replace(vec![two, again]);
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        keys.extend(collected(&mut lists).await.position.into_iter().map(|change| change.key));
+    }
+    assert_eq!(keys, ["two", "one"]);
+    assert_eq!(one_asked.lock().unwrap().len(), 1);
+    assert_eq!(again_asked.lock().unwrap()[0].token.as_deref(), Some("p2"));
+    assert_eq!(two_asked.lock().unwrap()[0].start_s, NOW_S - 3_690);
+    // One that went and comes again is not read anew.
+    lists.replace(Vec::new());
+    let (back, back_asked) = scripted("one", Vec::new());
+    lists.replace(vec![back]);
+    assert!(lists.next().is_none());
+    assert!(back_asked.lock().unwrap().is_empty());
+}

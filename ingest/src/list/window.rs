@@ -70,6 +70,14 @@ impl Progress {
         }
     }
 
+    /// Cuts a window of which nothing was read yet to what is the longest now.
+    pub(crate) fn narrow(&mut self, windowing: &Windowing) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.token.is_none()) {
+            let longest_s = windowing.length_s.max(windowing.step_s).max(1);
+            window.end_s = window.end_s.min(self.watermark_s.saturating_add(longest_s));
+        }
+    }
+
     /// The service does not know the token any more: the window is read again from its first page.
     pub(crate) fn rewind(&mut self) {
         if let Some(window) = &mut self.window {
@@ -128,6 +136,22 @@ mod tests {
         let behind = Window { start_s: 8_260, end_s: 13_660, token: None, records: 0 };
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(behind));
         assert_eq!(Progress::from_text("{}"), None);
+    }
+
+    #[test]
+    fn a_window_is_narrowed_while_nothing_of_it_was_read() {
+        let mut progress = Progress::from(10_000);
+        assert_eq!(progress.next(&WINDOWING, 99_999).unwrap().end_s, 13_600);
+        let shorter = Windowing { length_s: 600, ..WINDOWING };
+        progress.narrow(&WINDOWING);
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 13_600);
+        progress.narrow(&shorter);
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
+        progress.page(7, Some("t".into()));
+        progress.narrow(&Windowing { length_s: 60, ..WINDOWING });
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
+        progress.page(7, None);
+        assert_eq!(progress.watermark_s, 10_600);
     }
 
     proptest! {

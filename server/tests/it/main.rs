@@ -13,6 +13,7 @@ mod command_line;
 mod corpus;
 mod correlations;
 mod http;
+mod kafka;
 mod kill;
 mod mappings;
 mod object_store;
