@@ -77,15 +77,18 @@ pub fn mend(error: &Error) -> Option<String> {
 
 /// What a blob service says is in the text of its client's error alone.
 fn storage(text: &str) -> Option<String> {
+    if ["AuthenticationFailed", "InvalidAuthenticationInfo", "failed to authenticate"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        return Some("the account's key or the shared access signature is wrong or has ended".into());
+    }
     if text.contains("AuthorizationPermissionMismatch") || text.contains("AuthorizationFailure") {
         return Some(
             "assign a role: `az role assignment create --assignee CLIENT_ID --role \"Storage Blob Data Reader\" \
              --scope ID_OF_THE_STORAGE_ACCOUNT`; where it is assigned, the account's firewall may refuse this machine"
                 .into(),
         );
-    }
-    if text.contains("AuthenticationFailed") || text.contains("InvalidAuthenticationInfo") {
-        return Some("the account's key or the shared access signature is wrong or has ended".into());
     }
     None
 }

@@ -18,12 +18,12 @@ fn record(id: &str) -> String {
 }
 
 /// A folder with a configuration, data and logs.
-struct World {
+pub(crate) struct World {
     root: tempfile::TempDir,
 }
 
 impl World {
-    fn new(configuration: &str) -> Self {
+    pub(crate) fn new(configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("logs")).unwrap();
         let text = configuration.replace('@', &root.path().display().to_string());
@@ -35,15 +35,15 @@ impl World {
         self.root.path().join(name)
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path("data")
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         self.path("stormglass.toml").display().to_string()
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         let config = self.config();
         // Small segments and quick commits, so that kills fall between all the steps.
         let settings = [
@@ -55,21 +55,21 @@ impl World {
         Server::start(&self.data(), &settings)
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 }
 
 /// What a server says of a source.
-fn source(server: &Server, name: &str) -> Value {
+pub(crate) fn source(server: &Server, name: &str) -> Value {
     let list = run(&["--url", &server.url, "sources", "list", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
     let found = list["sources"].as_array().unwrap().iter().find(|source| source["source"] == name);
     found.cloned().unwrap_or_default()
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !done() {
         assert!(Instant::now() < deadline, "in vain waited for: {what}");

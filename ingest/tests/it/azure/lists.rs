@@ -66,6 +66,7 @@ async fn the_activity_log_is_whole_after_any_end_of_the_process() {
         subscriptions: vec![ONE.into(), TWO.into()],
         tenant_log: true,
         times: times(),
+        ..ActivityLogConfig::default()
     };
     let names = [&format!("subscriptions/{ONE}"), &format!("subscriptions/{TWO}"), "tenant"];
     let mut taken = Taken::default();
@@ -119,6 +120,25 @@ async fn subscriptions_are_found() {
         taken.poll(&mut collector, false).await;
     }
     assert_eq!(taken.ids(), ["a", "b"].into());
+    // One that is new is found; where that fails, those that are known are read.
+    let three = "33333333-0000-4000-8000-000000000003";
+    azure.state().activity.insert(three.into(), vec![event("c", NOW_S - 2_000, 0)]);
+    azure.grant(&[&format!("Reader/{three}")]);
+    let often = ActivityLogConfig { look_every: Duration::ZERO, ..config.clone() };
+    let mut collector = open(&often);
+    let mut taken = Taken::default();
+    taken.poll(&mut collector, false).await;
+    azure.state().audiences.clear();
+    azure.end_tokens();
+    let before = taken.ids().len();
+    taken.poll(&mut collector, false).await;
+    assert_eq!((before, taken.errors.len()), (1, 1));
+    azure.state().audiences.insert(azure.url.clone());
+    for _ in 0..2 {
+        taken.poll(&mut collector, false).await;
+    }
+    assert_eq!((taken.ids(), taken.errors.len()), (["a", "b", "c"].into(), 1));
+    azure.state().activity.remove(three);
     // A backfill ends, and asks for nothing that is not kept any more.
     let day_us = 86_400 * 1_000_000;
     let span = NOW_S * 1_000_000 - 92 * day_us..NOW_S * 1_000_000 - 89 * day_us;

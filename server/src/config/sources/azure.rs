@@ -354,6 +354,7 @@ fn activity(source: &SourceConfig) -> ActivityLogConfig {
         subscriptions: get.texts("subscriptions"),
         tenant_log: get.flag("tenant_log"),
         times: times(source),
+        ..ActivityLogConfig::default()
     }
 }
 
