@@ -184,6 +184,7 @@ async fn keys_signatures_and_tokens_open_an_account() {
     assert_eq!(first(&by_signature("rl")).await.unwrap(), 1);
     let error = first(&by_signature("c")).await.unwrap_err();
     assert!(mend(&error).is_some(), "{error:?}");
+    assert!(!format!("{error:?}").contains("sig="), "{error:?}");
     let by_key = |key: &str| StorageConfig { account_key: at("key", key), ..config.clone() };
     assert_eq!(first(&by_key(KEY)).await.unwrap(), 1);
     let error = first(&by_key("bm90IHRoZSBrZXk=")).await.unwrap_err();
