@@ -8,6 +8,8 @@ mod client;
 mod credentials;
 mod graph;
 mod management;
+mod mend;
+mod storage;
 
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ pub(crate) use credentials::Entra;
 pub use activity_log::{ActivityLogCollector, ActivityLogConfig};
 pub use graph::{GraphCollector, GraphConfig, GraphLog};
 pub use management::{CONTENT_TYPES, ManagementActivityCollector, ManagementActivityConfig};
+pub use mend::mend;
+pub use storage::StorageConfig;
 
 use crate::SecretReference;
 use crate::list::{Windowing, seconds};

@@ -79,6 +79,8 @@ pub struct Splitter {
     /// The lists around the next record: none, an array, a container's list, or both in this order.
     lists: Vec<List>,
     indent: Indent,
+    /// Where the last record ended, if it is an element of a list that one could go on in.
+    element_end: Option<u64>,
     is_end: bool,
     /// Why the input ends too early, where its source knows.
     damage: Option<String>,
@@ -150,6 +152,7 @@ impl Splitter {
             at: 0,
             lists: Vec::new(),
             indent: Indent::default(),
+            element_end: None,
             is_end: false,
             damage: None,
             number: 0,
@@ -179,6 +182,39 @@ impl Splitter {
     /// One that goes on where another [rested](Self::rest).
     pub(crate) fn resume(record_bytes: usize, offset: u64, number: u64) -> Self {
         Self { buffer: Buffer::starting_at(offset), at: offset, number, ..Self::new(record_bytes) }
+    }
+
+    /// One that goes on in a container's list, where another one's [`list_rest`](Self::list_rest) was.
+    pub(crate) fn resume_in_list(record_bytes: usize, offset: u64, number: u64) -> Self {
+        let list = List { at: offset, in_container: true, line: Some(LineStart::of_container()) };
+        let mut splitter = Self::resume(record_bytes, offset, number);
+        splitter.lists.push(list);
+        splitter.indent.other();
+        splitter.element_end = Some(offset);
+        splitter
+    }
+
+    /// The end of the last record that was handed out, and the number of the next, if a new splitter could go
+    /// on from there [in a list](Self::resume_in_list): that of one container that stands at the beginning of
+    /// a line. What was read behind it, such as the end of the container, held no record.
+    pub(crate) fn list_rest(&self) -> Option<(u64, u64)> {
+        if self.flows.is_some() {
+            return None;
+        }
+        Some((self.element_end?, self.number))
+    }
+
+    /// Whether the last record is an element of a list that one could go on in.
+    fn is_in_container(&self) -> bool {
+        match self.lists.as_slice() {
+            [list] => {
+                let line = list.line.as_ref();
+                list.in_container
+                    && line.is_some_and(|line| *line == LineStart::of_container())
+                    && self.header.is_empty()
+            }
+            _ => false,
+        }
     }
 
     /// The first byte that is not part of what was handed out, and the number of the next record, if a new
@@ -272,6 +308,8 @@ impl Splitter {
                 Step::More => return None,
             }
         };
+        let is_element = reason.is_none() && !piece.is_line() && self.is_in_container();
+        self.element_end = is_element.then_some(end);
         if reason.is_none() && self.keep_completed(&piece, end) {
             self.keys.truncate(self.outline_at);
             return Some(self.kept_record());

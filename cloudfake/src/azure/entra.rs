@@ -137,7 +137,9 @@ fn statement(
     let (header, claims) = (json(header)?, json(claims)?);
     let registered = application.certificate.as_deref().and_then(certificate::read);
     let (der, key) = registered.ok_or(UNKNOWN)?;
-    if header["x5t#S256"] != URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)) {
+    // MSAL for Python pads it.
+    let thumbprint = header["x5t#S256"].as_str().unwrap_or_default().trim_end_matches('=');
+    if thumbprint != URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)) {
         return Err(UNKNOWN);
     }
     let algorithm: &dyn VerificationAlgorithm = match header["alg"].as_str() {
@@ -156,9 +158,11 @@ fn statement(
             "Client assertion application identifier doesn't match 'client_id' parameter.",
         ));
     }
-    let time = |name: &str| claims[name].as_i64().ok_or(MALFORMED);
+    // MSAL writes fractions, and leaves `nbf` out.
+    let time = |name: &str| claims[name].as_f64();
+    let (now_s, end_s) = (state.now_s as f64, time("exp").ok_or(MALFORMED)?);
     // Clocks may differ by five minutes.
-    if time("nbf")? > state.now_s + 300 || time("exp")? < state.now_s - 300 {
+    if time("nbf").is_some_and(|start_s| start_s > now_s + 300.0) || end_s < now_s - 300.0 {
         return Err((700_024, "Client assertion is not within its valid time range."));
     }
     let number = claims["jti"].as_str().ok_or(MALFORMED)?;

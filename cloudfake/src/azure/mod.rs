@@ -202,8 +202,9 @@ impl State {
 
 /// The address that the client knows the server by, which may be a proxy's.
 fn own_address(headers: &HeaderMap) -> String {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    format!("http://{host}")
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let scheme = text("x-forwarded-proto").unwrap_or("http");
+    format!("{scheme}://{}", text("host").unwrap_or_default())
 }
 
 /// A refusal in the shape of Resource Manager and Graph.

@@ -21,8 +21,8 @@ use crate::{Collector, Environment, Error, Polled, ReadOptions, Result};
 const GAP: Duration = Duration::from_millis(200);
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 const LONGEST: Duration = Duration::from_secs(12 * 3_600);
-/// How often is looked for subscriptions.
-const LOOK: Duration = Duration::from_secs(600);
+/// How long is waited after one could not look for subscriptions; those that are known are read meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// More subscriptions are not asked for: at this gap they would not be asked in time.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
 
@@ -33,8 +33,10 @@ pub struct ActivityLogConfig {
     pub access: AzureAccess,
     /// Where Resource Manager is; also what the token is for.
     pub endpoint: String,
-    /// Subscriptions by their ids; without any, all that the identity sees, looked for every ten minutes.
+    /// Subscriptions by their ids; without any, all that the identity sees.
     pub subscriptions: Vec<String>,
+    /// How often is looked for these.
+    pub look_every: Duration,
     /// Whether the log of the tenant is read as well: what belongs to no subscription.
     pub tenant_log: bool,
     /// When it is asked.
@@ -47,6 +49,7 @@ impl Default for ActivityLogConfig {
             access: AzureAccess::default(),
             endpoint: "https://management.azure.com".into(),
             subscriptions: Vec::new(),
+            look_every: Duration::from_secs(600),
             tenant_log: false,
             times: AzureTimes {
                 lookback: Duration::from_secs(3_600),
@@ -67,6 +70,8 @@ pub struct ActivityLogCollector {
     now_us: fn() -> i64,
     /// When subscriptions are looked for; `None`: never again.
     look_at: Option<Instant>,
+    /// Whether some are known.
+    has_looked: bool,
     is_backfill: bool,
 }
 
@@ -114,8 +119,15 @@ impl ActivityLogCollector {
             return Err(Error::BadSetting { field: "subscriptions", problem });
         }
         let client = Client::new(&config.access, environment, &config.endpoint, now_us)?;
-        let mut collector =
-            Self { lists, client, config: config.clone(), now_us, look_at: None, is_backfill };
+        let mut collector = Self {
+            lists,
+            client,
+            config: config.clone(),
+            now_us,
+            look_at: None,
+            has_looked: false,
+            is_backfill,
+        };
         if config.subscriptions.is_empty() {
             collector.look_at = Some(Instant::now());
         } else {
@@ -143,9 +155,19 @@ impl ActivityLogCollector {
 impl Collector for ActivityLogCollector {
     async fn poll(&mut self) -> Result<Polled> {
         if self.look_at.is_some_and(|look_at| look_at <= Instant::now()) {
-            let found = look(&self.client, self.config.tenant_log).await?;
-            self.look_at = (!self.is_backfill).then(|| Instant::now() + LOOK);
-            self.ask(&found);
+            match look(&self.client, self.config.tenant_log).await {
+                Ok(found) => {
+                    self.look_at = (!self.is_backfill).then(|| Instant::now() + self.config.look_every);
+                    self.has_looked = true;
+                    self.ask(&found);
+                }
+                Err(error) => {
+                    if self.has_looked {
+                        self.look_at = Some(Instant::now() + LOOK_AGAIN);
+                    }
+                    return Err(error);
+                }
+            }
         }
         self.lists.poll().await
     }

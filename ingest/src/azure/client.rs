@@ -37,8 +37,9 @@ impl Client {
     ) -> Result<Self> {
         let base = https("endpoint", endpoint)?;
         let scope = format!("{}/.default", endpoint.trim_end_matches('/'));
-        let entra = Entra::new(access, environment, &scope, now_us)?;
-        Ok(Self { web: Web::new()?, tokens: TokenCache::new(Arc::new(entra), now_us), base })
+        let web = Web::new()?;
+        let entra = Entra::new(access, environment, &scope, web.clone(), now_us)?;
+        Ok(Self { web, tokens: TokenCache::new(Arc::new(entra), now_us), base })
     }
 
     /// The address of `path` with a query of characters that need no encoding but blanks and quotes.

@@ -38,8 +38,8 @@ pub(crate) struct Entra {
 }
 
 impl Entra {
-    /// Tokens for `scope`, such as `https://management.azure.com/.default`. Nothing is called yet; `now_us`
-    /// gives the time of day in microseconds since 1970.
+    /// Tokens for `scope`, such as `https://management.azure.com/.default`, asked for through `web`. Nothing
+    /// is called yet; `now_us` gives the time of day in microseconds since 1970.
     ///
     /// # Errors
     /// [`Error::BadSetting`]: settings that name no identity, or half of one.
@@ -47,6 +47,7 @@ impl Entra {
         access: &AzureAccess,
         environment: &Environment,
         scope: &str,
+        web: Web,
         now_us: fn() -> i64,
     ) -> Result<Self> {
         let entra = Self {
@@ -54,19 +55,11 @@ impl Entra {
             environment: environment.clone(),
             scope: scope.to_owned(),
             az: "az".into(),
-            web: Web::new()?,
+            web,
             now_us,
         };
         entra.find()?;
         Ok(entra)
-    }
-
-    /// Where tokens would come from, for messages.
-    ///
-    /// # Errors
-    /// As of [`new`](Self::new).
-    pub(crate) fn describe(&self) -> Result<String> {
-        self.find().map(|identity| identity.name())
     }
 
     fn find(&self) -> Result<Identity> {
@@ -176,29 +169,6 @@ impl Identity {
         let url = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let url = base("AZURE_POD_IDENTITY_AUTHORITY_HOST", url.as_deref().unwrap_or(METADATA))?;
         Ok(Self::Machine { url, client_id, tenant })
-    }
-
-    /// What to call it in messages.
-    fn name(&self) -> String {
-        let identity = |client_id: &Option<String>| match client_id {
-            Some(id) => format!("the managed identity `{id}`"),
-            None => "the system's managed identity".to_owned(),
-        };
-        match self {
-            Self::Application(application, proof) => {
-                let with = match proof {
-                    Proof::Secret(_) => "a secret",
-                    Proof::Certificate(_) => "a certificate",
-                    Proof::Federated(_) => "a workload's token",
-                };
-                let Application { client_id, tenant, .. } = application;
-                format!("the application `{client_id}` of `{tenant}` with {with}")
-            }
-            Self::Endpoint { client_id, .. } => identity(client_id),
-            Self::Machine { client_id, .. } => {
-                format!("{}, else whoever is signed in with `az login`", identity(client_id))
-            }
-        }
     }
 }
 

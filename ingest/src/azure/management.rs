@@ -373,7 +373,12 @@ impl List for Contents {
         });
         let mut contents = futures::stream::iter(reads).buffered(AT_ONCE);
         while let Some((content, key)) = contents.next().await {
-            let content = content?;
+            let content = match content {
+                Ok(content) => content,
+                Err(error) if read.is_empty() => return Err(error),
+                // It is the first of the next batch, and fails there if it still does.
+                Err(_) => break,
+            };
             bytes += content.iter().map(String::len).sum::<usize>();
             records.extend(content);
             read.push(key);

@@ -25,6 +25,15 @@ pub(super) struct Bucket {
     runtime: Handle,
 }
 
+/// A prefix in a store that is open already.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+    /// The address of the store, as it stands before a path in it; without a slash at the end.
+    pub(crate) root: String,
+}
+
 /// An object and the place that it has among those that are wanted.
 struct Ranked<K> {
     rank: K,
@@ -75,6 +84,13 @@ impl Bucket {
         };
         let root = root.trim_end_matches('/').to_owned();
         Ok(Self { store, prefix, root, address: address.to_owned(), runtime: runtime.clone() })
+    }
+
+    /// The prefix at `place`.
+    pub(super) fn at(place: Place, runtime: &Handle) -> Self {
+        let Place { store, prefix, root } = place;
+        let address = format!("{root}/{prefix}");
+        Self { store, prefix, root, address, runtime: runtime.clone() }
     }
 
     #[cfg(test)]

@@ -15,8 +15,8 @@ use object_store::ObjectMeta;
 use tokio::runtime::Handle;
 
 use super::background::Background;
-use super::bucket::{Bucket, modified_us};
-use super::growing::{Growing, Mark};
+use super::bucket::{Bucket, Place, modified_us};
+use super::growing::{Growing, Mark, Within};
 use super::kept::Kept;
 use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result};
 
@@ -75,6 +75,17 @@ impl Objects {
         let buckets: Result<Vec<_>> =
             config.addresses.iter().map(|address| Bucket::open(address, &runtime)).collect();
         Ok(Self::over(buckets?, config, positions))
+    }
+
+    /// The same over stores that are open already; the addresses of `config` are not used.
+    pub(crate) fn of(
+        places: Vec<Place>,
+        config: ObjectsConfig,
+        positions: &BTreeMap<String, String>,
+    ) -> Self {
+        let runtime = Handle::current();
+        let buckets = places.into_iter().map(|place| Bucket::at(place, &runtime)).collect();
+        Self::over(buckets, config, positions)
     }
 
     fn over(buckets: Vec<Bucket>, config: ObjectsConfig, positions: &BTreeMap<String, String>) -> Self {
@@ -313,7 +324,8 @@ impl Engine {
             }
             _ => None,
         };
-        Ok(resumed.unwrap_or_else(|| Growing::new(bucket.read(&wanted.meta, 0), limits)))
+        let growing = resumed.unwrap_or_else(|| Growing::new(bucket.read(&wanted.meta, 0), limits));
+        Ok(growing.in_lists())
     }
 
     /// The next batch of the object that is being read; `None` where that has come to an end or failed.
@@ -397,7 +409,10 @@ impl Engine {
 
 /// Whether an object was read up to a torn record, and will not grow any more.
 fn is_torn(kept: &Kept, meta: &ObjectMeta, torn_before_us: i64) -> bool {
-    !kept.is_done && kept.mark.offset < meta.size && modified_us(meta) <= torn_before_us
+    !kept.is_done
+        && kept.mark.within != Within::EndedList
+        && kept.mark.offset < meta.size
+        && modified_us(meta) <= torn_before_us
 }
 
 #[cfg(test)]

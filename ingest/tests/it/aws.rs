@@ -3,7 +3,7 @@
 mod digests;
 mod identity;
 mod lookup;
-mod moto;
+pub(crate) mod moto;
 mod queue;
 mod signing_keys;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "these are tests")]
 
 mod aws;
+mod azure;
 mod batches;
 mod corpus;
 mod kafka;

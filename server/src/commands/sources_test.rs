@@ -36,6 +36,10 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
         Ok(batch) => told(batch.as_ref(), &mut normalizer),
         Err(error) => {
             print(&format!("failed: {error:#}"))?;
+            let known = error.downcast_ref::<ingest::Error>();
+            if let Some(mend) = known.and_then(|error| (source.kind.explain)(error)) {
+                print(&format!("mend: {mend}"))?;
+            }
             Ok(ExitCode::FAILURE)
         }
     }

@@ -18,6 +18,30 @@ fn access(secret: Option<&str>, certificate: Option<&str>) -> AzureAccess {
     }
 }
 
+impl Identity {
+    fn name(&self) -> String {
+        let identity = |client_id: &Option<String>| match client_id {
+            Some(id) => format!("the managed identity `{id}`"),
+            None => "the system's managed identity".to_owned(),
+        };
+        match self {
+            Self::Application(application, proof) => {
+                let with = match proof {
+                    Proof::Secret(_) => "a secret",
+                    Proof::Certificate(_) => "a certificate",
+                    Proof::Federated(_) => "a workload's token",
+                };
+                let Application { client_id, tenant, .. } = application;
+                format!("the application `{client_id}` of `{tenant}` with {with}")
+            }
+            Self::Endpoint { client_id, .. } => identity(client_id),
+            Self::Machine { client_id, .. } => {
+                format!("{}, else whoever is signed in with `az login`", identity(client_id))
+            }
+        }
+    }
+}
+
 #[test]
 fn the_first_identity_that_is_there_is_taken() {
     let none = AzureAccess::default();
@@ -144,7 +168,10 @@ async fn a_person_that_is_signed_in_is_the_last_resort() {
         .with("AZURE_TENANT_ID", "t");
     let entra = |access: &AzureAccess, az: &str| {
         let entra =
-            Entra::new(access, &environment, "https://r.example.com/.default", || NOW_S * 1_000_000).unwrap();
+            Entra::new(access, &environment, "https://r.example.com/.default", Web::new().unwrap(), || {
+                NOW_S * 1_000_000
+            })
+            .unwrap();
         Entra { az: az.into(), ..entra }
     };
     let none = AzureAccess::default();

@@ -81,6 +81,7 @@ pub(super) const QUEUE: SourceKind = SourceKind {
         Ok(Box::new(S3QueueCollector::open(queue(source), &Environment::of_process(), options)?))
     },
     backfill: None,
+    explain: |_| None,
 };
 
 const LOOKUP_KEYS: &[Key] = &[
@@ -111,6 +112,7 @@ pub(super) const LOOKUP: SourceKind = SourceKind {
         Ok(Box::new(LookupEventsCollector::open(&config, &Environment::of_process(), positions, options)?))
     },
     backfill: None,
+    explain: |_| None,
 };
 
 fn queue(source: &SourceConfig) -> S3QueueConfig {

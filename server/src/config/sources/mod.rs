@@ -2,6 +2,7 @@
 //! of them together, and how its collector is opened.
 
 mod aws;
+mod azure;
 mod files;
 mod kafka;
 mod objects;
@@ -23,8 +24,18 @@ use super::value::{Value, from_toml};
 use crate::api::source_id;
 
 /// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] =
-    &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::LOOKUP, &kafka::KAFKA, &kafka::EVENT_HUBS];
+pub(crate) const KINDS: &[&SourceKind] = &[
+    &files::KIND,
+    &objects::KIND,
+    &aws::QUEUE,
+    &aws::LOOKUP,
+    &kafka::KAFKA,
+    &kafka::EVENT_HUBS,
+    &azure::ACTIVITY_LOG,
+    &azure::GRAPH,
+    &azure::MANAGEMENT,
+    &azure::STORAGE,
+];
 
 /// Positions of an earlier run, by key.
 pub(crate) type Positions = BTreeMap<String, String>;
@@ -43,6 +54,8 @@ pub(crate) struct SourceKind {
     pub(crate) open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
     /// Opens a collector over a span of the past (microseconds since 1970), where the kind has one.
     pub(crate) backfill: Option<Backfill>,
+    /// What to do about an error of its collector, such as the command that grants what is missing.
+    pub(crate) explain: fn(&ingest::Error) -> Option<String>,
 }
 
 impl std::fmt::Debug for SourceKind {

@@ -52,6 +52,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     backfill: Some(|source, limits, modified_us, positions, progress| {
         Ok(Box::new(Sweep::open(config(source, limits), modified_us, positions, progress)?))
     }),
+    explain: |_| None,
 };
 
 fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {
