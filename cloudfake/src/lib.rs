@@ -7,9 +7,9 @@
 
 pub mod azure;
 mod fake;
+pub mod kafka;
 mod lookup;
 mod object_queue;
-pub mod kafka;
 mod proxy;
 
 pub use fake::Fake;

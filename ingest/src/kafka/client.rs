@@ -10,6 +10,7 @@ use super::oidc::OidcTokens;
 use super::{KafkaConfig, KafkaSasl};
 use crate::azure::Entra;
 use crate::token::TokenSource;
+use crate::web::Web;
 use crate::{Error, Result};
 
 /// What a client is made of.
@@ -110,7 +111,7 @@ pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> 
         }
         Some(KafkaSasl::Entra { access, environment, scope }) => {
             client.set("sasl.mechanism", "OAUTHBEARER");
-            tokens = Some(Arc::new(Entra::new(access, environment, scope, now_us)?));
+            tokens = Some(Arc::new(Entra::new(access, environment, scope, Web::new()?, now_us)?));
         }
     }
     Ok(ClientParts { config: client, secrets, tokens })
