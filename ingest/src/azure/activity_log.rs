@@ -138,7 +138,7 @@ impl ActivityLogCollector {
 
     fn ask(&mut self, subscriptions: &[String]) {
         let windowing = self.config.times.windowing(LONGEST, KEPT);
-        let tenant = self.config.tenant_log.then(|| None);
+        let tenant = self.config.tenant_log.then_some(None);
         let all = subscriptions.iter().map(|id| Some(id.to_ascii_lowercase())).chain(tenant);
         let lists = all.map(|subscription| {
             let name =
