@@ -45,13 +45,13 @@ pub(super) fn routes() -> Router<Shared> {
         .route(&format!("{feed}/audit/{{id}}"), get(blob))
 }
 
-/// What is checked of each call.
-fn check(state: &mut State, tenant: &str, query: &Parameters, headers: &HeaderMap) -> Result<(), Response> {
+/// The refusal of a call, for what is checked of each.
+fn check(state: &mut State, tenant: &str, query: &Parameters, headers: &HeaderMap) -> Option<Response> {
     let grants = match state.caller(headers) {
         Ok(grants) => grants.clone(),
         Err(_) => {
             let body = json!({"Message": "Authorization has been denied for this request."});
-            return Err((StatusCode::UNAUTHORIZED, Json(body)).into_response());
+            return Some((StatusCode::UNAUTHORIZED, Json(body)).into_response());
         }
     };
     if !query.contains_key("PublisherIdentifier") {
@@ -59,28 +59,28 @@ fn check(state: &mut State, tenant: &str, query: &Parameters, headers: &HeaderMa
     }
     if tenant.len() != 36 {
         let message = format!("The tenant ID passed in the URL ({tenant}) is not a valid GUID.");
-        return Err(refused(StatusCode::BAD_REQUEST, "AF20010", &message));
+        return Some(refused(StatusCode::BAD_REQUEST, "AF20010", &message));
     }
     if tenant != TENANT {
         let message = format!(
             "The tenant ID passed in the URL ({tenant}) does not match the tenant ID passed in the access token ({TENANT})."
         );
-        return Err(refused(StatusCode::BAD_REQUEST, "AF20013", &message));
+        return Some(refused(StatusCode::BAD_REQUEST, "AF20013", &message));
     }
     if !grants.contains("ActivityFeed.Read") {
         let message = "The permission set () sent in the request did not include the expected permission ActivityFeed.Read.";
-        return Err(refused(StatusCode::UNAUTHORIZED, "AF10001", message));
+        return Some(refused(StatusCode::UNAUTHORIZED, "AF10001", message));
     }
     if query.get("contentType").is_some_and(|kind| !TYPES.contains(&kind.as_str())) {
-        return Err(refused(StatusCode::BAD_REQUEST, "AF20020", "The specified content type is not valid."));
+        return Some(refused(StatusCode::BAD_REQUEST, "AF20020", "The specified content type is not valid."));
     }
     if query.get("contentType").is_some_and(|kind| kind == "DLP.All")
         && !grants.contains("ActivityFeed.ReadDlp")
     {
         let message = "The permission set sent in the request did not include the expected permission ActivityFeed.ReadDlp.";
-        return Err(refused(StatusCode::UNAUTHORIZED, "AF10001", message));
+        return Some(refused(StatusCode::UNAUTHORIZED, "AF10001", message));
     }
-    Ok(())
+    None
 }
 
 fn kind(query: &Parameters) -> String {
@@ -94,7 +94,7 @@ async fn start(
     headers: HeaderMap,
 ) -> Response {
     let mut state = state.lock();
-    if let Err(refusal) = check(&mut state, &tenant, &query, &headers) {
+    if let Some(refusal) = check(&mut state, &tenant, &query, &headers) {
         return refusal;
     }
     let now_s = state.now_s;
@@ -112,7 +112,7 @@ async fn list(
     headers: HeaderMap,
 ) -> Response {
     let mut state = state.lock();
-    if let Err(refusal) = check(&mut state, &tenant, &query, &headers) {
+    if let Some(refusal) = check(&mut state, &tenant, &query, &headers) {
         return refusal;
     }
     let one = |kind: &String| json!({"contentType": kind, "status": "enabled", "webhook": null});
@@ -138,7 +138,7 @@ async fn content(
     headers: HeaderMap,
 ) -> Response {
     let mut state = state.lock();
-    if let Err(refusal) = check(&mut state, &tenant, &query, &headers) {
+    if let Some(refusal) = check(&mut state, &tenant, &query, &headers) {
         return refusal;
     }
     let kind = kind(&query);
@@ -198,7 +198,7 @@ async fn blob(
     headers: HeaderMap,
 ) -> Response {
     let mut state = state.lock();
-    if let Err(refusal) = check(&mut state, &tenant, &query, &headers) {
+    if let Some(refusal) = check(&mut state, &tenant, &query, &headers) {
         return refusal;
     }
     let found = state.blobs.iter().find(|blob| blob.content_id == id);

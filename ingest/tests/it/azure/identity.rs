@@ -91,8 +91,9 @@ async fn applications_prove_who_they_are() {
     assert_eq!(read(&azure, by(&mine), &empty).await, Ok(()));
     assert!(read(&azure, by(&foreign), &empty).await.unwrap_err().contains("AADSTS700027"));
     // Another's key under this certificate's name.
-    let public = &mine[mine.find("-----BEGIN CERTIFICATE").unwrap()..];
-    let key = &foreign[..foreign.find("-----BEGIN CERTIFICATE").unwrap()];
+    let at_certificate = |pem: &str| pem.find("-----BEGIN CERTIFICATE").unwrap();
+    let (_, public) = mine.split_at(at_certificate(&mine));
+    let (key, _) = foreign.split_at(at_certificate(&foreign));
     let error = read(&azure, by(&format!("{public}{key}")), &empty).await.unwrap_err();
     assert!(error.contains("failed signature validation"), "{error}");
     // A clock that is an hour off.
