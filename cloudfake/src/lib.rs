@@ -5,8 +5,17 @@
 //! a test holds the fake's answers to it. A [`Proxy`] in front, of a fake or of a real server, is the fault
 //! layer. For tests alone: nothing here ships.
 
+mod assertion;
 mod fake;
+mod github;
+mod okta;
 mod proxy;
+mod reply;
+mod workspace;
 
+pub use assertion::Signer;
 pub use fake::Fake;
+pub use github::{Github, GithubEvent};
+pub use okta::{Okta, OktaEvent};
 pub use proxy::{Fault, Proxy, Seen, answer};
+pub use workspace::{Activity, Workspace};

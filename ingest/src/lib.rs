@@ -9,7 +9,8 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`]. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], and [`okta`], [`github`], [`google_workspace`] and, for any other list
+//! of JSON, [`http_list`] have theirs. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -38,13 +39,20 @@ mod error;
 mod expand;
 mod folder;
 mod gathered;
+pub mod github;
+pub mod google_workspace;
+pub mod http_list;
 mod input;
+mod jwt;
 mod limits;
 mod list;
+mod oauth;
 mod object;
+pub mod okta;
 pub mod push;
 mod reader;
 mod secret;
+mod session;
 mod split;
 mod token;
 mod web;

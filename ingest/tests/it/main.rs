@@ -6,6 +6,7 @@ mod aws;
 mod batches;
 mod corpus;
 mod objects;
+mod saas;
 
 use std::path::PathBuf;
 
