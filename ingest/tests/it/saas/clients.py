@@ -95,7 +95,8 @@ def workspace(url, folder):
     document["servicePath"] = ""
     document.pop("mtlsRootUrl", None)
     service = discovery.build_from_document(document, http=http)
-    schema = {"$ref": "#/definitions/Activities", "definitions": strict(document["schemas"])}
+    schemas = {name: strict(schema) for name, schema in document["schemas"].items()}
+    schema = {"$ref": "#/definitions/Activities", "definitions": schemas}
     call = service.activities().list(
         userKey="all", applicationName="login", startTime=SINCE, maxResults=100
     )
@@ -108,16 +109,18 @@ def workspace(url, folder):
 
 
 def strict(schema):
-    """A discovery schema as JSON Schema that allows no other members. Numbers of 64 bits are text."""
-    if isinstance(schema, list):
-        return [strict(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {name: strict(value) for name, value in schema.items() if name not in ("id", "format", "default")}
-    if "$ref" in kept and isinstance(kept["$ref"], str):
-        kept["$ref"] = "#/definitions/" + kept["$ref"]
-    if kept.get("type") == "object" and "properties" in kept:
-        kept["additionalProperties"] = False
+    """A schema of a discovery document as JSON Schema that allows no other members."""
+    kept = {}
+    for name, value in schema.items():
+        if name == "properties":
+            kept[name] = {member: strict(inner) for member, inner in value.items()}
+            kept["additionalProperties"] = False
+        elif name in ("items", "additionalProperties"):
+            kept[name] = strict(value)
+        elif name == "$ref":
+            kept[name] = "#/definitions/" + value
+        elif name == "type" and value != "any":
+            kept[name] = value
     return kept
 
 
