@@ -167,6 +167,9 @@ const PASSING_CODES: [&str; 12] = [
     "TooManyRequestsException",
 ];
 
+/// The code of a refusal that only asks for fewer requests, where a service has none of its own.
+pub(crate) const RATE_LIMITED: &str = "rate_limited";
+
 impl Error {
     /// Whether the same request may work by itself soon: the network, a busy service, keys that ended.
     pub(crate) fn is_passing(&self) -> bool {
@@ -184,7 +187,9 @@ impl Error {
     pub fn is_throttle(&self) -> bool {
         match self {
             Self::Refused { status, code, .. } => {
-                *status == 429 || code.starts_with("Throttling") || code == "SlowDown"
+                *status == 429
+                    || code.starts_with("Throttling")
+                    || matches!(code.as_str(), "SlowDown" | RATE_LIMITED)
             }
             // The stores' clients give the last answer as text.
             Self::Store { source, .. } => {

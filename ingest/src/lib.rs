@@ -10,7 +10,8 @@
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
 //! what grows; those of AWS are in [`aws`], those of Azure and Microsoft 365 in [`azure`], topics of Kafka and
-//! event hubs in [`kafka`]. What others push is read by [`push`].
+//! event hubs in [`kafka`]; [`okta`], [`github`], [`google_workspace`] and, for any other list of JSON,
+//! [`http_list`] have theirs. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -41,14 +42,21 @@ mod error;
 mod expand;
 mod folder;
 mod gathered;
+pub mod github;
+pub mod google_workspace;
+pub mod http_list;
 mod input;
+mod jwt;
 pub mod kafka;
 mod limits;
 mod list;
+mod oauth;
 mod object;
+pub mod okta;
 pub mod push;
 mod reader;
 mod secret;
+mod session;
 mod split;
 mod token;
 mod web;

@@ -5,6 +5,8 @@
 //! for each subscription, application or kind of content): they take turns, and one that fails is left alone
 //! for a while and does not stop the others.
 
+mod json;
+mod rate;
 mod window;
 
 use std::collections::BTreeMap;
@@ -16,12 +18,18 @@ use async_trait::async_trait;
 use event::{Fate, LogType, RawBatchBuilder, RawRecord};
 use tokio::time::Instant;
 
+pub(crate) use json::{records_at, text_at};
+pub(crate) use rate::pause;
 pub(crate) use window::{Progress, Window, Windowing};
 
 use crate::{Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
 
 /// How long a poll waits where there is nothing to ask yet.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// It waits no shorter than this.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// A longer token of a page is not kept.
+const MAX_TOKEN: usize = 32 << 10;
 /// A list that fails is left alone so long at most.
 const MAX_REST: Duration = Duration::from_secs(900);
 
@@ -45,6 +53,11 @@ pub(crate) trait List: Debug + Send {
     /// # Errors
     /// The page cannot be read; the fate says whether trying again can help.
     async fn page(&mut self, window: &Window) -> Result<Listed>;
+
+    /// How long the service is to be left alone after the last page, as its answer told.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a list answered.
@@ -56,6 +69,14 @@ pub(crate) enum Listed {
         records: Vec<String>,
         /// What the next page is asked with; `None`: this was the last. At most 32 KiB.
         next: Option<String>,
+    },
+    /// A page after which there are no more for now, of a list that goes on for ever in an order of its own
+    /// (mostly that of arrival): after the shortest window's time it is asked on with `next`.
+    CaughtUp {
+        /// As of a page.
+        records: Vec<String>,
+        /// What it is asked on with, perhaps the token of this page. At most 32 KiB.
+        next: String,
     },
     /// The token has ended: the window is read again from its first page, and repeated events are found by
     /// their ids.
@@ -80,6 +101,9 @@ pub(crate) struct Lists {
     /// Where a backfill ends, in seconds since 1970.
     until_s: Option<i64>,
     next_ticket: u64,
+    /// Beginnings that are not saved yet: a list that is not due for hours must not begin later after a
+    /// restart.
+    unsaved: Vec<PositionChange>,
 }
 
 /// Where a list without a position begins.
@@ -145,6 +169,7 @@ impl Lists {
             not_before: Instant::now(),
             until_s: None,
             next_ticket: 0,
+            unsaved: Vec::new(),
         };
         all.replace(lists);
         all
@@ -155,20 +180,26 @@ impl Lists {
     /// themselves what there is to ask.
     pub(crate) fn replace(&mut self, lists: Vec<Box<dyn List>>) {
         let now_s = (self.options.now_us)() / 1_000_000;
+        // One for all: a list that is read a second time, later, begins where the first reading does.
+        let settle_s = lists.iter().map(|list| list.windowing().settle_s).min().unwrap_or(0);
         let mut before = std::mem::take(&mut self.lists);
         for list in lists {
             if let Some(place) = before.iter().position(|turn| turn.list.name() == list.name()) {
                 self.lists.push(Turn { list, ..before.swap_remove(place) });
                 continue;
             }
-            let windowing = list.windowing();
             let begin_s = match self.start {
-                Start::Lookback(lookback_s) => now_s - windowing.settle_s - lookback_s,
+                Start::Lookback(lookback_s) => now_s - settle_s - lookback_s,
                 // The first window reaches back by the overlap, which is not asked for here.
-                Start::At(start_s) => start_s + windowing.overlap_s,
+                Start::At(start_s) => start_s + list.windowing().overlap_s,
             };
             let saved = self.saved.get(list.name()).and_then(|text| Progress::from_text(text));
-            let progress = saved.unwrap_or_else(|| Progress::from(begin_s));
+            let progress = saved.unwrap_or_else(|| {
+                let progress = Progress::from(begin_s);
+                let value = Some(progress.to_text());
+                self.unsaved.push(PositionChange { key: list.name().to_owned(), value });
+                progress
+            });
             self.lists.push(Turn { list, progress, rests_until: None, failures: 0 });
         }
         for left in before {
@@ -202,6 +233,22 @@ impl Lists {
         None
     }
 
+    /// How long it is until there may be something to ask for.
+    fn until_due(&self) -> Duration {
+        let (now, now_us) = (Instant::now(), (self.options.now_us)());
+        let until = |turn: &Turn| {
+            let windowing = turn.list.windowing();
+            let due_s = turn.progress.watermark_s + windowing.step_s + windowing.settle_s;
+            let opens = match turn.progress.window {
+                Some(_) => 0,
+                None => due_s.saturating_mul(1_000_000).saturating_sub(now_us).max(0).unsigned_abs(),
+            };
+            let rests = turn.rests_until.map_or(Duration::ZERO, |until| until.duration_since(now));
+            rests.max(Duration::from_micros(opens))
+        };
+        self.lists.iter().map(until).min().unwrap_or(PATIENCE).clamp(LEAST_WAIT, PATIENCE)
+    }
+
     /// Whether a backfill has read all there is to read.
     fn is_done(&self) -> bool {
         let now_s = (self.options.now_us)() / 1_000_000;
@@ -221,7 +268,7 @@ impl Collector for Lists {
             if self.is_done() {
                 return Ok(Polled::End);
             }
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(self.until_due()).await;
             return Ok(Polled::Idle);
         };
         tokio::time::sleep_until(self.not_before).await;
@@ -242,17 +289,31 @@ impl Collector for Lists {
                 return Err(error);
             }
         };
-        (turn.failures, turn.rests_until) = (0, None);
-        let (records, next) = match listed {
-            Listed::Page { records, next } => (records, next),
+        turn.failures = 0;
+        let mut rest = turn.list.pause().min(MAX_REST);
+        let windowing = turn.list.windowing();
+        let (records, next, is_caught_up) = match listed {
+            Listed::Page { records, next } => (records, next, false),
+            // The past has an end.
+            Listed::CaughtUp { records, .. } if self.until_s.is_some() => (records, None, false),
+            Listed::CaughtUp { records, next } => {
+                rest = rest.max(Duration::from_secs(windowing.step_s.unsigned_abs()));
+                (records, Some(next), true)
+            }
             Listed::TokenEnded => {
                 turn.progress.rewind();
+                turn.rests_until = None;
                 return Ok(Polled::Idle);
             }
         };
+        turn.rests_until = (!rest.is_zero()).then(|| Instant::now() + rest);
         let call = turn.list.name();
-        if next.is_some() && next == window.token {
+        if !is_caught_up && next.is_some() && next == window.token {
             let problem = "the token of the next page is the one of this page".into();
+            return Err(Error::BadAnswer { call: call.to_owned(), problem });
+        }
+        if next.as_ref().is_some_and(|next| next.len() > MAX_TOKEN) {
+            let problem = format!("the token of the next page is longer than {MAX_TOKEN} bytes");
             return Err(Error::BadAnswer { call: call.to_owned(), problem });
         }
         let mut batch = RawBatchBuilder::with_capacity(records.iter().map(String::len).sum());
@@ -266,7 +327,13 @@ impl Collector for Lists {
                 return Err(Error::BadAnswer { call: call.to_owned(), problem });
             }
         }
-        turn.progress.page(records.len() as u64, next);
+        match next {
+            Some(next) if is_caught_up => {
+                let now_s = (self.options.now_us)() / 1_000_000;
+                turn.progress.caught_up(records.len() as u64, next, &windowing, now_s);
+            }
+            next => turn.progress.page(records.len() as u64, next),
+        }
         self.next_ticket += 1;
         let origin = format!("{}/{}-{}", turn.list.origin(), window.start_s, window.end_s);
         let options = &self.options;
@@ -274,7 +341,8 @@ impl Collector for Lists {
         let batch = (!batch.is_empty())
             .then(|| batch.finish(options.source.clone(), log_type, origin, (options.now_us)()));
         let value = Some(turn.progress.to_text());
-        let position = vec![PositionChange { key: call.to_owned(), value }];
+        let mut position = vec![PositionChange { key: call.to_owned(), value }];
+        position.extend(self.unsaved.drain(..).filter(|change| change.key != call));
         Ok(Polled::Collected(Collected { batch, position, ticket: self.next_ticket }))
     }
 

@@ -112,6 +112,42 @@ async fn a_token_that_ended_or_repeats_is_told() {
     assert!(matches!(error, Error::BadAnswer { .. }), "{error}");
     let tokens: Vec<_> = asked.lock().unwrap().iter().map(|window| window.token.clone()).collect();
     assert_eq!(tokens, [None, Some("a".to_owned()), None, Some("a".to_owned())]);
+    let (list, _) = scripted("l", vec![page(&[], Some(&"x".repeat((32 << 10) + 1)))]);
+    let error = open(vec![list], &BTreeMap::new()).poll().await.unwrap_err();
+    assert!(error.to_string().contains("longer than"), "{error}");
+}
+
+#[tokio::test]
+async fn where_a_list_begins_is_saved_before_it_is_due() {
+    let (first, _) = scripted("a", Vec::new());
+    let (second, _) = scripted("b", Vec::new());
+    let mut lists = open(vec![first, second], &BTreeMap::new());
+    let position = collected(&mut lists).await.position;
+    let keys: Vec<_> = position.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["a", "b"]);
+    let begin = Progress::from(NOW_S - 3_660);
+    assert_eq!(position[1].value, Some(begin.to_text()));
+    assert_eq!(collected(&mut lists).await.position.len(), 1);
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_is_asked_again_after_a_while() {
+    let caught = |next: &str| Ok(Listed::CaughtUp { records: vec!["{}".into()], next: next.into() });
+    let (list, asked) = scripted("l", vec![caught("a"), caught("a"), Ok(Listed::TokenEnded)]);
+    let mut lists = open(vec![list], &BTreeMap::new());
+    let mut origins = Vec::new();
+    for _ in 0..2 {
+        origins.push(collected(&mut lists).await.batch.unwrap().origin);
+        let rest = lists.lists[0].rests_until.take().unwrap().duration_since(Instant::now());
+        assert!((59..=60).contains(&rest.as_secs()), "{rest:?}");
+    }
+    assert_ne!(origins[0], origins[1]);
+    assert!(matches!(lists.poll().await.unwrap(), Polled::Idle));
+    collected(&mut lists).await;
+    let asked = asked.lock().unwrap();
+    let tokens: Vec<_> = asked.iter().map(|window| window.token.as_deref()).collect();
+    assert_eq!(tokens, [None, Some("a"), Some("a"), None]);
+    assert_eq!((asked[0].start_s, asked[3].start_s), (NOW_S - 3_690, NOW_S - 90));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod batches;
 mod corpus;
 mod kafka;
 mod objects;
+mod saas;
 
 use std::path::PathBuf;
 

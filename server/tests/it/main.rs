@@ -24,6 +24,7 @@ mod push;
 mod readers;
 mod rule_tools;
 mod running;
+mod saas;
 mod sources;
 mod story;
 mod syslog;
