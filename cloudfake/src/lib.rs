@@ -6,6 +6,7 @@
 //! layer. For tests alone: nothing here ships.
 
 mod fake;
+pub mod google;
 mod proxy;
 
 pub use fake::Fake;

@@ -9,7 +9,8 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`]. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], of Google
+//! in [`google`]. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -38,11 +39,13 @@ mod error;
 mod expand;
 mod folder;
 mod gathered;
+pub mod google;
 mod input;
 mod limits;
 mod list;
 mod object;
 pub mod push;
+mod queue;
 mod reader;
 mod secret;
 mod split;
@@ -56,6 +59,7 @@ pub use error::{Error, Result};
 pub use expand::expand;
 pub use input::Input;
 pub use limits::Limits;
+pub use queue::QueueCounts;
 pub use reader::{RecordReader, split_body, split_body_outlined};
 pub use secret::SecretReference;
 pub use split::{KEPT_BYTES, LISTS, Splitter};

@@ -5,6 +5,7 @@
 mod aws;
 mod batches;
 mod corpus;
+mod google;
 mod objects;
 
 use std::path::PathBuf;

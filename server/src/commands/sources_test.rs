@@ -33,6 +33,9 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
         Ok(batch) => told(batch.as_ref()),
         Err(error) => {
             print(&format!("failed: {error:#}"))?;
+            if let Some(mend) = error.downcast_ref().and_then(ingest::google::mend) {
+                print(&format!("mend: {mend}"))?;
+            }
             Ok(ExitCode::FAILURE)
         }
     }

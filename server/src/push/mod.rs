@@ -24,7 +24,7 @@ use crate::app::{App, now_us};
 use crate::auth::Caller;
 use crate::config::Config;
 
-pub(crate) use hook::{Hook, HookConfig, Scheme};
+pub(crate) use hook::{GOOGLE_KEYS, Hook, HookConfig, IdentityRules, Scheme};
 pub(crate) use ingest::SecretReference;
 pub(crate) use syslog::{SyslogConfig, Transport};
 pub(crate) use tally::{PushTally, count};

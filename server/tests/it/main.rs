@@ -12,6 +12,7 @@ mod bad_input;
 mod command_line;
 mod corpus;
 mod correlations;
+mod google;
 mod http;
 mod kill;
 mod object_store;

@@ -3,6 +3,7 @@
 
 mod aws;
 mod files;
+mod google;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,15 @@ use super::value::{Value, from_toml};
 use crate::api::source_id;
 
 /// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] = &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::LOOKUP];
+pub(crate) const KINDS: &[&SourceKind] = &[
+    &files::KIND,
+    &objects::KIND,
+    &aws::QUEUE,
+    &aws::LOOKUP,
+    &google::PUBSUB,
+    &google::LOGGING,
+    &google::SCC,
+];
 
 /// Positions of an earlier run, by key.
 pub(crate) type Positions = BTreeMap<String, String>;
