@@ -22,7 +22,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ingest",
         below: &["event"],
-        heavy: &["object_store", "reqwest", "rdkafka"],
+        heavy: &["object_store", "reqwest", "rdkafka", "google-cloud-auth"],
     },
     Room {
         name: "storage",
@@ -58,6 +58,7 @@ const HEAVY: &[&str] = &[
     "datafusion-functions-json",
     "sonic-rs",
     "rdkafka",
+    "google-cloud-auth",
     "serde-saphyr",
     "regex",
     "aho-corasick",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::{Environment, GoogleAccess, credentials};
@@ -19,12 +20,13 @@ pub(super) enum Service {
 }
 
 impl Service {
-    fn root(self) -> &'static str {
+    /// Its name, before `.googleapis.com`.
+    fn name(self) -> &'static str {
         match self {
-            Self::PubSub => "https://pubsub.googleapis.com",
-            Self::Storage => "https://storage.googleapis.com",
-            Self::Logging => "https://logging.googleapis.com",
-            Self::SecurityCenter => "https://securitycenter.googleapis.com",
+            Self::PubSub => "pubsub",
+            Self::Storage => "storage",
+            Self::Logging => "logging",
+            Self::SecurityCenter => "securitycenter",
         }
     }
 }
@@ -34,14 +36,16 @@ impl Service {
 pub(super) struct Client {
     web: Web,
     tokens: TokenCache,
-    endpoint: Option<Url>,
+    access: GoogleAccess,
+    /// The project that is charged, where the identity has none of its own.
+    quota_project: Option<HeaderValue>,
     /// As the environment names them.
     emulators: [Option<String>; 2],
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Client").field("access", &self.access).finish_non_exhaustive()
     }
 }
 
@@ -55,20 +59,21 @@ impl Client {
         environment: &Environment,
         now_us: fn() -> i64,
     ) -> Result<Self> {
-        let endpoint = match &access.endpoint {
-            Some(text) => Some(Url::parse(text).map_err(|error| Error::BadSetting {
+        if let Some(text) = &access.endpoint {
+            Url::parse(text).map_err(|error| Error::BadSetting {
                 field: "endpoint",
                 problem: format!("`{text}` is no address: {error}"),
-            })?),
-            None => None,
-        };
-        let source = credentials::open(access, environment, &[credentials::CLOUD_PLATFORM], None, now_us)?;
+            })?;
+        }
+        let opened = credentials::open(access, environment, &[credentials::CLOUD_PLATFORM], None, now_us)?;
+        let quota_project = opened.quota_project.and_then(|name| HeaderValue::from_str(&name).ok());
         let emulators = [&environment.pubsub_emulator, &environment.storage_emulator];
         let emulators = emulators.map(|host| {
             let host = host.as_ref()?;
             Some(if host.contains("://") { host.clone() } else { format!("http://{host}") })
         });
-        Ok(Self { web: Web::new()?, tokens: TokenCache::new(source, now_us), endpoint, emulators })
+        let (web, tokens) = (Web::new()?, TokenCache::new(opened.source, now_us));
+        Ok(Self { web, tokens, access: access.clone(), quota_project, emulators })
     }
 
     /// The tokens, for whoever calls by other means.
@@ -84,8 +89,10 @@ impl Client {
             Service::Storage => storage.as_deref(),
             Service::Logging | Service::SecurityCenter => None,
         };
-        let named = self.endpoint.as_ref().map(Url::as_str).or(emulator);
-        let root = named.unwrap_or(service.root());
+        let root = match self.access.endpoint_of(service.name()).or(emulator) {
+            Some(root) => root.to_owned(),
+            None => format!("https://{}.googleapis.com", service.name()),
+        };
         let text = format!("{}/{path}", root.trim_end_matches('/'));
         Url::parse(&text)
             .map_err(|error| Error::BadAddress { address: text.clone(), problem: error.to_string() })
@@ -98,7 +105,11 @@ impl Client {
     pub(super) async fn send(&self, call: Call) -> Result<Answer> {
         for is_again in [false, true] {
             let token = self.tokens.get().await?;
-            let answer = self.web.send(call.clone().with_bearer(&token.secret)?).await?;
+            let mut call = call.clone().with_bearer(&token.secret)?;
+            if let Some(project) = &self.quota_project {
+                call.headers.push((HeaderName::from_static("x-goog-user-project"), project.clone()));
+            }
+            let answer = self.web.send(call).await?;
             if answer.status == 401 && !is_again {
                 self.tokens.forget().await;
                 continue;

@@ -50,28 +50,36 @@ pub(crate) fn open(
     scopes: &[&str],
     subject: Option<&str>,
     now_us: fn() -> i64,
-) -> Result<Arc<dyn TokenSource>> {
+) -> Result<Opened> {
     let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let web = Web::new()?;
     if access.anonymous {
-        return Ok(Arc::new(Anonymous));
+        return Ok(Opened { source: Arc::new(Anonymous), quota_project: None });
     }
     let base_scopes =
         if access.impersonate.is_some() { vec![CLOUD_PLATFORM.to_owned()] } else { scopes.clone() };
-    let way = way(access, environment, subject, now_us)?;
+    let (way, quota_project) = way(access, environment, subject, now_us)?;
+    let quota_project = environment.quota_project.clone().or(quota_project);
     let base = Arc::new(Identity { web: web.clone(), way, scopes: base_scopes, now_us });
-    let Some(email) = &access.impersonate else { return Ok(base) };
+    let Some(email) = &access.impersonate else { return Ok(Opened { source: base, quota_project }) };
     if !email.contains('@') || email.contains(['/', '?', '#', '%']) {
         let problem = "give the e-mail address of the service account".into();
         return Err(Error::BadSetting { field: "impersonate", problem });
     }
-    let root = access.endpoint.as_deref().unwrap_or("https://iamcredentials.googleapis.com");
+    let root = access.endpoint_of("iamcredentials").unwrap_or("https://iamcredentials.googleapis.com");
     let url = format!(
         "{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken",
         root.trim_end_matches('/')
     );
     let way = Way::Impersonated { base, url: secure(&url)?, delegates: Vec::new() };
-    Ok(Arc::new(Identity { web, way, scopes, now_us }))
+    Ok(Opened { source: Arc::new(Identity { web, way, scopes, now_us }), quota_project })
+}
+
+/// Who we are.
+pub(crate) struct Opened {
+    pub(crate) source: Arc<dyn TokenSource>,
+    /// The project whose quota counts, where the credentials name one: a person has none.
+    pub(crate) quota_project: Option<String>,
 }
 
 /// One identity.
@@ -98,7 +106,7 @@ fn way(
     environment: &Environment,
     subject: Option<&str>,
     now_us: fn() -> i64,
-) -> Result<Way> {
+) -> Result<(Way, Option<String>)> {
     let text = match (&access.credentials, &environment.credentials_file, &environment.gcloud_file) {
         (Some(reference), ..) => Some((reference.to_string(), reference.read()?)),
         (None, Some(path), _) => Some(read(path)?),
@@ -107,16 +115,17 @@ fn way(
     };
     let Some((place, text)) = text else {
         let host = environment.metadata_host.clone().unwrap_or_else(|| METADATA_HOST.into());
-        return Ok(Way::Metadata { host });
+        return Ok((Way::Metadata { host }, None));
     };
     // The parser's own words could show a part of the key.
     let fail = |problem: &str| Error::NoCredentials { problem: format!("`{place}`: {problem}") };
     let value: Value = serde_json::from_str(&text).map_err(|_| fail("it is no JSON"))?;
     let document = Document::read(&value).map_err(|problem| fail(&problem))?;
-    way_of(document, environment, subject, now_us).map_err(|error| match error {
+    let way = way_of(document, environment, subject, now_us).map_err(|error| match error {
         Error::NoCredentials { problem } => fail(&problem),
         other => other,
-    })
+    })?;
+    Ok((way, value.get("quota_project_id").and_then(Value::as_str).map(str::to_owned)))
 }
 
 fn way_of(

@@ -13,6 +13,8 @@ pub struct Environment {
     pub metadata_host: Option<String>,
     /// `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`: the configuration of a federation may name a program.
     pub allows_executables: bool,
+    /// `GOOGLE_CLOUD_QUOTA_PROJECT`: the project whose quota counts, and whose API must be enabled.
+    pub quota_project: Option<String>,
     /// `PUBSUB_EMULATOR_HOST`: Pub/Sub over plain HTTP at `host:port`.
     pub pubsub_emulator: Option<String>,
     /// `STORAGE_EMULATOR_HOST`: Cloud Storage at an address, or over plain HTTP at `host:port`.
@@ -30,6 +32,7 @@ impl Environment {
             gcloud_file: gcloud.map(|folder| folder.join("application_default_credentials.json")),
             metadata_host: get("GCE_METADATA_HOST"),
             allows_executables: get("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES").as_deref() == Some("1"),
+            quota_project: get("GOOGLE_CLOUD_QUOTA_PROJECT"),
             pubsub_emulator: get("PUBSUB_EMULATOR_HOST"),
             storage_emulator: get("STORAGE_EMULATOR_HOST"),
         }

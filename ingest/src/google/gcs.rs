@@ -67,8 +67,12 @@ pub(super) async fn part(
     Ok(Part { bytes: answer.body, version: version.or(generation), size })
 }
 
-/// Every byte of the name that could mean anything to an address is encoded, slashes and dots too.
+/// Every byte of the name that could mean anything to an address is encoded, slashes too.
 fn address(client: &Client, object: &GcsObject, generation: Option<&str>) -> Result<Url> {
+    if object.name == "." || object.name == ".." {
+        let problem = "no URL can hold such a name, and Google allows none".into();
+        return Err(Error::BadAddress { address: format!("gs://{}/{}", object.bucket, object.name), problem });
+    }
     let path = format!("storage/v1/b/{}/o/{}", encode(&object.bucket), encode(&object.name));
     let mut url = client.url(Service::Storage, &path)?;
     url.query_pairs_mut().append_pair("alt", "media");
@@ -81,7 +85,7 @@ fn address(client: &Client, object: &GcsObject, generation: Option<&str>) -> Res
 fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));
@@ -110,7 +114,7 @@ mod tests {
         let client = Client::new(&access, &Environment::default(), || 0).unwrap();
         for (name, path) in [
             ("a/b", "a%2Fb"),
-            ("..", "%2E%2E"),
+            ("../a.json", "..%2Fa.json"),
             ("a//b?c#d%2F é", "a%2F%2Fb%3Fc%23d%252F%20%C3%A9"),
         ] {
             let object = GcsObject { bucket: "b".into(), name: name.into(), generation: None };
@@ -120,5 +124,7 @@ mod tests {
                 format!("http://127.0.0.1:1/storage/v1/b/b/o/{path}?alt=media&generation=7")
             );
         }
+        let object = GcsObject { bucket: "b".into(), name: "..".into(), generation: None };
+        assert!(matches!(address(&client, &object, None), Err(Error::BadAddress { .. })));
     }
 }

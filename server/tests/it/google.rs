@@ -12,8 +12,8 @@ use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use benches::Random;
-use cloudfake::Fake;
 use cloudfake::google::Google;
+use cloudfake::{Fake, Fault, Proxy};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ async fn pushes_need_a_token_that_google_signed() {
     server.terminate();
     let rows = sql(&data, "SELECT count(*) AS n, count(DISTINCT metadata_uid) AS ids FROM events");
     assert_eq!(rows, [json!({"n": 4, "ids": 4})]);
-    let dead = run(&["--data", &data.to_string_lossy(), "dead-letters", "list", "--json"]);
+    let dead = run(&["--data", &data.to_string_lossy(), "deadletters", "list", "--json"]);
     assert!(dead.contains("pubsub://p-1/push/3") && dead.contains("the message has no data"), "{dead}");
 }
 
@@ -246,7 +246,7 @@ async fn a_subscription_survives_kills() {
     server.terminate();
     let rows = sql(&data, "SELECT count(*) AS n, count(DISTINCT metadata_uid) AS ids FROM events");
     assert_eq!(rows, [json!({"n": published, "ids": published})]);
-    let dead = run(&["--data", &data.to_string_lossy(), "dead-letters", "list", "--json", "--limit", "1000"]);
+    let dead = run(&["--data", &data.to_string_lossy(), "deadletters", "list", "--json", "--limit", "1000"]);
     for n in 1..=poison {
         assert!(dead.contains(&format!("poison {n}")), "poison {n} is lost: {dead}");
     }
@@ -258,9 +258,12 @@ async fn a_bucket_of_google_is_followed() {
     let Some(path) = program("fake-gcs-server") else { return };
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
+    // Lists are answered to the host that they know.
+    let proxy = Proxy::start(&url, |_| Fault::Pass).await;
+    let host = proxy.url.trim_start_matches("http://").to_owned();
     let child = Command::new(path)
         .args(["-scheme", "http", "-host", "127.0.0.1", "-backend", "memory", "-data", "/nowhere"])
-        .args(["-port", &port.to_string(), "-external-url", &url, "-public-host", &format!("127.0.0.1:{port}")])
+        .args(["-port", &port.to_string(), "-external-url", &url, "-public-host", &host])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -303,7 +306,7 @@ async fn a_bucket_of_google_is_followed() {
         ("STORMGLASS_CONFIG", config.as_str()),
         ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms"),
         ("STORMGLASS_RULES_SHIPPED", "false"),
-        ("GOOGLE_BASE_URL", url.as_str()),
+        ("GOOGLE_BASE_URL", proxy.url.as_str()),
         ("GOOGLE_SKIP_SIGNATURE", "true"),
         ("GOOGLE_ALLOW_HTTP", "true"),
     ];
@@ -315,8 +318,25 @@ async fn a_bucket_of_google_is_followed() {
     wait_for(&server, 1_054);
     server.kill();
     put("audit/after.json", line("after")).await;
+    // From now on by a federation, which the store's client does not know by itself.
+    let google = Google::start(false).await;
+    let token = folder.path().join("token");
+    std::fs::write(&token, &google.identity.lock().subject_token).unwrap();
+    let federation = json!({
+        "type": "external_account", "token_url": format!("{}/v1/token", google.url),
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": {"file": token},
+    });
+    let path = folder.path().join("federation.json");
+    std::fs::write(&path, federation.to_string()).unwrap();
+    let path = path.to_string_lossy().into_owned();
+    proxy.seen.lock().clear();
+    let mut settings = settings.to_vec();
+    settings.retain(|(name, _)| *name != "GOOGLE_SKIP_SIGNATURE");
+    settings.push(("GOOGLE_APPLICATION_CREDENTIALS", &path));
     let server = Server::start(&data, &settings);
     wait_for(&server, 1_055);
+    assert!(proxy.seen.lock().iter().all(|seen| seen.head.to_lowercase().contains("bearer exchange-")));
     server.terminate();
     let rows = sql(&data, "SELECT count(*) AS n, count(DISTINCT metadata_uid) AS ids FROM events");
     assert_eq!(rows, [json!({"n": 1_055, "ids": 1_055})]);

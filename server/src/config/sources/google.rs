@@ -84,7 +84,7 @@ const LOGGING_KEYS: &[Key] = &[
         "filter",
         Kind::Text,
         r#"'logName:"cloudaudit.googleapis.com"'"#,
-        "Which entries, in Cloud Logging's query language, without times; all where it is empty.",
+        "Which entries, in Cloud Logging's query language; times are added. All where it is empty.",
     ),
     key("lookback", Kind::Span, r#""1 h""#, "How far back the first read begins."),
     key("settle", Kind::Span, r#""2 min""#, "How long after its time an entry is expected to be listed."),
