@@ -229,7 +229,8 @@ impl<B: Broker> Queue<B> {
         let options = &self.options;
         let batch = split_body(body.to_vec(), &options.limits);
         if batch.is_empty() {
-            let batch = self.rejects(origin, std::iter::once((&*body, "empty: there is no record in it", None)));
+            let batch =
+                self.rejects(origin, std::iter::once((&*body, "empty: there is no record in it", None)));
             self.counts.dead += 1;
             self.make_ready(vec![number], batch);
             return;

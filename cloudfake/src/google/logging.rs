@@ -61,8 +61,10 @@ impl Entries {
         let mut found: Vec<_> = self.all.iter().filter(is_within).collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let size = size.min(self.page);
-        let page: Vec<Value> = found.iter().skip(from).take(size).map(|(_, _, entry)| entry.clone()).collect();
-        let next = (from + size < found.len()).then(|| format!("token-{}-{}", self.tokens.len(), from + size));
+        let page: Vec<Value> =
+            found.iter().skip(from).take(size).map(|(_, _, entry)| entry.clone()).collect();
+        let next =
+            (from + size < found.len()).then(|| format!("token-{}-{}", self.tokens.len(), from + size));
         if let Some(next) = &next {
             self.tokens.insert(next.clone(), (question.to_owned(), from + size));
         }
@@ -84,7 +86,8 @@ pub(super) fn routes(state: Shared) -> Router {
 async fn list(State(state): State<Shared>, Json(body): Json<Value>) -> Response {
     let bad = |message: &str| refuse(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message);
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let Some([Value::String(resource)]) = body.get("resourceNames").and_then(Value::as_array).map(Vec::as_slice)
+    let Some([Value::String(resource)]) =
+        body.get("resourceNames").and_then(Value::as_array).map(Vec::as_slice)
     else {
         return bad("resourceNames is needed");
     };

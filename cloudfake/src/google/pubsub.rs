@@ -97,8 +97,7 @@ impl PubSub {
         if let (false, Some(members)) = (attributes.is_empty(), message.as_object_mut()) {
             members.insert("attributes".into(), attributes.into());
         }
-        let stored =
-            Stored { message, bytes: data.len(), deliveries: 0, until: None, ack_id: String::new() };
+        let stored = Stored { message, bytes: data.len(), deliveries: 0, until: None, ack_id: String::new() };
         self.messages.insert(self.next, stored);
         self.next
     }
@@ -153,7 +152,11 @@ impl PubSub {
     }
 
     /// Acknowledges, or with `deadline` extends; `Err`: an id is none.
-    fn each(&mut self, ids: &[&str], deadline: Option<Duration>) -> Result<BTreeMap<String, &'static str>, ()> {
+    fn each(
+        &mut self,
+        ids: &[&str],
+        deadline: Option<Duration>,
+    ) -> Result<BTreeMap<String, &'static str>, ()> {
         if ids.iter().any(|id| self.find(id).is_none()) {
             return Err(());
         }

@@ -54,11 +54,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::BadSetting`], [`Error::NoCredentials`].
-    pub(super) fn new(
-        access: &GoogleAccess,
-        environment: &Environment,
-        now_us: fn() -> i64,
-    ) -> Result<Self> {
+    pub(super) fn new(access: &GoogleAccess, environment: &Environment, now_us: fn() -> i64) -> Result<Self> {
         if let Some(text) = &access.endpoint {
             Url::parse(text).map_err(|error| Error::BadSetting {
                 field: "endpoint",

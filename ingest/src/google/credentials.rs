@@ -67,10 +67,8 @@ pub(crate) fn open(
         return Err(Error::BadSetting { field: "impersonate", problem });
     }
     let root = access.endpoint_of("iamcredentials").unwrap_or("https://iamcredentials.googleapis.com");
-    let url = format!(
-        "{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken",
-        root.trim_end_matches('/')
-    );
+    let url =
+        format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", root.trim_end_matches('/'));
     let way = Way::Impersonated { base, url: secure(&url)?, delegates: Vec::new() };
     Ok(Opened { source: Arc::new(Identity { web, way, scopes, now_us }), quota_project })
 }
@@ -237,19 +235,13 @@ impl Identity {
     async fn by_metadata(&self, host: &str) -> Result<Token> {
         let name = "metadata.token";
         let path = "computeMetadata/v1/instance/service-accounts/default/token";
-        let url = Url::parse_with_params(
-            &format!("http://{host}/{path}"),
-            [("scopes", self.scopes.join(","))],
-        );
+        let url =
+            Url::parse_with_params(&format!("http://{host}/{path}"), [("scopes", self.scopes.join(","))]);
         let url = url.map_err(|_| Error::NoCredentials {
             problem: format!("GCE_METADATA_HOST: `{host}` is no host"),
         })?;
-        let call = Call {
-            timeout: METADATA_TIMEOUT,
-            max_bytes: MAX_ANSWER,
-            is_near: true,
-            ..Call::get(name, url)
-        };
+        let call =
+            Call { timeout: METADATA_TIMEOUT, max_bytes: MAX_ANSWER, is_near: true, ..Call::get(name, url) };
         let call = call.with_header(HeaderName::from_static("metadata-flavor"), "Google");
         let answer = self.web.send(call).await.map_err(|_| Error::NoCredentials {
             problem: "no key is configured, GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has none, and \
@@ -311,4 +303,3 @@ impl TokenSource for Anonymous {
         Ok(Token { secret: "anonymous".into(), expires_us: i64::MAX / 2 })
     }
 }
-

@@ -71,7 +71,10 @@ pub(super) async fn part(
 fn address(client: &Client, object: &GcsObject, generation: Option<&str>) -> Result<Url> {
     if object.name == "." || object.name == ".." {
         let problem = "no URL can hold such a name, and Google allows none".into();
-        return Err(Error::BadAddress { address: format!("gs://{}/{}", object.bucket, object.name), problem });
+        return Err(Error::BadAddress {
+            address: format!("gs://{}/{}", object.bucket, object.name),
+            problem,
+        });
     }
     let path = format!("storage/v1/b/{}/o/{}", encode(&object.bucket), encode(&object.name));
     let mut url = client.url(Service::Storage, &path)?;

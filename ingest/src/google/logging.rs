@@ -212,11 +212,8 @@ impl List for Entries {
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {
-        let mut filter = format!(
-            "timestamp>=\"{}\" AND timestamp<\"{}\"",
-            rfc3339(window.start_s),
-            rfc3339(window.end_s)
-        );
+        let mut filter =
+            format!("timestamp>=\"{}\" AND timestamp<\"{}\"", rfc3339(window.start_s), rfc3339(window.end_s));
         if !self.filter.trim().is_empty() {
             filter.push_str(&format!(" AND ({})", self.filter));
         }

@@ -75,7 +75,8 @@ impl PubSubConfig {
         let bad = |field, problem: &str| Err(Error::BadSetting { field, problem: problem.into() });
         let parts: Vec<&str> = self.subscription.split('/').collect();
         let is_name = |text: &str| {
-            !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "-._~+%:".contains(char))
+            !text.is_empty()
+                && text.chars().all(|char| char.is_ascii_alphanumeric() || "-._~+%:".contains(char))
         };
         match parts.as_slice() {
             ["projects", project, "subscriptions", name] if is_name(project) && is_name(name) => {}
@@ -368,15 +369,14 @@ mod tests {
         };
         assert!(named("projects/p-1/subscriptions/logs").check().is_ok());
         assert!(named("projects/example.com:p/subscriptions/logs").check().is_ok());
-        for bad in ["logs", "projects/p/topics/t", "projects/p/subscriptions/a/b", "projects/p/subscriptions/a?b"]
+        for bad in
+            ["logs", "projects/p/topics/t", "projects/p/subscriptions/a/b", "projects/p/subscriptions/a?b"]
         {
             let error = named(bad).check().unwrap_err().to_string();
             assert!(error.starts_with("`subscription`: write it as"), "{error}");
         }
-        let short = PubSubConfig {
-            ack_deadline: Duration::from_secs(9),
-            ..named("projects/p-1/subscriptions/logs")
-        };
+        let short =
+            PubSubConfig { ack_deadline: Duration::from_secs(9), ..named("projects/p-1/subscriptions/logs") };
         assert_eq!(short.check().unwrap_err().to_string(), "`ack_deadline`: from 10 s to 600 s");
     }
 

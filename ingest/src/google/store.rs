@@ -51,8 +51,8 @@ impl CredentialProvider for GcsTokens {
 
     async fn get_credential(&self) -> object_store::Result<Arc<GcpCredential>> {
         let token = self.0.get().await;
-        let token =
-            token.map_err(|source| object_store::Error::Generic { store: "GCS", source: Box::new(source) })?;
+        let token = token
+            .map_err(|source| object_store::Error::Generic { store: "GCS", source: Box::new(source) })?;
         Ok(Arc::new(GcpCredential { bearer: token.secret }))
     }
 }

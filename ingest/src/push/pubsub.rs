@@ -42,9 +42,9 @@ pub fn open(body: &[u8]) -> Option<Pushed> {
     let is_notification =
         ["eventType", "bucketId", "objectId"].iter().all(|name| message.attributes.contains_key(*name));
     let data = match STANDARD.decode(&message.data) {
-        _ if is_notification => {
-            Err("announced_object: objects are read for subscriptions that are pulled; use a `gcp_pubsub` source")
-        }
+        _ if is_notification => Err(
+            "announced_object: objects are read for subscriptions that are pulled; use a `gcp_pubsub` source",
+        ),
         Ok(data) if data.is_empty() => Err("empty: the message has no data"),
         Ok(data) => Ok(data),
         Err(_) => Err("bad_base64: the message's data is none"),
@@ -63,7 +63,8 @@ mod tests {
             open(body.as_bytes()).map(|pushed| (pushed.origin, pushed.data))
         };
         let origin = "pubsub://p/s/7".to_owned();
-        let good = r#"{"data":"e30=","messageId":"7","message_id":"7","publishTime":"t","attributes":{"a":"b"}}"#;
+        let good =
+            r#"{"data":"e30=","messageId":"7","message_id":"7","publishTime":"t","attributes":{"a":"b"}}"#;
         assert_eq!(pushed(good), Some((origin.clone(), Ok(b"{}".to_vec()))));
         let announced = r#"{"messageId":"7","attributes":{"eventType":"x","bucketId":"b","objectId":"o"}}"#;
         for (message, reason) in [

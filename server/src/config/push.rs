@@ -11,18 +11,8 @@ use super::value::{Value, from_toml};
 use crate::api::source_id;
 use crate::push::{GOOGLE_KEYS, HookConfig, IdentityRules, Scheme, SecretReference, SyslogConfig, Transport};
 
-const HOOK_KEYS: [&str; 10] = [
-    "name",
-    "scheme",
-    "secret",
-    "header",
-    "source",
-    "type",
-    "tolerance",
-    "audience",
-    "account",
-    "keys_url",
-];
+const HOOK_KEYS: [&str; 10] =
+    ["name", "scheme", "secret", "header", "source", "type", "tolerance", "audience", "account", "keys_url"];
 const SYSLOG_KEYS: [&str; 10] = [
     "source",
     "transport",
@@ -173,7 +163,8 @@ fn identity(entry: &mut Reader<'_>, scheme: Option<Scheme>) -> Option<IdentityRu
         }
     }
     let audience = entry.needed("audience", "write what the push subscription has as its audience");
-    let account = entry.needed("account", "write the e-mail address of the push subscription's service account");
+    let account =
+        entry.needed("account", "write the e-mail address of the push subscription's service account");
     let keys = entry.text("keys_url").unwrap_or_else(|| GOOGLE_KEYS.to_owned());
     if account.as_ref().is_some_and(|account| !account.contains('@')) {
         entry.refuse("account", "this is no e-mail address", "it ends with `.iam.gserviceaccount.com`");

@@ -129,7 +129,10 @@ fn executable_token(text: &str) -> std::result::Result<String, String> {
     let value: Value = serde_json::from_str(text).map_err(|_| "printed no JSON".to_owned())?;
     if value.get("success").and_then(Value::as_bool) != Some(true) {
         let code = value.get("code").and_then(Value::as_str).unwrap_or("none");
-        return Err(format!("says that it failed with code `{}`", code.chars().take(100).collect::<String>()));
+        return Err(format!(
+            "says that it failed with code `{}`",
+            code.chars().take(100).collect::<String>()
+        ));
     }
     let token = ["id_token", "saml_response"].iter().find_map(|name| value.get(name)?.as_str());
     token.map(str::to_owned).ok_or_else(|| "printed no `id_token`".into())

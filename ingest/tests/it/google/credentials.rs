@@ -95,8 +95,10 @@ async fn every_kind_of_credentials() {
     let access = GoogleAccess { impersonate: Some("foreign@p-1.iam.gserviceaccount.com".into()), ..access };
     let error = refused(&google, access, &none).await;
     assert!(mend(&error).unwrap().contains("roles/iam.serviceAccountTokenCreator"), "{error}");
-    let url =
-        format!("{}/v1/projects/-/serviceAccounts/reader@p-1.iam.gserviceaccount.com:generateAccessToken", google.url);
+    let url = format!(
+        "{}/v1/projects/-/serviceAccounts/reader@p-1.iam.gserviceaccount.com:generateAccessToken",
+        google.url
+    );
     let impersonated = json!({
         "type": "impersonated_service_account", "source_credentials": service, "delegates": [],
         "service_account_impersonation_url": url,
@@ -131,10 +133,8 @@ async fn every_kind_of_credentials() {
     let path = write(folder, "file.json", &external(json!({"file": token})));
     assert_eq!(read(&google, GoogleAccess::default(), &named(path)).await, ["exchange"]);
     // The fake's metadata server is an issuer as good as any; its token is the subject here.
-    let issuer = format!(
-        "{}/computeMetadata/v1/instance/service-accounts/default/token?scopes=x",
-        google.url
-    );
+    let issuer =
+        format!("{}/computeMetadata/v1/instance/service-accounts/default/token?scopes=x", google.url);
     google.identity.lock().subject_token = "metadata-9000".into();
     let source = json!({
         "url": issuer, "headers": {"Metadata-Flavor": "Google"},
@@ -151,8 +151,11 @@ async fn every_kind_of_credentials() {
     assert_eq!(read(&google, GoogleAccess::default(), &named(path)).await, ["exchange", "impersonated"]);
 
     let program = folder.join("program");
-    std::fs::write(&program, "#!/bin/sh\necho '{\"version\":1,\"success\":true,\"id_token\":\"of-another-issuer\"}'\n")
-        .unwrap();
+    std::fs::write(
+        &program,
+        "#!/bin/sh\necho '{\"version\":1,\"success\":true,\"id_token\":\"of-another-issuer\"}'\n",
+    )
+    .unwrap();
     assert!(Command::new("chmod").arg("700").arg(&program).status().unwrap().success());
     let path = write(folder, "program.json", &external(json!({"executable": {"command": program}})));
     let error = refused(&google, GoogleAccess::default(), &named(path.clone())).await;

@@ -42,7 +42,8 @@ fn log(google: &Google, parent: &str, seconds: &[i64]) {
     let mut entries = google.entries.lock();
     for second in seconds {
         let time = before(*second);
-        let entry = json!({"timestamp": time, "insertId": second.to_string(), "logName": format!("{parent}/logs/a")});
+        let entry =
+            json!({"timestamp": time, "insertId": second.to_string(), "logName": format!("{parent}/logs/a")});
         entries.all.push((time, parent.to_owned(), entry));
     }
 }
@@ -99,7 +100,8 @@ async fn what_is_refused_stops_nothing_else() {
     let proxy = Proxy::start(&google.url, move |seen| {
         if seen.body.contains("organizations/1") && throttles == 0 {
             throttles += 1;
-            let body = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded"}});
+            let body =
+                json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded"}});
             return answer("429 Too Many Requests", "retry-after: 0\r\n", &body.to_string());
         }
         Fault::Pass
@@ -140,8 +142,11 @@ async fn findings_are_read_by_the_time_of_their_last_event() {
         });
         google.findings.lock().all.push((time, "organizations/1".into(), result));
     }
-    let config =
-        SccConfig { access: anonymous(&google.url), parents: vec!["organizations/1".into()], ..SccConfig::default() };
+    let config = SccConfig {
+        access: anonymous(&google.url),
+        parents: vec!["organizations/1".into()],
+        ..SccConfig::default()
+    };
     let span_us = (1_700_000_000 - 75_000) * 1_000_000..(1_700_000_000 - 15_000) * 1_000_000;
     let positions = BTreeMap::new();
     let mut collector =
@@ -161,7 +166,9 @@ async fn findings_are_read_by_the_time_of_their_last_event() {
     }
     let names: std::collections::BTreeSet<String> = records
         .values()
-        .map(|text| serde_json::from_str::<Value>(text).unwrap()["finding"]["name"].as_str().unwrap().to_owned())
+        .map(|text| {
+            serde_json::from_str::<Value>(text).unwrap()["finding"]["name"].as_str().unwrap().to_owned()
+        })
         .collect();
     // From 75,000 s ago to 15,000 s ago.
     assert_eq!(names.len(), 6, "{names:?}");

@@ -68,7 +68,8 @@ async fn shapes_and_poison(server: &PubSub) {
     assert_eq!(rejects.len(), 11, "{rejects:?}");
     assert!(rejects.iter().any(|text| text.starts_with("empty: the message has no data")), "{rejects:?}");
     assert!(records.keys().all(|(origin, _)| origin.starts_with("pubsub://p-1/logs/m")));
-    let texts: std::collections::BTreeSet<_> = records.values().filter(|text| text.starts_with('{')).collect();
+    let texts: std::collections::BTreeSet<_> =
+        records.values().filter(|text| text.starts_with('{')).collect();
     assert_eq!(texts.len(), 97);
     // What is read on a thread of its own is done a little after its records.
     for _ in 0..20 {

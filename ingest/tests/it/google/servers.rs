@@ -77,9 +77,7 @@ impl PubSub {
 
     /// Publishes messages: data and attributes.
     pub(super) async fn publish(&self, messages: &[(Vec<u8>, Value)]) {
-        let message = |(data, attributes): &(Vec<u8>, Value)| {
-            json!({"data": STANDARD.encode(data), "attributes": attributes})
-        };
+        let message = |(data, attributes): &(Vec<u8>, Value)| json!({"data": STANDARD.encode(data), "attributes": attributes});
         let messages: Vec<Value> = messages.iter().map(message).collect();
         self.post("v1/projects/p-1/topics/logs:publish", &json!({ "messages": messages })).await;
     }

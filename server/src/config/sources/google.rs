@@ -1,8 +1,8 @@
 //! `type = "gcp_pubsub"`, `"gcp_logging"` and `"gcp_scc"`: what Google Cloud tells.
 
 use ingest::google::{
-    Environment, GoogleAccess, LoggingCollector, LoggingConfig, PubSubCollector, PubSubConfig,
-    SccCollector, SccConfig,
+    Environment, GoogleAccess, LoggingCollector, LoggingConfig, PubSubCollector, PubSubConfig, SccCollector,
+    SccConfig,
 };
 use ingest::{Limits, ReadOptions, SecretReference};
 

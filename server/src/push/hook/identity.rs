@@ -134,8 +134,8 @@ impl Verifier {
         if !is_ours {
             return Err(Refusal::Identity);
         }
-        let is_now = claims.exp.saturating_add(tolerance_s) > now_s
-            && claims.iat.saturating_sub(tolerance_s) <= now_s;
+        let is_now =
+            claims.exp.saturating_add(tolerance_s) > now_s && claims.iat.saturating_sub(tolerance_s) <= now_s;
         if is_now { Ok(()) } else { Err(Refusal::Time) }
     }
 

@@ -25,8 +25,8 @@ use super::count;
 use crate::api::{Accepted, Problem};
 use crate::app::{App, now_us};
 
-pub(crate) use identity::{GOOGLE_KEYS, IdentityRules};
 use identity::Verifier;
+pub(crate) use identity::{GOOGLE_KEYS, IdentityRules};
 use scheme::Keys;
 pub(crate) use scheme::Scheme;
 
@@ -92,9 +92,7 @@ impl Hook {
         let keys = self.keys.as_ref().map_err(|_| scheme::Refusal::NoKey)?;
         let tolerance = i64::try_from(self.config.tolerance.as_secs()).unwrap_or(i64::MAX);
         match keys {
-            Shown::Secret(keys) => {
-                keys.admit(self.config.header.as_deref(), headers, body, now_s, tolerance)
-            }
+            Shown::Secret(keys) => keys.admit(self.config.header.as_deref(), headers, body, now_s, tolerance),
             Shown::Token(verifier) => {
                 let name = axum::http::header::AUTHORIZATION;
                 let shown = headers.get(&name).and_then(|value| value.to_str().ok());
