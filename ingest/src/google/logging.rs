@@ -102,7 +102,7 @@ pub(super) fn is_resource(text: &str) -> bool {
     let mut parts = text.split('/');
     let kinds = ["projects", "folders", "organizations", "billingAccounts"];
     parts.next().is_some_and(|kind| kinds.contains(&kind))
-        && text.split('/').count() % 2 == 0
+        && text.split('/').count().is_multiple_of(2)
         && text.split('/').all(|part| {
             !part.is_empty()
                 && part.chars().all(|char| char.is_ascii_alphanumeric() || "-._:".contains(char))

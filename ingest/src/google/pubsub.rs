@@ -183,7 +183,8 @@ impl PubSub {
     /// halves.
     async fn each(&self, verb: &str, receipts: &[&str], deadline_s: Option<u64>) -> Result<Vec<FailedEntry>> {
         let mut failed = Vec::new();
-        let mut spans = vec![0..receipts.len()];
+        let whole = 0..receipts.len();
+        let mut spans = vec![whole];
         while let Some(span) = spans.pop() {
             let some = receipts.get(span.clone()).unwrap_or_default();
             let mut body = json!({"ackIds": some});
