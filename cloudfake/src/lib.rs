@@ -10,6 +10,7 @@ mod assertion;
 pub mod azure;
 mod fake;
 mod github;
+pub mod google;
 pub mod kafka;
 mod lookup;
 mod object_queue;

@@ -9,11 +9,9 @@ mod credentials;
 mod digest;
 mod endpoint;
 mod http;
-mod lease;
 mod lookup;
 mod notification;
 mod queue;
-mod recent;
 mod s3;
 mod secret;
 mod sign;
@@ -30,7 +28,7 @@ pub use digest::{
 };
 pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
-pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};
+pub use queue::{S3QueueCollector, S3QueueConfig};
 pub use secret::Secret;
 pub use store::open_bucket;
 

@@ -9,9 +9,9 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`], those of Azure and Microsoft 365 in [`azure`], topics of Kafka and
-//! event hubs in [`kafka`]; [`okta`], [`github`], [`google_workspace`] and, for any other list of JSON,
-//! [`http_list`] have theirs. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], those of Azure and Microsoft 365 in [`azure`], of Google in
+//! [`google`], topics of Kafka and event hubs in [`kafka`]; [`okta`], [`github`], [`google_workspace`] and, for
+//! any other list of JSON, [`http_list`] have theirs. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -43,6 +43,7 @@ mod expand;
 mod folder;
 mod gathered;
 pub mod github;
+pub mod google;
 pub mod google_workspace;
 pub mod http_list;
 mod input;
@@ -54,6 +55,7 @@ mod oauth;
 mod object;
 pub mod okta;
 pub mod push;
+mod queue;
 mod reader;
 mod secret;
 mod session;
@@ -69,6 +71,7 @@ pub use error::{Error, Result};
 pub use expand::expand;
 pub use input::Input;
 pub use limits::Limits;
+pub use queue::QueueCounts;
 pub use reader::{RecordReader, split_body};
 pub use secret::SecretReference;
 pub use split::{KEPT_BYTES, LISTS, Splitter};

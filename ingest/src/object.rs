@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::google::{Environment, GcsTokens};
 use crate::{Error, Result};
 
 /// What is asked for at once. Two such parts are in memory: the one in use and the next.
@@ -43,7 +44,10 @@ pub(crate) fn open_store(address: &str) -> Result<(Arc<dyn ObjectStore>, Path)> 
             builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
-            let builder = GoogleCloudStorageBuilder::from_env().with_url(address).with_retry(retry);
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_url(address).with_retry(retry);
+            if let Some(tokens) = GcsTokens::where_needed(&Environment::of_process())? {
+                builder = builder.with_credentials(Arc::new(tokens));
+            }
             builder.build().map(|store| Arc::new(store) as _)
         }
         ObjectStoreScheme::MicrosoftAzure => {

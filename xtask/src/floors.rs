@@ -19,11 +19,7 @@ const ROOMS: &[Room] = &[
     Room { name: "normalize", below: &["event"], heavy: &["sonic-rs", "serde-saphyr"] },
     Room { name: "enrich", below: &["event"], heavy: &[] },
     Room { name: "rules", below: &["event"], heavy: &["sonic-rs", "serde-saphyr", "regex", "aho-corasick"] },
-    Room {
-        name: "ingest",
-        below: &["event"],
-        heavy: &["object_store", "reqwest", "rdkafka", "google-cloud-auth", "regex"],
-    },
+    Room { name: "ingest", below: &["event"], heavy: &["object_store", "reqwest", "rdkafka", "regex"] },
     Room {
         name: "storage",
         below: &["event"],
@@ -58,7 +54,6 @@ const HEAVY: &[&str] = &[
     "datafusion-functions-json",
     "sonic-rs",
     "rdkafka",
-    "google-cloud-auth",
     "serde-saphyr",
     "regex",
     "aho-corasick",

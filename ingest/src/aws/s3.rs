@@ -4,28 +4,21 @@
 //! empty part or one that is encoded twice, and the bytes that are asked for here are that key's.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use tokio::runtime::Handle;
 
 use super::client::Client;
 use super::endpoint::{Service, is_region};
 use super::http::Request;
 use super::sign::encode;
 use super::{ObjectAddress, xml};
-use crate::object::{PART_BYTES, Part, PartReader, Parts};
+use crate::queue::{PART_BYTES, Part};
 use crate::web::Answer;
 use crate::{Error, Result};
 
 /// For a part, or a page of a list.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const LIST_BYTES: usize = 16 << 20;
-/// What is kept of an object's start for a dead letter.
-const START_BYTES: usize = 1 << 10;
 
 /// S3 as one identity.
 #[derive(Debug)]
@@ -109,7 +102,8 @@ impl S3 {
         self.part(object, region, 0, None).await.map(drop)
     }
 
-    async fn part(
+    /// The bytes of an object from `at` on, of the version that `e_tag` names.
+    pub(crate) async fn part(
         &self,
         object: &ObjectAddress,
         region: Option<&str>,
@@ -135,7 +129,7 @@ impl S3 {
             problem: "`Content-Range` names no size".into(),
         })?;
         let e_tag = answer.header("etag").map(str::to_owned);
-        Ok(Part { bytes: answer.body, e_tag, size })
+        Ok(Part { bytes: answer.body, version: e_tag, size })
     }
 }
 
@@ -146,61 +140,4 @@ pub(crate) fn is_missing(error: &Error) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is known of an object while and after it is read by an [`ObjectStream`].
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// Its first bytes, as they are stored.
-    pub(crate) start: Vec<u8>,
-    /// Its entity tag without quotes.
-    pub(crate) e_tag: Option<String>,
-}
-
-/// An object of S3 as a blocking stream.
-pub(crate) type ObjectStream = PartReader<S3Parts>;
-
-/// The parts of an object of S3.
-#[derive(Debug)]
-pub(crate) struct S3Parts {
-    s3: Arc<S3>,
-    object: ObjectAddress,
-    region: Option<String>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl ObjectStream {
-    /// A stream to be read on a thread that may wait for `runtime`, and what will be known of it.
-    pub(crate) fn new(
-        s3: Arc<S3>,
-        object: ObjectAddress,
-        region: Option<String>,
-        runtime: Handle,
-    ) -> (Self, Arc<Mutex<Seen>>) {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let parts = S3Parts { s3, object, region, seen: seen.clone() };
-        (Self::over(parts, None, runtime), seen)
-    }
-}
-
-impl Parts for S3Parts {
-    fn part(
-        &self,
-        at: u64,
-        _size: Option<u64>,
-        e_tag: Option<String>,
-    ) -> BoxFuture<'static, io::Result<Part>> {
-        let (s3, object, region) = (self.s3.clone(), self.object.clone(), self.region.clone());
-        let seen = self.seen.clone();
-        async move {
-            let part = s3.part(&object, region.as_deref(), at, e_tag).await.map_err(io::Error::other)?;
-            if at == 0 {
-                let mut seen = lock(&seen);
-                seen.start = part.bytes.get(..START_BYTES.min(part.bytes.len())).unwrap_or_default().to_vec();
-                seen.e_tag = part.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-            }
-            Ok(part)
-        }
-        .boxed()
-    }
 }

@@ -6,6 +6,7 @@ mod aws;
 mod azure;
 mod batches;
 mod corpus;
+mod google;
 mod kafka;
 mod objects;
 mod saas;

@@ -13,6 +13,7 @@ mod bad_input;
 mod command_line;
 mod corpus;
 mod correlations;
+mod google;
 mod http;
 mod kafka;
 mod kill;

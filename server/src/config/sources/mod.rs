@@ -5,6 +5,7 @@ mod aws;
 mod azure;
 mod files;
 mod github;
+mod google;
 mod http_list;
 mod kafka;
 mod objects;
@@ -44,6 +45,9 @@ pub(crate) const KINDS: &[&SourceKind] = &[
     &github::KIND,
     &workspace::KIND,
     &http_list::KIND,
+    &google::PUBSUB,
+    &google::LOGGING,
+    &google::SCC,
 ];
 
 /// Positions of an earlier run, by key.
