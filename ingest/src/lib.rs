@@ -36,6 +36,7 @@ mod collector;
 mod decode;
 mod error;
 mod expand;
+mod finding;
 mod folder;
 mod gathered;
 mod input;
@@ -54,6 +55,7 @@ pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgre
 pub use collector::{Collected, Collector, Polled, PositionChange};
 pub use error::{Error, Result};
 pub use expand::expand;
+pub use finding::{FindingKind, SourceFinding};
 pub use input::Input;
 pub use limits::Limits;
 pub use reader::{RecordReader, split_body, split_body_outlined};

@@ -18,7 +18,9 @@ use tokio::time::Instant;
 
 pub(crate) use window::{Progress, Window, Windowing};
 
-use crate::{Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
+use crate::{
+    Collected, Collector, Error, FindingKind, Polled, PositionChange, ReadOptions, Result, SourceFinding,
+};
 
 /// How long a poll waits where there is nothing to ask yet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +41,12 @@ pub(crate) trait List: Debug + Send {
 
     /// How it is cut into windows.
     fn windowing(&self) -> Windowing;
+
+    /// How long the service keeps its records, in seconds. Where a saved position is older, what was between
+    /// is told as a gap; nothing older is asked for.
+    fn kept_s(&self) -> Option<i64> {
+        None
+    }
 
     /// The page of `window.token` (`None`: the first) of the records from `window.start_s` to `window.end_s`.
     ///
@@ -83,6 +91,8 @@ pub(crate) struct Lists {
 struct Turn {
     list: Box<dyn List>,
     progress: Progress,
+    /// It goes on from an earlier run.
+    has_begun: bool,
     /// After an error: not asked before, and how often it failed in a row.
     rests_until: Option<Instant>,
     failures: u32,
@@ -127,8 +137,9 @@ impl Lists {
     ) -> Self {
         let turn = |list: Box<dyn List>| {
             let saved = positions.get(list.name()).and_then(|text| Progress::from_text(text));
+            let has_begun = saved.is_some();
             let progress = saved.unwrap_or_else(|| Progress::from(begin(&*list)));
-            Turn { list, progress, rests_until: None, failures: 0 }
+            Turn { list, progress, has_begun, rests_until: None, failures: 0 }
         };
         Self {
             lists: lists.into_iter().map(turn).collect(),
@@ -165,6 +176,32 @@ impl Lists {
         None
     }
 
+    /// Steps over what the services do not keep any more. Where something was to be read there, it is a gap:
+    /// the list that has it, and what to tell.
+    fn expired(&mut self) -> Option<(PositionChange, SourceFinding)> {
+        let now_s = (self.options.now_us)() / 1_000_000;
+        for turn in &mut self.lists {
+            let Some(kept_s) = turn.list.kept_s() else { continue };
+            let Some((start_s, end_s)) = turn.progress.expire(now_s - kept_s) else { continue };
+            if !turn.has_begun {
+                continue;
+            }
+            let name = turn.list.name().to_owned();
+            let finding = SourceFinding {
+                kind: FindingKind::Gap,
+                subject: format!("{}/{start_s}", turn.list.origin()),
+                detail: format!(
+                    "`{name}` was not read for so long that the service keeps its records no longer: it keeps \
+                     {} days",
+                    kept_s / 86_400
+                ),
+                span_us: Some(start_s * 1_000_000..end_s * 1_000_000),
+            };
+            return Some((PositionChange { key: name, value: Some(turn.progress.to_text()) }, finding));
+        }
+        None
+    }
+
     /// Whether a backfill has read all there is to read.
     fn is_done(&self) -> bool {
         let now_s = (self.options.now_us)() / 1_000_000;
@@ -180,6 +217,15 @@ impl Lists {
 #[async_trait]
 impl Collector for Lists {
     async fn poll(&mut self) -> Result<Polled> {
+        if let Some((position, finding)) = self.expired() {
+            self.next_ticket += 1;
+            return Ok(Polled::Collected(Collected {
+                batch: None,
+                position: vec![position],
+                findings: vec![finding],
+                ticket: self.next_ticket,
+            }));
+        }
         let Some((place, window)) = self.next() else {
             if self.is_done() {
                 return Ok(Polled::End);
@@ -228,6 +274,7 @@ impl Collector for Lists {
             }
         }
         turn.progress.page(records.len() as u64, next);
+        turn.has_begun = true;
         self.next_ticket += 1;
         let origin = format!("{}/{}-{}", turn.list.origin(), window.start_s, window.end_s);
         let options = &self.options;
@@ -236,7 +283,7 @@ impl Collector for Lists {
             .then(|| batch.finish(options.source.clone(), log_type, origin, (options.now_us)()));
         let value = Some(turn.progress.to_text());
         let position = vec![PositionChange { key: call.to_owned(), value }];
-        Ok(Polled::Collected(Collected { batch, position, ticket: self.next_ticket }))
+        Ok(Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket: self.next_ticket }))
     }
 
     /// Positions are all there is.

@@ -337,7 +337,12 @@ impl S3QueueCollector {
         if let Some(message) = self.in_work.get_mut(&number) {
             message.unacknowledged += 1;
         }
-        Polled::Collected(Collected { batch: Some(batch), position: Vec::new(), ticket })
+        Polled::Collected(Collected {
+            batch: Some(batch),
+            position: Vec::new(),
+            findings: Vec::new(),
+            ticket,
+        })
     }
 
     /// An object was read to its end, or failed. The error is one that may pass.

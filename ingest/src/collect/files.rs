@@ -246,7 +246,7 @@ impl Engine {
 
     fn collected(&mut self, batch: Option<event::RawBatch>, position: Vec<PositionChange>) -> Collected {
         self.ticket += 1;
-        Collected { batch, position, ticket: self.ticket }
+        Collected { batch, position, findings: Vec::new(), ticket: self.ticket }
     }
 
     /// Looks which files there are and which have changed.

@@ -217,7 +217,7 @@ impl Engine {
 
     fn collected(&mut self, batch: Option<event::RawBatch>, position: Vec<PositionChange>) -> Collected {
         self.ticket += 1;
-        Collected { batch, position, ticket: self.ticket }
+        Collected { batch, position, findings: Vec::new(), ticket: self.ticket }
     }
 
     /// Finds what is new, oldest first.

@@ -149,3 +149,70 @@ async fn a_backfill_reads_its_span_once_and_ends() {
         "from {NOW_S}"
     );
 }
+
+/// As [`Scripted`], of a service that keeps its records for ten days.
+#[derive(Debug)]
+struct Forgetful(Scripted);
+
+#[async_trait]
+impl List for Forgetful {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn log_type(&self) -> Option<LogType> {
+        self.0.log_type()
+    }
+
+    fn origin(&self) -> String {
+        self.0.origin()
+    }
+
+    fn windowing(&self) -> Windowing {
+        self.0.windowing()
+    }
+
+    fn kept_s(&self) -> Option<i64> {
+        Some(10 * 86_400)
+    }
+
+    async fn page(&mut self, window: &Window) -> Result<Listed> {
+        self.0.page(window).await
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_keeps_no_longer_is_a_gap() {
+    let forgetful = || {
+        let asked = Asked::default();
+        let list = Forgetful(Scripted { name: "a", answers: VecDeque::new(), asked: asked.clone() });
+        (Box::new(list) as Box<dyn List>, asked)
+    };
+    let oldest_s = NOW_S - 10 * 86_400;
+    let at = |watermark_s| {
+        let progress = Progress::from(watermark_s).to_text();
+        BTreeMap::from([("a".to_owned(), progress)])
+    };
+    let (list, asked) = forgetful();
+    let mut lists = open(vec![list], &at(oldest_s - 500));
+    let first = collected(&mut lists).await;
+    let [finding] = &first.findings[..] else { panic!("{first:?}") };
+    assert_eq!(finding.kind, FindingKind::Gap);
+    assert_eq!(finding.span_us, Some((oldest_s - 500) * 1_000_000..oldest_s * 1_000_000));
+    assert_eq!((first.batch.is_none(), first.ticket), (true, 1));
+    assert_eq!(
+        Progress::from_text(first.position[0].value.as_ref().unwrap()),
+        Some(Progress::from(oldest_s))
+    );
+    assert!(asked.lock().unwrap().is_empty(), "nothing is asked before the gap is told");
+    let second = collected(&mut lists).await;
+    assert!(second.findings.is_empty() && second.batch.is_some());
+    // Where nothing was read before, nothing is missing; and what is kept is no gap.
+    let (list, asked) = forgetful();
+    let lookback = Duration::from_secs(30 * 86_400);
+    let mut lists = Lists::open(vec![list], lookback, Duration::ZERO, &BTreeMap::new(), options());
+    assert!(collected(&mut lists).await.findings.is_empty());
+    assert_eq!(asked.lock().unwrap()[0].start_s, oldest_s - 30);
+    let mut lists = open(vec![forgetful().0], &at(oldest_s));
+    assert!(collected(&mut lists).await.findings.is_empty());
+}

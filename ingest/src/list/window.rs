@@ -70,6 +70,16 @@ impl Progress {
         }
     }
 
+    /// Nothing before `oldest_s` can be asked for any more: the span that is left out, if something is.
+    pub(crate) fn expire(&mut self, oldest_s: i64) -> Option<(i64, i64)> {
+        if self.watermark_s >= oldest_s {
+            return None;
+        }
+        let left_out = (self.watermark_s, oldest_s);
+        *self = Self::from(oldest_s);
+        Some(left_out)
+    }
+
     /// The service does not know the token any more: the window is read again from its first page.
     pub(crate) fn rewind(&mut self) {
         if let Some(window) = &mut self.window {

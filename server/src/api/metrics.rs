@@ -106,7 +106,7 @@ fn collectors(app: &App, out: &mut String) {
     let reports: Vec<_> = sources.iter().map(|source| (source.id().as_str(), source.report())).collect();
     type Get = fn(&SourceReport, i64) -> Option<i64>;
     let age = |at_us: Option<i64>, now: i64| at_us.map(|at_us| (now - at_us).max(0) / 1_000_000);
-    let counters: [(&str, &str, Get); 8] = [
+    let counters: [(&str, &str, Get); 9] = [
         ("source_pulled_batches_total", "Batches taken from the source.", |r, _| {
             Some(r.counts.batches as i64)
         }),
@@ -127,6 +127,9 @@ fn collectors(app: &App, out: &mut String) {
         }),
         ("source_failures_total", "Errors after which the source is opened anew.", |r, _| {
             Some(r.counts.failures as i64)
+        }),
+        ("source_findings_total", "Findings about what is missing or changed at the source.", |r, _| {
+            Some(r.counts.findings as i64)
         }),
         ("source_lost_acks_total", "Acknowledgements that the source did not take.", |r, _| {
             Some(r.counts.lost_acks as i64)
