@@ -5,6 +5,7 @@
 //! a test holds the fake's answers to it. A [`Proxy`] in front, of a fake or of a real server, is the fault
 //! layer. For tests alone: nothing here ships.
 
+pub mod aws;
 mod fake;
 mod proxy;
 

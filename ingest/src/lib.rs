@@ -31,6 +31,7 @@
 
 pub mod aws;
 mod batches;
+mod check;
 mod collect;
 mod collector;
 mod decode;
@@ -51,6 +52,7 @@ mod token;
 mod web;
 
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
+pub use check::{CheckOutcome, CheckStep};
 pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
 pub use error::{Error, Result};

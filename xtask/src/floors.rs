@@ -22,7 +22,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ingest",
         below: &["event"],
-        heavy: &["object_store", "reqwest", "rdkafka", "google-cloud-auth"],
+        heavy: &["arrow", "parquet", "object_store", "reqwest", "rdkafka", "google-cloud-auth"],
     },
     Room {
         name: "storage",

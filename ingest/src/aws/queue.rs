@@ -1,4 +1,5 @@
-//! Objects that a queue announces: the main way of AWS logs.
+//! Objects that a queue announces: the main way of AWS logs. An event of EventBridge that announces none is a
+//! record itself.
 //!
 //! A message is deleted when every record of every object that it announces is durable, and not before.
 //! Meanwhile its lease is extended. A message of which something could not be read is left alone and comes
@@ -24,7 +25,7 @@ use super::client::Client;
 use super::endpoint::region_of_queue;
 use super::lease::Leases;
 use super::notification::{Announced, ObjectKind, decode_notification};
-use super::recent::Recent;
+use super::recent::RecentObjects;
 use super::s3::{S3, is_missing};
 use super::sqs::{BATCH, Message, Queue};
 use super::{AwsAccess, Environment, ObjectAddress};
@@ -112,6 +113,8 @@ pub struct S3QueueCounts {
     pub without_events: u64,
     /// Reads of objects that failed; they are tried again.
     pub failed_reads: u64,
+    /// Events that messages held themselves.
+    pub records: u64,
     /// Messages and objects that became dead letters.
     pub dead: u64,
 }
@@ -140,7 +143,7 @@ pub struct S3QueueCollector {
     queue: Queue,
     s3: Arc<S3>,
     leases: Leases,
-    recent: Recent,
+    recent: RecentObjects,
     counts: S3QueueCounts,
     in_work: BTreeMap<u64, InWork>,
     /// Batches that were handed out, and the message that each belongs to.
@@ -171,7 +174,7 @@ impl S3QueueCollector {
         let (sender, receiver) = mpsc::channel(1);
         Ok(Self {
             leases: Leases::start(queue.clone(), config.visibility),
-            recent: Recent::new(config.recent_objects),
+            recent: RecentObjects::new(config.recent_objects),
             s3: Arc::new(S3::new(client)),
             counts: S3QueueCounts::default(),
             in_work: BTreeMap::new(),
@@ -188,6 +191,13 @@ impl S3QueueCollector {
             sender,
             receiver,
         })
+    }
+
+    /// Shares its memory of what was read with others.
+    #[must_use]
+    pub fn sharing(mut self, recent: RecentObjects) -> Self {
+        self.recent = recent;
+        self
     }
 
     /// What was done so far.
@@ -231,26 +241,29 @@ impl S3QueueCollector {
             is_failed: false,
             read: Vec::new(),
         };
-        if !told.rejects.is_empty() {
-            self.counts.dead += 1;
+        if !told.rejects.is_empty() || !told.records.is_empty() {
+            self.counts.dead += u64::from(!told.rejects.is_empty());
+            self.counts.records += told.records.len() as u64;
             let origin = format!("{}#{}", self.config.queue_url, message.id);
-            let rejects = told.rejects.iter().map(|reason| (entry.body.as_bytes(), reason.as_str(), None));
-            self.ready.push_back((number, self.rejects(origin, rejects)));
+            let records = told.records.iter().map(|record| (record.as_bytes(), None, None));
+            let rejects =
+                told.rejects.iter().map(|reason| (entry.body.as_bytes(), Some(reason.as_str()), None));
+            self.ready.push_back((number, self.batch(origin, records.chain(rejects))));
         }
         self.in_work.insert(number, entry);
         self.settle(number);
     }
 
-    /// A batch of rejects: bytes, reason, and the record's number where it is not its place.
-    fn rejects<'a>(
+    /// A batch of records and rejects: bytes, reason, and the record's number where it is not its place.
+    fn batch<'a>(
         &self,
         origin: String,
-        rejects: impl Iterator<Item = (&'a [u8], &'a str, Option<u64>)>,
+        records: impl Iterator<Item = (&'a [u8], Option<&'a str>, Option<u64>)>,
     ) -> RawBatch {
         let mut batch = RawBatchBuilder::with_capacity(0);
-        for (place, (bytes, reason, number)) in rejects.enumerate() {
+        for (place, (bytes, reject, number)) in records.enumerate() {
             let number = number.unwrap_or(place as u64);
-            let fits = batch.push(RawRecord { bytes, number, reject: Some(reason) });
+            let fits = batch.push(RawRecord { bytes, number, reject });
             debug_assert!(fits, "a message has at most 1 MiB");
         }
         let options = &self.options;
@@ -372,8 +385,8 @@ impl S3QueueCollector {
                     let bytes = if start.is_empty() { body.as_bytes() } else { &start };
                     let word = if missing { "missing_object" } else { "unreadable_object" };
                     let reason = format!("{word}: received {} times: {error}", message.receives);
-                    let reject = std::iter::once((bytes, reason.as_str(), Some(records)));
-                    let batch = self.rejects(object.to_string(), reject);
+                    let reject = std::iter::once((bytes, Some(reason.as_str()), Some(records)));
+                    let batch = self.batch(object.to_string(), reject);
                     self.ready.push_back((number, batch));
                 }
             }

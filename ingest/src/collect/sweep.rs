@@ -62,7 +62,10 @@ impl Sweep {
         let buckets: Result<VecDeque<_>> = config
             .addresses
             .iter()
-            .map(|address| Ok((address.clone(), Bucket::open(address, &runtime)?)))
+            .map(|address| {
+                let bucket = Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime)?;
+                Ok((address.clone(), bucket))
+            })
             .collect();
         let name = config.source.to_string();
         let engine = Engine {

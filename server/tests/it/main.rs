@@ -22,3 +22,4 @@ mod running;
 mod sources;
 mod story;
 mod syslog;
+mod trail;

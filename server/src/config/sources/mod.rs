@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Diagnostic, LogType, SourceId};
+use futures::future::BoxFuture;
 use ingest::{Collector, Limits, SweepProgress};
 use pipeline::HealthBounds;
 use toml_edit::{Item, Table};
@@ -22,7 +23,8 @@ use super::value::{Value, from_toml};
 use crate::api::source_id;
 
 /// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] = &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::LOOKUP];
+pub(crate) const KINDS: &[&SourceKind] =
+    &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::DIGESTS, &aws::LOOKUP];
 
 /// Positions of an earlier run, by key.
 pub(crate) type Positions = BTreeMap<String, String>;
@@ -41,6 +43,8 @@ pub(crate) struct SourceKind {
     pub(crate) open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
     /// Opens a collector over a span of the past (microseconds since 1970), where the kind has one.
     pub(crate) backfill: Option<Backfill>,
+    /// Tries credentials and each permission one by one, where the kind needs any; changes nothing.
+    pub(crate) check_access: Option<CheckAccess>,
 }
 
 impl std::fmt::Debug for SourceKind {
@@ -48,6 +52,9 @@ impl std::fmt::Debug for SourceKind {
         f.write_str(self.name)
     }
 }
+
+/// See [`SourceKind::check_access`].
+pub(crate) type CheckAccess = fn(&SourceConfig) -> BoxFuture<'static, Vec<ingest::CheckStep>>;
 
 /// See [`SourceKind::backfill`].
 pub(crate) type Backfill = fn(
@@ -137,9 +144,15 @@ impl SourceConfig {
 
     /// Each setting with its value and where that comes from, in the order of the reference.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
-        let keys = COMMON.iter().chain(self.kind.keys);
-        keys.filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
+        settings(self.kind)
+            .filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
     }
+}
+
+/// The settings of a kind: the common ones, and its own. A kind may give a common one another default.
+pub(crate) fn settings(kind: &SourceKind) -> impl Iterator<Item = &'static Key> + use<> {
+    let own = kind.keys;
+    COMMON.iter().filter(|common| own.iter().all(|key| key.path != common.path)).chain(own)
 }
 
 /// `never` is written as no time at all.
@@ -174,9 +187,9 @@ pub(super) fn read(
     };
     let mut values = defaults(kind);
     for (name, item) in table.iter() {
-        let Some(key) = COMMON.iter().chain(kind.keys).find(|key| key.path == name) else {
+        let Some(key) = settings(kind).find(|key| key.path == name) else {
             let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
-            let known = COMMON.iter().chain(kind.keys).map(|key| key.path.to_owned());
+            let known = settings(kind).map(|key| key.path.to_owned());
             let mend = match nearest(name, known) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => "`stormglass config reference` lists all".into(),
@@ -204,7 +217,7 @@ pub(super) fn read(
             }
         }
     }
-    for key in COMMON.iter().chain(kind.keys).filter(|key| key.default.is_empty()) {
+    for key in settings(kind).filter(|key| key.default.is_empty()) {
         if !table.contains_key(key.path) {
             let problem = format!("a `{}` source needs it", kind.name);
             let field = format!("sources.{}", key.path);
@@ -244,9 +257,7 @@ pub(super) fn read(
 }
 
 fn defaults(kind: &SourceKind) -> BTreeMap<&'static str, (Value, Origin)> {
-    COMMON
-        .iter()
-        .chain(kind.keys)
+    settings(kind)
         .filter_map(|key| {
             let value: toml_edit::Value = key.default.parse().ok()?;
             Some((key.path, (from_toml(key, &value)?, Origin::Default)))
@@ -268,7 +279,7 @@ mod tests {
     #[test]
     fn every_default_of_every_kind_reads() {
         for kind in KINDS {
-            let keys: Vec<_> = COMMON.iter().chain(kind.keys).collect();
+            let keys: Vec<_> = settings(kind).collect();
             let with_default = keys.iter().filter(|key| !key.default.is_empty()).count();
             assert_eq!(defaults(kind).len(), with_default, "{kind:?}");
             let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.path).collect();
