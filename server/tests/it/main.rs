@@ -8,6 +8,7 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod aws_files;
 mod bad_input;
 mod command_line;
 mod corpus;
