@@ -102,7 +102,8 @@ fn parquet_of_security_lake_becomes_rows() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let samples = root().join("normalize/samples/ocsf");
-    let mut samples: Vec<_> = std::fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut samples: Vec<_> =
+        std::fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path()).collect();
     samples.sort();
     let record = samples.iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
     let file = folder.path().join("part.gz.parquet");
@@ -116,7 +117,8 @@ fn parquet_of_security_lake_becomes_rows() {
     // The same record as JSON maps to the same, but for its id.
     let json = folder.path().join("json");
     ingest(&json, record);
-    let columns = "class_uid, type_uid, time, api_operation, actor_user_name, src_endpoint_ip, cloud_account_uid";
+    let columns =
+        "class_uid, type_uid, time, api_operation, actor_user_name, src_endpoint_ip, cloud_account_uid";
     let of = |data: &Path| sql(data, &format!("SELECT DISTINCT {columns} FROM events"));
     assert_eq!(of(&data), of(&json));
     let ids = sql(&data, "SELECT metadata_uid AS id FROM events ORDER BY 1");
