@@ -133,7 +133,10 @@ impl<'a> Thrift<'a> {
 mod tests {
     use super::*;
 
-    fn numbers(bytes: &[u8]) -> Option<(Vec<(i64, i64, i64)>, usize)> {
+    /// Whole numbers with where they stand.
+    type Numbers = Vec<(i64, i64, i64)>;
+
+    fn numbers(bytes: &[u8]) -> Option<(Numbers, usize)> {
         let (mut found, mut thrift) = (Vec::new(), Thrift::new(bytes));
         thrift.structure(|within, number, value| found.push((within, number, value)))?;
         Some((found, thrift.at()))
