@@ -1,5 +1,6 @@
 //! Row by row into columns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -31,6 +32,8 @@ enum Cells {
 /// finished.
 pub struct EventBuilder {
     schema: SchemaRef,
+    /// The schema with every column optional.
+    loose: SchemaRef,
     cells: Vec<Cells>,
     /// The number of values in each column so far; behind `row` where the last rows had none.
     filled: Vec<usize>,
@@ -75,8 +78,12 @@ impl EventBuilder {
                 Kind::Day => Cells::Day(Date32Builder::new()),
             })
             .collect();
+        let schema = arrow_schema();
+        let optional = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let loose = Arc::new(arrow::datatypes::Schema::new(optional.collect::<Vec<_>>()));
         Self {
-            schema: arrow_schema(),
+            schema,
+            loose,
             cells,
             filled: vec![0; COLUMNS.len()],
             row: 0,
@@ -225,7 +232,7 @@ impl EventBuilder {
     /// There is more text in a column than a batch holds.
     pub fn finish_partial(&mut self) -> Result<EventBatch, arrow::error::ArrowError> {
         let arrays = self.finish_columns()?;
-        Ok(EventBatch::from_checked(RecordBatch::try_new(self.loose_schema(), arrays)?))
+        Ok(EventBatch::from_checked(RecordBatch::try_new(self.loose.clone(), arrays)?))
     }
 
     /// The columns of all rows kept.
@@ -233,6 +240,8 @@ impl EventBuilder {
         let rows = std::mem::take(&mut self.row);
         let discarded = std::mem::take(&mut self.discarded);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cells.len());
+        // All empty columns of a kind are one array.
+        let mut nulls: BTreeMap<u8, ArrayRef> = BTreeMap::new();
         let columns = self.cells.iter_mut().zip(&mut self.filled).zip(&mut self.bytes_per_row);
         for (((cells, filled), bytes_per_row), column) in columns.zip(COLUMNS) {
             // Most columns of most batches. A builder would give its buffers away, which are large for a few
@@ -241,7 +250,9 @@ impl EventBuilder {
                 if rows >= TELLING_ROWS {
                     *bytes_per_row = 0;
                 }
-                arrays.push(new_null_array(&column.kind.arrow_type(), rows));
+                let null = nulls.entry(column.kind as u8);
+                let null = null.or_insert_with(|| new_null_array(&column.kind.arrow_type(), rows));
+                arrays.push(null.clone());
                 continue;
             }
             append_nulls(cells, rows - std::mem::take(filled));
@@ -262,15 +273,8 @@ impl EventBuilder {
                 *flag = false;
             }
         }
-        let kept = filter_record_batch(&RecordBatch::try_new(self.loose_schema(), arrays)?, &keep.into())?;
+        let kept = filter_record_batch(&RecordBatch::try_new(self.loose.clone(), arrays)?, &keep.into())?;
         Ok(kept.columns().to_vec())
-    }
-
-    /// The schema with every column optional.
-    fn loose_schema(&self) -> Arc<arrow::datatypes::Schema> {
-        let fields: Vec<_> =
-            self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
-        Arc::new(arrow::datatypes::Schema::new(fields))
     }
 }
 

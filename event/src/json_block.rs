@@ -6,10 +6,62 @@
 use wide::u8x32;
 
 /// Sixty-four bytes, of which questions are answered with one bit a byte, the first byte in the lowest bit.
+///
+/// The one that every processor can; where the processor has wider vectors, [`outline`](crate::outline)
+/// uses those of `vector_block`.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonBlock {
     low: u8x32,
     high: u8x32,
+}
+
+/// How a processor answers the questions.
+pub(crate) trait Block: Copy {
+    /// The bytes that are `byte`.
+    fn equal(self, byte: u8) -> u64;
+
+    /// The bytes that are `byte` but for the bit 0x20, which `byte` has: `{` stands for `[`, too.
+    fn folded(self, byte: u8) -> u64;
+
+    /// The bytes below 0x20: control characters.
+    fn control(self) -> u64;
+}
+
+/// What makes a [`Block`] of bytes: a proof that the processor can.
+pub(crate) trait Lanes: Copy {
+    type Block: Block;
+
+    fn block(self, bytes: &[u8; JsonBlock::BYTES]) -> Self::Block;
+}
+
+/// The vectors that every processor has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Lanes for Portable {
+    type Block = JsonBlock;
+
+    #[inline(always)]
+    fn block(self, bytes: &[u8; JsonBlock::BYTES]) -> JsonBlock {
+        JsonBlock::new(bytes)
+    }
+}
+
+impl Block for JsonBlock {
+    #[inline(always)]
+    fn equal(self, byte: u8) -> u64 {
+        self.mask(|half| half.simd_eq(u8x32::splat(byte)))
+    }
+
+    #[inline(always)]
+    fn folded(self, byte: u8) -> u64 {
+        self.mask(|half| (half | u8x32::splat(0x20)).simd_eq(u8x32::splat(byte)))
+    }
+
+    #[inline(always)]
+    fn control(self) -> u64 {
+        self.mask(|half| half.simd_eq(half.min(u8x32::splat(0x1f))))
+    }
 }
 
 impl JsonBlock {
@@ -34,13 +86,7 @@ impl JsonBlock {
     /// The bytes that are `byte`.
     #[inline(always)]
     pub fn equal(self, byte: u8) -> u64 {
-        self.mask(|half| half.simd_eq(u8x32::splat(byte)))
-    }
-
-    /// The bytes that are `byte` but for the bit 0x20, which `byte` has: `{` stands for `[`, too.
-    #[inline(always)]
-    fn folded(self, byte: u8) -> u64 {
-        self.mask(|half| (half | u8x32::splat(0x20)).simd_eq(u8x32::splat(byte)))
+        Block::equal(self, byte)
     }
 
     /// The bytes `{` and `[`.
@@ -53,12 +99,6 @@ impl JsonBlock {
     #[inline(always)]
     pub fn closing(self) -> u64 {
         self.folded(b'}')
-    }
-
-    /// The bytes below 0x20: control characters.
-    #[inline(always)]
-    pub fn control(self) -> u64 {
-        self.mask(|half| half.simd_eq(half.min(u8x32::splat(0x1f))))
     }
 
     /// The bytes after an escaping back slash, and whether the block's last byte is such a one.
@@ -80,8 +120,9 @@ impl JsonBlock {
     }
 }
 
+/// See [`JsonBlock::escaped`].
 #[inline(always)]
-fn escaped(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
+pub(crate) fn escaped(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
     let mut escaped = u64::from(first_is_escaped);
     let mut rest = backslashes & !escaped;
     while rest != 0 {

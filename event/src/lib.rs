@@ -20,6 +20,8 @@ mod log_type;
 mod outline;
 mod raw;
 mod uid;
+#[cfg(target_arch = "x86_64")]
+mod vector_block;
 
 pub use batch::EventBatch;
 pub use builder::EventBuilder;
@@ -30,6 +32,6 @@ pub use fate::Fate;
 pub use json_block::JsonBlock;
 pub use json_text::JsonText;
 pub use log_type::{LogType, Provider};
-pub use outline::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS, OuterKey, outline};
+pub use outline::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS, OUTLINED_MEMBER, OuterKey, outline};
 pub use raw::{Offset, RawBatch, RawBatchBuilder, RawRecord, SourceId};
 pub use uid::{EventKey, EventUid};

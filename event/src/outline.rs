@@ -8,7 +8,11 @@
 //! Only objects without blanks between tokens are read, as clouds write them. Whatever is not sound, or not
 //! like that, is left to the caller.
 
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
+
 use crate::JsonBlock;
+use crate::json_block::{Block, Lanes, Portable, escaped};
 
 /// How deep a record may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -17,16 +21,37 @@ pub const MAX_KEYS: usize = 20_000;
 /// The longest number in a record, in characters.
 pub const MAX_NUMBER_CHARS: usize = 64;
 
+/// The member whose keys an outline has, too: who called, in CloudTrail.
+pub const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
+
 /// The bytes of `"":1,`.
 const SHORTEST_MEMBER: usize = 5;
 
-/// A key of the outermost object, or of the one member whose keys are asked for.
+/// A key of the outermost object, or of the one member whose keys are asked for. A record has dozens of them,
+/// so each is one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OuterKey {
+pub struct OuterKey(u32);
+
+impl OuterKey {
+    /// The bit behind any place: an outline covers `MAX_KEYS * SHORTEST_MEMBER` bytes.
+    const INNER: u32 = 1 << 31;
+
+    #[inline(always)]
+    fn new(at: usize, is_inner: bool) -> Self {
+        Self(at as u32 | if is_inner { Self::INNER } else { 0 })
+    }
+
     /// Where the key begins, behind its opening quote, counted from the object's bracket.
-    pub at: u32,
+    #[inline(always)]
+    pub fn at(self) -> usize {
+        (self.0 & !Self::INNER) as usize
+    }
+
     /// Whether it lies in that member.
-    pub is_inner: bool,
+    #[inline(always)]
+    pub fn is_inner(self) -> bool {
+        self.0 & Self::INNER != 0
+    }
 }
 
 /// The length in bytes of the object that `bytes` begins with, and its outer keys in order, each as often as
@@ -49,18 +74,50 @@ pub fn outline(
     }
     // What is longer may have too many keys, and is rare.
     let bytes = bytes.get(..MAX_KEYS * SHORTEST_MEMBER).unwrap_or(bytes);
-    let mut walk = Walk::new(bytes, inner, keys);
-    let (blocks, rest) = bytes.as_chunks::<{ JsonBlock::BYTES }>();
-    for block in blocks {
-        walk.block(block, u64::MAX, &is_refused)?;
-        if walk.end != 0 {
-            return walk.length();
+    let reading = Reading { bytes, inner, keys, is_refused };
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(simd) = V4::try_new() {
+            return simd.vectorize(
+                #[inline(always)]
+                || reading.walk(simd),
+            );
+        }
+        if let Some(simd) = V3::try_new() {
+            return simd.vectorize(
+                #[inline(always)]
+                || reading.walk(simd),
+            );
         }
     }
-    let mut block = [b' '; JsonBlock::BYTES];
-    block.get_mut(..rest.len())?.copy_from_slice(rest);
-    walk.block(&block, (1 << rest.len()) - 1, &is_refused)?;
-    walk.length()
+    reading.walk(Portable)
+}
+
+/// What [`outline`] was asked.
+struct Reading<'a, 'k, R> {
+    bytes: &'a [u8],
+    inner: &'a [u8],
+    keys: &'k mut Vec<OuterKey>,
+    is_refused: R,
+}
+
+impl<R: Fn(&[u8]) -> bool> Reading<'_, '_, R> {
+    #[inline(always)]
+    fn walk(self, lanes: impl Lanes) -> Option<usize> {
+        let Self { bytes, inner, keys, is_refused } = self;
+        let mut walk = Walk::new(bytes, inner, keys);
+        let (blocks, rest) = bytes.as_chunks::<{ JsonBlock::BYTES }>();
+        for block in blocks {
+            walk.block(lanes, block, u64::MAX, &is_refused)?;
+            if walk.end != 0 {
+                return walk.length();
+            }
+        }
+        let mut block = [b' '; JsonBlock::BYTES];
+        block.get_mut(..rest.len())?.copy_from_slice(rest);
+        walk.block(lanes, &block, (1 << rest.len()) - 1, &is_refused)?;
+        walk.length()
+    }
 }
 
 /// What the byte before a block was, as the lowest bit of a mask.
@@ -130,24 +187,25 @@ impl<'a, 'k> Walk<'a, 'k> {
     #[inline(always)]
     fn block(
         &mut self,
+        lanes: impl Lanes,
         bytes: &[u8; JsonBlock::BYTES],
         valid: u64,
         is_refused: &impl Fn(&[u8]) -> bool,
     ) -> Option<()> {
-        let block = JsonBlock::new(bytes);
-        let (escaped, next_escaped) = block.escaped(self.escaped);
+        let block = lanes.block(bytes);
+        let (escaped, next_escaped) = escaped(block.equal(b'\\'), self.escaped);
         let quotes = block.equal(b'"') & !escaped;
         let strings = JsonBlock::inside_strings(quotes, self.in_string);
         let ends = quotes & !strings;
         let outside = valid & !(strings | ends);
-        let opening = block.opening() & outside;
-        let brackets = opening | block.closing() & outside;
+        let opening = block.folded(b'{') & outside;
+        let brackets = opening | block.folded(b'}') & outside;
         let (nest, within) = self.brackets(bytes, brackets, opening, is_refused)?;
         // Behind the object's end is not ours.
         let (valid, outside) = (valid & within, outside & within);
         let (opening, closing) = (opening & within, brackets & !opening & within);
         if escaped != 0 {
-            self.escapes(bytes, escaped & strings & valid)?;
+            escapes(self.bytes.get(self.at..)?, escaped & strings & valid)?;
         }
 
         let commas = block.equal(b',') & outside;
@@ -187,7 +245,7 @@ impl<'a, 'k> Walk<'a, 'k> {
         while shown != 0 {
             let place = shown.trailing_zeros();
             let is_inner = nest.inner >> place & 1 == 1;
-            self.keys.push(OuterKey { at: (self.at + place as usize + 1) as u32, is_inner });
+            self.keys.push(OuterKey::new(self.at + place as usize + 1, is_inner));
             shown &= shown - 1;
         }
 
@@ -234,7 +292,10 @@ impl<'a, 'k> Walk<'a, 'k> {
                     if is_object == 0 && is_refused(before) {
                         return None;
                     }
-                    self.in_inner = is_object == 1 && before.ends_with(self.inner);
+                    // Most names differ in their last bytes already.
+                    self.in_inner = is_object == 1
+                        && self.inner.last_chunk::<8>().is_none_or(|end| before.last_chunk() == Some(end))
+                        && before.ends_with(self.inner);
                 }
                 self.depth += 1;
                 self.objects = self.objects << 1 | is_object;
@@ -259,26 +320,6 @@ impl<'a, 'k> Walk<'a, 'k> {
         Some((nest, u64::MAX))
     }
 
-    /// Checks what back slashes escape.
-    fn escapes(&self, bytes: &[u8; JsonBlock::BYTES], escaped: u64) -> Option<()> {
-        let mut rest = escaped;
-        while rest != 0 {
-            let place = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            match bytes.get(place)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                b'u' => {
-                    let digits = self.bytes.get(self.at + place + 1..self.at + place + 5)?;
-                    if !digits.iter().all(u8::is_ascii_hexdigit) {
-                        return None;
-                    }
-                }
-                _ => return None,
-            }
-        }
-        Some(())
-    }
-
     /// Checks numbers, `true`, `false` and `null`.
     #[inline(always)]
     fn scalars(&self, starts: u64) -> Option<()> {
@@ -299,6 +340,28 @@ impl<'a, 'k> Walk<'a, 'k> {
         }
         Some(())
     }
+}
+
+/// Checks what back slashes escape, in the block that `text` begins with.
+// Not a method: what has its address taken does not live in registers.
+#[cold]
+fn escapes(text: &[u8], escaped: u64) -> Option<()> {
+    let mut rest = escaped;
+    while rest != 0 {
+        let place = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
+        match text.get(place)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+            b'u' => {
+                let digits = text.get(place + 1..place + 5)?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(())
 }
 
 /// What is known of the bytes of a block by the brackets around them.

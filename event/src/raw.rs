@@ -134,9 +134,10 @@ pub struct RawBatchBuilder {
 }
 
 impl RawBatchBuilder {
-    /// One whose records lie in `data`, to be told by [`push_placed`](Self::push_placed).
-    pub fn over(data: Vec<u8>) -> Self {
-        Self { data, spans: Vec::new(), outlines: Vec::new(), byte_len: 0 }
+    /// One of `records` records that lie in `data`, with the outer keys of them all, to be told by
+    /// [`push_placed`](Self::push_placed).
+    pub fn over(data: Vec<u8>, outlines: Vec<OuterKey>, records: usize) -> Self {
+        Self { data, spans: Vec::with_capacity(records), outlines, byte_len: 0 }
     }
 
     /// An empty one that has room for `bytes` bytes of records.
@@ -159,17 +160,21 @@ impl RawBatchBuilder {
             return false;
         }
         self.data.extend_from_slice(record.bytes);
+        let keys = self.outlines.len();
+        self.outlines.extend_from_slice(outline);
+        let outline = keys..self.outlines.len();
         self.push_placed(start..end, record.number, record.reject.map(Into::into), outline)
     }
 
-    /// Adds a record that lies in the batch's data already. `false`: it does not.
+    /// Adds a record that lies in the batch's data already, with the place of its outer keys in the batch's.
+    /// `false`: it does not.
     #[must_use]
     pub fn push_placed(
         &mut self,
         bytes: Range<usize>,
         number: u64,
         reject: Option<Box<str>>,
-        outline: &[OuterKey],
+        outline: Range<usize>,
     ) -> bool {
         let (Ok(start), Ok(end)) = (u32::try_from(bytes.start), u32::try_from(bytes.end)) else {
             return false;
@@ -177,16 +182,10 @@ impl RawBatchBuilder {
         if bytes.start > bytes.end || bytes.end > self.data.len() {
             return false;
         }
-        // There are fewer keys than bytes.
-        let keys = self.outlines.len() as u32;
-        self.outlines.extend_from_slice(outline);
         self.byte_len += bytes.len();
-        self.spans.push(Span {
-            bytes: start..end,
-            outline: keys..self.outlines.len() as u32,
-            number,
-            reject,
-        });
+        // There are fewer keys than bytes.
+        let outline = outline.start as u32..outline.end as u32;
+        self.spans.push(Span { bytes: start..end, outline, number, reject });
         true
     }
 

@@ -8,13 +8,10 @@ mod client;
 mod credentials;
 mod digest;
 mod endpoint;
-mod environment;
 mod http;
-mod lease;
 mod lookup;
 mod notification;
 mod queue;
-mod recent;
 mod s3;
 mod secret;
 mod sign;
@@ -29,15 +26,16 @@ pub use digest::{
     ChainWalk, DigestReport, DigestState, DigestsCollector, Finding, FollowDigestsConfig, LogFile,
     PublicKeys, StoredDigest, Trail, TrailArn, TrailDigests, TrailDigestsConfig, TrailPlace, verify_chain,
 };
-pub use environment::Environment;
 pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
-pub use queue::{S3QueueCollector, S3QueueConfig, S3QueueCounts};
-pub use recent::RecentObjects;
+pub use queue::{S3QueueCollector, S3QueueConfig};
 pub(crate) use s3::S3;
 pub use secret::Secret;
 pub use store::open_bucket;
 pub(crate) use store::open_listing;
+
+pub use crate::environment::Environment;
+pub use crate::queue::RecentObjects;
 
 /// Who calls AWS, and where.
 ///

@@ -137,6 +137,18 @@ pub enum Error {
         /// What is wrong with the answer.
         problem: String,
     },
+    /// A Kafka cluster refused, or cannot be reached.
+    #[error("kafka `{cluster}`: {problem}; {mend}")]
+    Kafka {
+        /// Its first broker.
+        cluster: String,
+        /// What it or its client says.
+        problem: String,
+        /// The mend.
+        mend: &'static str,
+        /// Whether it may pass by itself soon.
+        is_passing: bool,
+    },
 }
 
 /// Codes of services that pass by themselves, whatever the HTTP status.
@@ -155,11 +167,15 @@ const PASSING_CODES: [&str; 12] = [
     "TooManyRequestsException",
 ];
 
+/// The code of a refusal that only asks for fewer requests, where a service has none of its own.
+pub(crate) const RATE_LIMITED: &str = "rate_limited";
+
 impl Error {
     /// Whether the same request may work by itself soon: the network, a busy service, keys that ended.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            Self::Kafka { is_passing, .. } => *is_passing,
             Self::Refused { status, code, .. } => {
                 *status >= 500 || *status == 429 || PASSING_CODES.contains(&code.as_str())
             }
@@ -171,7 +187,9 @@ impl Error {
     pub fn is_throttle(&self) -> bool {
         match self {
             Self::Refused { status, code, .. } => {
-                *status == 429 || code.starts_with("Throttling") || code == "SlowDown"
+                *status == 429
+                    || code.starts_with("Throttling")
+                    || matches!(code.as_str(), "SlowDown" | RATE_LIMITED)
             }
             // The stores' clients give the last answer as text.
             Self::Store { source, .. } => {
@@ -204,9 +222,10 @@ impl Error {
             Self::Refused { retry_after: Some(after), .. } => Fate::Retry { after: *after },
             _ if self.is_passing() => retry,
             // Rights, queues and roles come without a change here, and take a while to be known everywhere.
-            Self::NoCredentials { .. } | Self::Refused { .. } | Self::BadAnswer { .. } => {
-                Fate::Retry { after: Duration::from_secs(60) }
-            }
+            Self::NoCredentials { .. }
+            | Self::Refused { .. }
+            | Self::BadAnswer { .. }
+            | Self::Kafka { .. } => Fate::Retry { after: Duration::from_secs(60) },
             Self::Object { .. } => retry,
             Self::Missing { .. } => Fate::Retry { after: Duration::from_secs(1) },
             _ => Fate::Reject,

@@ -2,7 +2,7 @@
 //!
 //! A batch takes that memory over, so that no record is copied on its way from the input into the batch.
 
-use event::{OuterKey, RawBatchBuilder, RawRecord};
+use event::{RawBatchBuilder, RawRecord};
 
 use crate::split::{Place, Placed, Splitter};
 
@@ -11,7 +11,6 @@ use crate::split::{Place, Placed, Splitter};
 pub(crate) struct Gathered {
     /// With the number of outer keys up to each.
     records: Vec<(Placed, usize)>,
-    outlines: Vec<OuterKey>,
     bytes: usize,
     /// Where the last record in the input ends.
     end: u64,
@@ -20,6 +19,7 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// Adds the record that `splitter` has just given.
+    #[inline]
     pub(crate) fn push(&mut self, record: Placed, splitter: &mut Splitter) {
         match &record.bytes {
             Place::Input(start, end) => {
@@ -32,8 +32,7 @@ impl Gathered {
             }
             Place::Kept(kept) => self.bytes += kept.len(),
         }
-        self.outlines.extend_from_slice(splitter.outline());
-        self.records.push((record, self.outlines.len()));
+        self.records.push((record, splitter.keep_outline()));
     }
 
     /// The number of records.
@@ -54,10 +53,10 @@ impl Gathered {
     /// The batch, with the memory of `splitter` in which its records lie.
     pub(crate) fn finish(self, splitter: &mut Splitter) -> RawBatchBuilder {
         let (data, base) = if self.is_held { splitter.take(self.end) } else { (Vec::new(), 0) };
-        let mut batch = RawBatchBuilder::over(data);
+        let mut batch = RawBatchBuilder::over(data, splitter.take_outlines(), self.records.len());
         let mut keys = 0;
         for (Placed { bytes, number, reject }, keys_end) in self.records {
-            let outline = self.outlines.get(keys..keys_end).unwrap_or_default();
+            let outline = keys..keys_end;
             keys = keys_end;
             let fits = match bytes {
                 Place::Input(start, end) => {

@@ -9,7 +9,9 @@
 //! - [`Batches`] reads many inputs in the background and hands out batches that are fit for the log.
 //!
 //! What is not a list of inputs but goes on for ever is a [`Collector`]: [`Files`] and [`Objects`] follow
-//! what grows; those of AWS are in [`aws`]. What others push is read by [`push`].
+//! what grows; those of AWS are in [`aws`], those of Azure and Microsoft 365 in [`azure`], of Google in
+//! [`google`], topics of Kafka and event hubs in [`kafka`]; [`okta`], [`github`], [`google_workspace`] and, for
+//! any other list of JSON, [`http_list`] have theirs. What others push is read by [`push`].
 //!
 //! What this crate does not do: it does not parse records and does not know what they mean, it takes
 //! no envelope off (EventBridge, Pub/Sub, `LookupEvents` items: `normalize` does), and it writes nothing.
@@ -30,23 +32,35 @@
 //! ```
 
 pub mod aws;
+pub mod azure;
 mod batches;
 mod check;
 mod collect;
 mod collector;
 mod decode;
+mod environment;
 mod error;
 mod expand;
 mod finding;
 mod folder;
 mod gathered;
+pub mod github;
+pub mod google;
+pub mod google_workspace;
+pub mod http_list;
 mod input;
+mod jwt;
+pub mod kafka;
 mod limits;
 mod list;
+mod oauth;
 mod object;
+pub mod okta;
 pub mod push;
+mod queue;
 mod reader;
 mod secret;
+mod session;
 mod split;
 mod token;
 mod web;
@@ -55,11 +69,13 @@ pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
 pub use check::{CheckOutcome, CheckStep};
 pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
+pub use environment::Environment;
 pub use error::{Error, Result};
 pub use expand::expand;
 pub use finding::{FindingKind, SourceFinding};
 pub use input::Input;
 pub use limits::Limits;
-pub use reader::{RecordReader, split_body, split_body_outlined};
+pub use queue::QueueCounts;
+pub use reader::{RecordReader, split_body};
 pub use secret::SecretReference;
 pub use split::{KEPT_BYTES, LISTS, Splitter};

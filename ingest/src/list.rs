@@ -5,6 +5,8 @@
 //! for each subscription, application or kind of content): they take turns, and one that fails is left alone
 //! for a while and does not stop the others.
 
+mod json;
+mod rate;
 mod window;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,8 @@ use async_trait::async_trait;
 use event::{Fate, LogType, RawBatchBuilder, RawRecord};
 use tokio::time::Instant;
 
+pub(crate) use json::{records_at, text_at};
+pub(crate) use rate::pause;
 pub(crate) use window::{Progress, Window, Windowing};
 
 use crate::{
@@ -24,6 +28,10 @@ use crate::{
 
 /// How long a poll waits where there is nothing to ask yet.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// It waits no shorter than this.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// A longer token of a page is not kept.
+const MAX_TOKEN: usize = 32 << 10;
 /// A list that fails is left alone so long at most.
 const MAX_REST: Duration = Duration::from_secs(900);
 
@@ -53,6 +61,11 @@ pub(crate) trait List: Debug + Send {
     /// # Errors
     /// The page cannot be read; the fate says whether trying again can help.
     async fn page(&mut self, window: &Window) -> Result<Listed>;
+
+    /// How long the service is to be left alone after the last page, as its answer told.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a list answered.
@@ -64,6 +77,14 @@ pub(crate) enum Listed {
         records: Vec<String>,
         /// What the next page is asked with; `None`: this was the last. At most 32 KiB.
         next: Option<String>,
+    },
+    /// A page after which there are no more for now, of a list that goes on for ever in an order of its own
+    /// (mostly that of arrival): after the shortest window's time it is asked on with `next`.
+    CaughtUp {
+        /// As of a page.
+        records: Vec<String>,
+        /// What it is asked on with, perhaps the token of this page. At most 32 KiB.
+        next: String,
     },
     /// The token has ended: the window is read again from its first page, and repeated events are found by
     /// their ids.
@@ -77,6 +98,10 @@ pub(crate) struct Lists {
     /// Between two requests; services count over all lists of an identity.
     gap: Duration,
     lists: Vec<Turn>,
+    /// Where lists begin that are met for the first time.
+    start: Start,
+    /// What was saved when the source was opened.
+    saved: BTreeMap<String, String>,
     /// Whose turn it is.
     turn: usize,
     /// No request before.
@@ -84,6 +109,18 @@ pub(crate) struct Lists {
     /// Where a backfill ends, in seconds since 1970.
     until_s: Option<i64>,
     next_ticket: u64,
+    /// Beginnings that are not saved yet: a list that is not due for hours must not begin later after a
+    /// restart.
+    unsaved: Vec<PositionChange>,
+}
+
+/// Where a list without a position begins.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// So many seconds before what has settled now.
+    Lookback(i64),
+    /// At a time, in seconds since 1970.
+    At(i64),
 }
 
 /// A list and how far it was read.
@@ -108,9 +145,7 @@ impl Lists {
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        let now_s = (options.now_us)() / 1_000_000;
-        let begin = |list: &dyn List| now_s - list.windowing().settle_s - seconds(lookback);
-        Self::new(lists, begin, gap, positions, options)
+        Self::new(lists, Start::Lookback(seconds(lookback)), gap, positions, options)
     }
 
     /// Reads the past in `span_us` (microseconds since 1970) once and ends.
@@ -121,35 +156,68 @@ impl Lists {
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        // The first window reaches back by the overlap, which is not asked for here.
-        let begin = |list: &dyn List| span_us.start.div_euclid(1_000_000) + list.windowing().overlap_s;
-        let mut lists = Self::new(lists, begin, gap, positions, options);
+        let start = Start::At(span_us.start.div_euclid(1_000_000));
+        let mut lists = Self::new(lists, start, gap, positions, options);
         lists.until_s = Some(span_us.end.div_euclid(1_000_000) + 1);
         lists
     }
 
     fn new(
         lists: Vec<Box<dyn List>>,
-        begin: impl Fn(&dyn List) -> i64,
+        start: Start,
         gap: Duration,
         positions: &BTreeMap<String, String>,
         options: ReadOptions,
     ) -> Self {
-        let turn = |list: Box<dyn List>| {
-            let saved = positions.get(list.name()).and_then(|text| Progress::from_text(text));
-            let has_begun = saved.is_some();
-            let progress = saved.unwrap_or_else(|| Progress::from(begin(&*list)));
-            Turn { list, progress, has_begun, rests_until: None, failures: 0 }
-        };
-        Self {
-            lists: lists.into_iter().map(turn).collect(),
+        let mut all = Self {
+            lists: Vec::new(),
+            start,
+            saved: positions.clone(),
             options,
             gap,
             turn: 0,
             not_before: Instant::now(),
             until_s: None,
             next_ticket: 0,
+            unsaved: Vec::new(),
+        };
+        all.replace(lists);
+        all
+    }
+
+    /// Asks these lists from now on: those that are asked already go on where they are, the others begin or
+    /// go on at their saved position, and what is not among them is left. For sources that find out
+    /// themselves what there is to ask.
+    pub(crate) fn replace(&mut self, lists: Vec<Box<dyn List>>) {
+        let now_s = (self.options.now_us)() / 1_000_000;
+        // One for all: a list that is read a second time, later, begins where the first reading does.
+        let settle_s = lists.iter().map(|list| list.windowing().settle_s).min().unwrap_or(0);
+        let mut before = std::mem::take(&mut self.lists);
+        for list in lists {
+            if let Some(place) = before.iter().position(|turn| turn.list.name() == list.name()) {
+                self.lists.push(Turn { list, ..before.swap_remove(place) });
+                continue;
+            }
+            let begin_s = match self.start {
+                Start::Lookback(lookback_s) => now_s - settle_s - lookback_s,
+                // The first window reaches back by the overlap, which is not asked for here.
+                Start::At(start_s) => start_s + list.windowing().overlap_s,
+            };
+            let saved = self.saved.get(list.name()).and_then(|text| Progress::from_text(text));
+            let has_begun = saved.is_some();
+            let progress = saved.unwrap_or_else(|| {
+                let progress = Progress::from(begin_s);
+                let value = Some(progress.to_text());
+                self.unsaved.push(PositionChange { key: list.name().to_owned(), value });
+                progress
+            });
+            self.lists.push(Turn { list, progress, has_begun, rests_until: None, failures: 0 });
         }
+        for left in before {
+            // It may come again.
+            self.saved.insert(left.list.name().to_owned(), left.progress.to_text());
+        }
+        self.turn = 0;
     }
 
     /// The next list that has something to ask for, in turn.
@@ -183,10 +251,14 @@ impl Lists {
         for turn in &mut self.lists {
             let Some(kept_s) = turn.list.kept_s() else { continue };
             let Some((start_s, end_s)) = turn.progress.expire(now_s - kept_s) else { continue };
+            let name = turn.list.name().to_owned();
             if !turn.has_begun {
+                // Saved as it was, it would look like a gap after a restart.
+                for change in self.unsaved.iter_mut().filter(|change| change.key == name) {
+                    change.value = Some(turn.progress.to_text());
+                }
                 continue;
             }
-            let name = turn.list.name().to_owned();
             let finding = SourceFinding {
                 kind: FindingKind::Gap,
                 subject: format!("{}/{start_s}", turn.list.origin()),
@@ -200,6 +272,22 @@ impl Lists {
             return Some((PositionChange { key: name, value: Some(turn.progress.to_text()) }, finding));
         }
         None
+    }
+
+    /// How long it is until there may be something to ask for.
+    fn until_due(&self) -> Duration {
+        let (now, now_us) = (Instant::now(), (self.options.now_us)());
+        let until = |turn: &Turn| {
+            let windowing = turn.list.windowing();
+            let due_s = turn.progress.watermark_s + windowing.step_s + windowing.settle_s;
+            let opens = match turn.progress.window {
+                Some(_) => 0,
+                None => due_s.saturating_mul(1_000_000).saturating_sub(now_us).max(0).unsigned_abs(),
+            };
+            let rests = turn.rests_until.map_or(Duration::ZERO, |until| until.duration_since(now));
+            rests.max(Duration::from_micros(opens))
+        };
+        self.lists.iter().map(until).min().unwrap_or(PATIENCE).clamp(LEAST_WAIT, PATIENCE)
     }
 
     /// Whether a backfill has read all there is to read.
@@ -230,7 +318,7 @@ impl Collector for Lists {
             if self.is_done() {
                 return Ok(Polled::End);
             }
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(self.until_due()).await;
             return Ok(Polled::Idle);
         };
         tokio::time::sleep_until(self.not_before).await;
@@ -245,21 +333,37 @@ impl Collector for Lists {
                 };
                 let rest = least.saturating_mul(1 << turn.failures.min(8)).min(MAX_REST).max(least);
                 turn.failures += 1;
+                // A list that was asked for too much may ask for less from now on.
+                turn.progress.narrow(&turn.list.windowing());
                 turn.rests_until = Some(Instant::now() + rest);
                 return Err(error);
             }
         };
-        (turn.failures, turn.rests_until) = (0, None);
-        let (records, next) = match listed {
-            Listed::Page { records, next } => (records, next),
+        turn.failures = 0;
+        let mut rest = turn.list.pause().min(MAX_REST);
+        let windowing = turn.list.windowing();
+        let (records, next, is_caught_up) = match listed {
+            Listed::Page { records, next } => (records, next, false),
+            // The past has an end.
+            Listed::CaughtUp { records, .. } if self.until_s.is_some() => (records, None, false),
+            Listed::CaughtUp { records, next } => {
+                rest = rest.max(Duration::from_secs(windowing.step_s.unsigned_abs()));
+                (records, Some(next), true)
+            }
             Listed::TokenEnded => {
                 turn.progress.rewind();
+                turn.rests_until = None;
                 return Ok(Polled::Idle);
             }
         };
+        turn.rests_until = (!rest.is_zero()).then(|| Instant::now() + rest);
         let call = turn.list.name();
-        if next.is_some() && next == window.token {
+        if !is_caught_up && next.is_some() && next == window.token {
             let problem = "the token of the next page is the one of this page".into();
+            return Err(Error::BadAnswer { call: call.to_owned(), problem });
+        }
+        if next.as_ref().is_some_and(|next| next.len() > MAX_TOKEN) {
+            let problem = format!("the token of the next page is longer than {MAX_TOKEN} bytes");
             return Err(Error::BadAnswer { call: call.to_owned(), problem });
         }
         let mut batch = RawBatchBuilder::with_capacity(records.iter().map(String::len).sum());
@@ -273,7 +377,13 @@ impl Collector for Lists {
                 return Err(Error::BadAnswer { call: call.to_owned(), problem });
             }
         }
-        turn.progress.page(records.len() as u64, next);
+        match next {
+            Some(next) if is_caught_up => {
+                let now_s = (self.options.now_us)() / 1_000_000;
+                turn.progress.caught_up(records.len() as u64, next, &windowing, now_s);
+            }
+            next => turn.progress.page(records.len() as u64, next),
+        }
         turn.has_begun = true;
         self.next_ticket += 1;
         let origin = format!("{}/{}-{}", turn.list.origin(), window.start_s, window.end_s);
@@ -282,7 +392,8 @@ impl Collector for Lists {
         let batch = (!batch.is_empty())
             .then(|| batch.finish(options.source.clone(), log_type, origin, (options.now_us)()));
         let value = Some(turn.progress.to_text());
-        let position = vec![PositionChange { key: call.to_owned(), value }];
+        let mut position = vec![PositionChange { key: call.to_owned(), value }];
+        position.extend(self.unsaved.drain(..).filter(|change| change.key != call));
         Ok(Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket: self.next_ticket }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use event::RawBatchBuilder;
+use event::{OuterKey, RawBatchBuilder, RawRecord};
 
 use crate::decode::{Chunk, Decoder};
 use crate::gathered::Gathered;
@@ -17,6 +17,9 @@ const PAUSE_BYTES: usize = 16 << 10;
 /// No batch is larger, whatever the limit: it addresses its bytes with 32 bits, and a record of up to
 /// 1 GiB may still be added.
 const MAX_BATCH_BYTES: usize = 1 << 30;
+
+/// How many batches' worth of records is looked at before what is kept of them is handed over.
+const LOOKED_AT: usize = 4;
 
 /// Reads records from anything: takes off gzip or zstd, splits, and keeps memory bounded.
 ///
@@ -88,23 +91,68 @@ impl RecordReader {
             if self.is_end || ((pauses || is_crowded) && !gathered.is_empty()) {
                 return Ok((!gathered.is_empty()).then(|| gathered.finish(&mut self.splitter)));
             }
-            match self.decoder.read(self.splitter.space(READ_BYTES)) {
-                Ok(Chunk::Bytes(count)) => {
-                    self.splitter.filled(count);
-                    pauses = self.is_live && count < PAUSE_BYTES;
+            pauses = self.fill();
+        }
+    }
+
+    /// The next records that `keep` wants, asked for each while it lies in the caches, and how many it does
+    /// not want. Only what is kept is copied, so that memory for the others is used again and again. What is
+    /// no record is always kept. `None` after the last.
+    ///
+    /// # Errors
+    /// As of [`next_batch`](Self::next_batch).
+    pub fn next_batch_of(
+        &mut self,
+        mut keep: impl FnMut(RawRecord<'_>, &[OuterKey]) -> bool,
+    ) -> Result<Option<(RawBatchBuilder, u64)>> {
+        let most = self.limits.batch_bytes.min(MAX_BATCH_BYTES);
+        let mut kept = RawBatchBuilder::with_capacity(0);
+        let (mut passed, mut looked_at) = (0, 0);
+        let mut pauses = false;
+        loop {
+            while let Some((record, outline)) = self.splitter.next_outlined() {
+                looked_at += record.bytes.len();
+                if record.reject.is_none() && !keep(record, outline) {
+                    passed += 1;
+                } else {
+                    let fits = kept.push_outlined(record, outline);
+                    debug_assert!(fits, "a batch has at most 1 GiB before a record of as much is added");
                 }
-                Ok(Chunk::Foreign(count, reason)) => {
-                    self.splitter.refuse(reason);
-                    self.splitter.filled(count);
-                }
-                Ok(Chunk::End) => self.finish(None),
-                Ok(Chunk::Damaged(reason)) => self.finish(Some(reason)),
-                Err(source) => {
-                    self.failed = Some(Error::Read { at: self.bytes_read(), source });
-                    self.is_end = true;
+                let is_full = kept.byte_len() >= most || kept.len() >= self.limits.batch_records;
+                if is_full || looked_at >= most.saturating_mul(LOOKED_AT) {
+                    return Ok(Some((kept, passed)));
                 }
             }
+            let is_empty = looked_at == 0 && kept.is_empty();
+            if let Some(error) = self.failed.take_if(|_| is_empty) {
+                return Err(error);
+            }
+            if self.is_end || (pauses && !is_empty) {
+                return Ok((!is_empty).then_some((kept, passed)));
+            }
+            pauses = self.fill();
         }
+    }
+
+    /// Reads on; whether the source pauses.
+    fn fill(&mut self) -> bool {
+        match self.decoder.read(self.splitter.space(READ_BYTES)) {
+            Ok(Chunk::Bytes(count)) => {
+                self.splitter.filled(count);
+                return self.is_live && count < PAUSE_BYTES;
+            }
+            Ok(Chunk::Foreign(count, reason)) => {
+                self.splitter.refuse(reason);
+                self.splitter.filled(count);
+            }
+            Ok(Chunk::End) => self.finish(None),
+            Ok(Chunk::Damaged(reason)) => self.finish(Some(reason)),
+            Err(source) => {
+                self.failed = Some(Error::Read { at: self.bytes_read(), source });
+                self.is_end = true;
+            }
+        }
+        false
     }
 
     fn finish(&mut self, damage: Option<String>) {
@@ -116,15 +164,7 @@ impl RecordReader {
 /// Splits a body that is in memory, as a sender pushed it. It is no larger than a batch can be (4 GiB);
 /// compressed ones, and those that are to be cut into batches, go to [`RecordReader`].
 pub fn split_body(body: impl Into<Vec<u8>>, limits: &Limits) -> RawBatchBuilder {
-    gather(Splitter::whole(body.into(), limits.record_bytes))
-}
-
-/// As [`split_body`], with an [`outline`](event::outline) of each record that allows it.
-pub fn split_body_outlined(body: impl Into<Vec<u8>>, limits: &Limits) -> RawBatchBuilder {
-    gather(Splitter::whole(body.into(), limits.record_bytes).outlined())
-}
-
-fn gather(mut splitter: Splitter) -> RawBatchBuilder {
+    let mut splitter = Splitter::whole(body.into(), limits.record_bytes);
     let mut gathered = Gathered::default();
     while let Some(record) = splitter.next_placed() {
         gathered.push(record, &mut splitter);
@@ -248,6 +288,46 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_wanted_is_kept() {
+        let lines: String = (0..1_000)
+            .map(|n| match n % 10 {
+                9 => "no json\n".to_owned(),
+                n => format!("{{\"n\":{n},\"text\":\"{}\"}}\n", "x".repeat(n * 40)),
+            })
+            .collect();
+        for batch_bytes in [200, 5_000, 4 << 20] {
+            let limits = Limits { batch_bytes, ..Limits::default() };
+            let reader = || {
+                let read = Box::new(Cursor::new(lines.clone().into_bytes()));
+                RecordReader::new(read, limits.clone()).outlined()
+            };
+            let mut all = Vec::new();
+            let mut whole = reader();
+            while let Some(batch) = whole.next_batch().unwrap() {
+                let batch = finish(batch);
+                all.extend(batch.records().map(|record| (record.number, record.bytes.to_vec())));
+            }
+            let mut kept = Vec::new();
+            let (mut passed, mut asked) = (0, 0);
+            let mut some = reader();
+            let mut keep = |record: RawRecord<'_>, outline: &[OuterKey]| {
+                // What the end of what was read cuts has none.
+                assert!(outline.is_empty() || outline.len() == 2 && record.bytes[0] == b'{');
+                asked += 1;
+                !record.bytes.starts_with(b"{\"n\":7")
+            };
+            while let Some((batch, left)) = some.next_batch_of(&mut keep).unwrap() {
+                passed += left;
+                let batch = finish(batch);
+                kept.extend(batch.records().map(|record| (record.number, record.bytes.to_vec())));
+            }
+            assert_eq!((asked, passed), (1_000, 100));
+            all.retain(|(_, bytes)| !bytes.starts_with(b"{\"n\":7"));
+            assert_eq!(kept, all);
+        }
+    }
+
+    #[test]
     fn what_comes_before_a_failed_read_is_handed_over() {
         let pieces = Pieces(vec!["{\"c\"", "{\"first\":1}\n{\"b\":2}\n"], true);
         let mut reader = RecordReader::new(Box::new(pieces), Limits::default());
@@ -255,6 +335,13 @@ mod tests {
         let error = reader.next_batch().unwrap_err();
         assert_eq!(error.to_string(), "reading broke off at byte 24");
         assert!(reader.next_batch().unwrap().is_none());
+
+        let pieces = Pieces(vec!["{\"first\":1}\n{\"b\":2}\n"], true);
+        let mut reader = RecordReader::new(Box::new(pieces), Limits::default());
+        let (kept, passed) = reader.next_batch_of(|_, _| false).unwrap().unwrap();
+        assert_eq!((kept.len(), passed), (0, 2));
+        assert!(reader.next_batch_of(|_, _| false).is_err());
+        assert!(reader.next_batch_of(|_, _| false).unwrap().is_none());
     }
 
     #[test]

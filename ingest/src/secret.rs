@@ -57,6 +57,18 @@ impl SecretReference {
         }
         Ok(secret.to_owned())
     }
+
+    /// The same, without blocking.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub(crate) async fn get(&self) -> Result<String> {
+        let reference = self.clone();
+        let read = tokio::task::spawn_blocking(move || reference.read()).await;
+        read.unwrap_or_else(|_| {
+            Err(Error::NoCredentials { problem: format!("`{self}`: it could not be read; please report it") })
+        })
+    }
 }
 
 fn text_of(source: impl Read) -> std::result::Result<String, String> {

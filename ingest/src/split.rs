@@ -33,7 +33,7 @@ mod resync;
 mod tests;
 mod value;
 
-use event::{OuterKey, RawRecord, outline};
+use event::{OUTLINED_MEMBER, OuterKey, RawRecord, outline};
 
 use buffer::Buffer;
 pub use container::LISTS;
@@ -47,11 +47,11 @@ use value::{Found, ValueScan};
 /// What is kept of a piece that is larger than the limit.
 pub const KEPT_BYTES: usize = 64 << 10;
 
+/// The bytes of a record for each of its outer keys, at least as a rule.
+const BYTES_A_KEY: usize = 40;
+
 /// A record is never larger, whatever the limit: a batch addresses its bytes with 32 bits.
 const MAX_RECORD_BYTES: usize = 1 << 30;
-
-/// The member whose keys an outline has, too: who called, in CloudTrail.
-const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -79,14 +79,19 @@ pub struct Splitter {
     /// The lists around the next record: none, an array, a container's list, or both in this order.
     lists: Vec<List>,
     indent: Indent,
+    /// Where the last record ended, if it is an element of a list that one could go on in.
+    element_end: Option<u64>,
     is_end: bool,
     /// Why the input ends too early, where its source knows.
     damage: Option<String>,
     /// The number of the next record.
     number: u64,
-    /// Whether records get an outline, and that of the last one.
+    /// Whether records get an outline.
     outlines: bool,
-    outline: Vec<OuterKey>,
+    /// The outer keys of the records that were [kept](Self::keep_outline), and of the last one.
+    keys: Vec<OuterKey>,
+    /// Where those of the last one begin.
+    outline_at: usize,
     /// What names the fields of the lines that follow.
     header: Header,
     /// The flows of the last document that are still to be handed out.
@@ -147,11 +152,13 @@ impl Splitter {
             at: 0,
             lists: Vec::new(),
             indent: Indent::default(),
+            element_end: None,
             is_end: false,
             damage: None,
             number: 0,
             outlines: false,
-            outline: Vec::new(),
+            keys: Vec::new(),
+            outline_at: 0,
             header: Header::default(),
             flows: None,
             kept: Vec::new(),
@@ -168,12 +175,46 @@ impl Splitter {
     #[must_use]
     pub fn outlined(mut self) -> Self {
         self.outlines = true;
+        self.keys.reserve(self.buffer.from(self.at).len() / BYTES_A_KEY);
         self
     }
 
     /// One that goes on where another [rested](Self::rest).
     pub(crate) fn resume(record_bytes: usize, offset: u64, number: u64) -> Self {
         Self { buffer: Buffer::starting_at(offset), at: offset, number, ..Self::new(record_bytes) }
+    }
+
+    /// One that goes on in a container's list, where another one's [`list_rest`](Self::list_rest) was.
+    pub(crate) fn resume_in_list(record_bytes: usize, offset: u64, number: u64) -> Self {
+        let list = List { at: offset, in_container: true, line: Some(LineStart::of_container()) };
+        let mut splitter = Self::resume(record_bytes, offset, number);
+        splitter.lists.push(list);
+        splitter.indent.other();
+        splitter.element_end = Some(offset);
+        splitter
+    }
+
+    /// The end of the last record that was handed out, and the number of the next, if a new splitter could go
+    /// on from there [in a list](Self::resume_in_list): that of one container that stands at the beginning of
+    /// a line. What was read behind it, such as the end of the container, held no record.
+    pub(crate) fn list_rest(&self) -> Option<(u64, u64)> {
+        if self.flows.is_some() {
+            return None;
+        }
+        Some((self.element_end?, self.number))
+    }
+
+    /// Whether the last record is an element of a list that one could go on in.
+    fn is_in_container(&self) -> bool {
+        match self.lists.as_slice() {
+            [list] => {
+                let line = list.line.as_ref();
+                list.in_container
+                    && line.is_some_and(|line| *line == LineStart::of_container())
+                    && self.header.is_empty()
+            }
+            _ => false,
+        }
     }
 
     /// The first byte that is not part of what was handed out, and the number of the next record, if a new
@@ -240,13 +281,14 @@ impl Splitter {
                 &self.kept
             }
         };
-        Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, &self.outline))
+        let outline = self.keys.get(self.outline_at..).unwrap_or_default();
+        Some((RawRecord { bytes, number, reject: self.reason.as_deref() }, outline))
     }
 
-    /// As [`next_record`](Self::next_record), without looking at its bytes; its outline is
-    /// [`outline`](Self::outline).
+    /// As [`next_record`](Self::next_record), without looking at its bytes; its outline is lost unless
+    /// [`keep_outline`](Self::keep_outline) follows.
     pub(crate) fn next_placed(&mut self) -> Option<Placed> {
-        self.outline.clear();
+        self.keys.truncate(self.outline_at);
         if self.next_flow() {
             return Some(self.kept_record());
         }
@@ -266,8 +308,10 @@ impl Splitter {
                 Step::More => return None,
             }
         };
+        let is_element = reason.is_none() && !piece.is_line() && self.is_in_container();
+        self.element_end = is_element.then_some(end);
         if reason.is_none() && self.keep_completed(&piece, end) {
-            self.outline.clear();
+            self.keys.truncate(self.outline_at);
             return Some(self.kept_record());
         }
         let number = self.number;
@@ -292,9 +336,19 @@ impl Splitter {
         Some(Placed { bytes: Place::Kept(kept), number, reject: Some(reject) })
     }
 
-    /// The outline of the last record, empty if it has none.
-    pub(crate) fn outline(&self) -> &[OuterKey] {
-        &self.outline
+    /// Keeps the outline of the last record, if it has one, until all are [taken](Self::take_outlines); the
+    /// number of keys that are kept.
+    pub(crate) fn keep_outline(&mut self) -> usize {
+        self.outline_at = self.keys.len();
+        self.outline_at
+    }
+
+    /// Hands over the outer keys of the records whose outline was kept.
+    pub(crate) fn take_outlines(&mut self) -> Vec<OuterKey> {
+        self.outline_at = 0;
+        // The next batch will have about as many.
+        let next = Vec::with_capacity(self.keys.len());
+        std::mem::replace(&mut self.keys, next)
     }
 
     /// Keeps the bytes from `position` on in memory until they are [taken](Self::take).
@@ -323,7 +377,7 @@ impl Splitter {
             return self.header.put_above(bytes, &mut self.kept);
         }
         // Who has a caller is no flow, and need not be searched.
-        if !self.outline.iter().any(|key| key.is_inner) {
+        if !self.keys.iter().skip(self.outline_at).any(|key| key.is_inner()) {
             self.flows = Flows::of(bytes);
         }
         self.next_flow()
@@ -387,9 +441,9 @@ impl Splitter {
             let bytes = self.buffer.get(self.at, window);
             let in_list = self.lists.last().is_some_and(|list| list.in_container);
             let is_list = |before: &[u8]| !in_list && names_list(before);
-            match outline(bytes, OUTLINED_MEMBER, &mut self.outline, is_list) {
+            match outline(bytes, OUTLINED_MEMBER, &mut self.keys, is_list) {
                 Some(length) => return self.finish_piece(piece, self.at + length as u64, None),
-                None => self.outline.clear(),
+                None => self.keys.truncate(self.outline_at),
             }
         }
         self.advance(piece)

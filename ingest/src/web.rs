@@ -1,5 +1,6 @@
 //! One call of a service over HTTP: bounded in time and bytes, never redirected, no secret in an error.
 
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -103,6 +104,12 @@ impl Call {
         self.with_secret(reqwest::header::AUTHORIZATION, &format!("Bearer {token}"))
     }
 
+    /// With leave to answer in gzip, which is taken off. Without it a body stays as it came: an object may be
+    /// a gzip file itself.
+    pub(crate) fn with_gzip(self) -> Self {
+        self.with_header(reqwest::header::ACCEPT_ENCODING, "gzip")
+    }
+
     /// With a header that is none.
     pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
@@ -150,6 +157,21 @@ impl Answer {
             }
         };
         Some(after.min(MAX_RETRY_AFTER))
+    }
+
+    /// How long it is until the time in a header, in seconds since 1970, by the service's own clock if it says
+    /// one.
+    pub(crate) fn time_until(&self, name: &str, now_s: i64) -> Option<Duration> {
+        let until_s: i64 = self.header(name)?.trim().parse().ok()?;
+        let date = self.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        let wait_s = until_s.saturating_sub(date.map_or(now_s, |date| date.timestamp())).max(0);
+        Some(Duration::from_secs(wait_s.unsigned_abs()).min(MAX_RETRY_AFTER))
+    }
+
+    /// The address of the next page in `Link` headers, RFC 8288: the first with `rel="next"`.
+    pub(crate) fn next_link(&self) -> Option<&str> {
+        let links = self.headers.get_all(reqwest::header::LINK);
+        links.iter().filter_map(|value| value.to_str().ok()).find_map(next_in)
     }
 
     /// The answer, if it is a good one.
@@ -208,6 +230,7 @@ impl Web {
             call: name.clone(),
             source: Box::new(source.without_url()),
         };
+        let takes_gzip = headers.iter().any(|(name, _)| name == reqwest::header::ACCEPT_ENCODING);
         let client = if is_near { &self.near } else { &self.services };
         let mut builder = client.request(method, url).timeout(timeout).body(body);
         for (name, value) in headers {
@@ -223,7 +246,86 @@ impl Web {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        let body = match headers.get(reqwest::header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+            Some(b"gzip" | b"x-gzip") if takes_gzip => inflated(&name, &body, max_bytes)?,
+            _ => body.freeze(),
+        };
+        Ok(Answer { status, headers, body })
+    }
+}
+
+/// The body of an answer that came as gzip.
+///
+/// # Errors
+/// [`Error::Unreachable`] where it breaks off or is damaged: it was so on this way, and may be whole on the
+/// next; [`Error::BadAnswer`] where it is too large.
+fn inflated(call: &str, body: &[u8], max_bytes: usize) -> Result<Bytes> {
+    let mut inflated = Vec::new();
+    let reader = flate2::read::MultiGzDecoder::new(body);
+    // One byte more than may be shows that there is more.
+    if let Err(error) = reader.take(max_bytes as u64 + 1).read_to_end(&mut inflated) {
+        return Err(Error::Unreachable { call: call.to_owned(), source: Box::new(error) });
+    }
+    if inflated.len() > max_bytes {
+        let problem = format!("it is larger than {max_bytes} bytes");
+        return Err(Error::BadAnswer { call: call.to_owned(), problem });
+    }
+    Ok(inflated.into())
+}
+
+/// The address in a `Link` header whose relation is `next`.
+fn next_in(header: &str) -> Option<&str> {
+    let mut rest = header;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (address, after) = after.split_once('>')?;
+        let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.trim().trim_matches('"').split(' ').any(|rel| rel.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(address);
+        }
+        rest = after;
+    }
+    None
+}
+
+/// `path` below the address of a service, whatever that ends with.
+///
+/// # Errors
+/// [`Error::BadSetting`]: nothing can be below it.
+pub(crate) fn below(field: &'static str, base: &Url, path: &str) -> Result<Url> {
+    let mut url = base.clone();
+    let parts = url.path_segments_mut();
+    let mut parts = parts.map_err(|()| Error::BadSetting { field, problem: "it has no paths".to_owned() })?;
+    parts.pop_if_empty().extend(path.split('/'));
+    drop(parts);
+    Ok(url)
+}
+
+/// The address of a service as a setting gives it: over TLS, or of this machine alone; a secret goes there.
+///
+/// # Errors
+/// [`Error::BadSetting`].
+pub(crate) fn service_url(field: &'static str, text: &str) -> Result<Url> {
+    let bad = |problem: &str| Error::BadSetting { field, problem: problem.to_owned() };
+    // Not quoted: it may hold a password.
+    let url = Url::parse(text).map_err(|_| bad("it is no address; write https://HOST"))?;
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(bad("an address has no user, password or fragment here; use a secret's own setting"));
+    }
+    let is_here = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return Err(bad("it names no host; write https://HOST")),
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_here => Ok(url),
+        _ => Err(bad("a secret would go there unprotected; write https://")),
     }
 }
 
@@ -293,6 +395,52 @@ mod tests {
         assert_eq!(after("soon"), None);
         assert_eq!(after("-1"), None);
         assert_eq!(after("NaN"), None);
+    }
+
+    #[test]
+    fn the_next_page_is_found_in_any_link_header() {
+        let next = |text: &str| answer(200, &[("link", text)], "").next_link().map(str::to_owned);
+        let both = "<https://a/x?a=1,2;3>; rel=\"self\", <https://a/x?after=b>; title=\"a\"; rel=\"next\"";
+        assert_eq!(next(both).as_deref(), Some("https://a/x?after=b"));
+        assert_eq!(next("</x>; REL=next").as_deref(), Some("/x"));
+        assert_eq!(next("<a>; rel=\"last next\"").as_deref(), Some("a"));
+        for none in ["", "<a>", "<a; rel=next", "<a>; rel=nextel", "a; rel=next", "<a>; rel=prev, b; x=next"]
+        {
+            assert_eq!(next(none), None, "{none}");
+        }
+        // Okta writes each into a header of its own.
+        let mut two = answer(200, &[("link", "<a>; rel=\"self\"")], "");
+        two.headers.append("link", HeaderValue::from_static("<b>; rel=\"next\""));
+        assert_eq!(two.next_link(), Some("b"));
+    }
+
+    #[test]
+    fn a_body_is_inflated_within_its_bound() {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&b"[1]".repeat(1_000)).unwrap();
+        let whole = encoder.finish().unwrap();
+        assert_eq!(inflated("c", &whole, 3_000).unwrap().len(), 3_000);
+        assert!(matches!(inflated("c", &whole, 2_999), Err(Error::BadAnswer { .. })));
+        for cut in 0..whole.len() {
+            let (torn, _) = whole.split_at(cut);
+            assert!(inflated("c", torn, 3_000).is_err_and(|error| error.is_passing()), "{cut}");
+        }
+    }
+
+    #[test]
+    fn secrets_go_over_tls_or_stay_here() {
+        for good in
+            ["https://api.example.com/v1", "http://127.0.0.1:8080", "http://localhost/x", "http://[::1]/"]
+        {
+            assert!(service_url("url", good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "api.example.com", "http://api.example.com", "ftp://127.0.0.1/", "https://a:b@c/", "https:"]
+        {
+            let told = service_url("url", bad).unwrap_err().to_string();
+            assert!(told.starts_with("`url`: ") && !told.contains("a:b"), "{told}");
+        }
     }
 
     #[test]

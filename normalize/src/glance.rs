@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use event::{Col, EventBuilder, LogType, OuterKey, outline};
+use event::{Col, EventBuilder, LogType, OUTLINED_MEMBER, OuterKey, outline};
 
 use crate::detect;
 use crate::json::{Name, Names, Object, Shallow, ShallowValue, Tokens, Value, members};
@@ -39,7 +39,7 @@ pub struct Told<'a>([(Col, Option<Cow<'a, str>>); 11]);
 
 impl Told<'_> {
     /// The columns that are filled.
-    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> + Clone {
         let fixed = [(Col::LogType, LOG_TYPE.as_str()), (Col::CloudProvider, LOG_TYPE.provider().as_str())];
         self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?))).chain(fixed)
     }
@@ -74,7 +74,7 @@ pub(crate) fn glance<'a>(
 
 fn outlined<'a>(text: &str, keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
     keys.clear();
-    let length = outline(text.as_bytes(), b"\"userIdentity\":", keys, |_| false)?;
+    let length = outline(text.as_bytes(), OUTLINED_MEMBER, keys, |_| false)?;
     (length == text.len()).then_some(keys)
 }
 

@@ -1,11 +1,56 @@
 //! What the logs of HTTP have in common: the request line, the address in its parts, the answer's code.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use event::Col;
 
 use crate::class::{Activity, Status, http_activity};
+use crate::json::Object;
 use crate::row::Row;
+
+/// A request in its parts, for what is placed when all of a record is read.
+#[derive(Debug, Default)]
+pub(crate) struct Request<'a> {
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) method: Cow<'a, str>,
+    pub(crate) scheme: Cow<'a, str>,
+    pub(crate) host: Cow<'a, str>,
+    pub(crate) path: Cow<'a, str>,
+    pub(crate) query: Cow<'a, str>,
+}
+
+impl Request<'_> {
+    /// Sets class and method, host and port, and the whole address. Scheme, path and query string as columns
+    /// of their own are the mapping's.
+    pub(crate) fn map(&self, row: &mut Row<'_>) {
+        method(&self.method, row);
+        host(&self.host, row);
+        compose(&self.scheme, &self.host, &self.path, &self.query, row);
+        require_path(row);
+    }
+}
+
+/// Hands over each member that is a text, as of a log that has a line of text and JSON for the same; the
+/// others are kept.
+pub(crate) fn each_text<'a>(
+    record: &Object<'a>,
+    row: &mut Row<'_>,
+    mut take: impl FnMut(&str, Cow<'a, str>, &mut Row<'_>),
+) {
+    for member in record.members() {
+        match member.value.text() {
+            Some(value) => take(&member.key, value, row),
+            None => row.keep("", &member),
+        }
+    }
+}
+
+/// Notes a text for later. `true`: it is placed.
+pub(crate) fn note<'a>(slot: &mut Cow<'a, str>, value: Cow<'a, str>) -> bool {
+    *slot = value;
+    true
+}
 
 /// Sets the class by the method, and the method. OCSF has a list of methods; others are kept as
 /// `http_method` and name the activity.

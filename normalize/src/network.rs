@@ -216,6 +216,12 @@ impl Verdict {
     }
 }
 
+/// Sets a column of text. `true`: it is placed.
+pub(crate) fn put(col: Col, value: &str, row: &mut Row<'_>) -> bool {
+    row.text(col, value);
+    true
+}
+
 /// Sets a 64-bit column from a text of digits; `false` where it is none.
 pub(crate) fn put_long(col: Col, text: &str, row: &mut Row<'_>) -> bool {
     match text.parse() {

@@ -3,7 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use event::{Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offset, RawBatch, RawRecord};
+use event::{
+    Col, EventBatch, EventBuilder, EventKey, LogType, OCSF_VERSION, Offset, OuterKey, RawBatch, RawRecord,
+    SourceId,
+};
 
 use crate::custom::{self, CustomMappings};
 use crate::detect;
@@ -92,20 +95,11 @@ impl Normalizer {
         mut keep: impl FnMut(LogType, &Told<'_>) -> bool,
     ) -> Glance {
         let (mut seen, mut unseen) = (Vec::new(), Vec::new());
-        if Known::of(raw, &self.mappings).mapping.is_some() {
-            // What the keys of its records show does not count.
+        if !self.glances(&raw.source, raw.log_type) {
             return Glance { events: EventBatch::empty(), seen, unseen: (0..raw.len()).collect() };
         }
         for (index, record) in raw.records().enumerate() {
-            let text = match record.reject {
-                None if record.bytes.len() <= MAX_RECORD_BYTES => {
-                    simdutf8::basic::from_utf8(record.bytes).ok()
-                }
-                _ => None,
-            };
-            let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-            let outline = raw.outline(index);
-            match text.and_then(|text| glance::glance(text, outline, &mut self.sight, raw.log_type)) {
+            match look(&mut self.sight, record, raw.outline(index), raw.log_type) {
                 Some(told) => {
                     if keep(glance::LOG_TYPE, &told) {
                         glance::add(&told, wanted, &mut self.builder);
@@ -122,6 +116,23 @@ impl Normalizer {
                 Glance { events: EventBatch::empty(), seen: Vec::new(), unseen: (0..raw.len()).collect() }
             }
         }
+    }
+
+    /// Whether anything can be told of this source's records without mapping them.
+    pub fn glances(&self, source: &SourceId, log_type: Option<LogType>) -> bool {
+        // Where a mapping file reads them all, what their keys show does not count.
+        Known::new(source, log_type, &self.mappings).mapping.is_none()
+    }
+
+    /// Looks at one record of a source at which one can [glance](Self::glances): its log type, and its
+    /// columns of [`GLANCED`](crate::GLANCED). `None`: nothing can be told of it without mapping it.
+    pub fn look<'a>(
+        &'a mut self,
+        record: RawRecord<'a>,
+        outline: Option<&'a [OuterKey]>,
+        log_type: Option<LogType>,
+    ) -> Option<(LogType, Told<'a>)> {
+        Some((glance::LOG_TYPE, look(&mut self.sight, record, outline, log_type)?))
     }
 
     /// Maps some of the records of `raw`, by their places in it, as [`map`](Self::map) does all.
@@ -225,6 +236,20 @@ impl Normalizer {
     }
 }
 
+fn look<'a>(
+    sight: &'a mut Sight,
+    record: RawRecord<'a>,
+    outline: Option<&'a [OuterKey]>,
+    log_type: Option<LogType>,
+) -> Option<Told<'a>> {
+    if record.reject.is_some() || record.bytes.len() > MAX_RECORD_BYTES {
+        return None;
+    }
+    let text = simdutf8::basic::from_utf8(record.bytes).ok()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    glance::glance(text, outline, sight, log_type)
+}
+
 fn all_rejected(batches: &[(&RawBatch, Offset)], why: &str) -> Vec<Vec<Reject>> {
     let reject = |record| Reject { record, reason: Reason::MapperPanicked, detail: why.to_owned() };
     batches.iter().map(|(raw, _)| (0..raw.len()).map(reject).collect()).collect()
@@ -243,9 +268,13 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(raw: &RawBatch, mappings: &'a CustomMappings) -> Self {
-        let is_custom = matches!(raw.log_type, None | Some(LogType::Custom));
-        let mapping = mappings.of_source(raw.source.as_str()).filter(|_| is_custom);
-        Self { log_type: raw.log_type, mapping, mappings }
+        Self::new(&raw.source, raw.log_type, mappings)
+    }
+
+    fn new(source: &SourceId, log_type: Option<LogType>, mappings: &'a CustomMappings) -> Self {
+        let is_custom = matches!(log_type, None | Some(LogType::Custom));
+        let mapping = mappings.of_source(source.as_str()).filter(|_| is_custom);
+        Self { log_type, mapping, mappings }
     }
 }
 

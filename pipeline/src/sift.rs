@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use event::{EventBatch, RawBatch};
-use normalize::{GLANCED, Normalized, Normalizer};
+use event::{EventBatch, LogType, OuterKey, RawBatch, RawRecord, SourceId};
+use normalize::{CustomMappings, GLANCED, Normalized, Normalizer};
 use rules::{Match, RuleSet, Scratch, Sieve};
 
 /// Finds what rules match among raw records. One for each thread; what it learns of names is used again.
@@ -18,13 +18,34 @@ pub struct Sifter {
 impl Sifter {
     /// One for these rules.
     pub fn new(rules: Arc<RuleSet>) -> Self {
+        Self::with_mappings(rules, Arc::default())
+    }
+
+    /// One for these rules that reads records of other logs by these mappings, too.
+    pub fn with_mappings(rules: Arc<RuleSet>, mappings: Arc<CustomMappings>) -> Self {
         let sieve = Sieve::new(rules.clone(), GLANCED);
-        Self { rules, sieve, normalizer: Normalizer::new(), scratch: Scratch::default() }
+        Self { rules, sieve, normalizer: Normalizer::with_mappings(mappings), scratch: Scratch::default() }
     }
 
     /// The rules.
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
+    }
+
+    /// Judges records of a source one by one, while they are read: whether a rule may match, or the record
+    /// cannot be judged without mapping it. [`sift`](Self::sift) looks closer.
+    pub fn keep(
+        &mut self,
+        source: &SourceId,
+        log_type: Option<LogType>,
+    ) -> impl FnMut(RawRecord<'_>, &[OuterKey]) -> bool {
+        let Self { sieve, normalizer, .. } = self;
+        let glances = normalizer.glances(source, log_type);
+        move |record, outline| {
+            let outline = Some(outline).filter(|outline| !outline.is_empty());
+            let told = if glances { normalizer.look(record, outline, log_type) } else { None };
+            told.is_none_or(|(log_type, told)| sieve.may_match(log_type, told.iter()))
+        }
     }
 
     /// Maps those records of a batch that some rule may match, with log offsets from 0 by their place in the
@@ -45,5 +66,78 @@ impl Sifter {
     /// The matches among what was mapped, as [`RuleSet::matches`].
     pub fn matches(&mut self, events: &EventBatch) -> Vec<Match> {
         self.rules.matches(events, &mut self.scratch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Col, RawBatchBuilder};
+    use rules::RuleSource;
+
+    use super::*;
+
+    /// What is kept one by one and then sifted has the matches of all records.
+    #[test]
+    fn judging_one_by_one_loses_no_match() {
+        let rule = |id: u8, selection: &str| RuleSource {
+            path: format!("{id}.yml"),
+            text: format!(
+                "title: Rule {id}\nid: 00000000-0000-4000-8000-0000000000{id:02}\nlogsource:\n  product: aws\n  \
+                 service: cloudtrail\ndetection:\n  selection:\n    {selection}\n  condition: selection\n"
+            ),
+        };
+        let sources = [
+            rule(1, "eventName: StopLogging"),
+            rule(2, "userAgent|contains: kali"),
+            rule(3, "userIdentity.arn|endswith: ':root'"),
+        ];
+        let rules = Arc::new(rules::load(&sources).rules);
+        assert_eq!(rules.len(), 3);
+        let record = |name: &str, agent: &str, arn: &str, time: &str| {
+            format!(
+                "{{\"eventVersion\":\"1.11\",\"userIdentity\":{{\"type\":\"IAMUser\",\"arn\":\"{arn}\"}},\
+                 \"eventTime\":\"{time}\",\"eventSource\":\"x.amazonaws.com\",\"eventName\":\"{name}\",\
+                 \"userAgent\":\"{agent}\",\"eventID\":\"{name}{agent}\"}}"
+            )
+        };
+        let now = "2026-03-02T10:00:00Z";
+        let arn = "arn:aws:iam::111122223333";
+        let mut records = Vec::new();
+        for round in 0..3 {
+            records.push(record("GetObject", &format!("cli/{round}"), &format!("{arn}:user/a"), now));
+            records.push(record("StopLogging", "cli", &format!("{arn}:user/a"), now));
+            records.push(record("GetObject", "cli kali", &format!("{arn}:user/a"), now));
+            records.push(record("GetObject", "cli", &format!("{arn}:root"), now));
+            records.push(record("GetObject", "cli", &format!("{arn}:user/a"), "yesterday"));
+            records.push("[]".into());
+        }
+        let source = SourceId::new("test");
+        let batch_of = |records: &[&String]| {
+            let mut batch = RawBatchBuilder::with_capacity(0);
+            for (number, record) in (0..).zip(records) {
+                assert!(batch.push(RawRecord { bytes: record.as_bytes(), number, reject: None }));
+            }
+            batch.finish(source.clone(), None, "test".into(), 1)
+        };
+        let ids = |sifter: &mut Sifter, records: &[&String]| {
+            let (normalized, _) = sifter.sift(&batch_of(records));
+            let matches = sifter.matches(&normalized.events);
+            let uid = |row: u32| normalized.events.str_at(Col::EventUid, row as usize).unwrap().to_owned();
+            let mut found: Vec<_> = matches.iter().map(|found| (found.rule, uid(found.row))).collect();
+            found.sort();
+            (found, normalized.rejects.len())
+        };
+        let all: Vec<_> = records.iter().collect();
+        let mut sifter = Sifter::new(rules.clone());
+        let expected = ids(&mut sifter, &all);
+        assert_eq!((expected.0.len(), expected.1), (9, 6));
+        let mut sifter = Sifter::new(rules);
+        let mut keep = sifter.keep(&source, None);
+        let is_kept =
+            |record: &&&String| keep(RawRecord { bytes: record.as_bytes(), number: 0, reject: None }, &[]);
+        let kept: Vec<_> = all.iter().filter(is_kept).copied().collect();
+        drop(keep);
+        assert_eq!(kept.len(), 15);
+        assert_eq!(ids(&mut sifter, &kept), expected);
     }
 }

@@ -105,7 +105,7 @@ impl SourceHealth {
         Self {
             bounds,
             started_us: now_us,
-            last_records_us,
+            last_records_us: last_records_us.map(|last_us| last_us.min(now_us)),
             newest_event_us: None,
             gaps_us: VecDeque::new(),
             failure: None,
@@ -114,8 +114,21 @@ impl SourceHealth {
         }
     }
 
+    /// A clock that was set back: what is remembered of later is taken for now, so that a silence or a failure
+    /// is told after its span and not when the clock has caught up.
+    fn notice(&mut self, now_us: i64) {
+        self.started_us = self.started_us.min(now_us);
+        self.judgement.since_us = self.judgement.since_us.min(now_us);
+        self.last_records_us = self.last_records_us.map(|last_us| last_us.min(now_us));
+        self.paused_since_us = self.paused_since_us.map(|since_us| since_us.min(now_us));
+        if let Some(failure) = &mut self.failure {
+            failure.since_us = failure.since_us.min(now_us);
+        }
+    }
+
     /// Records came.
     pub(crate) fn records(&mut self, now_us: i64) {
+        self.notice(now_us);
         self.failure = None;
         let Some(last_us) = self.last_records_us else {
             self.last_records_us = Some(now_us);
@@ -142,6 +155,7 @@ impl SourceHealth {
 
     /// The source could not be read.
     pub(crate) fn failed(&mut self, why: &str, is_lasting: bool, now_us: i64) {
+        self.notice(now_us);
         let since_us = self.failure.as_ref().map_or(now_us, |failure| failure.since_us);
         self.failure = Some(Failure { since_us, why: why.to_owned(), is_lasting });
     }
@@ -187,6 +201,7 @@ impl SourceHealth {
 
     /// How it is now; `newest_event_us` is the latest time of an event of its records.
     pub(crate) fn judge(&mut self, newest_event_us: Option<i64>, now_us: i64) -> &Judgement {
+        self.notice(now_us);
         self.newest_event_us = newest_event_us;
         let (state, why, since_us) = self.state(now_us);
         if state != self.judgement.state {
@@ -381,6 +396,37 @@ mod tests {
         assert_eq!(health.judge(Some(10_000 * S), 10_003 * S).state, SourceState::Ok);
         // No events at all, such as nothing but dead letters, is no lag.
         assert_eq!(health.judge(None, 10_004 * S).state, SourceState::Ok);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_hides_no_trouble() {
+        const DAY: i64 = 86_400 * S;
+        let mut health = source();
+        health.records(DAY);
+        health.failed("no route", false, DAY + S);
+        assert_eq!(state(&mut health, DAY + 2 * S), SourceState::Ok);
+        // A day back: nothing that is remembered lies in the future.
+        assert_eq!(state(&mut health, 100 * S), SourceState::Ok);
+        assert_eq!(health.last_records_us(), Some(100 * S));
+        assert_eq!(state(&mut health, 400 * S), SourceState::Failing);
+        assert_eq!(health.judgement().since_us, 100 * S);
+        assert_eq!(health.trouble(400 * S).unwrap().since_us, 100 * S);
+        health.succeeded();
+        assert_eq!(state(&mut health, 701 * S), SourceState::Silent);
+        assert_eq!(health.trouble(701 * S).unwrap().since_us, 100 * S);
+        // Records that come with the new clock end it, and the step is no gap of the source.
+        health.records(702 * S);
+        assert_eq!(state(&mut health, 702 * S), SourceState::Ok);
+        health.records(703 * S);
+        assert_eq!(health.usual_gap_us(), None);
+        // What another run has noted of a later clock is no reason to be silent about silence either.
+        let mut health = SourceHealth::new(source().bounds, Some(DAY), 10 * S);
+        assert_eq!(state(&mut health, 611 * S), SourceState::Silent);
+        health.pause(DAY);
+        assert_eq!(
+            (state(&mut health, 612 * S), health.judgement().since_us),
+            (SourceState::Paused, 612 * S)
+        );
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //!     alerts: 1
 //! ```
 //!
-//! The runner gives each record its own time and id, so `set` need not.
+//! The runner gives each record its own time and id where the clouds write them, so `set` need not. A record
+//! that a mapping file reads by its source names that: `source: shop`.
 
 use std::collections::BTreeMap;
 
@@ -69,6 +70,8 @@ pub struct TestRecord {
     pub time_us: i64,
     /// The record, as JSON.
     pub json: String,
+    /// The source whose record it is; `None`: the runner's own.
+    pub source: Option<String>,
 }
 
 /// What a test expects.
@@ -136,9 +139,11 @@ pub fn read_tests(source: &RuleSource, records: &Records) -> (RuleTests, Vec<Dia
     (tests, report.into_diagnostics())
 }
 
-const CASE_KEYS: &[&str] =
-    &["name", "like", "record", "set", "unset", "match", "sequence", "alerts", "at", "repeat", "every"];
-const STEP_KEYS: &[&str] = &["like", "record", "set", "unset", "at", "repeat", "every"];
+const CASE_KEYS: &[&str] = &[
+    "name", "like", "record", "source", "set", "unset", "match", "sequence", "alerts", "at", "repeat",
+    "every",
+];
+const STEP_KEYS: &[&str] = &["like", "record", "source", "set", "unset", "at", "repeat", "every"];
 
 fn test(node: &Node, records: &Records, report: &mut Report) -> Option<RuleTest> {
     let before = report.errors();
@@ -184,6 +189,7 @@ fn step(node: &Node, records: &Records, found: &mut Vec<TestRecord>, report: &mu
     let Some(record) = record(node, records, report) else { return };
     let at_us = span(node, "at", report).unwrap_or(0);
     let every_us = span(node, "every", report).unwrap_or(1_000_000);
+    let source = node.get("source").and_then(Node::text);
     let repeat = node.get("repeat").and_then(|node| count(node, "repeat", report)).unwrap_or(1);
     if found.len() + repeat > MAX_RECORDS {
         report.error(node.at, "repeat", format!("a test has at most {MAX_RECORDS} records"), "");
@@ -193,7 +199,7 @@ fn step(node: &Node, records: &Records, found: &mut Vec<TestRecord>, report: &mu
         let time_us = START_US + at_us + every_us.saturating_mul(index as i64);
         let mut record = record.clone();
         stamp(&mut record, time_us, found.len());
-        found.push(TestRecord { time_us, json: record.to_string() });
+        found.push(TestRecord { time_us, json: record.to_string(), source: source.clone() });
     }
 }
 
@@ -394,7 +400,7 @@ mod tests {
             source("call: {eventTime: x, eventID: y, id: /subscriptions/s, a: {b: [1, 2]}, gone: 1}");
         let (records, found) = Records::parse(&[shared]);
         assert!(found.is_empty());
-        let text = "tests:\n  - name: n\n    sequence:\n      - {at: 1m, like: call, set: {a.b.1: z, c.d: true}, unset: [gone]}\n      - {at: 0s, like: call, repeat: 2, every: 10s}\n    alerts: 2\n";
+        let text = "tests:\n  - name: n\n    sequence:\n      - {at: 1m, like: call, set: {a.b.1: z, c.d: true}, unset: [gone]}\n      - {at: 0s, like: call, source: shop, repeat: 2, every: 10s}\n    alerts: 2\n";
         let (tests, found) = read_tests(&source(text), &records);
         assert!(found.is_empty(), "{found:?}");
         let case = &tests.cases[0];
@@ -405,6 +411,8 @@ mod tests {
             r#"{"a":{"b":[1,"z"]},"c":{"d":true},"eventID":"00000000-0000-4000-8000-000000000000","eventTime":"2026-03-02T10:01:00Z","id":"/subscriptions/s"}"#
         );
         assert!(records[0].contains("10:00:00Z") && records[1].contains("10:00:10Z"));
+        let sources: Vec<_> = case.records.iter().map(|record| record.source.as_deref()).collect();
+        assert_eq!(sources, [Some("shop"), Some("shop"), None]);
     }
 
     #[test]

@@ -245,7 +245,7 @@ pub(crate) fn rule_sources(config: &Config) -> anyhow::Result<Vec<RuleSource>> {
 ///
 /// # Errors
 /// A path cannot be read, or a file is refused: records of its source would all become dead letters.
-fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings> {
+pub(crate) fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings> {
     if paths.is_empty() {
         return Ok(CustomMappings::default());
     }

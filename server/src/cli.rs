@@ -321,22 +321,30 @@ pub(crate) enum Rules {
   stormglass rules hunt trail_stopped --since 90d")]
     Hunt(RulesHunt),
     /// Match rules over files without a store: one line of JSON a match.
-    #[command(after_help = "Example:
-  stormglass rules run --rules sigma/rules/cloud/aws logs/ | jq -r .title | sort | uniq -c")]
-    Run {
-        /// Rule files and folders; without any, the rules that come with Stormglass.
-        #[arg(long, value_name = "DIR")]
-        rules: Vec<PathBuf>,
-        /// Files, folders, globs, `-`, or addresses, as for `ingest`.
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<String>,
-        /// The log type, where records do not show it.
-        #[arg(long = "type", value_name = "TYPE")]
-        log_type: Option<event::LogType>,
-        /// Only rules of at least this level: low, medium, high, critical.
-        #[arg(long)]
-        level: Option<String>,
-    },
+    #[command(after_help = "Examples:
+  stormglass rules run --rules sigma/rules/cloud/aws logs/ | jq -r .title | sort | uniq -c
+  stormglass rules run --rules my-rules/ --source shop orders.ndjson    read by the mapping of the source `shop`")]
+    Run(RulesRun),
+}
+
+/// `rules run`
+#[derive(Debug, Args)]
+pub(crate) struct RulesRun {
+    /// Rule files and folders; without any, the rules that come with Stormglass.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Files, folders, globs, `-`, or addresses, as for `ingest`.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// The log type, where records do not show it.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) log_type: Option<event::LogType>,
+    /// The source whose records they are taken for; a mapping file may name it.
+    #[arg(long, default_value = "rules-run", value_name = "NAME")]
+    pub(crate) source: String,
+    /// Only rules of at least this level: low, medium, high, critical.
+    #[arg(long)]
+    pub(crate) level: Option<String>,
 }
 
 /// `rules coverage`
@@ -365,6 +373,9 @@ pub(crate) struct RulesExplain {
     /// The log type, where the record does not show it.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) log_type: Option<event::LogType>,
+    /// The source whose record it is taken for; a mapping file may name it.
+    #[arg(long, default_value = "rules-explain", value_name = "NAME")]
+    pub(crate) source: String,
     /// Print JSON, one rule a line.
     #[arg(long)]
     pub(crate) json: bool,

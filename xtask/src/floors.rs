@@ -22,7 +22,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ingest",
         below: &["event"],
-        heavy: &["arrow", "parquet", "object_store", "reqwest", "rdkafka", "google-cloud-auth"],
+        heavy: &["arrow", "parquet", "object_store", "reqwest", "rdkafka", "regex"],
     },
     Room {
         name: "storage",
@@ -58,7 +58,6 @@ const HEAVY: &[&str] = &[
     "datafusion-functions-json",
     "sonic-rs",
     "rdkafka",
-    "google-cloud-auth",
     "serde-saphyr",
     "regex",
     "aho-corasick",

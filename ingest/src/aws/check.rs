@@ -9,7 +9,7 @@ use super::client::Client;
 use super::endpoint::{Service, region_of_queue};
 use super::notification::decode_notification;
 use super::s3::S3;
-use super::sqs::Queue;
+use super::sqs::Sqs;
 use super::{AwsAccess, Environment, FollowDigestsConfig, LookupEventsConfig, ObjectAddress, S3QueueConfig};
 use crate::{CheckOutcome, CheckStep, Error, Result};
 
@@ -28,7 +28,7 @@ pub async fn check_s3_queue(
     let client = config.check().and_then(|()| Client::new(&config.access, region, environment, now_us));
     let Some(client) = signed_in(&mut steps, client, &config.access).await else { return steps };
 
-    let queue = Queue::new(client.clone(), config.queue_url.clone());
+    let queue = Sqs::new(client.clone(), config.queue_url.clone());
     let arn = queue_arn(&config.queue_url, client.region());
     let describe = |attributes: &std::collections::BTreeMap<String, String>| {
         let get = |name: &str| attributes.get(name).map_or("?", String::as_str);
@@ -43,7 +43,7 @@ pub async fn check_s3_queue(
         queue_mend(error, "sqs:GetQueueAttributes", &arn)
     });
     let received = queue.receive(Duration::ZERO, Duration::ZERO).await;
-    let bodies: Vec<String> = received.iter().flatten().map(|message| message.body.clone()).collect();
+    let bodies: Vec<bytes::Bytes> = received.iter().flatten().map(|message| message.body.clone()).collect();
     step(
         &mut steps,
         "receive",
@@ -66,7 +66,7 @@ pub async fn check_s3_queue(
             step.outcome = CheckOutcome::Spare;
         }
     }
-    let announced = bodies.iter().flat_map(|body| decode_notification(body.as_bytes()).objects).next();
+    let announced = bodies.iter().flat_map(|body| decode_notification(body).objects).next();
     match announced {
         Some(announced) => {
             let got = s3.probe(&announced.object, announced.region.as_deref()).await;

@@ -4,32 +4,25 @@
 //! empty part or one that is encoded twice, and the bytes that are asked for here are that key's.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::DateTime;
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::endpoint::{Service, is_region};
 use super::http::Request;
 use super::sign::encode;
 use super::{ObjectAddress, xml};
+use crate::queue::{PART_BYTES, Part};
 use crate::web::Answer;
 use crate::{Error, Result};
 
-/// What is asked for at once; two such parts are in memory. See the same in `object.rs`.
-const PART_BYTES: u64 = 8 << 20;
 /// For a part, or a page of a list.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const LIST_BYTES: usize = 16 << 20;
-/// What is kept of an object's start for a dead letter.
-const START_BYTES: usize = 1 << 10;
 
 /// S3 as one identity.
 #[derive(Debug)]
@@ -154,7 +147,8 @@ impl S3 {
         self.part(object, region, 0, None).await.map(drop)
     }
 
-    async fn part(
+    /// The bytes of an object from `at` on, of the version that `e_tag` names.
+    pub(crate) async fn part(
         &self,
         object: &ObjectAddress,
         region: Option<&str>,
@@ -180,7 +174,7 @@ impl S3 {
             problem: "`Content-Range` names no size".into(),
         })?;
         let e_tag = answer.header("etag").map(str::to_owned);
-        Ok(Part { bytes: answer.body, e_tag, size })
+        Ok(Part { bytes: answer.body, version: e_tag, size })
     }
 }
 
@@ -200,113 +194,4 @@ pub(crate) fn is_missing(error: &Error) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What one request gives.
-#[derive(Debug, Default)]
-struct Part {
-    bytes: Bytes,
-    e_tag: Option<String>,
-    size: u64,
-}
-
-/// What is known of an object while and after it is read by an [`ObjectStream`].
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// Its first bytes, as they are stored.
-    pub(crate) start: Vec<u8>,
-    /// Its entity tag without quotes.
-    pub(crate) e_tag: Option<String>,
-}
-
-/// An object as a blocking stream that holds at most two parts of it and reads one ahead.
-#[derive(Debug)]
-pub(crate) struct ObjectStream {
-    s3: Arc<S3>,
-    object: ObjectAddress,
-    region: Option<String>,
-    runtime: Handle,
-    part: Bytes,
-    /// Where the part after it begins.
-    at: u64,
-    /// `None` before the first part.
-    size: Option<u64>,
-    e_tag: Option<String>,
-    next: Option<JoinHandle<Result<Part>>>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl ObjectStream {
-    /// A stream to be read on a thread that may wait for `runtime`, and what will be known of it.
-    pub(crate) fn new(
-        s3: Arc<S3>,
-        object: ObjectAddress,
-        region: Option<String>,
-        runtime: Handle,
-    ) -> (Self, Arc<Mutex<Seen>>) {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let stream = Self {
-            s3,
-            object,
-            region,
-            runtime,
-            part: Bytes::new(),
-            at: 0,
-            size: None,
-            e_tag: None,
-            next: None,
-            seen: seen.clone(),
-        };
-        (stream, seen)
-    }
-
-    fn request(&self) -> JoinHandle<Result<Part>> {
-        let (s3, object, region) = (self.s3.clone(), self.object.clone(), self.region.clone());
-        let (at, e_tag) = (self.at, self.e_tag.clone());
-        self.runtime.spawn(async move { s3.part(&object, region.as_deref(), at, e_tag).await })
-    }
-
-    /// Waits for the next part, and asks for the one after it.
-    fn advance(&mut self) -> io::Result<()> {
-        let next = self.next.take().unwrap_or_else(|| self.request());
-        let part = self.runtime.block_on(next).map_err(io::Error::other)?.map_err(io::Error::other)?;
-        if self.size.is_none() {
-            let mut seen = lock(&self.seen);
-            seen.start = part.bytes.get(..START_BYTES.min(part.bytes.len())).unwrap_or_default().to_vec();
-            seen.e_tag = part.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-        }
-        if part.bytes.is_empty() && self.at < part.size {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.at += part.bytes.len() as u64;
-        self.size = Some(part.size);
-        self.e_tag = part.e_tag;
-        self.part = part.bytes;
-        if self.at < part.size {
-            self.next = Some(self.request());
-        }
-        Ok(())
-    }
-}
-
-impl Read for ObjectStream {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.part.is_empty() && self.size.is_none_or(|size| self.at < size) {
-            self.advance()?;
-        }
-        let count = self.part.len().min(out.len());
-        let part = self.part.split_to(count);
-        if let Some(out) = out.get_mut(..count) {
-            out.copy_from_slice(&part);
-        }
-        Ok(count)
-    }
-}
-
-impl Drop for ObjectStream {
-    fn drop(&mut self) {
-        if let Some(next) = &self.next {
-            next.abort();
-        }
-    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::endpoint::Service;
+use crate::queue::{FailedEntry, Message};
 use crate::{Error, Result};
 
 /// What one call takes at most.
@@ -21,33 +22,12 @@ const MAX_BYTES: usize = 64 << 20;
 
 /// A queue.
 #[derive(Debug, Clone)]
-pub(crate) struct Queue {
+pub(crate) struct Sqs {
     client: Arc<Client>,
     url: String,
 }
 
-/// A message that was received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) id: String,
-    /// What stands for this receipt of it.
-    pub(crate) receipt: String,
-    pub(crate) body: String,
-    /// How often it was received, this time included.
-    pub(crate) receives: u32,
-}
-
-/// An entry of a batch that did not work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FailedEntry {
-    /// Its place in the batch.
-    pub(crate) index: usize,
-    pub(crate) code: String,
-    /// Trying again cannot help: the receipt has ended.
-    pub(crate) is_final: bool,
-}
-
-impl Queue {
+impl Sqs {
     pub(crate) fn new(client: Arc<Client>, url: String) -> Self {
         Self { client, url }
     }
@@ -132,7 +112,9 @@ fn message(value: &Value) -> Result<Message> {
     Ok(Message {
         id: text("MessageId")?,
         receipt: text("ReceiptHandle")?,
-        body: text("Body")?,
+        body: text("Body")?.into(),
+        attributes: BTreeMap::new(),
+        problem: None,
         receives: count.and_then(|count| count.parse().ok()).unwrap_or(1),
     })
 }

@@ -30,6 +30,15 @@ pub(super) struct Bucket {
     odd: Mutex<Option<String>>,
 }
 
+/// A prefix in a store that is open already.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+    /// The address of the store, as it stands before a path in it; without a slash at the end.
+    pub(crate) root: String,
+}
+
 /// An object and the place that it has among those that are wanted.
 struct Ranked<K> {
     rank: K,
@@ -97,6 +106,14 @@ impl Bucket {
         let root = root.trim_end_matches('/').to_owned();
         let (address, runtime, odd) = (address.to_owned(), runtime.clone(), Mutex::default());
         Ok(Self { store, prefix, root, address, runtime, own, odd })
+    }
+
+    /// The prefix at `place`.
+    pub(super) fn at(place: Place, runtime: &Handle) -> Self {
+        let Place { store, prefix, root } = place;
+        let address = format!("{root}/{prefix}");
+        let (runtime, odd) = (runtime.clone(), Mutex::default());
+        Self { store, prefix, root, address, runtime, own: None, odd }
     }
 
     #[cfg(test)]

@@ -263,6 +263,9 @@ impl Engine {
             }
         }
         self.unsettled.retain(|file, _| found.contains_key(file));
+        // A clock that was set back must not make a span last until it has caught up.
+        self.unsettled.values_mut().for_each(|(_, since_us)| *since_us = now_us.min(*since_us));
+        self.entries.values_mut().for_each(|entry| entry.since_us = now_us.min(entry.since_us));
         let unnamed_us = micros(UNNAMED);
         for (key, entry) in &mut self.entries {
             if found.contains_key(&key.file) && entry.path.is_some() {

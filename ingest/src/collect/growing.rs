@@ -1,7 +1,9 @@
 //! A thing that grows, such as a log file or an append blob: read from a mark on, and cut into records.
 //!
 //! A mark lies between two records and outside any list, so that a reader that begins there cuts the same
-//! records as one that came by. It holds a checksum of the bytes before it: what stood there must still
+//! records as one that came by. Where it is asked for ([`Growing::in_lists`]) it may also lie in the list of a
+//! container: flow logs of Azure are `{"records":[` and `]}` around blocks, and a new block goes before the
+//! `]}`, so everything but that end stays as it is. A mark holds a checksum of the bytes before it: what stood there must still
 //! stand there, otherwise the thing is another one.
 
 use std::io::{self, Read};
@@ -17,6 +19,17 @@ const READ_BYTES: usize = 256 << 10;
 /// How many bytes before a mark its checksum covers.
 pub(super) const TAIL_BYTES: usize = 4 << 10;
 
+/// What a mark lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Within {
+    #[default]
+    Nothing,
+    /// The list of a container.
+    List,
+    /// The same; what followed was read to the end of the thing, and was the container's end.
+    EndedList,
+}
+
 /// How far a thing was read; of a compressed one the offset counts inflated bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Mark {
@@ -26,6 +39,7 @@ pub(super) struct Mark {
     pub(super) number: u64,
     /// CRC-32C of the [`TAIL_BYTES`] bytes before, or of as many as there are.
     pub(super) crc: u32,
+    pub(super) within: Within,
 }
 
 impl Mark {
@@ -48,6 +62,8 @@ pub(super) struct Growing {
     window: Vec<u8>,
     is_refused: bool,
     is_end: bool,
+    /// Whether marks may lie in a list.
+    in_lists: bool,
     /// Told once the records before it are handed out.
     failed: Option<Error>,
 }
@@ -102,18 +118,30 @@ impl Growing {
     fn start(decoder: Decoder, limits: &Limits, mark: Mark, window: Vec<u8>) -> Self {
         Self {
             decoder,
-            splitter: Splitter::resume(limits.record_bytes, mark.offset, mark.number),
+            splitter: match mark.within {
+                Within::Nothing => Splitter::resume(limits.record_bytes, mark.offset, mark.number),
+                _ => Splitter::resume_in_list(limits.record_bytes, mark.offset, mark.number),
+            },
             limits: limits.clone(),
             mark,
             fed: mark.offset,
             window,
             is_refused: false,
             is_end: false,
+            in_lists: false,
             failed: None,
         }
     }
 
-    /// Where a reader would go on after what was handed out. Inside a list it stays before the list.
+    /// Lets marks lie in the list of a container.
+    #[must_use]
+    pub(super) fn in_lists(mut self) -> Self {
+        self.in_lists = true;
+        self
+    }
+
+    /// Where a reader would go on after what was handed out. Inside a list it stays before the list, unless
+    /// [`in_lists`](Self::in_lists) says otherwise.
     pub(super) fn mark(&self) -> Mark {
         self.mark
     }
@@ -125,7 +153,7 @@ impl Growing {
 
     /// Whether something was read that is not handed out: the beginning of a record.
     pub(super) fn is_inside_record(&self) -> bool {
-        self.fed > self.mark.offset
+        self.fed > self.mark.offset && self.mark.within != Within::EndedList
     }
 
     /// The last bytes that were read, and where they end.
@@ -211,8 +239,16 @@ impl Growing {
     /// Moves the mark, if the splitter rests and the bytes before are at hand for the checksum. They are
     /// not after a broken record of more than 512 KiB; the next record moves the mark then.
     fn set_mark(&mut self) {
-        let Some((offset, number)) = self.splitter.rest() else { return };
-        let mark = Mark { offset, number, crc: 0 };
+        let outside = self.splitter.rest();
+        let in_list = self.splitter.list_rest().filter(|_| self.in_lists && !self.is_end);
+        let is_all = outside.is_some_and(|(offset, _)| offset == self.fed);
+        let within = match in_list {
+            Some(_) if is_all => Within::EndedList,
+            Some(_) => Within::List,
+            None => Within::Nothing,
+        };
+        let Some((offset, number)) = in_list.or(outside) else { return };
+        let mark = Mark { offset, number, crc: 0, within };
         let behind = usize::try_from(self.fed.saturating_sub(offset)).unwrap_or(usize::MAX);
         let Some(end) = self.window.len().checked_sub(behind) else { return };
         let Some(start) = end.checked_sub(mark.tail_bytes()) else { return };
@@ -251,6 +287,50 @@ mod tests {
     fn from_mark(bytes: &[u8], mark: Mark) -> Option<Growing> {
         let start = usize::try_from(mark.offset).unwrap() - mark.tail_bytes();
         Growing::resume(Box::new(Cursor::new(bytes.get(start..)?.to_vec())), &limits(), mark).unwrap()
+    }
+
+    /// As Azure writes flow logs: new blocks go before the end.
+    #[test]
+    fn a_list_that_is_filled_at_its_end_is_read_once() {
+        let blocks = ["{\"n\":0}", "{\"n\":1},{\"n\":2}", "{\"n\":3}"];
+        let flow = |tuples: &str| {
+            format!("{{\"flowRecords\":{{\"flows\":[{{\"flowGroups\":[{{\"flowTuples\":[{tuples}]}}]}}]}}}}")
+        };
+        let flows = flow("\"a\",\"b\",\"c\"");
+        let all = [blocks.map(str::to_owned).to_vec(), vec![flows]].concat();
+        let mut mark = Mark::default();
+        let mut read = Vec::new();
+        for count in 0..=all.len() {
+            let whole = format!("{{\"records\":[{}]}}", all[..count].join(","));
+            let growing = match count {
+                // An empty list has no element that one could go on behind.
+                0 | 1 => Growing::new(Box::new(Cursor::new(whole.clone().into_bytes())), &limits()),
+                _ => from_mark(whole.as_bytes(), mark).unwrap(),
+            };
+            let mut growing = growing.in_lists();
+            read.extend(drain(&mut growing));
+            assert!(!growing.is_inside_record(), "{count}");
+            // One that looks again finds nothing.
+            mark = growing.mark();
+            if count > 0 {
+                assert_eq!(mark.within, Within::EndedList);
+                let mut again = from_mark(whole.as_bytes(), mark).unwrap().in_lists();
+                assert_eq!((drain(&mut again), again.mark()), (Vec::new(), mark));
+                again.finish();
+                assert_eq!((drain(&mut again), again.mark().offset), (Vec::new(), whole.len() as u64));
+            }
+            // A part of the next block alone is torn, and waits.
+            if let Some(next) = all.get(count).filter(|_| count > 0) {
+                let (open, next) = (whole.strip_suffix("]}").unwrap(), next.strip_suffix('}').unwrap());
+                let torn = format!("{open},{next}");
+                let mut torn = from_mark(torn.as_bytes(), mark).unwrap().in_lists();
+                drain(&mut torn);
+                assert!(torn.is_inside_record());
+            }
+        }
+        let numbers: Vec<_> = read.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6]);
+        assert!(read[6].1.contains("[\"c\"]") && !read[6].1.contains("\"a\""), "{}", read[6].1);
     }
 
     #[test]
@@ -321,7 +401,9 @@ mod tests {
     proptest! {
         /// Stopping and going on at any mark, whatever was there then, gives the same records.
         #[test]
-        fn any_stop_gives_the_same_records(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+        fn any_stop_gives_the_same_records(
+            text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6), in_lists: bool,
+        ) {
             let mut whole = Growing::new(Box::new(Cursor::new(text.clone())), &limits());
             let expected = drain(&mut whole);
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
@@ -335,6 +417,7 @@ mod tests {
                 } else {
                     from_mark(&text[..cut], mark).unwrap()
                 };
+                growing.in_lists = in_lists;
                 for (number, record) in drain(&mut growing) {
                     // Inside a list the mark stays before it, and the same come again.
                     let before = found.insert(number, record.clone());

@@ -1,6 +1,6 @@
 //! What is kept of a file or object between runs, as the text of a position.
 
-use super::growing::Mark;
+use super::growing::{Mark, Within};
 
 /// The state of one file or object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,13 @@ pub(super) struct Kept {
 impl Kept {
     /// As it is saved.
     pub(super) fn to_text(&self) -> String {
-        let Mark { offset, number, crc } = self.mark;
-        let done = u8::from(self.is_done);
+        let Mark { offset, number, crc, within } = self.mark;
+        let within = match within {
+            Within::Nothing => 0,
+            Within::List => 2,
+            Within::EndedList => 4,
+        };
+        let done = u8::from(self.is_done) + within;
         format!("{offset} {number} {crc:08x} {} {done} {} {}", self.size, self.modified_us, self.label)
     }
 
@@ -29,14 +34,21 @@ impl Kept {
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.splitn(7, ' ');
         let mut next = || parts.next();
+        let offset = next()?.parse().ok()?;
+        let number = next()?.parse().ok()?;
+        let crc = u32::from_str_radix(next()?, 16).ok()?;
+        let size = next()?.parse().ok()?;
+        let done: u8 = next()?.parse().ok()?;
+        let within = match done & !1 {
+            0 => Within::Nothing,
+            2 => Within::List,
+            4 => Within::EndedList,
+            _ => return None,
+        };
         Some(Self {
-            mark: Mark {
-                offset: next()?.parse().ok()?,
-                number: next()?.parse().ok()?,
-                crc: u32::from_str_radix(next()?, 16).ok()?,
-            },
-            size: next()?.parse().ok()?,
-            is_done: next()? == "1",
+            mark: Mark { offset, number, crc, within },
+            size,
+            is_done: done & 1 == 1,
             modified_us: next()?.parse().ok()?,
             label: next()?.to_owned(),
         })
@@ -49,8 +61,13 @@ mod tests {
 
     #[test]
     fn the_text_reads_back() {
-        for (label, is_done) in [("/var/log/an app.log#0f", false), ("", true)] {
-            let mark = Mark { offset: u64::MAX, number: 7, crc: 0xff };
+        for (label, is_done, within) in [
+            ("/var/log/an app.log#0f", false, Within::Nothing),
+            ("", true, Within::Nothing),
+            ("\"0x8D\"", false, Within::List),
+            ("\"0x8D\"", false, Within::EndedList),
+        ] {
+            let mark = Mark { offset: u64::MAX, number: 7, crc: 0xff, within };
             let kept = Kept { mark, size: 12, is_done, modified_us: -5, label: label.into() };
             assert_eq!(Kept::from_text(&kept.to_text()), Some(kept));
         }

@@ -14,6 +14,7 @@ mod listing;
 mod objects;
 mod sweep;
 
+pub(crate) use bucket::Place;
 pub use files::{Files, FilesConfig};
 pub use objects::{Objects, ObjectsConfig};
 pub use sweep::{Sweep, SweepProgress};

@@ -15,8 +15,8 @@ use object_store::ObjectMeta;
 use tokio::runtime::Handle;
 
 use super::background::Background;
-use super::bucket::{Bucket, modified_us};
-use super::growing::{Growing, Mark};
+use super::bucket::{Bucket, Place, modified_us};
+use super::growing::{Growing, Mark, Within};
 use super::kept::Kept;
 use crate::aws::{AwsAccess, Environment};
 use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result, SourceFinding};
@@ -82,6 +82,17 @@ impl Objects {
             .map(|address| Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime))
             .collect();
         Ok(Self::over(buckets?, config, positions))
+    }
+
+    /// The same over stores that are open already; the addresses of `config` are not used.
+    pub(crate) fn of(
+        places: Vec<Place>,
+        config: ObjectsConfig,
+        positions: &BTreeMap<String, String>,
+    ) -> Self {
+        let runtime = Handle::current();
+        let buckets = places.into_iter().map(|place| Bucket::at(place, &runtime)).collect();
+        Self::over(buckets, config, positions)
     }
 
     fn over(buckets: Vec<Bucket>, config: ObjectsConfig, positions: &BTreeMap<String, String>) -> Self {
@@ -268,16 +279,18 @@ impl Engine {
         // Only a listing that went through counts.
         self.listed_us = Some(now_us);
         queue.sort_by_cached_key(|wanted| (modified_us(&wanted.meta), wanted.address.clone()));
-        let is_all = queue.len() < LISTED;
         self.queue = queue.into();
-        if self.queue.is_empty() && is_all && newest_us > i64::MIN {
-            self.forget(newest_us);
+        if newest_us > i64::MIN {
+            // What is not read yet, be it queued or too much for this queue, is no older than the first of it. A
+            // prefix that always has something new must not keep all that it ever had.
+            let unread_us = self.queue.front().map_or(i64::MAX, |wanted| modified_us(&wanted.meta));
+            self.forget(newest_us, unread_us);
         }
         Ok(())
     }
 
-    /// Everything is read: what is old is forgotten.
-    fn forget(&mut self, newest_us: i64) {
+    /// Forgets what is old, up to what is not read yet.
+    fn forget(&mut self, newest_us: i64, unread_us: i64) {
         let mut floor_us = newest_us.saturating_sub(micros(self.config.overlap));
         if self.kept.len() > self.config.max_objects {
             let mut times: Vec<i64> = self.kept.values().map(|kept| kept.modified_us).collect();
@@ -285,6 +298,7 @@ impl Engine {
             let (_, last, _) = times.select_nth_unstable(surplus);
             floor_us = floor_us.max(*last);
         }
+        floor_us = floor_us.min(unread_us);
         let old: Vec<String> = self
             .kept
             .iter()
@@ -327,7 +341,8 @@ impl Engine {
             }
             _ => None,
         };
-        Ok(resumed.unwrap_or_else(|| Growing::new(bucket.read(&wanted.meta, 0), limits)))
+        let growing = resumed.unwrap_or_else(|| Growing::new(bucket.read(&wanted.meta, 0), limits));
+        Ok(growing.in_lists())
     }
 
     /// The next batch of the object that is being read; `None` where that has come to an end or failed.
@@ -411,7 +426,10 @@ impl Engine {
 
 /// Whether an object was read up to a torn record, and will not grow any more.
 fn is_torn(kept: &Kept, meta: &ObjectMeta, torn_before_us: i64) -> bool {
-    !kept.is_done && kept.mark.offset < meta.size && modified_us(meta) <= torn_before_us
+    !kept.is_done
+        && kept.mark.within != Within::EndedList
+        && kept.mark.offset < meta.size
+        && modified_us(meta) <= torn_before_us
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use object_store::path::Path;
 use tokio::runtime::Handle;
 
 use super::background::Background;
-use super::bucket::{Bucket, modified_us};
+use super::bucket::{Bucket, Place, modified_us};
 use super::growing::Growing;
 use super::objects::ObjectsConfig;
 use crate::{Collected, Collector, Error, Polled, PositionChange, Result};
@@ -67,9 +67,35 @@ impl Sweep {
                 Ok((address.clone(), bucket))
             })
             .collect();
+        Ok(Self::over(buckets?, config, modified_us, positions, progress))
+    }
+
+    /// The same over stores that are open already; the addresses of `config` are not used.
+    pub(crate) fn of(
+        places: Vec<Place>,
+        config: ObjectsConfig,
+        modified_us: Range<i64>,
+        positions: &BTreeMap<String, String>,
+        progress: Arc<SweepProgress>,
+    ) -> Self {
+        let runtime = Handle::current();
+        let buckets = places.into_iter().map(|place| {
+            let address = format!("{}/{}", place.root, place.prefix);
+            (address, Bucket::at(place, &runtime))
+        });
+        Self::over(buckets.collect(), config, modified_us, positions, progress)
+    }
+
+    fn over(
+        buckets: VecDeque<(String, Bucket)>,
+        config: ObjectsConfig,
+        modified_us: Range<i64>,
+        positions: &BTreeMap<String, String>,
+        progress: Arc<SweepProgress>,
+    ) -> Self {
         let name = config.source.to_string();
         let engine = Engine {
-            buckets: buckets?,
+            buckets,
             config,
             modified_us,
             after: positions.clone(),
@@ -79,7 +105,7 @@ impl Sweep {
             progress,
             ticket: 0,
         };
-        Ok(Self { background: Background::new(name, engine) })
+        Self { background: Background::new(name, engine) }
     }
 }
 

@@ -112,6 +112,42 @@ async fn a_token_that_ended_or_repeats_is_told() {
     assert!(matches!(error, Error::BadAnswer { .. }), "{error}");
     let tokens: Vec<_> = asked.lock().unwrap().iter().map(|window| window.token.clone()).collect();
     assert_eq!(tokens, [None, Some("a".to_owned()), None, Some("a".to_owned())]);
+    let (list, _) = scripted("l", vec![page(&[], Some(&"x".repeat((32 << 10) + 1)))]);
+    let error = open(vec![list], &BTreeMap::new()).poll().await.unwrap_err();
+    assert!(error.to_string().contains("longer than"), "{error}");
+}
+
+#[tokio::test]
+async fn where_a_list_begins_is_saved_before_it_is_due() {
+    let (first, _) = scripted("a", Vec::new());
+    let (second, _) = scripted("b", Vec::new());
+    let mut lists = open(vec![first, second], &BTreeMap::new());
+    let position = collected(&mut lists).await.position;
+    let keys: Vec<_> = position.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["a", "b"]);
+    let begin = Progress::from(NOW_S - 3_660);
+    assert_eq!(position[1].value, Some(begin.to_text()));
+    assert_eq!(collected(&mut lists).await.position.len(), 1);
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_is_asked_again_after_a_while() {
+    let caught = |next: &str| Ok(Listed::CaughtUp { records: vec!["{}".into()], next: next.into() });
+    let (list, asked) = scripted("l", vec![caught("a"), caught("a"), Ok(Listed::TokenEnded)]);
+    let mut lists = open(vec![list], &BTreeMap::new());
+    let mut origins = Vec::new();
+    for _ in 0..2 {
+        origins.push(collected(&mut lists).await.batch.unwrap().origin);
+        let rest = lists.lists[0].rests_until.take().unwrap().duration_since(Instant::now());
+        assert!((59..=60).contains(&rest.as_secs()), "{rest:?}");
+    }
+    assert_ne!(origins[0], origins[1]);
+    assert!(matches!(lists.poll().await.unwrap(), Polled::Idle));
+    collected(&mut lists).await;
+    let asked = asked.lock().unwrap();
+    let tokens: Vec<_> = asked.iter().map(|window| window.token.as_deref()).collect();
+    assert_eq!(tokens, [None, Some("a"), Some("a"), None]);
+    assert_eq!((asked[0].start_s, asked[3].start_s), (NOW_S - 3_690, NOW_S - 90));
 }
 
 #[tokio::test]
@@ -215,4 +251,54 @@ async fn what_a_service_keeps_no_longer_is_a_gap() {
     assert_eq!(asked.lock().unwrap()[0].start_s, oldest_s - 30);
     let mut lists = open(vec![forgetful().0], &at(oldest_s));
     assert!(collected(&mut lists).await.findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_gap_loses_no_beginning() {
+    let forgetful = |name| {
+        Box::new(Forgetful(Scripted { name, answers: VecDeque::new(), asked: Asked::default() }))
+            as Box<dyn List>
+    };
+    let oldest_s = NOW_S - 10 * 86_400;
+    let saved = BTreeMap::from([("old".to_owned(), Progress::from(oldest_s - 500).to_text())]);
+    let (read, _) = scripted("read", Vec::new());
+    // `new` begins before what is kept.
+    let lookback = Duration::from_secs(30 * 86_400);
+    let lists = vec![forgetful("new"), read, forgetful("old")];
+    let mut lists = Lists::open(lists, lookback, Duration::ZERO, &saved, options());
+    let gap = collected(&mut lists).await;
+    assert_eq!((gap.findings.len(), gap.position.len()), (1, 1));
+    assert_eq!(gap.position[0].key, "old");
+    // The first page of another list saves where `new` begins; opened there, nothing is missing.
+    lists.turn = 1;
+    let page = collected(&mut lists).await;
+    assert!(page.findings.is_empty());
+    assert_eq!(page.position.iter().map(|change| &*change.key).collect::<Vec<_>>(), ["read", "new"]);
+    let begin = page.position[1].value.as_deref().and_then(Progress::from_text);
+    assert_eq!(begin, Some(Progress::from(oldest_s)));
+}
+
+#[tokio::test]
+async fn lists_come_and_go() {
+    let (one, one_asked) = scripted("one", vec![page(&["{}"], Some("p2"))]);
+    let mut lists = open(vec![one], &BTreeMap::new());
+    collected(&mut lists).await;
+    // The second comes; the first is another object of the same name and goes on at its page.
+    let (again, again_asked) = scripted("one", Vec::new());
+    let (two, two_asked) = scripted("two", Vec::new());
+    lists.replace(vec![two, again]);
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        keys.extend(collected(&mut lists).await.position.into_iter().map(|change| change.key));
+    }
+    assert_eq!(keys, ["two", "one"]);
+    assert_eq!(one_asked.lock().unwrap().len(), 1);
+    assert_eq!(again_asked.lock().unwrap()[0].token.as_deref(), Some("p2"));
+    assert_eq!(two_asked.lock().unwrap()[0].start_s, NOW_S - 3_690);
+    // One that went and comes again is not read anew.
+    lists.replace(Vec::new());
+    let (back, back_asked) = scripted("one", Vec::new());
+    lists.replace(vec![back]);
+    assert!(lists.next().is_none());
+    assert!(back_asked.lock().unwrap().is_empty());
 }

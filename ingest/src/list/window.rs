@@ -5,6 +5,8 @@
 //! page token is good for the identical question alone: window and token are kept together, and whoever
 //! starts again asks the same.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 /// How a list is cut into windows; all in seconds.
@@ -16,6 +18,17 @@ pub(crate) struct Windowing {
     pub(crate) length_s: i64,
     /// The shortest that is worth a question, without its overlap.
     pub(crate) step_s: i64,
+}
+
+impl Windowing {
+    /// How the same list is read a second time when everything is `after` old: what was listed too late for
+    /// the first reading is found without long overlaps, which read everything many times.
+    pub(crate) fn again_after(self, after: Duration) -> Self {
+        let settle_s = i64::try_from(after.as_secs()).unwrap_or(i64::MAX / 4).max(self.settle_s);
+        // Four times within that age: late enough to be few requests.
+        let step_s = self.step_s.max(settle_s / 4);
+        Self { settle_s, overlap_s: 0, length_s: self.length_s.max(step_s), step_s }
+    }
 }
 
 /// Where a list is read.
@@ -80,6 +93,28 @@ impl Progress {
         Some(left_out)
     }
 
+    /// Cuts a window of which nothing was read yet to what is the longest now.
+    pub(crate) fn narrow(&mut self, windowing: &Windowing) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.token.is_none()) {
+            let longest_s = windowing.length_s.max(windowing.step_s).max(1);
+            window.end_s = window.end_s.min(self.watermark_s.saturating_add(longest_s));
+        }
+    }
+
+    /// A page was read after which there are no more for now: the list is asked on with `token`. Should the
+    /// service forget it, the list is read again from the overlap before `now_s`.
+    pub(crate) fn caught_up(&mut self, records: u64, token: String, windowing: &Windowing, now_s: i64) {
+        let Some(window) = &mut self.window else { return };
+        self.watermark_s = self.watermark_s.max(now_s - windowing.settle_s);
+        let start_s = (self.watermark_s - windowing.overlap_s).max(0);
+        if (window.start_s, window.end_s) == (start_s, self.watermark_s) {
+            window.records += records;
+        } else {
+            *window = Window { start_s, end_s: self.watermark_s, token: None, records: 0 };
+        }
+        window.token = Some(token);
+    }
+
     /// The service does not know the token any more: the window is read again from its first page.
     pub(crate) fn rewind(&mut self) {
         if let Some(window) = &mut self.window {
@@ -138,6 +173,41 @@ mod tests {
         let behind = Window { start_s: 8_260, end_s: 13_660, token: None, records: 0 };
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(behind));
         assert_eq!(Progress::from_text("{}"), None);
+    }
+
+    #[test]
+    fn a_window_is_narrowed_while_nothing_of_it_was_read() {
+        let mut progress = Progress::from(10_000);
+        assert_eq!(progress.next(&WINDOWING, 99_999).unwrap().end_s, 13_600);
+        let shorter = Windowing { length_s: 600, ..WINDOWING };
+        progress.narrow(&WINDOWING);
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 13_600);
+        progress.narrow(&shorter);
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
+        progress.page(7, Some("t".into()));
+        progress.narrow(&Windowing { length_s: 60, ..WINDOWING });
+        assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
+        progress.page(7, None);
+        assert_eq!(progress.watermark_s, 10_600);
+    }
+
+    #[test]
+    fn a_list_that_goes_on_keeps_its_token_and_a_place_to_begin_again() {
+        let mut progress = Progress::from(10_000);
+        progress.next(&WINDOWING, 11_000);
+        progress.caught_up(7, "a".into(), &WINDOWING, 20_000);
+        let window = Window { start_s: 17_300, end_s: 19_100, token: Some("a".into()), records: 0 };
+        assert_eq!(progress.next(&WINDOWING, 20_000), Some(window.clone()));
+        assert_eq!(progress.watermark_s, 19_100);
+        // Within the same second the records are counted on: a number is given once.
+        progress.caught_up(7, "b".into(), &WINDOWING, 20_000);
+        let later = Window { token: Some("b".into()), records: 7, ..window.clone() };
+        assert_eq!(progress.next(&WINDOWING, 20_000), Some(later));
+        // A clock that is put back moves nothing back.
+        progress.caught_up(1, "c".into(), &WINDOWING, 15_000);
+        assert_eq!(progress.watermark_s, 19_100);
+        progress.rewind();
+        assert_eq!(progress.next(&WINDOWING, 20_000), Some(Window { token: None, ..window }));
     }
 
     proptest! {

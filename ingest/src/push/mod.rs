@@ -20,6 +20,7 @@
 pub mod hec;
 pub mod okta;
 pub mod otlp;
+pub mod pubsub;
 pub mod syslog;
 
 mod reception;

@@ -113,6 +113,13 @@ pub(super) struct LineStart {
     pub(super) bracket: u8,
 }
 
+impl LineStart {
+    /// That of a container at the very beginning of a line.
+    pub(super) fn of_container() -> Self {
+        Self { indent: Vec::new(), bracket: b'{' }
+    }
+}
+
 /// White space since the last line break, as long as nothing else came.
 #[derive(Debug, Default)]
 pub(super) struct Indent {

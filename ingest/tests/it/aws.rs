@@ -5,7 +5,7 @@ mod following;
 mod identity;
 mod lake;
 mod lookup;
-mod moto;
+pub(crate) mod moto;
 mod objects;
 mod queue;
 mod signing_keys;
@@ -17,7 +17,7 @@ use event::RawBatch;
 use ingest::Collector;
 use ingest::Polled;
 
-fn gzip(text: &str) -> Vec<u8> {
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
@@ -30,9 +30,9 @@ fn trail(name: &str, records: usize) -> String {
 }
 
 /// What a record is known by, and what it is: its text, or its reject's reason.
-type Records = BTreeMap<(String, u64), String>;
+pub(crate) type Records = BTreeMap<(String, u64), String>;
 
-fn add(records: &mut Records, batch: &RawBatch) {
+pub(crate) fn add(records: &mut Records, batch: &RawBatch) {
     for record in batch.records() {
         let text = match record.reject {
             Some(reason) => reason.to_owned(),
@@ -43,7 +43,7 @@ fn add(records: &mut Records, batch: &RawBatch) {
 }
 
 /// Takes and acknowledges until `done`; errors that pass are passed by.
-async fn take_until(collector: &mut impl Collector, done: impl Fn(&Records) -> bool) -> Records {
+pub(crate) async fn take_until(collector: &mut impl Collector, done: impl Fn(&Records) -> bool) -> Records {
     let mut records = Records::new();
     for _ in 0..2_000 {
         if done(&records) {

@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "these are tests")]
 
 mod aws;
+mod azure;
 mod batches;
 mod corpus;
+mod google;
+mod kafka;
 mod objects;
+mod saas;
 
 use std::path::PathBuf;
 

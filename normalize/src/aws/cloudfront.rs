@@ -10,9 +10,9 @@ use std::borrow::Cow;
 use event::{Col, EventKey, LogType};
 
 use crate::class::Severity;
-use crate::http;
+use crate::http::{self, note};
 use crate::json::Object;
-use crate::network::{self, SOURCE};
+use crate::network::{self, SOURCE, put};
 use crate::reason::{MapError, Reason};
 use crate::row::{Row, UNKNOWN};
 use crate::time;
@@ -84,12 +84,7 @@ pub(crate) fn map_line(text: &str, row: &mut Row<'_>) -> Result<EventKey, MapErr
 /// It does not say when it was.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
     let mut entry = Entry::default();
-    for member in record.members() {
-        match member.value.text() {
-            Some(value) => entry.take(&member.key, value, row),
-            None => row.keep("", &member),
-        }
-    }
+    http::each_text(record, row, |name, value, row| entry.take(name, value, row));
     entry.map(row)?;
     Ok(entry.identity(record.raw()))
 }
@@ -104,12 +99,7 @@ struct Entry<'a> {
     date: Cow<'a, str>,
     time: Cow<'a, str>,
     timestamp: Cow<'a, str>,
-    id: Cow<'a, str>,
-    method: Cow<'a, str>,
-    scheme: Cow<'a, str>,
-    host: Cow<'a, str>,
-    path: Cow<'a, str>,
-    query: Cow<'a, str>,
+    request: http::Request<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -128,16 +118,16 @@ impl<'a> Entry<'a> {
             "c-port" => SOURCE.port(&value, row),
             "sc-bytes" => network::put_long(Col::TrafficBytesIn, &value, row),
             "cs-bytes" => network::put_long(Col::TrafficBytesOut, &value, row),
-            "cs-method" => note(&mut self.method, value.clone()),
+            "cs-method" => note(&mut self.request.method, value.clone()),
             "cs(Host)" => put(Col::DstEndpointHostname, &value, row),
-            "cs-uri-stem" => note(&mut self.path, value.clone()),
-            "cs-uri-query" => note(&mut self.query, value.clone()),
+            "cs-uri-stem" => note(&mut self.request.path, value.clone()),
+            "cs-uri-query" => note(&mut self.request.query, value.clone()),
             "sc-status" => http::code(&value, row),
             "cs(Referer)" => put(Col::HttpRequestReferrer, &value, row),
             "cs(User-Agent)" => put(Col::HttpRequestUserAgent, &value, row),
-            "x-edge-request-id" => note(&mut self.id, value.clone()),
-            "x-host-header" => note(&mut self.host, value.clone()),
-            "cs-protocol" => note(&mut self.scheme, value.clone()),
+            "x-edge-request-id" => note(&mut self.request.id, value.clone()),
+            "x-host-header" => note(&mut self.request.host, value.clone()),
+            "cs-protocol" => note(&mut self.request.scheme, value.clone()),
             "time-taken" => milliseconds(&value, row),
             "x-forwarded-for" => http::forwarded_for(&value, row),
             "ssl-protocol" => put(Col::TlsVersion, &value, row),
@@ -167,15 +157,13 @@ impl<'a> Entry<'a> {
         if !self.date.is_empty() && !self.time.is_empty() && !self.timestamp.is_empty() {
             row.keep_text("", "timestamp", &self.timestamp);
         }
-        http::method(&self.method, row);
-        row.text_if(Col::HttpRequestUrlScheme, Some(&self.scheme));
-        http::host(&self.host, row);
-        row.text_if(Col::HttpRequestUrlPath, Some(&self.path));
-        row.text_if(Col::HttpRequestUrlQueryString, Some(&self.query));
-        http::compose(&self.scheme, &self.host, &self.path, &self.query, row);
-        http::require_path(row);
-        row.text_if(Col::MetadataUid, Some(&self.id));
-        row.text_if(Col::HttpRequestUid, Some(&self.id));
+        let request = &self.request;
+        row.text_if(Col::HttpRequestUrlScheme, Some(&request.scheme));
+        row.text_if(Col::HttpRequestUrlPath, Some(&request.path));
+        row.text_if(Col::HttpRequestUrlQueryString, Some(&request.query));
+        request.map(row);
+        row.text_if(Col::MetadataUid, Some(&request.id));
+        row.text_if(Col::HttpRequestUid, Some(&request.id));
         if row.has(Col::TlsCipher) && !row.has(Col::TlsVersion) {
             row.text(Col::TlsVersion, UNKNOWN);
         }
@@ -188,21 +176,12 @@ impl<'a> Entry<'a> {
 
     /// "An opaque string that uniquely identifies a request".
     fn identity(&self, record: &str) -> EventKey {
-        if self.id.is_empty() {
+        let id = &self.request.id;
+        if id.is_empty() {
             return EventKey::from_content(LogType::AwsCloudfront, record.as_bytes());
         }
-        EventKey::from_parts(LogType::AwsCloudfront, &[self.id.as_bytes()])
+        EventKey::from_parts(LogType::AwsCloudfront, &[id.as_bytes()])
     }
-}
-
-fn note<'a>(slot: &mut Cow<'a, str>, value: Cow<'a, str>) -> bool {
-    *slot = value;
-    true
-}
-
-fn put(col: Col, value: &str, row: &mut Row<'_>) -> bool {
-    row.text(col, value);
-    true
 }
 
 /// Seconds with their fraction.

@@ -15,7 +15,7 @@ use event::{Col, EventKey, LogType};
 
 use crate::class::{Severity, Status, network_activity};
 use crate::json::Object;
-use crate::network::{self, ALLOWED, BLOCKED, DESTINATION, Direction, End, SOURCE};
+use crate::network::{self, ALLOWED, BLOCKED, DESTINATION, Direction, End, SOURCE, put};
 use crate::reason::{MapError, Reason};
 use crate::row::Row;
 use crate::time;
@@ -374,11 +374,6 @@ impl<'a> Flow<'a> {
 
 fn note<'a>(slot: &mut Option<Cow<'a, str>>, value: Cow<'a, str>) -> bool {
     *slot = Some(value);
-    true
-}
-
-fn put(col: Col, value: &str, row: &mut Row<'_>) -> bool {
-    row.text(col, value);
     true
 }
 

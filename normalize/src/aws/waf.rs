@@ -8,7 +8,7 @@ use event::{Col, EventKey, LogType};
 
 use super::arn::Arn;
 use crate::class::{Severity, Status};
-use crate::http;
+use crate::http::{self, Request};
 use crate::json::{Member, Object, Value};
 use crate::network::{ALLOWED, BLOCKED, CAPTCHA, CHALLENGE, COUNT, SOURCE};
 use crate::reason::{MapError, Reason};
@@ -66,17 +66,6 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::ResourceType, "`AWS::WAFv2::WebACL`"),
 ];
 
-/// What decides something.
-#[derive(Debug, Default)]
-struct Request<'a> {
-    id: Cow<'a, str>,
-    method: Cow<'a, str>,
-    scheme: Cow<'a, str>,
-    host: Cow<'a, str>,
-    path: Cow<'a, str>,
-    query: Cow<'a, str>,
-}
-
 /// Fills `row` from one record.
 ///
 /// # Errors
@@ -107,7 +96,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
             "responseCodeSent" if value.integer().is_some_and(|code| code > 0) => {
                 code = value.text().unwrap_or_default();
             }
-            "httpRequest" if value.as_object().is_some() => request.read(&member, row),
+            "httpRequest" if value.as_object().is_some() => read(&mut request, &member, row),
             "ruleGroupList" => {
                 row.text_if(Col::FirewallRuleUid, rule_in_group(&value));
                 row.keep("", &member);
@@ -119,6 +108,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
         return Err(MapError::new(Reason::MissingTime, "the record has no `timestamp`"));
     }
     request.map(row);
+    SOURCE.require(row);
     map_verdict(&action, row);
     if !code.is_empty() && !http::code(&code, row) {
         row.keep_text("", "responseCodeSent", &code);
@@ -172,71 +162,59 @@ fn map_acl(acl: &str, row: &mut Row<'_>) {
     }
 }
 
-impl<'a> Request<'a> {
-    fn read(&mut self, member: &Member<'a>, row: &mut Row<'_>) {
-        for part in member.value.as_object().iter().flat_map(Object::members) {
-            let text = part.value.text().unwrap_or_default();
-            match part.key.as_ref() {
-                "clientIp" if !text.is_empty() => SOURCE.address(&text, row),
-                "country" if text != "-" => {
-                    row.put_filled(Col::SrcEndpointLocationCountry, "httpRequest", &part)
-                }
-                "uri" if !text.is_empty() => {
-                    row.put(Col::HttpRequestUrlPath, "httpRequest", &part);
-                    self.path = text;
-                }
-                "args" => {
-                    row.put_filled(Col::HttpRequestUrlQueryString, "httpRequest", &part);
-                    self.query = text;
-                }
-                "httpVersion" => row.put_filled(Col::HttpRequestVersion, "httpRequest", &part),
-                "httpMethod" => self.method = text,
-                "requestId" => {
-                    row.put_filled(Col::HttpRequestUid, "httpRequest", &part);
-                    row.text_if(Col::MetadataUid, Some(&text));
-                    self.id = text;
-                }
-                "scheme" => {
-                    row.put_filled(Col::HttpRequestUrlScheme, "httpRequest", &part);
-                    self.scheme = text;
-                }
-                "host" if !text.is_empty() => self.host = text,
-                "headers" if part.value.as_array().is_some() => self.read_headers(&part, row),
-                _ => row.keep("httpRequest", &part),
+fn read<'a>(request: &mut Request<'a>, member: &Member<'a>, row: &mut Row<'_>) {
+    for part in member.value.as_object().iter().flat_map(Object::members) {
+        let text = part.value.text().unwrap_or_default();
+        match part.key.as_ref() {
+            "clientIp" if !text.is_empty() => SOURCE.address(&text, row),
+            "country" if text != "-" => row.put_filled(Col::SrcEndpointLocationCountry, "httpRequest", &part),
+            "uri" if !text.is_empty() => {
+                row.put(Col::HttpRequestUrlPath, "httpRequest", &part);
+                request.path = text;
             }
+            "args" => {
+                row.put_filled(Col::HttpRequestUrlQueryString, "httpRequest", &part);
+                request.query = text;
+            }
+            "httpVersion" => row.put_filled(Col::HttpRequestVersion, "httpRequest", &part),
+            "httpMethod" => request.method = text,
+            "requestId" => {
+                row.put_filled(Col::HttpRequestUid, "httpRequest", &part);
+                row.text_if(Col::MetadataUid, Some(&text));
+                request.id = text;
+            }
+            "scheme" => {
+                row.put_filled(Col::HttpRequestUrlScheme, "httpRequest", &part);
+                request.scheme = text;
+            }
+            "host" if !text.is_empty() => request.host = text,
+            "headers" if part.value.as_array().is_some() => read_headers(request, &part, row),
+            _ => row.keep("httpRequest", &part),
         }
     }
+}
 
-    fn read_headers(&mut self, member: &Member<'a>, row: &mut Row<'_>) {
-        let pair = |header: Value<'a>| -> Option<(Cow<'a, str>, Cow<'a, str>)> {
-            let header = header.as_object()?;
-            let is_pair = header.members().count() == 2;
-            Some((header.get("name")?.as_str()?, header.get("value")?.as_str()?)).filter(|_| is_pair)
-        };
-        let headers = || member.value.as_array().into_iter().flatten();
-        if headers().all(|header| pair(header).is_some()) {
-            row.put_json(Col::HttpRequestHttpHeaders, "httpRequest", member);
-        } else {
-            row.keep("httpRequest", member);
-        }
-        for (name, value) in headers().filter_map(pair) {
-            match name.to_ascii_lowercase().as_str() {
-                "host" if self.host.is_empty() => self.host = value,
-                "user-agent" => row.text_if(Col::HttpRequestUserAgent, Some(value)),
-                "referer" => row.text_if(Col::HttpRequestReferrer, Some(value)),
-                "x-forwarded-for" => {
-                    http::forwarded_for(&value, row);
-                }
-                _ => {}
-            }
-        }
+fn read_headers<'a>(request: &mut Request<'a>, member: &Member<'a>, row: &mut Row<'_>) {
+    let pair = |header: Value<'a>| -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        let header = header.as_object()?;
+        let is_pair = header.members().count() == 2;
+        Some((header.get("name")?.as_str()?, header.get("value")?.as_str()?)).filter(|_| is_pair)
+    };
+    let headers = || member.value.as_array().into_iter().flatten();
+    if headers().all(|header| pair(header).is_some()) {
+        row.put_json(Col::HttpRequestHttpHeaders, "httpRequest", member);
+    } else {
+        row.keep("httpRequest", member);
     }
-
-    fn map(&self, row: &mut Row<'_>) {
-        http::method(&self.method, row);
-        http::host(&self.host, row);
-        http::compose(&self.scheme, &self.host, &self.path, &self.query, row);
-        http::require_path(row);
-        SOURCE.require(row);
+    for (name, value) in headers().filter_map(pair) {
+        match name.to_ascii_lowercase().as_str() {
+            "host" if request.host.is_empty() => request.host = value,
+            "user-agent" => row.text_if(Col::HttpRequestUserAgent, Some(value)),
+            "referer" => row.text_if(Col::HttpRequestReferrer, Some(value)),
+            "x-forwarded-for" => {
+                http::forwarded_for(&value, row);
+            }
+            _ => {}
+        }
     }
 }

@@ -10,9 +10,9 @@ use std::borrow::Cow;
 use event::{Col, EventKey, LogType};
 
 use crate::class::{Severity, Status, network_activity};
-use crate::http;
+use crate::http::{self, note};
 use crate::json::Object;
-use crate::network::{self, DESTINATION, Direction, SOURCE};
+use crate::network::{self, DESTINATION, Direction, SOURCE, put};
 use crate::reason::{MapError, Reason};
 use crate::row::{Row, UNKNOWN};
 use crate::time;
@@ -69,10 +69,15 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::TlsCipher, "`downstream_tls_cipher`"),
 ];
 
-/// What follows time and request in Envoy's own format.
-const ENVOY: &[&str] = &[
-    "response_code",
-    "response_flags",
+/// What follows time and request in either format.
+const ANSWER: &[&str] = &["response_code", "response_flags"];
+
+/// What follows then in Istio's alone.
+const DETAILS: &[&str] =
+    &["response_code_details", "connection_termination_details", "upstream_transport_failure_reason"];
+
+/// What follows in both.
+const TRAFFIC: &[&str] = &[
     "bytes_received",
     "bytes_sent",
     "duration",
@@ -84,22 +89,8 @@ const ENVOY: &[&str] = &[
     "upstream_host",
 ];
 
-/// The same in Istio's.
-const ISTIO: &[&str] = &[
-    "response_code",
-    "response_flags",
-    "response_code_details",
-    "connection_termination_details",
-    "upstream_transport_failure_reason",
-    "bytes_received",
-    "bytes_sent",
-    "duration",
-    "upstream_service_time",
-    "x_forwarded_for",
-    "user_agent",
-    "request_id",
-    "authority",
-    "upstream_host",
+/// What ends a line of Istio's.
+const MESH: &[&str] = &[
     "upstream_cluster",
     "upstream_local_address",
     "downstream_local_address",
@@ -108,14 +99,21 @@ const ISTIO: &[&str] = &[
     "route_name",
 ];
 
+/// The fields of a format behind time and request, in groups.
+type Names = [&'static [&'static str]; 4];
+
+const ENVOY: Names = [ANSWER, &[], TRAFFIC, &[]];
+const ISTIO: Names = [ANSWER, DETAILS, TRAFFIC, MESH];
+
 /// The fields behind time and request, by their number; `None` where it is no line of a known format.
-fn names(line: &str) -> Option<&'static [&'static str]> {
+fn names(line: &str) -> Option<Names> {
     let mut words = Words::of(line);
     let (written, request) = (words.next()?, words.next()?);
     if !line.starts_with('[') || time::of_text(written).is_err() || request.split(' ').count() < 3 {
         return None;
     }
-    match words.take(ISTIO.len() + 1).count() {
+    // One more than the longest format has is enough to know that it is none.
+    match words.take(21).count() {
         11 => Some(ENVOY),
         20 => Some(ISTIO),
         _ => None,
@@ -151,7 +149,7 @@ pub(crate) fn map_line(line: &str, row: &mut Row<'_>) -> Result<EventKey, MapErr
         }
         None => row.keep_text("", "request", request),
     }
-    for (name, word) in names.iter().zip(words) {
+    for (name, word) in names.into_iter().flatten().zip(words) {
         entry.take(name, word.into(), row);
     }
     entry.map(row)?;
@@ -164,12 +162,7 @@ pub(crate) fn map_line(line: &str, row: &mut Row<'_>) -> Result<EventKey, MapErr
 /// It does not say when the request came.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
     let mut entry = Entry::default();
-    for member in record.members() {
-        match member.value.text() {
-            Some(value) => entry.take(&member.key, value, row),
-            None => row.keep("", &member),
-        }
-    }
+    http::each_text(record, row, |name, value, row| entry.take(name, value, row));
     entry.map(row)?;
     Ok(EventKey::from_content(LogType::IstioAccess, record.raw().as_bytes()))
 }
@@ -302,14 +295,4 @@ impl<'a> Entry<'a> {
         row.text_if(Col::StatusCode, Some(&self.flags));
         row.status(if self.flags.is_empty() { Status::Success } else { Status::Failure });
     }
-}
-
-fn note<'a>(slot: &mut Cow<'a, str>, value: Cow<'a, str>) -> bool {
-    *slot = value;
-    true
-}
-
-fn put(col: Col, value: &str, row: &mut Row<'_>) -> bool {
-    row.text(col, value);
-    true
 }

@@ -19,9 +19,7 @@ pub(crate) struct Shallow<'a> {
 /// The members that an outline of `text` has found.
 #[inline(always)]
 pub(crate) fn members<'a>(text: &'a str, outline: &'a [OuterKey]) -> impl Iterator<Item = Shallow<'a>> {
-    outline
-        .iter()
-        .filter_map(|key| Some(Shallow { is_inner: key.is_inner, rest: text.get(key.at as usize..)? }))
+    outline.iter().filter_map(|key| Some(Shallow { is_inner: key.is_inner(), rest: text.get(key.at()..)? }))
 }
 
 impl<'a> Shallow<'a> {

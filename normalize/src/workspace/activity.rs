@@ -44,6 +44,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     if let Some(address) = fields.text("ipAddress") {
         address::put(&address, row);
     }
+    map_network(&mut fields, row);
     let events = fields.nested(&["events"]);
     let list = events.objects();
     let event = match list.first() {
@@ -65,8 +66,10 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
                 row.json(Col::ApiRequestData, |json| parameters.write(json));
             }
             for member in list.first().iter().flat_map(|event| event.members()) {
-                if !matches!(member.key.as_ref(), "name" | "type" | "parameters") {
-                    row.keep("events[0]", &member);
+                match (member.key.as_ref(), member.value.as_object()) {
+                    ("name" | "type" | "parameters", _) => {}
+                    ("status", Some(status)) => map_status(status, row),
+                    _ => row.keep("events[0]", &member),
                 }
             }
             if list.len() > 1 {
@@ -75,7 +78,9 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
         }
     }
     row.severity(severity(&name));
-    row.status(status(&name, &event));
+    if !row.has(Col::StatusId) {
+        row.status(status(&name, &event));
+    }
     map_class(&application, &name, &event, actor.as_deref(), row);
     required::actor_and_source(row);
     row.text(Col::MetadataProductName, "Google Workspace");
@@ -131,6 +136,28 @@ fn map_actor(fields: &mut Fields<'_>, row: &mut Row<'_>) -> Option<String> {
     let name = name.map(Cow::into_owned);
     actor.keep(row);
     name
+}
+
+/// Where the address is, as Google sees it.
+fn map_network(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+    let nested = fields.nested(&["networkInfo"]);
+    let mut network = nested.fields();
+    network.put(row, Col::SrcEndpointLocationCountry, &["regionCode"]);
+    network.put(row, Col::SrcEndpointLocationRegion, &["subdivisionCode"]);
+    network.keep(row);
+}
+
+/// What came of an event, where it says so.
+fn map_status(object: Object<'_>, row: &mut Row<'_>) {
+    let mut status = Fields::of(object, "events[0].status");
+    match status.peek("eventStatus").as_deref() {
+        Some("SUCCEEDED" | "SUCCEEDED_WITH_WARNINGS") => row.status(Status::Success),
+        Some("FAILED") => row.status(Status::Failure),
+        _ => {}
+    }
+    status.put(row, Col::StatusCode, &["errorCode", "httpStatusCode"]);
+    status.put(row, Col::StatusDetail, &["errorMessage"]);
+    status.keep(row);
 }
 
 /// Google warns of attacks and hijacked accounts in the login reports.

@@ -12,7 +12,12 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
         Col::SeverityId,
         "1 Informational; suspicious sign-ins and disabled accounts 3, attacks and hijacked accounts 4",
     ),
-    (Col::StatusId, "2 Failure for `login_failure` and challenges that failed, else 1 Success"),
+    (
+        Col::StatusId,
+        "`events[0].status.eventStatus`; without it 2 Failure for `login_failure` and challenges that failed, else 1 Success",
+    ),
+    (Col::StatusCode, "`events[0].status.errorCode`, else `events[0].status.httpStatusCode`"),
+    (Col::StatusDetail, "`events[0].status.errorMessage`"),
     (Col::MetadataUid, "`id.uniqueQualifier`"),
     (Col::MetadataEventCode, "`events[0].name`"),
     (Col::MetadataLogName, "`id.applicationName`"),
@@ -48,6 +53,8 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::SrcEndpointIp, "`ipAddress`"),
     (Col::SrcEndpointPort, "the port in `ipAddress`"),
     (Col::SrcEndpointName, "`ipAddress` where it is no address; `Unknown` where there is none"),
+    (Col::SrcEndpointLocationCountry, "`networkInfo.regionCode`"),
+    (Col::SrcEndpointLocationRegion, "`networkInfo.subdivisionCode`"),
     (
         Col::ResourceName,
         "the first of the parameters `APPLICATION_NAME`, `SETTING_NAME`, `DOMAIN_NAME`, `USER_EMAIL`, `device_id`, `app_name`",

@@ -10,6 +10,7 @@ mod encode;
 mod expr;
 pub(crate) mod judge;
 mod regular;
+mod required;
 mod test;
 
 use std::collections::HashMap;

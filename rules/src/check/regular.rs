@@ -2,6 +2,7 @@
 
 use regex::RegexBuilder;
 
+use super::required::required;
 use super::test::RegexTest;
 use crate::sigma::modifier::RegexFlag;
 
@@ -34,7 +35,7 @@ pub(crate) fn compile(pattern: &str, flags: &[RegexFlag]) -> Result<RegexTest, R
         .build()
         .map_err(|error| explain(&error))?;
     let source = format!("{flags:?}{pattern}");
-    Ok(RegexTest { source, regex })
+    Ok(RegexTest { source, regex, required: required(pattern, flags) })
 }
 
 fn explain(error: &regex::Error) -> Refusal {

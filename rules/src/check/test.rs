@@ -73,6 +73,8 @@ pub(crate) struct RegexTest {
     /// With its flags in front.
     pub(crate) source: String,
     pub(crate) regex: Regex,
+    /// Texts of which what it matches contains one, where these are known.
+    pub(crate) required: Option<Vec<String>>,
 }
 
 impl PartialEq for RegexTest {

@@ -28,10 +28,18 @@ pub(crate) struct Matcher {
 #[derive(Debug)]
 enum Other {
     Number(Numeric),
-    Regex(Regex),
+    /// With texts of which what it matches contains one, where these are known.
+    Regex(Regex, Option<Vec<String>>),
     Cidr(IpNet),
-    Compare { by: Comparison, with: Numeric },
-    Time { part: TimePart, by: Option<Comparison>, with: Numeric },
+    Compare {
+        by: Comparison,
+        with: Numeric,
+    },
+    Time {
+        part: TimePart,
+        by: Option<Comparison>,
+        with: Numeric,
+    },
 }
 
 impl Matcher {
@@ -52,7 +60,7 @@ impl Matcher {
                     folded.push(Pattern::literal(&crate::fold::fold(&number.text)));
                     others.push(Other::Number(number.value));
                 }
-                Test::Regex(test) => others.push(Other::Regex(test.regex.clone())),
+                Test::Regex(test) => others.push(Other::Regex(test.regex.clone(), test.required.clone())),
                 Test::Cidr(net) => others.push(Other::Cidr(*net)),
                 Test::Compare { by, with } => others.push(Other::Compare { by: *by, with: *with }),
                 Test::Time { part, by, with } => {
@@ -74,11 +82,20 @@ impl Matcher {
 
     /// What a text without case must be or contain to pass; `None` if that cannot be said.
     pub(crate) fn needs(&self) -> Option<Needs> {
-        let only_numbers = self.others.iter().all(|test| matches!(test, Other::Number(_)));
-        if self.exists || !only_numbers {
+        if self.exists {
             return None;
         }
         let mut needs = Needs::default();
+        for test in &self.others {
+            match test {
+                Other::Number(_) => {}
+                Other::Regex(_, required) => {
+                    let texts = required.as_ref()?;
+                    needs.contains.extend(texts.iter().map(|text| crate::fold::fold(text).into_owned()));
+                }
+                _ => return None,
+            }
+        }
         for set in [&self.folded, &self.cased] {
             needs.equals.extend(set.exact().map(|text| crate::fold::fold(text).into_owned()));
             needs.contains.extend(set.needed()?.into_iter().map(|text| crate::fold::fold(text).into_owned()));
@@ -100,7 +117,7 @@ impl Other {
             Self::Number(wanted) => {
                 value.form() == Form::Number && number(value).is_some_and(|found| equal(found, *wanted))
             }
-            Self::Regex(regex) => regex.is_match(value.text()),
+            Self::Regex(regex, _) => regex.is_match(value.text()),
             Self::Cidr(net) => address(value.text()).is_some_and(|address| net.contains(&address)),
             Self::Compare { by, with } => number(value).is_some_and(|found| compare(found, *by, *with)),
             Self::Time { part, by, with } => time::part(value.text(), *part).is_some_and(|found| {

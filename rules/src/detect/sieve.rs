@@ -17,6 +17,12 @@ const MAX_LABELS: usize = 16_384;
 /// Longer labels are not remembered: they hardly come again.
 const MAX_LABEL_BYTES: usize = 512;
 
+/// Columns whose labels hardly come again with the same others: each is asked for itself.
+const ALONE: [Col; 3] = [Col::ActorUserUid, Col::HttpRequestUserAgent, Col::ApiResponseErrorMessage];
+
+/// Ends a label in a key of [`Sieve::together`]; no byte of UTF-8 is it.
+const END_OF_LABEL: u8 = 0xff;
+
 /// What labels start, for one rule set and one thread.
 #[derive(Debug)]
 pub struct Sieve {
@@ -28,15 +34,37 @@ pub struct Sieve {
     places: Vec<Option<u8>>,
     /// Log types of rules that no known label starts: each event of theirs is possible.
     everywhere: LogTypes,
+    /// What the labels of all columns but those of [`ALONE`] start together, by these labels, each behind the
+    /// place of its column: one search instead of one a column.
+    together: HashTable<(Box<[u8]>, LogTypes)>,
+    key: Vec<u8>,
+    /// Used again for each label that is not remembered.
+    units: Vec<u32>,
     hasher: foldhash::fast::RandomState,
 }
 
-/// The labels of one column that are remembered.
+/// The labels of one column that are remembered: from the second time on. Most labels that come once never
+/// come again.
 #[derive(Debug)]
 struct Column {
     /// The place in [`RuleSet::columns`].
     index: usize,
+    is_alone: bool,
     labels: HashTable<(Box<str>, LogTypes)>,
+    /// By some bits of a label's hash: other bits of the one that came last.
+    came: Box<[u32]>,
+}
+
+/// Slots of [`Column::came`].
+const CAME: usize = 1 << 12;
+
+impl Column {
+    /// Whether a label of this hash has come before, as far as is known.
+    fn came_before(&mut self, hash: u64) -> bool {
+        let mark = hash as u32 | 1;
+        let slot = self.came.get_mut((hash >> 32) as usize % CAME);
+        slot.is_some_and(|slot| std::mem::replace(slot, mark) == mark)
+    }
 }
 
 impl Sieve {
@@ -50,13 +78,25 @@ impl Sieve {
         {
             if let Some(place) = places.get_mut(started.col as usize) {
                 *place = u8::try_from(columns.len()).ok();
-                columns.push(Column { index, labels: HashTable::new() });
+                let is_alone = ALONE.contains(&started.col);
+                let came = vec![0; CAME].into_boxed_slice();
+                columns.push(Column { index, is_alone, labels: HashTable::new(), came });
             }
         }
         let untold = rules.columns.iter().filter(|index| !wanted.contains(&index.col));
         let units = untold.flat_map(ColumnIndex::units).chain(rules.unanchored.iter().copied());
         let everywhere = units.fold(LogTypes::default(), |all, unit| all.with(log_types(&rules, unit)));
-        Self { wanted, columns, places, everywhere, hasher: foldhash::fast::RandomState::default(), rules }
+        Self {
+            wanted,
+            columns,
+            places,
+            everywhere,
+            together: HashTable::new(),
+            key: Vec::new(),
+            units: Vec::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            rules,
+        }
     }
 
     /// The rules.
@@ -71,18 +111,62 @@ impl Sieve {
 
     /// Whether a rule may hold for a record of this log type with these labels; a column that is not among
     /// them is empty. [`RuleSet::possible`] looks closer.
-    pub fn may_match<'t>(&mut self, log_type: LogType, told: impl Iterator<Item = (Col, &'t str)>) -> bool {
+    pub fn may_match<'t>(
+        &mut self,
+        log_type: LogType,
+        told: impl Iterator<Item = (Col, &'t str)> + Clone,
+    ) -> bool {
         let log_type = LogTypes::of(&[log_type]);
-        if self.everywhere.meets(log_type) {
+        if self.everywhere.meets(log_type) || self.start_together(told.clone()).meets(log_type) {
             return true;
         }
         for (col, label) in told {
-            let Some(at) = self.places.get(col as usize).copied().flatten() else { continue };
+            let Some(at) = self.place(col, true) else { continue };
             if self.starts(at.into(), label).meets(log_type) {
                 return true;
             }
         }
         false
+    }
+
+    /// The place of a column from which rules start, if it is asked alone or not.
+    #[inline]
+    fn place(&self, col: Col, alone: bool) -> Option<u8> {
+        let at = self.places.get(col as usize).copied().flatten()?;
+        self.columns.get(usize::from(at)).filter(|column| column.is_alone == alone).map(|_| at)
+    }
+
+    /// The log types of all rules that labels start which are not asked alone.
+    fn start_together<'t>(&mut self, told: impl Iterator<Item = (Col, &'t str)> + Clone) -> LogTypes {
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        for (col, label) in told.clone() {
+            if let Some(at) = self.place(col, false) {
+                key.push(at);
+                key.extend_from_slice(label.as_bytes());
+                key.push(END_OF_LABEL);
+            }
+        }
+        let hash = self.hasher.hash_one(key.as_slice());
+        let known = self.together.find(hash, |(known, _)| **known == *key).map(|(_, found)| *found);
+        let found = known.unwrap_or_else(|| {
+            let places = told.filter_map(|(col, label)| Some((self.place(col, false)?, label)));
+            let places: Vec<_> = places.collect();
+            let found = places
+                .into_iter()
+                .fold(LogTypes::default(), |all, (at, label)| all.with(self.starts(at.into(), label)));
+            if key.len() <= MAX_LABEL_BYTES {
+                if self.together.len() >= MAX_LABELS {
+                    self.together.clear();
+                }
+                let hasher = &self.hasher;
+                let entry = (key.as_slice().into(), found);
+                self.together.insert_unique(hash, entry, |(known, _)| hasher.hash_one(&**known));
+            }
+            found
+        });
+        self.key = key;
+        found
     }
 
     /// The log types of all rules that a label starts.
@@ -93,8 +177,8 @@ impl Sieve {
         if let Some((_, found)) = column.labels.find(hash, |(known, _)| **known == *label) {
             return *found;
         }
-        let found = find(&self.rules, index, label);
-        if label.len() <= MAX_LABEL_BYTES {
+        let found = find(&self.rules, index, label, &mut self.units);
+        if label.len() <= MAX_LABEL_BYTES && column.came_before(hash) {
             if column.labels.len() >= MAX_LABELS {
                 column.labels.clear();
             }
@@ -107,16 +191,16 @@ impl Sieve {
     }
 }
 
-fn find(rules: &RuleSet, index: &ColumnIndex, label: &str) -> LogTypes {
-    let mut units = Vec::new();
-    index.candidates(&crate::fold::fold(label), &mut units);
+fn find(rules: &RuleSet, index: &ColumnIndex, label: &str, units: &mut Vec<u32>) -> LogTypes {
+    units.clear();
+    index.candidates(&crate::fold::fold(label), units);
     for (predicate, started) in &index.passes {
         let probe = rules.program.predicates.get(*predicate);
         if probe.is_some_and(|probe| probe.matcher.is_match(&Value::new(Form::Text, label))) {
             units.extend(started);
         }
     }
-    units.into_iter().fold(LogTypes::default(), |all, unit| all.with(log_types(rules, unit)))
+    units.iter().fold(LogTypes::default(), |all, unit| all.with(log_types(rules, *unit)))
 }
 
 fn log_types(rules: &RuleSet, unit: u32) -> LogTypes {

@@ -237,7 +237,9 @@ pub(crate) async fn backfill(
     let started = started.map_err(|error| Problem::internal(&format!("{error:#}"), event::Fate::Stop))?;
     if started.is_none() {
         let kind = source.kind.name;
-        return Err(Problem::bad_request(&format!("a `{kind}` source has no past that could be read")));
+        return Err(Problem::bad_request(&format!(
+            "a source of the type `{kind}` has no past that could be read"
+        )));
     }
     let (since, until) = (format_us(since_us), format_us(until_us));
     let told = backfills(&app, &name).into_iter().find(|run| run.since == since && run.until == until);

@@ -1,19 +1,18 @@
 //! `/api/v1/ingest`
 
-use std::io::Cursor;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use event::{LogType, SourceId};
-use ingest::RecordReader;
+use event::{LogType, RawBatchBuilder, SourceId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
+use crate::push::{BadBody, records};
 
 /// Whose records, and of what kind.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -59,17 +58,17 @@ pub(crate) async fn push(
         .map_err(|error: String| Problem::bad_request(&error))?;
     let origin: String = wanted.origin.unwrap_or_else(|| "http".into()).chars().take(1024).collect();
     let limits = app.config.limits.clone();
+    let max = app.config.max_body;
+    let _turn = app.push.turn().await;
     // The body is the records as they came, compressed or not: the reader looks at their first bytes.
     let batches = super::alerts::blocking(move || {
-        let mut reader = RecordReader::new(Box::new(Cursor::new(body)), limits);
-        let mut batches = Vec::new();
-        while let Some(batch) = reader.next_batch()? {
-            batches.push(batch.finish(source.clone(), log_type, origin.clone(), now_us()));
-        }
-        Ok::<_, ingest::Error>(batches)
+        let batches = records(body, limits, max)?.into_iter();
+        let finish =
+            |batch: RawBatchBuilder| batch.finish(source.clone(), log_type, origin.clone(), now_us());
+        Ok::<Vec<_>, BadBody>(batches.map(finish).collect())
     })
     .await?
-    .map_err(|error| Problem::bad_request(&error.to_string()))?;
+    .map_err(|problem| Problem::new(problem.status(), "bad_request", &problem.detail()))?;
     let mut accepted = Accepted { accepted: 0, next_offset: app.log.head() };
     for batch in &batches {
         let offsets = app.pipeline.try_accept(batch).await?;

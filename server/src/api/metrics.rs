@@ -1,12 +1,13 @@
 //! Prometheus metrics.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use pipeline::{SourceReport, SourceState};
+use pipeline::{PullCounts, SourceReport, SourceState};
 
 use super::Problem;
 use crate::app::{App, now_us};
@@ -64,6 +65,11 @@ pub(crate) async fn metrics(
             "Matches for which a correlation had no room, since the start.",
             sum(|stats| stats.full),
         ),
+        (
+            "request_body_bytes",
+            "Bytes of bodies of requests in memory.",
+            app.push.body_bytes.load(Ordering::Relaxed) as u64,
+        ),
         ("healthy", "1 while the stages run.", u64::from(app.pipeline.health().failure().is_none())),
         ("resident_bytes", "Resident memory of the process.", resident_bytes()),
     ];
@@ -104,66 +110,43 @@ fn collectors(app: &App, out: &mut String) {
     }
     let now = now_us();
     let reports: Vec<_> = sources.iter().map(|source| (source.id().as_str(), source.report())).collect();
-    type Get = fn(&SourceReport, i64) -> Option<i64>;
-    let age = |at_us: Option<i64>, now: i64| at_us.map(|at_us| (now - at_us).max(0) / 1_000_000);
-    let counters: [(&str, &str, Get); 9] = [
-        ("source_pulled_batches_total", "Batches taken from the source.", |r, _| {
-            Some(r.counts.batches as i64)
-        }),
-        ("source_pulled_records_total", "Records taken from the source.", |r, _| {
-            Some(r.counts.records as i64)
-        }),
-        ("source_pulled_bytes_total", "Bytes of records taken from the source.", |r, _| {
-            Some(r.counts.bytes as i64)
-        }),
-        ("source_rejected_records_total", "Records that the source knows to be none.", |r, _| {
-            Some(r.counts.rejected as i64)
-        }),
-        ("source_retries_total", "Errors after which the source is tried again.", |r, _| {
-            Some(r.counts.retries as i64)
-        }),
-        ("source_throttles_total", "Errors that ask for fewer requests.", |r, _| {
-            Some(r.counts.throttles as i64)
-        }),
-        ("source_failures_total", "Errors after which the source is opened anew.", |r, _| {
-            Some(r.counts.failures as i64)
-        }),
-        ("source_findings_total", "Findings about what is missing or changed at the source.", |r, _| {
-            Some(r.counts.findings as i64)
-        }),
-        ("source_lost_acks_total", "Acknowledgements that the source did not take.", |r, _| {
-            Some(r.counts.lost_acks as i64)
-        }),
+    let mut tell = |name: &str, kind: &str, meaning: &str, get: &dyn Fn(&SourceReport) -> Option<i64>| {
+        let samples = reports.iter().filter_map(|(source, report)| Some((*source, get(report)?)));
+        sample(out, name, kind, meaning, &samples.collect::<Vec<_>>());
+    };
+    type Count = fn(&PullCounts) -> u64;
+    let counters: [(&str, &str, Count); 9] = [
+        ("pulled_batches", "Batches taken from the source.", |c| c.batches),
+        ("pulled_records", "Records taken from the source.", |c| c.records),
+        ("pulled_bytes", "Bytes of records taken from the source.", |c| c.bytes),
+        ("rejected_records", "Records that the source knows to be none.", |c| c.rejected),
+        ("retries", "Errors after which the source is tried again.", |c| c.retries),
+        ("throttles", "Errors that ask for fewer requests.", |c| c.throttles),
+        ("failures", "Errors after which the source is opened anew.", |c| c.failures),
+        ("findings", "Findings about what is missing or changed at the source.", |c| c.findings),
+        ("lost_acks", "Acknowledgements that the source did not take.", |c| c.lost_acks),
     ];
-    let gauges: [(&str, &str, Get); 3] = [
-        ("source_in_flight_bytes", "Bytes taken and not yet durable.", |r, _| {
-            Some(r.counts.in_flight_bytes as i64)
-        }),
-        ("source_lag_seconds", "How far the newest event lies back.", |r, _| {
-            r.lag_us.map(|lag_us| lag_us / 1_000_000)
-        }),
-        ("source_state", "0 ok, 1 lagging, 2 silent, 3 failing, 4 paused.", |r, _| {
-            let state = SourceState::ALL.iter().position(|state| *state == r.health.state);
-            state.map(|state| state as i64)
-        }),
-    ];
-    for (kind, columns) in [("counter", &counters[..]), ("gauge", &gauges[..])] {
-        for (name, meaning, get) in columns {
-            let samples: Vec<_> =
-                reports.iter().filter_map(|(source, report)| Some((*source, get(report, now)?))).collect();
-            sample(out, name, kind, meaning, &samples);
-        }
+    for (name, meaning, get) in counters {
+        tell(&format!("source_{name}_total"), "counter", meaning, &|r| Some(get(&r.counts) as i64));
     }
+    tell("source_in_flight_bytes", "gauge", "Bytes taken and not yet durable.", &|r| {
+        Some(r.counts.in_flight_bytes as i64)
+    });
+    tell("source_lag_seconds", "gauge", "How far the newest event lies back.", &|r| {
+        r.lag_us.map(|lag_us| lag_us / 1_000_000)
+    });
+    tell("source_state", "gauge", "0 ok, 1 lagging, 2 silent, 3 failing, 4 paused.", &|r| {
+        let state = SourceState::ALL.iter().position(|state| *state == r.health.state);
+        state.map(|state| state as i64)
+    });
     type At = fn(&SourceReport) -> Option<i64>;
     let ages: [(&str, &str, At); 3] = [
         ("source_success_age_seconds", "Since the source last answered.", |r| r.last_success_us),
         ("source_records_age_seconds", "Since its last record came.", |r| r.last_records_us),
         ("source_checkpoint_age_seconds", "Since its position was last saved.", |r| r.last_saved_us),
     ];
-    for (name, meaning, get) in ages {
-        let samples: Vec<_> =
-            reports.iter().filter_map(|(source, report)| Some((*source, age(get(report), now)?))).collect();
-        sample(out, name, "gauge", meaning, &samples);
+    for (name, meaning, at) in ages {
+        tell(name, "gauge", meaning, &|r| at(r).map(|at_us| (now - at_us).max(0) / 1_000_000));
     }
 }
 

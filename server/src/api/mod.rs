@@ -1,6 +1,7 @@
 //! The HTTP API, one resource a file. JSON of the API exists only here.
 
 mod alerts;
+mod bodies;
 mod collectors;
 mod dead_letters;
 mod health;
@@ -33,6 +34,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{Auth, authenticate};
 use crate::push;
+use bodies::BodyBudget;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
@@ -73,6 +75,7 @@ impl utoipa::Modify for BearerToken {
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
     let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second, app.push.tally.clone()));
+    let budget = Arc::new(BodyBudget::new(config.body_memory, &app.push));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
     let (routes, description) = described().with_state(app).split_for_parts();
@@ -96,6 +99,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /api/v1/openapi.json")
         })
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(middleware::from_fn_with_state(budget, bodies::bound))
         .layer(middleware::from_fn_with_state(auth, authenticate))
         .layer(layers)
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, command: Ingest) -> anyhow::Result<Exit
     let before = account(&client, &command.source).await?;
     let started = Instant::now();
     let mut progress = Progress::new(total_bytes, global.quiet);
-    let mut readings = read(inputs, Label { source, log_type: command.log_type, outlined: false }, limits);
+    let mut readings = read(inputs, Label { source, log_type: command.log_type }, limits);
     let mut in_flight = FuturesOrdered::new();
     let mut failed = 0;
     let mut raw_bytes = 0;

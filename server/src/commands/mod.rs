@@ -48,9 +48,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rules(Rules::Test { paths, junit, json }) => {
             rules_test::run(global, &paths, junit.as_deref(), json)
         }
-        Command::Rules(Rules::Run { rules, paths, log_type, level }) => {
-            rules_run::run(global, &rules, &paths, log_type, level).await
-        }
+        Command::Rules(Rules::Run(command)) => rules_run::run(global, command).await,
         Command::Mappings(command) => mappings::run(global, &command),
         Command::Identity(command) => identity::run(global, command).await,
         Command::Sources(command) => sources::run(global, command).await,

@@ -27,8 +27,6 @@ pub(crate) struct Label {
     pub(crate) source: SourceId,
     /// The log type, if fixed.
     pub(crate) log_type: Option<LogType>,
-    /// Whether the records get an outline, for who glances at them.
-    pub(crate) outlined: bool,
 }
 
 /// Batches that are ready and not yet taken.
@@ -63,9 +61,6 @@ fn read_one(
     let mut reader = RecordReader::new(input.open(runtime)?, limits.clone());
     if input.is_live() {
         reader = reader.live();
-    }
-    if label.outlined {
-        reader = reader.outlined();
     }
     let mut bytes_before = 0;
     while let Some(records) = reader.next_batch()? {

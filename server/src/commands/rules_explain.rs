@@ -3,16 +3,17 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::bail;
-use event::{Col, EventBatch, Level, RawBatch, SourceId};
+use event::{Col, EventBatch, Level, RawBatch};
 use normalize::Normalizer;
 use rules::RuleSource;
 use rules::explain::{Asked, Explainer, Explanation, Looked, Member, Part, RuleRef, What};
 use serde_json::{Value, json};
 
 use super::reading::{Label, Reading, read};
-use crate::api::format_us;
+use crate::api::{format_us, source_id};
 use crate::cli::{Global, RulesExplain};
 use crate::client::load_config;
 use crate::output::{UsageError, print, say};
@@ -35,8 +36,10 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
     }
     let explainer = Explainer::new(&sources, app::load_options(&config)?).with_actor(pipeline::actor_name);
     let rules = find(&explainer, &command.rule, is_file)?;
-    let label = Label { source: SourceId::new("rules-explain"), log_type: command.log_type, outlined: false };
-    let (events, row) = match event(&command.event, label, config.limits.clone()).await? {
+    let source = source_id(&command.source).map_err(UsageError)?;
+    let label = Label { source, log_type: command.log_type };
+    let mut normalizer = Normalizer::with_mappings(Arc::new(app::load_mappings(&config.mappings)?));
+    let (events, row) = match event(&command.event, label, config.limits, &mut normalizer).await? {
         Found::Event(events, row) => (events, row),
         Found::Rejected(reason) => {
             match command.json {
@@ -103,7 +106,12 @@ enum Found {
 }
 
 /// The record that `FILE`, `FILE:N` or `-` means, as an event.
-async fn event(place: &str, label: Label, limits: ingest::Limits) -> anyhow::Result<Found> {
+async fn event(
+    place: &str,
+    label: Label,
+    limits: ingest::Limits,
+    normalizer: &mut Normalizer,
+) -> anyhow::Result<Found> {
     let (path, number) = match place.rsplit_once(':') {
         Some((path, number)) if !Path::new(place).exists() && !path.is_empty() => match number.parse::<u64>()
         {
@@ -128,7 +136,7 @@ async fn event(place: &str, label: Label, limits: ingest::Limits) -> anyhow::Res
         seen += batch.len() as u64;
         if found.is_none() {
             let index = batch.records().position(|record| record.number == wanted);
-            found = index.map(|index| normalized(&batch, index));
+            found = index.map(|index| normalized(&batch, index, normalizer));
         }
         // One more record than asked for is enough to know that there are more.
         if found.is_some() && (number.is_some() || seen > 1) {
@@ -149,8 +157,8 @@ async fn event(place: &str, label: Label, limits: ingest::Limits) -> anyhow::Res
     }
 }
 
-fn normalized(batch: &RawBatch, index: usize) -> anyhow::Result<Found> {
-    let normalized = Normalizer::new().map(batch, 0);
+fn normalized(batch: &RawBatch, index: usize, normalizer: &mut Normalizer) -> anyhow::Result<Found> {
+    let normalized = normalizer.map(batch, 0);
     if let Some(reject) = normalized.rejects.iter().find(|reject| reject.record == index) {
         let detail = if reject.detail.is_empty() { String::new() } else { format!(": {}", reject.detail) };
         return Ok(Found::Rejected(format!("{}{detail}", reject.reason.as_str())));

@@ -1,25 +1,29 @@
 //! `stormglass rules run`: rules over files, without a store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use event::{Col, EventKey, LogType, RawBatch, SourceId};
-use ingest::Limits;
+use ingest::{Input, Limits, RecordReader};
+use normalize::CustomMappings;
 use parking_lot::Mutex;
 use pipeline::Sifter;
 use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet};
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
-use super::reading::{Label, Reading, read};
-use crate::api::format_us;
-use crate::cli::Global;
+use crate::api::{format_us, source_id};
+use crate::cli::{Global, RulesRun};
 use crate::client::{load_config, usage};
 use crate::output::{UsageError, say};
 use crate::{app, rule_files};
+
+/// Batches of an input that are judged and not yet printed.
+const AHEAD: usize = 4;
 
 /// A line of the output.
 #[derive(Debug, Serialize)]
@@ -75,30 +79,38 @@ struct Member<'a> {
 ///
 /// # Errors
 /// No rule loads, a path does not exist, or standard output is closed.
-pub(crate) async fn run(
-    global: &Global,
-    rules: &[PathBuf],
-    paths: &[String],
-    log_type: Option<LogType>,
-    level: Option<String>,
-) -> anyhow::Result<ExitCode> {
-    let least = level.map(|name| least_severity(&name)).transpose()?.unwrap_or(0);
-    let rules = Arc::new(load(global, rules)?);
-    let limits = load_config(global).map(|config| config.limits).unwrap_or_else(|_| Limits::default());
-    let inputs = ingest::expand(paths).await?;
-    let label = Label { source: SourceId::new("rules-run"), log_type, outlined: true };
-    let mut readings = read(inputs, label, limits);
+pub(crate) async fn run(global: &Global, command: RulesRun) -> anyhow::Result<ExitCode> {
+    let least = command.level.map(|name| least_severity(&name)).transpose()?.unwrap_or(0);
+    let rules = Arc::new(load(global, &command.rules)?);
+    let config = load_config(global)?;
+    let mappings = Arc::new(app::load_mappings(&config.mappings)?);
+    let source = source_id(&command.source).map_err(UsageError)?;
+    let inputs = ingest::expand(&command.paths).await?;
+    let judge = Arc::new(Judge {
+        rules: rules.clone(),
+        mappings,
+        source,
+        log_type: command.log_type,
+        limits: config.limits,
+        least,
+        idle: Mutex::default(),
+    });
+    let mut worked = InOrder::new(inputs, judge);
     let mut rejected: BTreeMap<&'static str, u64> = BTreeMap::new();
     let (mut failed, mut events) = (0, 0);
-    // Batches are worked on on all cores and printed in their order.
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut working: std::collections::VecDeque<JoinHandle<anyhow::Result<Worked>>> = Default::default();
     let mut out = std::io::stdout();
     let mut correlator = Correlator::new(rules.clone(), CorrelatorLimits::default());
     let mut places: HashMap<EventKey, (Arc<str>, u64)> = HashMap::new();
     let mut full = 0_u64;
-    let mut print = async |handle: JoinHandle<anyhow::Result<Worked>>| -> anyhow::Result<()> {
-        let worked = handle.await??;
+    while let Some(worked) = worked.next().await {
+        let worked = match worked {
+            Ok(worked) => worked?,
+            Err(error) => {
+                failed += 1;
+                say(&format!("stormglass: {:#}", anyhow::Error::from(error)));
+                continue;
+            }
+        };
         out.write_all(&worked.lines)?;
         for (hit, record) in worked.hits {
             if matches!(correlator.observe(&hit, hit.actor.as_deref()), Observed::Full(_)) {
@@ -110,36 +122,6 @@ pub(crate) async fn run(
         for reason in worked.rejects {
             *rejected.entry(reason).or_default() += 1;
         }
-        Ok(())
-    };
-    // Those not at work at the moment.
-    let sifters: Arc<Mutex<Vec<Sifter>>> = Arc::default();
-    while let Some(reading) = readings.recv().await {
-        match reading {
-            Reading::Batch { batch, .. } => {
-                let rules = rules.clone();
-                let sifters = sifters.clone();
-                working.push_back(tokio::task::spawn_blocking(move || {
-                    let idle = sifters.lock().pop();
-                    let mut sifter = idle.unwrap_or_else(|| Sifter::new(rules));
-                    let worked = work(&batch, &mut sifter, least);
-                    sifters.lock().push(sifter);
-                    worked
-                }));
-            }
-            Reading::Failed(error) => {
-                failed += 1;
-                say(&format!("stormglass: {:#}", anyhow::Error::from(error)));
-            }
-        }
-        if working.len() > workers
-            && let Some(handle) = working.pop_front()
-        {
-            print(handle).await?;
-        }
-    }
-    for handle in working {
-        print(handle).await?;
     }
     // Nothing more will come: what waits for a window to be over can be judged.
     for finding in correlator.settle(i64::MAX) {
@@ -188,6 +170,84 @@ fn load(global: &Global, paths: &[PathBuf]) -> anyhow::Result<RuleSet> {
     Ok(rules)
 }
 
+/// What is done with each input.
+struct Judge {
+    rules: Arc<RuleSet>,
+    mappings: Arc<CustomMappings>,
+    source: SourceId,
+    log_type: Option<LogType>,
+    limits: Limits,
+    least: u8,
+    /// Those not at work at the moment.
+    idle: Mutex<Vec<Sifter>>,
+}
+
+/// What comes of a batch, or why an input could not be read to its end.
+type Judged = ingest::Result<anyhow::Result<Worked>>;
+
+impl Judge {
+    fn judge(&self, input: &Input, runtime: &Handle, sender: &mpsc::Sender<Judged>) -> ingest::Result<()> {
+        let mut reader = RecordReader::new(input.open(runtime)?, self.limits.clone()).outlined();
+        if input.is_live() {
+            reader = reader.live();
+        }
+        let idle = self.idle.lock().pop();
+        let mut sifter =
+            idle.unwrap_or_else(|| Sifter::with_mappings(self.rules.clone(), self.mappings.clone()));
+        while let Some((kept, passed)) = reader.next_batch_of(sifter.keep(&self.source, self.log_type))? {
+            let batch = kept.finish(self.source.clone(), self.log_type, input.origin(), app::now_us());
+            let worked = work(&batch, passed, &mut sifter, self.least);
+            if sender.blocking_send(Ok(worked)).is_err() {
+                break;
+            }
+        }
+        self.idle.lock().push(sifter);
+        Ok(())
+    }
+}
+
+/// Judges inputs on all cores and hands out what comes of them in their order.
+struct InOrder {
+    judge: Arc<Judge>,
+    inputs: std::vec::IntoIter<Input>,
+    /// Those at work or done, the next one first.
+    open: VecDeque<mpsc::Receiver<Judged>>,
+    workers: usize,
+}
+
+impl InOrder {
+    fn new(inputs: Vec<Input>, judge: Arc<Judge>) -> Self {
+        let workers = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { judge, inputs: inputs.into_iter(), open: VecDeque::new(), workers }
+    }
+
+    async fn next(&mut self) -> Option<Judged> {
+        loop {
+            while self.open.len() < self.workers
+                && let Some(input) = self.inputs.next()
+            {
+                self.open.push_back(self.start(input));
+            }
+            match self.open.front_mut()?.recv().await {
+                Some(judged) => return Some(judged),
+                None => drop(self.open.pop_front()),
+            }
+        }
+    }
+
+    fn start(&self, input: Input) -> mpsc::Receiver<Judged> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (judge, runtime) = (self.judge.clone(), Handle::current());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = judge.judge(&input, &runtime, &sender) {
+                // Nobody to tell means that nobody waits for it.
+                sender.blocking_send(Err(error)).ok();
+            }
+        });
+        receiver
+    }
+}
+
 /// What a batch gave.
 struct Worked {
     lines: Vec<u8>,
@@ -198,7 +258,8 @@ struct Worked {
     origin: Arc<str>,
 }
 
-fn work(batch: &RawBatch, sifter: &mut Sifter, least: u8) -> anyhow::Result<Worked> {
+/// `passed`: records before it that no rule asks for.
+fn work(batch: &RawBatch, passed: u64, sifter: &mut Sifter, least: u8) -> anyhow::Result<Worked> {
     let (normalized, passed_over) = sifter.sift(batch);
     let matches = sifter.matches(&normalized.events);
     let rules = sifter.rules();
@@ -220,7 +281,7 @@ fn work(batch: &RawBatch, sifter: &mut Sifter, least: u8) -> anyhow::Result<Work
     }
     Ok(Worked {
         lines,
-        events: (normalized.events.len() + passed_over) as u64,
+        events: (normalized.events.len() + passed_over) as u64 + passed,
         rejects: normalized.rejects.iter().map(|reject| reject.reason.as_str()).collect(),
         hits,
         origin: batch.origin.as_str().into(),

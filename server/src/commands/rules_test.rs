@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use event::{Diagnostic, Level, RawBatchBuilder, RawRecord, SourceId};
-use normalize::Normalizer;
+use normalize::{CustomMappings, Normalizer};
 use pipeline::IdentityConfig;
 use pipeline::Rehearsal;
 use rules::{CorrelatorLimits, Expectation, Records, RuleSet, RuleSource, RuleTest, RuleTests, TestRecord};
@@ -31,6 +31,12 @@ struct Outcome {
     failure: Option<String>,
 }
 
+/// What the tests are run with.
+struct Given {
+    rules: Arc<RuleSet>,
+    mappings: Arc<CustomMappings>,
+}
+
 /// Runs the tests of the rules at or below `paths`; without any, of the rules in use. Exit status 1 if one
 /// fails.
 ///
@@ -44,6 +50,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let config = load_config(global)?;
     let options = app::load_options(&config)?;
+    let mappings = Arc::new(app::load_mappings(&config.mappings)?);
     let mut sources = if paths.is_empty() { app::rule_sources(&config)? } else { rule_files::read(paths)? };
     let mut tests =
         if paths.is_empty() && config.rules_shipped { rules::shipped_tests() } else { Vec::new() };
@@ -59,7 +66,7 @@ pub(crate) fn run(
     let mut record_files = rules::shipped_records();
     record_files.extend(rule_files::read_records(beside)?);
     let loaded = rules::load_with(&sources, &options);
-    let rules = Arc::new(loaded.rules);
+    let given = Given { rules: Arc::new(loaded.rules), mappings };
     let (records, mut findings) = Records::parse(&record_files);
     findings.extend(loaded.diagnostics.into_iter().filter(|found| found.level == Level::Error));
 
@@ -67,7 +74,7 @@ pub(crate) fn run(
     for source in &tests {
         let (tests, found) = rules::read_tests(source, &records);
         findings.extend(found);
-        outcomes.extend(run_file(&rules, source, &tests));
+        outcomes.extend(run_file(&given, source, &tests));
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     for outcome in &outcomes {
@@ -85,7 +92,8 @@ pub(crate) fn run(
         write_junit(std::io::BufWriter::new(file), &outcomes, &findings)?;
     }
     if !global.quiet {
-        let untested = untested(&rules, &outcomes);
+        let rules = &given.rules;
+        let untested = untested(rules, &outcomes);
         say(&format!(
             "{} tests: {} passed, {failed} failed; {} of {} rules have a test",
             outcomes.len(),
@@ -102,10 +110,10 @@ fn untested(rules: &RuleSet, outcomes: &[Outcome]) -> usize {
     rules.ids().filter(|id| !outcomes.iter().any(|outcome| outcome.rule == *id)).count()
 }
 
-fn run_file(rules: &Arc<RuleSet>, source: &RuleSource, tests: &RuleTests) -> Vec<Outcome> {
+fn run_file(given: &Given, source: &RuleSource, tests: &RuleTests) -> Vec<Outcome> {
     let rule = match &tests.rule {
-        Some(name) => rules.id_of(name),
-        None => rules.last_in(&rule_path(&source.path)),
+        Some(name) => given.rules.id_of(name),
+        None => given.rules.last_in(&rule_path(&source.path)),
     };
     let one = |case: &RuleTest| Outcome {
         file: source.path.clone(),
@@ -113,7 +121,7 @@ fn run_file(rules: &Arc<RuleSet>, source: &RuleSource, tests: &RuleTests) -> Vec
         rule: rule.unwrap_or_default().to_owned(),
         test: case.name.clone(),
         failure: match rule {
-            Some(rule) => run_case(rules, rule, case).err(),
+            Some(rule) => run_case(given, rule, case).err(),
             None => Some(match &tests.rule {
                 Some(name) => format!("there is no rule `{name}` that loads"),
                 None => format!("there is no rule in `{}` that loads", rule_path(&source.path)),
@@ -128,19 +136,19 @@ fn rule_path(test_path: &str) -> String {
     test_path.replace(".test.y", ".y")
 }
 
-fn run_case(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest) -> Result<(), String> {
+fn run_case(given: &Given, rule: &str, case: &RuleTest) -> Result<(), String> {
     match case.expects {
-        Expectation::Match(expected) => run_match(rules, rule, case, expected),
+        Expectation::Match(expected) => run_match(given, rule, case, expected),
         Expectation::Alerts(expected) => {
             // Late, out of order, twice: the same events must come to the same alerts.
-            let given: Vec<&TestRecord> = case.records.iter().collect();
-            let backwards: Vec<_> = given.iter().rev().copied().collect();
-            let (late, rest) = given.split_at(given.len() / 2);
-            let twice: Vec<_> = rest.iter().chain(late).chain(&given).copied().collect();
+            let written: Vec<&TestRecord> = case.records.iter().collect();
+            let backwards: Vec<_> = written.iter().rev().copied().collect();
+            let (late, rest) = written.split_at(written.len() / 2);
+            let twice: Vec<_> = rest.iter().chain(late).chain(&written).copied().collect();
             for (order, records) in
-                [("", given.clone()), (" backwards", backwards), (" late and twice", twice)]
+                [("", written.clone()), (" backwards", backwards), (" late and twice", twice)]
             {
-                let alerts = alerts(rules, rule, &records)?;
+                let alerts = alerts(given, rule, &records)?;
                 if alerts != expected {
                     return Err(format!("{alerts} alerts{order}, {expected} expected"));
                 }
@@ -150,7 +158,8 @@ fn run_case(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest) -> Result<(), Str
     }
 }
 
-fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) -> Result<(), String> {
+fn run_match(given: &Given, rule: &str, case: &RuleTest, expected: bool) -> Result<(), String> {
+    let rules = &given.rules;
     let index = rules.rules().iter().position(|known| known.id() == rule);
     let Some(index) = index else {
         return Err("a correlation does not match single events; write `sequence` and `alerts`".into());
@@ -159,7 +168,7 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
         Rehearsal::new(rules.clone(), CorrelatorLimits::default(), IdentityConfig::default(), 0).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in &case.records {
-        let events = events(&[record])?;
+        let events = events(record, &given.mappings)?;
         let matches = rehearsal.observe(&events).iter().any(|found| found.rule as usize == index);
         if matches != expected {
             let said = if matches { "it matches" } else { "it does not match" };
@@ -169,12 +178,12 @@ fn run_match(rules: &Arc<RuleSet>, rule: &str, case: &RuleTest, expected: bool) 
     Ok(())
 }
 
-fn alerts(rules: &Arc<RuleSet>, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
-    let rehearsal =
-        Rehearsal::new(rules.clone(), CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
+fn alerts(given: &Given, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
+    let rules = given.rules.clone();
+    let rehearsal = Rehearsal::new(rules, CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in records {
-        rehearsal.observe(&events(&[record])?);
+        rehearsal.observe(&events(record, &given.mappings)?);
     }
     Ok(rehearsal.finish().alert_count as usize)
 }
@@ -184,16 +193,14 @@ fn identity() -> IdentityConfig {
     IdentityConfig { mail_domains: vec!["example.com".into()], ..IdentityConfig::default() }
 }
 
-fn events(records: &[&TestRecord]) -> Result<event::EventBatch, String> {
+fn events(record: &TestRecord, mappings: &Arc<CustomMappings>) -> Result<event::EventBatch, String> {
     let mut batch = RawBatchBuilder::with_capacity(0);
-    for (number, record) in (0..).zip(records) {
-        if !batch.push(RawRecord { bytes: record.json.as_bytes(), number, reject: None }) {
-            return Err("the records are larger than a batch holds".into());
-        }
+    if !batch.push(RawRecord { bytes: record.json.as_bytes(), number: 0, reject: None }) {
+        return Err("the record is larger than a batch holds".into());
     }
-    let received_us = records.iter().map(|record| record.time_us).max().unwrap_or_default();
-    let batch = batch.finish(SourceId::new("test"), None, "test".into(), received_us);
-    let normalized = Normalizer::new().map(&batch, 0);
+    let source = SourceId::new(record.source.as_deref().unwrap_or("test"));
+    let batch = batch.finish(source, None, "test".into(), record.time_us);
+    let normalized = Normalizer::with_mappings(mappings.clone()).map(&batch, 0);
     match normalized.rejects.first() {
         Some(reject) => Err(format!("the record is no event: {}: {}", reject.reason.as_str(), reject.detail)),
         None => Ok(normalized.events),

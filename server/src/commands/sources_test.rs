@@ -1,6 +1,7 @@
 //! `stormglass sources test`: a source, step by step.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -8,6 +9,7 @@ use event::RawBatch;
 use ingest::{CheckOutcome, CheckStep, Polled};
 use normalize::Normalizer;
 
+use crate::app::load_mappings;
 use crate::cli::Global;
 use crate::client::load_config;
 use crate::config::SourceConfig;
@@ -29,6 +31,7 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
         bail!(UsageError(format!("no source `{name}` is configured; {known} configured")));
     };
     print(&format!("1. configuration: `{name}` is a good `{}` source", source.kind.name))?;
+    let mut normalizer = Normalizer::with_mappings(Arc::new(load_mappings(&config.mappings)?));
     let mut is_refused = false;
     if let Some(check) = source.kind.check_access {
         for step in check(source).await {
@@ -37,12 +40,16 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
         }
     }
     match poll(source, &config.limits).await {
-        Ok(batch) => Ok(match (told(batch.as_ref())?, is_refused) {
+        Ok(batch) => Ok(match (told(batch.as_ref(), &mut normalizer)?, is_refused) {
             (code, false) => code,
             (_, true) => ExitCode::FAILURE,
         }),
         Err(error) => {
             print(&format!("failed: {error:#}"))?;
+            let known = error.downcast_ref::<ingest::Error>();
+            if let Some(mend) = known.and_then(|error| (source.kind.explain)(error)) {
+                print(&format!("mend: {mend}"))?;
+            }
             Ok(ExitCode::FAILURE)
         }
     }
@@ -83,13 +90,13 @@ async fn poll(source: &SourceConfig, limits: &ingest::Limits) -> anyhow::Result<
 }
 
 /// What came, and what would become of it.
-fn told(batch: Option<&RawBatch>) -> anyhow::Result<ExitCode> {
+fn told(batch: Option<&RawBatch>, normalizer: &mut Normalizer) -> anyhow::Result<ExitCode> {
     let Some(batch) = batch else {
         print(&format!("3. read: it answers, but no record came within {} s", PATIENCE.as_secs()))?;
         return Ok(ExitCode::SUCCESS);
     };
     print(&format!("3. read: {} records, {} bytes, from `{}`", batch.len(), batch.byte_len(), batch.origin))?;
-    let mapped = Normalizer::new().map(batch, 0);
+    let mapped = normalizer.map(batch, 0);
     print(&format!(
         "4. understand: {} would become events, {} dead letters",
         mapped.events.len(),

@@ -65,6 +65,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("server.max_body", Kind::Bytes, r#""32 MiB""#, "The largest request body, after decompression."),
     key(
+        "server.body_memory",
+        Kind::Bytes,
+        r#""256 MiB""#,
+        "How much the bodies of all requests may take while they come in and are worked on, at least `server.max_body`; senders of more are told to come again.",
+    ),
+    key(
         "server.request_timeout",
         Kind::Span,
         r#""120 s""#,
@@ -136,9 +142,15 @@ pub(crate) const KEYS: &[Key] = &[
     key("rules.paths", Kind::Paths, "[]", "Files and folders of Sigma rules (.yml, .yaml) to use besides."),
     key(
         "rules.reload_every",
-        Kind::Span,
+        Kind::SpanOrNever,
         r#""5 s""#,
-        "How often a server looks whether rule files have changed; 0 s never does. A broken file keeps its last good version.",
+        "How often a server looks whether rule files have changed. A broken file keeps its last good version.",
+    ),
+    key(
+        "identity.cluster_issuers",
+        Kind::Pairs,
+        "[]",
+        "The issuers of the tokens of Kubernetes clusters, as SOURCE=ISSUER: the source that delivers the cluster's audit log, which does not name it.",
     ),
     key(
         "identity.mail_domains",
@@ -245,7 +257,10 @@ impl Key {
             }
             Kind::Path => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
-            Kind::Pairs => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),
+            Kind::Pairs => match self.path {
+                "identity.cluster_issuers" => "a list of pairs, such as [\"eks-prod=https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE\"]".into(),
+                _ => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),
+            },
             Kind::Texts => "a list of text, such as [\"example.com\"]".into(),
             Kind::Address => "an address and port, such as \"127.0.0.1:7171\"".into(),
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),

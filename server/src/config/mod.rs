@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) max_body: usize,
+    pub(crate) body_memory: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) concurrent_requests: usize,
     pub(crate) requests_per_second: u32,
@@ -50,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) rules_shipped: bool,
     pub(crate) rules_paths: Vec<PathBuf>,
     pub(crate) rules_reload: Duration,
+    pub(crate) identity_clusters: Vec<String>,
     pub(crate) identity_mail_domains: Vec<String>,
     pub(crate) identity_source: bool,
     pub(crate) identity_providers: Vec<String>,
@@ -78,7 +80,7 @@ impl Config {
         pipeline::IdentityConfig {
             mail_domains: self.identity_mail_domains.clone(),
             source_identity: self.identity_source,
-            cluster_issuers: Vec::new(),
+            cluster_issuers: self.identity_clusters.iter().filter_map(|pair| cluster(pair)).collect(),
             pool_providers: self.identity_providers.iter().filter_map(|pair| provider(pair)).collect(),
         }
     }
@@ -128,10 +130,18 @@ impl Config {
                 "add an entry that `stormglass token --role admin --name NAME` prints, or listen on 127.0.0.1",
             )]);
         }
+        if get.size("server.body_memory") < get.size("server.max_body") {
+            return Err(vec![refusal(
+                "server.body_memory",
+                "it is smaller than `server.max_body`, so the largest body would never be taken".into(),
+                "raise it, or lower `server.max_body`",
+            )]);
+        }
         Ok(Self {
             data: get.text("data").into(),
             listen: address,
             max_body: get.size("server.max_body"),
+            body_memory: get.size("server.body_memory"),
             request_timeout: get.span("server.request_timeout"),
             concurrent_requests: get.size("server.concurrent_requests"),
             requests_per_second: get.count("server.requests_per_second") as u32,
@@ -148,6 +158,7 @@ impl Config {
             mappings: get.texts("ingest.mappings").into_iter().map(Into::into).collect(),
             rules_shipped: get.flag("rules.shipped"),
             rules_reload: get.span("rules.reload_every"),
+            identity_clusters: get.texts("identity.cluster_issuers"),
             identity_mail_domains: get.texts("identity.mail_domains"),
             identity_source: get.flag("identity.source_identity"),
             identity_providers: get.texts("identity.pool_providers"),
@@ -177,6 +188,12 @@ impl Config {
             settings,
         })
     }
+}
+
+/// A cluster's source and the issuer of its tokens, from `SOURCE=ISSUER`.
+fn cluster(pair: &str) -> Option<pipeline::ClusterIssuer> {
+    let (source, issuer) = pair.split_once('=')?;
+    Some(pipeline::ClusterIssuer { source: source.trim().into(), issuer: issuer.trim().into() })
 }
 
 /// A provider and its issuer, from `PROVIDER=ISSUER`.
@@ -278,6 +295,33 @@ mod tests {
             "[server]\nlisten = \"0.0.0.0:7171\"\n[[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
         );
         assert!(resolve(&with).is_ok());
+    }
+
+    #[test]
+    fn rule_files_need_not_be_looked_after() {
+        let every =
+            |text: &str| resolve(&format!("[rules]\nreload_every = \"{text}\"\n")).map(|c| c.rules_reload);
+        assert_eq!(every("never").unwrap(), Duration::ZERO);
+        assert_eq!(every("2 s").unwrap(), Duration::from_secs(2));
+        assert!(every("0 s").unwrap_err()[0].to_string().contains("or \"never\""));
+        let small = resolve("[server]\nbody_memory = \"31 MiB\"\n").unwrap_err();
+        assert!(small[0].to_string().contains("smaller than `server.max_body`"), "{}", small[0]);
+    }
+
+    #[test]
+    fn issuers_of_clusters_and_pools_are_pairs() {
+        let issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE";
+        let text = format!(
+            "[identity]\ncluster_issuers = [\"eks-prod = {issuer}\"]\npool_providers = [\"p/1=https://x.example.com/?a=b\"]\n"
+        );
+        let identity = resolve(&text).unwrap().identity();
+        let cluster = &identity.cluster_issuers[0];
+        assert_eq!((cluster.source.as_str(), cluster.issuer.as_str()), ("eks-prod", issuer));
+        assert_eq!(identity.pool_providers[0].issuer, "https://x.example.com/?a=b");
+        let found = resolve("[identity]\ncluster_issuers = [\"eks-prod\"]\n").unwrap_err();
+        assert_eq!(found.len(), 1);
+        let told = found[0].to_string();
+        assert!(told.contains("identity.cluster_issuers") && told.contains("eks-prod=https://"), "{told}");
     }
 
     #[test]

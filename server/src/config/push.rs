@@ -9,9 +9,10 @@ use super::key::{Key, Kind};
 use super::load::Place;
 use super::value::{Value, from_toml};
 use crate::api::source_id;
-use crate::push::{HookConfig, Scheme, SecretReference, SyslogConfig, Transport};
+use crate::push::{GOOGLE_KEYS, HookConfig, IdentityRules, Scheme, SecretReference, SyslogConfig, Transport};
 
-const HOOK_KEYS: [&str; 7] = ["name", "scheme", "secret", "header", "source", "type", "tolerance"];
+const HOOK_KEYS: [&str; 10] =
+    ["name", "scheme", "secret", "header", "source", "type", "tolerance", "audience", "account", "keys_url"];
 const SYSLOG_KEYS: [&str; 10] = [
     "source",
     "transport",
@@ -116,7 +117,7 @@ pub(super) fn read_hook(
             entry.refuse("name", format!("there are two hooks called `{name}`"), "rename one");
         }
     }
-    let scheme = entry.needed("scheme", "choose one of github, standard, slack, hmac, okta, bearer");
+    let scheme = entry.needed("scheme", "choose one of github, standard, slack, hmac, okta, bearer, pubsub");
     let scheme = scheme.and_then(|text| match text.parse::<Scheme>() {
         Ok(scheme) => Some(scheme),
         Err(problem) => {
@@ -124,7 +125,8 @@ pub(super) fn read_hook(
             None
         }
     });
-    let secrets = secrets(&mut entry);
+    let identity = identity(&mut entry, scheme);
+    let secrets = if scheme == Some(Scheme::PubSub) { Vec::new() } else { secrets(&mut entry) };
     let header = entry.text("header").map(|header| header.to_ascii_lowercase());
     if header.as_ref().is_some_and(|header| header.parse::<axum::http::HeaderName>().is_err()) {
         entry.refuse("header", "this is no name of a header", "write it as in `X-Signature`");
@@ -141,8 +143,36 @@ pub(super) fn read_hook(
     if let (true, Some(name), Some(scheme), Some(source), Some(Value::Span(tolerance))) =
         (entry.is_good, name, scheme, source, tolerance)
     {
-        hooks.push(HookConfig { name, scheme, secrets, header, source, log_type, tolerance });
+        hooks.push(HookConfig { name, scheme, secrets, header, source, log_type, tolerance, identity });
     }
+}
+
+/// Whose tokens the scheme `pubsub` takes; it has no secret.
+fn identity(entry: &mut Reader<'_>, scheme: Option<Scheme>) -> Option<IdentityRules> {
+    if scheme != Some(Scheme::PubSub) {
+        for field in ["audience", "account", "keys_url"] {
+            if entry.table.contains_key(field) {
+                entry.refuse(field, "it is of the scheme `pubsub`", "leave it out");
+            }
+        }
+        return None;
+    }
+    for field in ["secret", "header"] {
+        if entry.table.contains_key(field) {
+            entry.refuse(field, "Google signs with keys that it publishes", "leave it out");
+        }
+    }
+    let audience = entry.needed("audience", "write what the push subscription has as its audience");
+    let account =
+        entry.needed("account", "write the e-mail address of the push subscription's service account");
+    let keys = entry.text("keys_url").unwrap_or_else(|| GOOGLE_KEYS.to_owned());
+    if account.as_ref().is_some_and(|account| !account.contains('@')) {
+        entry.refuse("account", "this is no e-mail address", "it ends with `.iam.gserviceaccount.com`");
+    }
+    if !keys.starts_with("https://") && !keys.starts_with("http://127.0.0.1:") {
+        entry.refuse("keys_url", "keys come over https:// alone", "leave it out for Google's own");
+    }
+    Some(IdentityRules { audience: audience?, account: account?, keys })
 }
 
 fn secrets(entry: &mut Reader<'_>) -> Vec<SecretReference> {
@@ -283,6 +313,11 @@ secret = "env:ACME"
 source = "acme"
 type = "aws_cloudtrail"
 tolerance = "1 min"
+[[hooks]]
+name = "google"
+scheme = "pubsub"
+audience = "https://logs.example.com/hooks/google"
+account = "push@p-1.iam.gserviceaccount.com"
 [[syslog]]
 transport = "udp"
 listen = "127.0.0.1:5514"
@@ -299,10 +334,12 @@ connections = 10
 messages_per_second = 50
 "#;
         let settings = load("s.toml", Some(text), std::iter::empty()).unwrap();
-        assert_eq!(settings.hooks.len(), 2);
+        assert_eq!(settings.hooks.len(), 3);
         assert_eq!(settings.hooks[0].source.as_str(), "github");
         assert_eq!(settings.hooks[1].header.as_deref(), Some("x-acme"));
         assert_eq!(settings.hooks[1].tolerance.as_secs(), 60);
+        let identity = settings.hooks[2].identity.as_ref().unwrap();
+        assert_eq!(identity.keys, "https://www.googleapis.com/oauth2/v3/certs");
         assert_eq!(settings.syslog[0].source.as_str(), "syslog");
         assert_eq!(settings.syslog[0].message_bytes, 65_536);
         assert_eq!(settings.syslog[1].connections, 10);
@@ -313,6 +350,7 @@ messages_per_second = 50
         let found = problems(
             "[[hooks]]\nname = \"a\"\nscheme = \"gitlab\"\nsecret = \"hunter2\"\nsecrt = 1\n\
              [[hooks]]\nscheme = \"okta\"\n\
+             [[hooks]]\nname = \"g\"\nscheme = \"pubsub\"\nsecret = \"env:A\"\naccount = \"x\"\n\
              [[syslog]]\ntransport = \"tcp\"\nlisten = \"0.0.0.0:514\"\n\
              [[syslog]]\ntransport = \"tls\"\nlisten = \"127.0.0.1:6514\"\nconnections = 0\n",
         );
@@ -322,13 +360,16 @@ messages_per_second = 50
             "`hooks.secrt`: there is no such setting",
             "`hooks.name`: `name` is missing",
             "`hooks.secret`: `secret` is missing",
+            "`hooks.secret`: Google signs with keys",
+            "`hooks.audience`: `audience` is missing",
+            "`hooks.account`: this is no e-mail address",
             "`syslog.listen`: `0.0.0.0:514` is beyond loopback",
             "`syslog.certificate`: TLS needs a certificate",
             "`syslog.connections`: this is not a whole number from 1 to 65000",
         ] {
             assert!(found.iter().any(|line| line.contains(part)), "{part}: {found:#?}");
         }
-        assert_eq!(found.len(), 8, "{found:#?}");
+        assert_eq!(found.len(), 11, "{found:#?}");
         assert!(!found.concat().contains("hunter2"));
     }
 }

@@ -22,7 +22,7 @@ Webhooks, each with its secret by reference, and listeners for syslog. docs/sour
 
 const PUSH_EXAMPLE: &str = r#"[[hooks]]
 name = "github"              # POST /hooks/github
-scheme = "github"            # github, standard, slack, hmac, okta or bearer
+scheme = "github"            # github, standard, slack, hmac, okta, bearer or pubsub
 secret = "env:GITHUB_SECRET" # "file:PATH" or "command:PROGRAM ARGUMENT"; never the secret itself
 
 [[syslog]]
@@ -158,7 +158,16 @@ pub(crate) fn show(config: &Config) -> String {
     for hook in &config.hooks {
         let secrets: toml_edit::Array = hook.secrets.iter().map(ToString::to_string).collect();
         let (name, scheme) = (&hook.name, hook.scheme.as_str());
-        out.push_str(&format!("\n[[hooks]]\nname = {name:?}\nscheme = {scheme:?}\nsecret = {secrets}\n"));
+        out.push_str(&format!("\n[[hooks]]\nname = {name:?}\nscheme = {scheme:?}\n"));
+        match &hook.identity {
+            None => out.push_str(&format!("secret = {secrets}\n")),
+            Some(rules) => {
+                let (audience, account, keys) = (&rules.audience, &rules.account, &rules.keys);
+                out.push_str(&format!(
+                    "audience = {audience:?}\naccount = {account:?}\nkeys_url = {keys:?}\n"
+                ));
+            }
+        }
     }
     for listener in &config.syslog {
         let (source, listen) = (listener.source.as_str(), listener.listen);

@@ -30,7 +30,7 @@ pub(super) enum Code {
 const PREFIX_BYTES: usize = 5;
 
 /// The one message of a request, decompressed.
-pub(super) fn message(
+pub(super) async fn message(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
     max: usize,
@@ -48,10 +48,12 @@ pub(super) fn message(
     }
     match (flag, headers.get("grpc-encoding").map(HeaderValue::as_bytes)) {
         (0, _) => Ok(body.slice(PREFIX_BYTES..)),
-        (1, Some(b"gzip")) => body::gzip(message, max).map_err(|problem| match problem {
-            body::BadBody::TooLarge => too_large(),
-            _ => broken(),
-        }),
+        (1, Some(b"gzip")) => {
+            body::gzip(body.slice(PREFIX_BYTES..), max).await.map_err(|problem| match problem {
+                body::BadBody::TooLarge => too_large(),
+                _ => broken(),
+            })
+        }
         (1, _) => Err((Code::Unimplemented, "only gzip is decompressed".into())),
         _ => Err(broken()),
     }
@@ -102,16 +104,16 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_message_is_whole_or_refused() {
-        let read = |body: &[u8]| message(&HeaderMap::new(), Ok(Bytes::copy_from_slice(body)), 10);
-        assert_eq!(read(&[0, 0, 0, 0, 2, 7, 8]).unwrap().as_ref(), [7, 8]);
-        assert_eq!(read(&[0, 0, 0, 0, 0]).unwrap().len(), 0);
+    #[tokio::test]
+    async fn a_message_is_whole_or_refused() {
+        let read = async |body: &[u8]| message(&HeaderMap::new(), Ok(Bytes::copy_from_slice(body)), 10).await;
+        assert_eq!(read(&[0, 0, 0, 0, 2, 7, 8]).await.unwrap().as_ref(), [7, 8]);
+        assert_eq!(read(&[0, 0, 0, 0, 0]).await.unwrap().len(), 0);
         for body in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 3, 7, 8], &[0, 0, 0, 0, 1, 7, 8], &[2, 0, 0, 0, 0]]
         {
-            assert_eq!(read(body).unwrap_err().0, Code::InvalidArgument, "{body:?}");
+            assert_eq!(read(body).await.unwrap_err().0, Code::InvalidArgument, "{body:?}");
         }
-        assert_eq!(read(&[1, 0, 0, 0, 0]).unwrap_err().0, Code::Unimplemented);
+        assert_eq!(read(&[1, 0, 0, 0, 0]).await.unwrap_err().0, Code::Unimplemented);
     }
 
     #[test]

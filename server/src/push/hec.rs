@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -26,6 +26,9 @@ use crate::auth::{Caller, Right};
 
 /// Where the collector lies; the gate takes Splunk's authorization there.
 pub(crate) const PREFIX: &str = "/services/collector";
+
+/// Ack ids that one request may ask for; Splunk's clients ask for hundreds.
+const MAX_ACKS: usize = 100_000;
 
 /// What HEC answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +64,8 @@ pub(crate) fn refused(status: StatusCode, has_credentials: bool) -> Response {
     }
 }
 
-fn busy(seconds: u64) -> Response {
+/// To be sent again after so many seconds.
+pub(crate) fn busy(seconds: u64) -> Response {
     let mut response = Reply::new("Server is busy", 9).with(StatusCode::SERVICE_UNAVAILABLE);
     response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
     response
@@ -83,7 +87,7 @@ fn bad(problem: BadBody) -> Response {
 }
 
 /// What the query says.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 pub(crate) struct HecParameters {
     /// The channel, where the header `X-Splunk-Request-Channel` does not name it; asks for an ack id.
     channel: Option<String>,
@@ -97,72 +101,76 @@ pub(crate) struct HecParameters {
     index: Option<String>,
 }
 
+/// What every path that takes something is called with.
+#[derive(Debug, FromRequest)]
+#[from_request(state(Arc<App>))]
+pub(crate) struct Pushed {
+    #[from_request(via(State))]
+    app: Arc<App>,
+    #[from_request(via(Extension))]
+    caller: Caller,
+    #[from_request(via(Query))]
+    parameters: HecParameters,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+}
+
+impl Pushed {
+    /// Whether the sender named a channel.
+    fn has_channel(&self) -> bool {
+        self.headers.contains_key("x-splunk-request-channel") || self.parameters.channel.is_some()
+    }
+
+    /// The refusal of a caller who may not push.
+    fn refusal(&self) -> Option<Response> {
+        self.caller.needs(Right::Push).err()?;
+        count(&self.app.push.tally.unauthorized);
+        Some(Reply::new("Invalid token", 4).with(StatusCode::FORBIDDEN))
+    }
+}
+
 /// Takes events: JSON objects one after another, each with `event` and what is said about it. All of a request
 /// are taken, or none.
 #[utoipa::path(post, path = "/services/collector/event", tag = "push", params(HecParameters),
     request_body(content = String, content_type = "application/json"),
     responses((status = 200, body = Reply), (status = 400, body = Reply), (status = 401, body = Reply),
         (status = 403, body = Reply), (status = 413, body = Reply), (status = 503, body = Reply)))]
-pub(crate) async fn event(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Query(parameters): Query<HecParameters>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    take(&app, &caller, &parameters, &headers, body, hec::events).await
+pub(crate) async fn event(pushed: Pushed) -> Response {
+    take(pushed, hec::events).await
 }
 
 /// The same under the path that older clients use.
 #[utoipa::path(post, path = "/services/collector", tag = "push", params(HecParameters),
     request_body(content = String, content_type = "application/json"), responses((status = 200, body = Reply)))]
-pub(crate) async fn event_old(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Query(parameters): Query<HecParameters>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    take(&app, &caller, &parameters, &headers, body, hec::events).await
+pub(crate) async fn event_old(pushed: Pushed) -> Response {
+    take(pushed, hec::events).await
 }
 
 /// Takes lines, one event each; a body of JSON is split into its records.
 #[utoipa::path(post, path = "/services/collector/raw", tag = "push", params(HecParameters),
     request_body(content = String, content_type = "text/plain"),
     responses((status = 200, body = Reply), (status = 400, body = Reply), (status = 503, body = Reply)))]
-pub(crate) async fn raw(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Query(parameters): Query<HecParameters>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let said = RawMetadata {
-        host: parameters.host.clone(),
-        source: parameters.source.clone(),
-        sourcetype: parameters.sourcetype.clone(),
-        index: parameters.index.clone(),
-    };
+pub(crate) async fn raw(pushed: Pushed) -> Response {
+    let HecParameters { host, source, sourcetype, index, .. } = pushed.parameters.clone();
+    let said = RawMetadata { host, source, sourcetype, index };
     let read = move |body: &[u8], reception: &mut Reception, limits: &Limits| {
         hec::raw(body, &said, reception, limits)
     };
-    take(&app, &caller, &parameters, &headers, body, read).await
+    take(pushed, read).await
 }
 
 async fn take(
-    app: &Arc<App>,
-    caller: &Caller,
-    parameters: &HecParameters,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    pushed: Pushed,
     read: impl FnOnce(&[u8], &mut Reception, &Limits) -> Result<Records, BadBody> + Send + 'static,
 ) -> Response {
-    let tally = &app.push.tally;
-    if caller.needs(Right::Push).is_err() {
-        count(&tally.unauthorized);
-        return Reply::new("Invalid token", 4).with(StatusCode::FORBIDDEN);
+    if let Some(refusal) = pushed.refusal() {
+        return refusal;
     }
-    let body = match super::body::decoded(headers, body, app.config.max_body) {
+    let has_channel = pushed.has_channel();
+    let Pushed { app, caller, headers, body, .. } = pushed;
+    let tally = &app.push.tally;
+    let _turn = app.push.turn().await;
+    let body = match super::body::decoded(&headers, body, app.config.max_body).await {
         Ok(body) => body,
         Err(problem) => {
             count(&tally.bad_bodies);
@@ -179,11 +187,9 @@ async fn take(
         }
         Err(_) => return Reply::new("Internal server error", 8).with(StatusCode::INTERNAL_SERVER_ERROR),
     };
-    let source = super::source_of("hec", caller);
-    match super::accept(app, records.into_batches(), &source, None, "hec").await {
+    let source = super::source_of("hec", &caller);
+    match super::accept(&app, records.into_batches(), &source, None, "hec").await {
         Ok(next_offset) => {
-            let has_channel =
-                headers.contains_key("x-splunk-request-channel") || parameters.channel.is_some();
             let ack_id = has_channel.then_some(next_offset);
             Reply { ack_id, ..Reply::new("Success", 0) }.with(StatusCode::OK)
         }
@@ -209,21 +215,16 @@ pub(crate) struct AckQuestion {
 /// Says of each ack id whether its events are durable.
 #[utoipa::path(post, path = "/services/collector/ack", tag = "push", params(HecParameters),
     request_body = AckQuestion, responses((status = 200, content_type = "application/json"), (status = 400, body = Reply)))]
-pub(crate) async fn ack(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Query(parameters): Query<HecParameters>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if caller.needs(Right::Push).is_err() {
-        count(&app.push.tally.unauthorized);
-        return Reply::new("Invalid token", 4).with(StatusCode::FORBIDDEN);
+pub(crate) async fn ack(pushed: Pushed) -> Response {
+    if let Some(refusal) = pushed.refusal() {
+        return refusal;
     }
-    if !headers.contains_key("x-splunk-request-channel") && parameters.channel.is_none() {
+    if !pushed.has_channel() {
         return Reply::new("Data channel is missing", 10).with(StatusCode::BAD_REQUEST);
     }
+    let Pushed { app, body, .. } = pushed;
     let question = body.ok().and_then(|body| serde_json::from_slice::<AckQuestion>(&body).ok());
+    let question = question.filter(|question| question.acks.len() <= MAX_ACKS);
     let Some(question) = question else {
         return Reply::new("Invalid data format", 6).with(StatusCode::BAD_REQUEST);
     };

@@ -15,16 +15,18 @@ mod grpc;
 mod tally;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use event::{LogType, RawBatchBuilder, SourceId};
 use ingest::push::Reception;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::{App, now_us};
 use crate::auth::Caller;
 use crate::config::Config;
 
-pub(crate) use hook::{Hook, HookConfig, Scheme};
+pub(crate) use body::{BadBody, records};
+pub(crate) use hook::{GOOGLE_KEYS, Hook, HookConfig, IdentityRules, Scheme};
 pub(crate) use ingest::SecretReference;
 pub(crate) use syslog::{SyslogConfig, Transport};
 pub(crate) use tally::{PushTally, count};
@@ -34,11 +36,19 @@ pub(crate) use tally::{PushTally, count};
 pub(crate) struct Push {
     /// What happened, for `/metrics`.
     pub(crate) tally: Arc<PushTally>,
+    /// Bytes of bodies of requests in memory.
+    pub(crate) body_bytes: Arc<AtomicUsize>,
     hooks: Vec<Hook>,
     /// Tells the receptions of this process from those of every other.
     process: u64,
     receptions: AtomicU64,
+    /// Bodies that may be inflated, read and made durable at once.
+    turns: Semaphore,
 }
+
+/// Bodies that are worked on at once, for each core: enough to have some wait for the disk together. Each
+/// takes `server.max_body` inflated, and as much again in batches, at most.
+const TURNS_A_CORE: usize = 4;
 
 impl Push {
     /// The receivers that the configuration names. A secret that cannot be read shuts its hook; see
@@ -51,9 +61,11 @@ impl Push {
         getrandom::fill(&mut random)?;
         Ok(Self {
             tally: Arc::default(),
+            body_bytes: Arc::default(),
             hooks: config.hooks.iter().map(Hook::open).collect(),
             process: u64::from_le_bytes(random),
             receptions: AtomicU64::new(0),
+            turns: Semaphore::new(TURNS_A_CORE * std::thread::available_parallelism().map_or(2, usize::from)),
         })
     }
 
@@ -63,6 +75,12 @@ impl Push {
     /// The first secret that cannot be read, and why.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.hooks.iter().try_for_each(Hook::check)
+    }
+
+    /// Waits until another body may be worked on; holds its place until dropped.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns.acquire().await.ok()
     }
 
     /// The hook called `name`.

@@ -82,7 +82,8 @@ pub(crate) async fn logs(
             return failed(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, detail, Encoding::Json);
         }
     };
-    let body = match super::body::decoded(&headers, body, app.config.max_body) {
+    let _turn = app.push.turn().await;
+    let body = match super::body::decoded(&headers, body, app.config.max_body).await {
         Ok(body) => body,
         Err(problem) => {
             count(&app.push.tally.bad_bodies);
@@ -122,7 +123,8 @@ pub(crate) async fn export(
     if !content_type(&headers).starts_with("application/grpc") {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let message = match grpc::message(&headers, body, app.config.max_body) {
+    let _turn = app.push.turn().await;
+    let message = match grpc::message(&headers, body, app.config.max_body).await {
         Ok(message) => message,
         Err((code, detail)) => {
             count(&app.push.tally.bad_bodies);

@@ -24,6 +24,7 @@ counters! {
     bad_signatures, "push_bad_signatures", "Requests to hooks whose signature, secret or time was not valid.";
     bad_bodies, "push_bad_bodies", "Pushed requests refused because their body was broken or too large.";
     full, "push_refused_full", "Pushed requests told to come again because the log was full.";
+    no_memory, "requests_refused_memory", "Requests told to come again because the bodies of all took too much memory.";
     rejected_records, "push_rejected_records", "Log records of OTLP refused within a request that was taken.";
     syslog_messages, "syslog_messages", "Messages of syslog received.";
     syslog_dropped, "syslog_dropped", "Datagrams of syslog dropped because the log did not keep up.";

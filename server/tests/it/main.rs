@@ -9,17 +9,24 @@
 )]
 
 mod aws_files;
+mod azure;
 mod bad_input;
 mod command_line;
 mod corpus;
 mod correlations;
+mod google;
 mod http;
+mod kafka;
 mod kill;
+mod mappings;
 mod object_store;
+mod pressure;
+mod pulled;
 mod push;
 mod readers;
 mod rule_tools;
 mod running;
+mod saas;
 mod sources;
 mod story;
 mod syslog;

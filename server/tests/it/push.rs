@@ -42,7 +42,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A Python that has these modules; `None`, loudly, where there is none.
-fn python(modules: &str) -> Option<String> {
+pub(crate) fn python(modules: &str) -> Option<String> {
     let venv = root().join("target/venv/bin/python");
     let python = std::env::var("STORMGLASS_PYTHON").unwrap_or_else(|_| venv.to_string_lossy().into_owned());
     let ready = Command::new(&python).args(["-c", &format!("import {modules}")]).output();

@@ -11,19 +11,20 @@ use serde_json::Value;
 
 use crate::running::{Server, outcome, run, sql};
 
-fn record(id: &str) -> String {
+/// An event of a trail, a line.
+pub(crate) fn record(id: &str) -> String {
     format!(
         r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-01T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"DescribeTrails","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
     ) + "\n"
 }
 
 /// A folder with a configuration, data and logs.
-struct World {
+pub(crate) struct World {
     root: tempfile::TempDir,
 }
 
 impl World {
-    fn new(configuration: &str) -> Self {
+    pub(crate) fn new(configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("logs")).unwrap();
         let text = configuration.replace('@', &root.path().display().to_string());
@@ -31,19 +32,24 @@ impl World {
         Self { root }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path("data")
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         self.path("stormglass.toml").display().to_string()
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
+        self.start_with(&[])
+    }
+
+    /// With more settings of the environment.
+    pub(crate) fn start_with(&self, more: &[(&str, &str)]) -> Server {
         let config = self.config();
         // Small segments and quick commits, so that kills fall between all the steps.
         let settings = [
@@ -52,24 +58,25 @@ impl World {
             ("STORMGLASS_LOG_SEGMENT", "256 KiB"),
             ("STORMGLASS_RULES_SHIPPED", "false"),
         ];
-        Server::start(&self.data(), &settings)
+        Server::start(&self.data(), &[&settings[..], more].concat())
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 }
 
 /// What a server says of a source.
-fn source(server: &Server, name: &str) -> Value {
+pub(crate) fn source(server: &Server, name: &str) -> Value {
     let list = run(&["--url", &server.url, "sources", "list", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
     let found = list["sources"].as_array().unwrap().iter().find(|source| source["source"] == name);
     found.cloned().unwrap_or_default()
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+/// Waits for something, two minutes at most.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !done() {
         assert!(Instant::now() < deadline, "in vain waited for: {what}");

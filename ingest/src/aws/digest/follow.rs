@@ -15,8 +15,7 @@ use tokio::time::Instant;
 use super::findings::findings;
 use super::trail::{end_of_key, is_backfill, key_time};
 use super::{ChainWalk, DigestReport, LogFile, Trail, TrailDigests, TrailDigestsConfig};
-use crate::aws::recent::RecentObjects;
-use crate::aws::{AwsAccess, Environment, ObjectAddress};
+use crate::aws::{AwsAccess, Environment, ObjectAddress, RecentObjects};
 use crate::{
     Collected, Collector, Error, FindingKind, Polled, PositionChange, ReadOptions, RecordReader, Result,
     SourceFinding,
@@ -221,7 +220,7 @@ impl DigestsCollector {
             return Ok(found.map(|finding| self.collected(None, position, vec![finding])));
         };
         if let Some(log) = step.logs.front().cloned() {
-            let is_read = self.recent.has(&log.object);
+            let is_read = self.recent.has(&log.object.to_string());
             match step.reading.take() {
                 Some(reading) => {
                     let (batch, reading) = next_batch(reading, &log.object, &self.options).await?;
@@ -404,7 +403,7 @@ impl Collector for DigestsCollector {
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
         for ticket in tickets {
             if let Some((object, e_tag)) = self.tickets.remove(ticket) {
-                self.recent.add(object, e_tag);
+                self.recent.add(object.to_string(), e_tag);
             }
         }
         Ok(())

@@ -123,6 +123,21 @@ fn gzip(path: &Path, to: &Path) {
 }
 
 #[test]
+fn a_clock_that_is_set_back_keeps_nothing_waiting() {
+    let mut world = World::new("*.log", Some(EVERY * 3));
+    world.append("line.log", "{\"a\":1}");
+    world.append("torn.log", "{\"b\":1}\n{\"b\":");
+    for _ in 0..2 {
+        world.step();
+    }
+    CLOCK_US.set(clock() - 500_000_000);
+    world.settle();
+    world.records.sort();
+    assert_eq!(world.records, ["{\"a\":1}", "{\"b\":1}"]);
+    assert_eq!(world.rejects.len(), 1, "what is torn is told after its time: {:?}", world.rejects);
+}
+
+#[test]
 fn a_file_is_read_as_it_grows() {
     let mut world = World::new("*.log", None);
     assert!(world.taken().is_empty());

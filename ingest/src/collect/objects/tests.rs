@@ -183,6 +183,30 @@ fn what_is_old_is_forgotten_and_not_read_again() {
     assert!(world.taken().is_empty());
 }
 
+/// As the trail of a busy account: each listing finds another object.
+#[test]
+fn what_is_old_is_forgotten_although_something_is_always_new() {
+    let mut world = World::new(true);
+    world.config.overlap = Duration::ZERO;
+    world.restart(false);
+    for n in 0..40 {
+        world.put(&format!("{n:02}.json"), format!("{{\"n\":{n}}}\n").as_bytes());
+        // Until it is read, and no listing more.
+        let read = world.records.len();
+        while world.records.len() == read {
+            world.step();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(world.records.len(), 40);
+    world.save();
+    assert!(world.engine.kept.len() < 5, "{} are kept", world.engine.kept.len());
+    assert!(world.positions.len() < 8, "{:?}", world.positions);
+    world.restart(true);
+    assert!(world.taken().len() == 40, "nothing came twice, nothing is missing");
+    assert!(world.taken().is_empty());
+}
+
 #[test]
 fn a_vanished_object_is_a_dead_letter_and_poison_stops_nothing() {
     let mut world = World::new(true);

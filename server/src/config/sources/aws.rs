@@ -98,6 +98,7 @@ pub(super) const QUEUE: SourceKind = SourceKind {
         let config = queue(source);
         Box::pin(async move { check_s3_queue(&config, &Environment::of_process(), now_us).await })
     }),
+    explain: |_| None,
 };
 
 const LOOKUP_KEYS: &[Key] = &[
@@ -126,6 +127,7 @@ pub(super) const LOOKUP: SourceKind = SourceKind {
         let config = lookup(source);
         Box::pin(async move { check_lookup_events(&config, &Environment::of_process(), now_us).await })
     }),
+    explain: |_| None,
 };
 
 fn lookup(source: &SourceConfig) -> LookupEventsConfig {

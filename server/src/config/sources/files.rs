@@ -43,6 +43,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     },
     backfill: None,
     check_access: None,
+    explain: |_| None,
 };
 
 fn config(source: &SourceConfig) -> FilesConfig {

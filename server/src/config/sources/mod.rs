@@ -2,8 +2,15 @@
 //! of them together, and how its collector is opened.
 
 mod aws;
+mod azure;
 mod files;
+mod github;
+mod google;
+mod http_list;
+mod kafka;
 mod objects;
+mod okta;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +19,7 @@ use std::time::Duration;
 
 use event::{Diagnostic, LogType, SourceId};
 use futures::future::BoxFuture;
-use ingest::{Collector, Limits, SweepProgress};
+use ingest::{Collector, Limits, ReadOptions, SecretReference, SweepProgress};
 use pipeline::HealthBounds;
 use toml_edit::{Item, Table};
 
@@ -21,10 +28,29 @@ use super::key::{Key, Kind, key};
 use super::load::{Origin, Place, nearest};
 use super::value::{Value, from_toml};
 use crate::api::source_id;
+use crate::app::now_us;
 
 /// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] =
-    &[&files::KIND, &objects::KIND, &aws::QUEUE, &aws::DIGESTS, &aws::LOOKUP];
+pub(crate) const KINDS: &[&SourceKind] = &[
+    &files::KIND,
+    &objects::KIND,
+    &aws::QUEUE,
+    &aws::DIGESTS,
+    &aws::LOOKUP,
+    &kafka::KAFKA,
+    &kafka::EVENT_HUBS,
+    &azure::ACTIVITY_LOG,
+    &azure::GRAPH,
+    &azure::MANAGEMENT,
+    &azure::STORAGE,
+    &okta::KIND,
+    &github::KIND,
+    &workspace::KIND,
+    &http_list::KIND,
+    &google::PUBSUB,
+    &google::LOGGING,
+    &google::SCC,
+];
 
 /// Positions of an earlier run, by key.
 pub(crate) type Positions = BTreeMap<String, String>;
@@ -45,6 +71,8 @@ pub(crate) struct SourceKind {
     pub(crate) backfill: Option<Backfill>,
     /// Tries credentials and each permission one by one, where the kind needs any; changes nothing.
     pub(crate) check_access: Option<CheckAccess>,
+    /// What to do about an error of its collector, such as the command that grants what is missing.
+    pub(crate) explain: fn(&ingest::Error) -> Option<String>,
 }
 
 impl std::fmt::Debug for SourceKind {
@@ -155,6 +183,36 @@ pub(crate) fn settings(kind: &SourceKind) -> impl Iterator<Item = &'static Key> 
     COMMON.iter().filter(|common| own.iter().all(|key| key.path != common.path)).chain(own)
 }
 
+/// What every collector of a list needs besides its own settings.
+fn options(source: &SourceConfig, limits: &Limits) -> ReadOptions {
+    ReadOptions {
+        source: source.id.clone(),
+        log_type: source.log_type(),
+        limits: limits.clone(),
+        readers: 1,
+        now_us,
+    }
+}
+
+/// Where the secret of a setting lies.
+///
+/// # Errors
+/// [`ingest::Error::BadSetting`]: it says nowhere.
+fn secret(source: &SourceConfig, field: &'static str) -> ingest::Result<SecretReference> {
+    SecretReference::parse(&source.get().text(field)).ok_or_else(|| ingest::Error::BadSetting {
+        field,
+        problem: "it says nowhere where the secret lies".into(),
+    })
+}
+
+/// What a collector says of its settings, as [`SourceKind::check`] tells it.
+fn problem(error: &ingest::Error, mend: &str) -> (&'static str, String, String) {
+    match error {
+        ingest::Error::BadSetting { field, problem } => (field, problem.clone(), mend.into()),
+        error => ("type", error.to_string(), mend.into()),
+    }
+}
+
 /// `never` is written as no time at all.
 fn never_is_none(span: Duration) -> Option<Duration> {
     (!span.is_zero()).then_some(span)
@@ -219,9 +277,12 @@ pub(super) fn read(
     }
     for key in settings(kind).filter(|key| key.default.is_empty()) {
         if !table.contains_key(key.path) {
-            let problem = format!("a `{}` source needs it", kind.name);
+            // An example of the type says nothing of this setting; its own words do.
+            let meaning = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first);
+            let mend = format!("set it: {}", meaning.trim_end_matches('.'));
+            let problem = format!("a source of the type `{}` needs it", kind.name);
             let field = format!("sources.{}", key.path);
-            problems.push(place.problem(at, &field, problem, format!("set {}", key.wanted())));
+            problems.push(place.problem(at, &field, problem, mend));
         }
     }
     let name = Getter(&values).text("name");
@@ -301,6 +362,90 @@ mod tests {
         assert_eq!(sources[1].in_flight(), 32 << 20);
     }
 
+    /// The examples of the pages, each as a configuration of its own.
+    #[test]
+    fn examples_of_the_pages_are_good() {
+        let pages = [
+            include_str!("../../../../docs/sources/saas.md"),
+            include_str!("../../../../docs/sources/http-list.md"),
+        ];
+        let examples = pages.iter().flat_map(|page| page.split("```toml\n").skip(1));
+        let mut kinds = Vec::new();
+        for example in examples {
+            let (text, _) = example.split_once("```").unwrap();
+            let sources = load::load("s.toml", Some(text), std::iter::empty())
+                .unwrap_or_else(|found| panic!("{text}\n{found:?}"))
+                .sources;
+            let open = sources[0].open(&Limits::default(), &Positions::new());
+            assert!(open.is_ok(), "{text}\n{}", open.err().unwrap());
+            kinds.push(sources[0].kind.name);
+        }
+        let okta_github_workspace = ["okta", "okta", "github_audit", "github_audit", "google_workspace"];
+        assert_eq!(kinds, [&okta_github_workspace[..], &["http_list"; 3]].concat());
+    }
+
+    #[test]
+    fn what_a_service_needs_is_told() {
+        let cases = [
+            (
+                "type = \"okta\"\nurl = \"https://a.okta.com\"",
+                "s.toml:1:1: error: `sources.token`: either it is needed, or",
+            ),
+            (
+                "type = \"okta\"\nurl = \"http://a.okta.com\"\ntoken = \"env:T\"",
+                "s.toml:4:7: error: `sources.url`: a secret would go there unprotected",
+            ),
+            (
+                "type = \"okta\"\nurl = \"https://a.okta.com\"\ntoken = \"env:T\"\nlookback = \"100 d\"",
+                "s.toml:6:12: error: `sources.lookback`: at most 90 days",
+            ),
+            (
+                "type = \"github_audit\"\ntoken = \"env:T\"",
+                "s.toml:1:1: error: `sources.organization`: either",
+            ),
+            (
+                "type = \"github_audit\"\norganization = \"a/b\"\ntoken = \"env:T\"",
+                "s.toml:4:16: error: `sources.organization`: `a/b` is no name",
+            ),
+            (
+                "type = \"github_audit\"\norganization = \"a\"\nkey = \"env:T\"",
+                "s.toml:1:1: error: `sources.app_id`: an app needs",
+            ),
+            (
+                "type = \"google_workspace\"\nkey = \"env:T\"\nsubject = \"admin\"",
+                "s.toml:5:11: error: `sources.subject`: `admin` is no address",
+            ),
+            (
+                "type = \"google_workspace\"\nkey = \"env:T\"\nsubject = \"a@b\"\napplications = [\"Login\"]",
+                "s.toml:6:16: error: `sources.applications`: `Login` is no application",
+            ),
+            (
+                "type = \"http_list\"\nurl = \"https://a.example/?a={start}\"\nsecret = \"env:T\"",
+                "s.toml:5:10: error: `sources.secret`: `auth = \"none\"` does not use it",
+            ),
+            (
+                "type = \"http_list\"\nurl = \"https://a.example/?a={start}\"\nauth = \"basic\"\nsecret = \"env:T\"",
+                "s.toml:1:1: error: `sources.user`: `auth = \"basic\"` needs it",
+            ),
+            (
+                "type = \"http_list\"\nurl = \"https://a.example/?a={begin}\"",
+                "s.toml:4:7: error: `sources.url`: there is no placeholder `{begin}`",
+            ),
+        ];
+        for (text, told) in cases {
+            let found = problems(&format!("[[sources]]\nname = \"a\"\n{text}\n"));
+            assert!(found.len() == 1 && found[0].starts_with(told), "{found:#?}\n{told}");
+        }
+        let secret = problems(
+            "[[sources]]\nname = \"a\"\ntype = \"okta\"\nurl = \"https://a.okta.com\"\ntoken = \"00s3cret\"\n",
+        );
+        assert!(
+            secret[0].contains("`sources.token`: it is not where a secret lies")
+                && !secret[0].contains("s3cret"),
+            "{secret:?}"
+        );
+    }
+
     #[test]
     fn all_problems_are_told_with_place_and_mend() {
         let found = problems(
@@ -310,11 +455,11 @@ mod tests {
         let lines = [
             "s.toml:4:1: error: `sources.path`: a `files` source has no such setting; did you mean `paths`?",
             "s.toml:5:9: error: `sources.every`: 7 is not a span of time",
-            "s.toml:1:1: error: `sources.paths`: a `files` source needs it",
+            "s.toml:1:1: error: `sources.paths`: a source of the type `files` needs it; set it: ",
             "s.toml:2:8: error: `sources.name`: `App` is no name for a source",
             "s.toml:9:8: error: `sources.type`: there is no source of the type `fils`; did you mean `files`?",
-            "s.toml:11:1: error: `sources.name`: a `objects` source needs it",
-            "s.toml:11:1: error: `sources.urls`: a `objects` source needs it",
+            "s.toml:11:1: error: `sources.name`: a source of the type `objects` needs it",
+            "s.toml:11:1: error: `sources.urls`: a source of the type `objects` needs it; set it: Prefixes: s3://bucket/prefix/",
         ];
         assert_eq!(found.len(), lines.len(), "{found:#?}");
         for (found, line) in found.iter().zip(lines) {

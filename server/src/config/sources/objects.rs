@@ -60,6 +60,7 @@ pub(super) const KIND: SourceKind = SourceKind {
         Ok(Box::new(Sweep::open(config(source, limits), modified_us, positions, progress)?))
     }),
     check_access: None,
+    explain: |_| None,
 };
 
 fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {

@@ -1,8 +1,9 @@
 //! Webhooks: `POST /hooks/{name}`, each with a secret of its own that signs the request or stands in it.
 //!
 //! A body is split into records as `/api/v1/ingest` does it: NDJSON, lists, the containers of the clouds,
-//! `EventList` of Kubernetes. Okta's event hooks wrap theirs once more.
+//! `EventList` of Kubernetes. Okta's event hooks and Pub/Sub's push subscriptions wrap theirs once more.
 
+mod identity;
 mod scheme;
 
 use std::sync::Arc;
@@ -17,13 +18,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use event::{LogType, RawBatchBuilder, SourceId};
 use ingest::Limits;
-use ingest::push::{Records, okta};
+use ingest::push::{Records, okta, pubsub};
 
 use super::SecretReference;
+use super::body::BadBody;
 use super::count;
 use crate::api::{Accepted, Problem};
 use crate::app::{App, now_us};
 
+use identity::Verifier;
+pub(crate) use identity::{GOOGLE_KEYS, IdentityRules};
 use scheme::Keys;
 pub(crate) use scheme::Scheme;
 
@@ -47,6 +51,8 @@ pub(crate) struct HookConfig {
     pub(crate) log_type: Option<LogType>,
     /// How far the time of a signature may lie from ours, where the scheme has one.
     pub(crate) tolerance: Duration,
+    /// Of the scheme `pubsub`: whose tokens are taken, in place of secrets.
+    pub(crate) identity: Option<IdentityRules>,
 }
 
 /// A hook in use.
@@ -54,13 +60,23 @@ pub(crate) struct HookConfig {
 pub(crate) struct Hook {
     config: HookConfig,
     /// The keys, or why there are none.
-    keys: Result<Keys, String>,
+    keys: Result<Shown, String>,
+}
+
+/// What a request to a hook is held against.
+#[derive(Debug)]
+enum Shown {
+    Secret(Keys),
+    Token(Box<Verifier>),
 }
 
 impl Hook {
     pub(super) fn open(config: &HookConfig) -> Self {
-        let keys = Keys::read(config.scheme, &config.secrets).map_err(|error| format!("{error:#}"));
-        Self { config: config.clone(), keys }
+        let keys = match &config.identity {
+            Some(rules) => Verifier::new(rules.clone()).map(|verifier| Shown::Token(Box::new(verifier))),
+            None => Keys::read(config.scheme, &config.secrets).map(Shown::Secret),
+        };
+        Self { config: config.clone(), keys: keys.map_err(|error| format!("{error:#}")) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -73,10 +89,23 @@ impl Hook {
     }
 
     /// Whether the request shows that it knows a secret, at `now_s` seconds since 1970.
-    fn admits(&self, headers: &HeaderMap, body: &[u8], now_s: i64) -> Result<(), scheme::Refusal> {
+    async fn admits(&self, headers: &HeaderMap, body: &[u8], now_s: i64) -> Result<(), scheme::Refusal> {
         let keys = self.keys.as_ref().map_err(|_| scheme::Refusal::NoKey)?;
         let tolerance = i64::try_from(self.config.tolerance.as_secs()).unwrap_or(i64::MAX);
-        keys.admit(self.config.header.as_deref(), headers, body, now_s, tolerance)
+        match keys {
+            Shown::Secret(keys) => keys.admit(self.config.header.as_deref(), headers, body, now_s, tolerance),
+            Shown::Token(verifier) => {
+                let name = axum::http::header::AUTHORIZATION;
+                let shown = headers.get(&name).and_then(|value| value.to_str().ok());
+                let shown = shown.ok_or_else(|| scheme::Refusal::Header(name.to_string()))?;
+                match shown.split_once(' ') {
+                    Some((word, token)) if word.eq_ignore_ascii_case("bearer") => {
+                        verifier.admit(token.trim(), now_s, tolerance).await
+                    }
+                    _ => Err(scheme::Refusal::Signature),
+                }
+            }
+        }
     }
 }
 
@@ -93,28 +122,30 @@ pub(crate) async fn receive(
 ) -> Result<Json<Accepted>, Problem> {
     let tally = &app.push.tally;
     let hook = app.push.hook(&name).ok_or_else(|| Problem::not_found("there is no such hook"))?;
-    let too_large = |problem: super::body::BadBody| {
+    let bad_body = |problem: BadBody| {
         count(&tally.bad_bodies);
         Problem::new(problem.status(), "bad_request", &problem.detail())
     };
     // What is signed is the body as it was sent.
     let sent = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(super::body::BadBody::TooLarge),
-        _ => too_large(super::body::BadBody::Damaged),
+        StatusCode::PAYLOAD_TOO_LARGE => bad_body(BadBody::TooLarge),
+        _ => bad_body(BadBody::Damaged),
     })?;
-    hook.admits(&headers, &sent, now_us() / 1_000_000).map_err(|refusal| {
+    hook.admits(&headers, &sent, now_us() / 1_000_000).await.map_err(|refusal| {
         count(&tally.bad_signatures);
         tracing::debug!(hook = name, %refusal, "a request to a hook is refused");
         Problem::unauthorized(&refusal.to_string())
     })?;
-    let body = super::body::decoded(&headers, Ok(sent), app.config.max_body).map_err(too_large)?;
+    let _turn = app.push.turn().await;
+    let max = app.config.max_body;
+    let body = super::body::decoded(&headers, Ok(sent), max).await.map_err(bad_body)?;
     let (scheme, limits) = (hook.config.scheme, app.config.limits.clone());
-    let batches = tokio::task::spawn_blocking(move || batches(scheme, body, &limits))
+    let (batches, origin) = tokio::task::spawn_blocking(move || batches(scheme, body, limits, max))
         .await
         .map_err(|error| Problem::internal(&error, event::Fate::Stop))?
-        .map_err(|error| Problem::bad_request(&error.to_string()))?;
+        .map_err(bad_body)?;
     let accepted = batches.iter().map(|batch| batch.len() as u64).sum();
-    let origin = format!("{PREFIX}{name}");
+    let origin = origin.unwrap_or_else(|| format!("{PREFIX}{name}"));
     match super::accept(&app, batches, &hook.config.source, hook.config.log_type, &origin).await {
         Ok(next_offset) => Ok(Json(Accepted { accepted, next_offset })),
         Err(error) => {
@@ -126,20 +157,36 @@ pub(crate) async fn receive(
     }
 }
 
-fn batches(scheme: Scheme, body: Bytes, limits: &Limits) -> ingest::Result<Vec<RawBatchBuilder>> {
+/// The records of a body, and where they come from, if it says that.
+fn batches(
+    scheme: Scheme,
+    mut body: Bytes,
+    limits: Limits,
+    max: usize,
+) -> Result<(Vec<RawBatchBuilder>, Option<String>), BadBody> {
+    let mut origin = None;
+    if scheme == Scheme::PubSub
+        && let Some(pushed) = pubsub::open(&body)
+    {
+        origin = Some(pushed.origin);
+        match pushed.data {
+            Ok(data) => body = data.into(),
+            Err(reason) => {
+                // Refused, it would be sent again for days.
+                let mut records = Records::new(&limits);
+                records.reject(&body, reason);
+                return Ok((records.into_batches(), origin));
+            }
+        }
+    }
     if scheme == Scheme::Okta
         && let Some(events) = okta::events(&body)
     {
-        let mut records = Records::new(limits);
+        let mut records = Records::new(&limits);
         events.iter().for_each(|event| records.push(event));
-        return Ok(records.into_batches());
+        return Ok((records.into_batches(), None));
     }
-    let mut reader = ingest::RecordReader::new(Box::new(std::io::Cursor::new(body)), limits.clone());
-    let mut batches = Vec::new();
-    while let Some(batch) = reader.next_batch()? {
-        batches.push(batch);
-    }
-    Ok(batches)
+    Ok((super::body::records(body, limits, max)?, origin))
 }
 
 /// Answers Okta's one-time verification, if the hook is Okta's and the secret is right.
@@ -153,7 +200,7 @@ pub(crate) async fn verify(
 ) -> Result<Response, Problem> {
     let hook = app.push.hook(&name).filter(|hook| hook.config.scheme == Scheme::Okta);
     let hook = hook.ok_or_else(|| Problem::not_found("there is no such hook of Okta"))?;
-    hook.admits(&headers, b"", now_us() / 1_000_000).map_err(|refusal| {
+    hook.admits(&headers, b"", now_us() / 1_000_000).await.map_err(|refusal| {
         count(&app.push.tally.bad_signatures);
         Problem::unauthorized(&refusal.to_string())
     })?;

@@ -8,6 +8,7 @@
 //! | `hmac` | `X-Signature` or another | HMAC-SHA256 of the body in hexadecimal or base64, with or without `sha256=` |
 //! | `okta` | `Authorization` or another | the secret itself (Okta, "Event hooks") |
 //! | `bearer` | `Authorization` | `Bearer` and the secret |
+//! | `pubsub` | `Authorization` | `Bearer` and a token that Google signed (`identity.rs`) |
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,16 +31,18 @@ pub(crate) enum Scheme {
     Hmac,
     Okta,
     Bearer,
+    PubSub,
 }
 
 impl Scheme {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::GitHub, "github"),
         (Self::Standard, "standard"),
         (Self::Slack, "slack"),
         (Self::Hmac, "hmac"),
         (Self::Okta, "okta"),
         (Self::Bearer, "bearer"),
+        (Self::PubSub, "pubsub"),
     ];
 
     /// The name in the configuration.
@@ -54,7 +57,7 @@ impl Scheme {
             Self::Standard => "webhook-signature",
             Self::Slack => "x-slack-signature",
             Self::Hmac => "x-signature",
-            Self::Okta | Self::Bearer => "authorization",
+            Self::Okta | Self::Bearer | Self::PubSub => "authorization",
         }
     }
 }
@@ -80,6 +83,10 @@ pub(super) enum Refusal {
     Signature,
     #[error("the signature's time is too far from ours")]
     Time,
+    #[error("the token is of another account, audience or issuer")]
+    Identity,
+    #[error("the keys that tokens are signed with cannot be read; the server's log says why")]
+    NoKeys,
 }
 
 /// The secrets of a hook, ready for use.
@@ -156,6 +163,8 @@ impl Keys {
                 Some((word, secret)) if word.eq_ignore_ascii_case("bearer") => self.told(secret.trim()),
                 _ => Err(Refusal::Signature),
             },
+            // Judged before this, with the keys of Google.
+            Scheme::PubSub => Err(Refusal::NoKey),
         }
     }
 

@@ -82,6 +82,7 @@ pub(crate) const KIND: SourceKind = SourceKind {
             }
         })
     }),
+    explain: |_| None,
 };
 
 fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {

@@ -1,4 +1,4 @@
-//! The variables of the environment that AWS's own tools read.
+//! The variables of the environment that the clouds' own tools read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,13 @@ use std::path::PathBuf;
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process that begin with `AWS_`, and the home folder.
+    /// The variables of this process that begin with `AWS_`, `AZURE_` or `IDENTITY_`, and the home folder.
     pub fn of_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("AWS_") || name == "HOME")
+            .filter(|(name, _)| {
+                ["AWS_", "AZURE_", "IDENTITY_"].iter().any(|start| name.starts_with(start)) || name == "HOME"
+            })
             .collect()
     }
 

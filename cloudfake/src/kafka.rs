@@ -1,0 +1,278 @@
+//! A real Apache Kafka on loopback, one broker that is its own controller, with all the listeners that tests
+//! want, and what they do with it.
+//!
+//! It is started when a process first asks for it and ends with that process, however that ends.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a namespace of Event Hubs would take as password for the user `$ConnectionString`.
+pub const CONNECTION_STRING: &str =
+    "Endpoint=sb://127.0.0.1/;SharedAccessKeyName=listen;SharedAccessKey=bm90LWEtc2VjcmV0";
+/// The password of `alice` (`PLAIN`) and of `bob` (`SCRAM`).
+pub const PASSWORD: &str = "not-a-secret";
+
+/// The broker.
+#[derive(Debug)]
+pub struct Kafka {
+    /// Plaintext, no sign-in: `127.0.0.1:PORT`.
+    pub plain: String,
+    /// Plaintext, but the broker names itself [`proxy`](Self::proxy) there.
+    pub behind_proxy: String,
+    /// Where a test's own proxy is to listen.
+    pub proxy: String,
+    /// TLS and SASL: `PLAIN` (`alice`, `$ConnectionString`), `SCRAM` (`bob`), `OAUTHBEARER` (tokens that are
+    /// not signed).
+    pub sasl: String,
+    /// TLS where the client needs a certificate.
+    pub mutual: String,
+    /// The folder with `ca.pem`, `client.pem`, `client.key` and its data.
+    pub folder: PathBuf,
+    /// It runs as long as its standard input is open.
+    _child: Child,
+}
+
+static KAFKA: OnceLock<Kafka> = OnceLock::new();
+
+/// The broker of this process; `None`, loudly, where Kafka is not installed.
+///
+/// # Panics
+/// It is installed and does not start.
+pub fn kafka() -> Option<&'static Kafka> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/kafka");
+    let jars = std::env::var_os("STORMGLASS_KAFKA").map_or_else(|| beside.into(), PathBuf::from);
+    let has_jars = std::fs::read_dir(&jars).is_ok_and(|mut entries| entries.next().is_some());
+    if !has_jars {
+        assert!(std::env::var_os("CI").is_none(), "Kafka is missing; scripts/need installs it");
+        say_skipped(&jars);
+        return None;
+    }
+    Some(KAFKA.get_or_init(|| match start(&jars) {
+        Ok(kafka) => kafka,
+        Err(error) => panic!("Kafka does not start: {error}"),
+    }))
+}
+
+#[expect(clippy::print_stdout, reason = "what is skipped is said")]
+fn say_skipped(jars: &Path) {
+    println!("skipped: no Kafka at {}; `scripts/need test` installs it", jars.display());
+}
+
+/// Ports that are free now.
+fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    let listeners: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+fn start(jars: &Path) -> io::Result<Kafka> {
+    let folder = std::env::temp_dir().join(format!("stormglass-kafka-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    certificates(&folder)?;
+    let [controller, plain, behind_proxy, proxy, sasl, mutual] = free_ports()?;
+    let at = |port: u16| format!("127.0.0.1:{port}");
+    let properties = folder.join("server.properties");
+    let folder_text = folder.display();
+    let mut text = format!(
+        "process.roles=broker,controller\nnode.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL:SASL_SSL,MUTUAL:SSL\n\
+         listeners=CONTROLLER://127.0.0.1:{controller},PLAINTEXT://127.0.0.1:{plain},PROXIED://127.0.0.1:{behind_proxy},SASL://127.0.0.1:{sasl},MUTUAL://127.0.0.1:{mutual}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{plain},PROXIED://127.0.0.1:{proxy},SASL://127.0.0.1:{sasl},MUTUAL://127.0.0.1:{mutual}\n\
+         log.dirs={folder_text}/data\n\
+         ssl.keystore.type=PEM\nssl.keystore.location={folder_text}/broker-store.pem\n\
+         ssl.truststore.type=PEM\nssl.truststore.location={folder_text}/ca.pem\n\
+         listener.name.mutual.ssl.client.auth=required\n\
+         listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n"
+    );
+    for setting in [
+        "offsets.topic.replication.factor=1",
+        "offsets.topic.num.partitions=1",
+        "transaction.state.log.replication.factor=1",
+        "transaction.state.log.num.partitions=1",
+        "transaction.state.log.min.isr=1",
+        "group.initial.rebalance.delay.ms=0",
+        "auto.create.topics.enable=false",
+        "num.network.threads=2",
+        "num.io.threads=2",
+        // Cleaners take 128 MiB otherwise.
+        "log.cleaner.dedupe.buffer.size=4000000",
+    ] {
+        writeln!(text, "{setting}").map_err(io::Error::other)?;
+    }
+    let module = "org.apache.kafka.common.security";
+    writeln!(
+        text,
+        "listener.name.sasl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_alice=\"{PASSWORD}\" user_$ConnectionString=\"{CONNECTION_STRING}\";"
+    )
+    .map_err(io::Error::other)?;
+    for mechanism in ["scram-sha-256", "scram-sha-512"] {
+        writeln!(
+            text,
+            "listener.name.sasl.{mechanism}.sasl.jaas.config={module}.scram.ScramLoginModule required;"
+        )
+        .map_err(io::Error::other)?;
+    }
+    writeln!(
+        text,
+        "listener.name.sasl.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";"
+    )
+    .map_err(io::Error::other)?;
+    std::fs::write(&properties, text)?;
+
+    let scram = |kind: &str| format!("{kind}=[name=bob,password={PASSWORD},iterations=4096]");
+    let mut format = java(jars);
+    format.args(["kafka.tools.StorageTool", "format", "-t", "c3Rvcm1nbGFzcy10ZXN0cw", "-c"]).arg(&properties);
+    format.args(["--add-scram", &scram("SCRAM-SHA-256"), "--add-scram", &scram("SCRAM-SHA-512")]);
+    done(&mut format)?;
+
+    // The shell waits for the end of its input, which comes with the end of this process.
+    let log = std::fs::File::create(folder.join("broker.log"))?;
+    let mut broker = java(jars);
+    broker.arg("kafka.Kafka").arg(&properties);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$@\" </dev/null & read -r end; kill -9 $!; rm -rf \"$FOLDER\"", "sh"]);
+    shell.arg(broker.get_program()).args(broker.get_args()).env("FOLDER", &folder);
+    let child =
+        shell.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).current_dir(&folder).spawn()?;
+    let kafka = Kafka {
+        plain: at(plain),
+        behind_proxy: at(behind_proxy),
+        proxy: at(proxy),
+        sasl: at(sasl),
+        mutual: at(mutual),
+        folder,
+        _child: child,
+    };
+    let started = Instant::now();
+    for address in [&kafka.plain, &kafka.sasl, &kafka.mutual] {
+        while TcpStream::connect(address).is_err() {
+            if started.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(kafka.folder.join("broker.log"))?;
+                return Err(io::Error::other(log));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(kafka)
+}
+
+fn java(jars: &Path) -> Command {
+    let mut java = Command::new("java");
+    // Short-lived on a small machine: the fast compiler alone, one collector thread.
+    java.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp"]);
+    java.arg(format!("{}/*", jars.display()));
+    java
+}
+
+fn done(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(io::Error::other(format!("{:?} failed: {text}", command.get_program())))
+}
+
+/// An authority, the broker's certificate and a client's, whose key has a passphrase: [`PASSWORD`].
+fn certificates(folder: &Path) -> io::Result<()> {
+    let openssl = |arguments: &[&str]| done(Command::new("openssl").args(arguments).current_dir(folder));
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let authority = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2"];
+    openssl(&[&["req", "-x509"], &curve[..], &authority[..]].concat())?;
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n")?;
+    for name in ["broker", "client"] {
+        let (key, request, certificate) =
+            (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+        let subject = format!("/CN={name}");
+        openssl(&[&["req"], &curve[..], &["-keyout", &key, "-out", &request, "-subj", &subject]].concat())?;
+        let sign = ["x509", "-req", "-in", &request, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+        openssl(&[&sign[..], &["-out", &certificate, "-days", "2", "-extfile", "names"]].concat())?;
+    }
+    let store =
+        [std::fs::read(folder.join("broker.key"))?, std::fs::read(folder.join("broker.pem"))?].concat();
+    std::fs::write(folder.join("broker-store.pem"), store)?;
+    std::fs::rename(folder.join("client.key"), folder.join("client-plain.key"))?;
+    let password = format!("pass:{PASSWORD}");
+    openssl(&["pkcs8", "-topk8", "-in", "client-plain.key", "-out", "client.key", "-passout", &password])
+}
+
+impl Kafka {
+    /// Makes a topic.
+    pub async fn make_topic(&self, name: &str, partitions: i32) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let made = self.admin().create_topics([&topic], &AdminOptions::new()).await;
+        let made = made.map(|results| results.into_iter().collect::<Result<Vec<_>, _>>());
+        assert!(matches!(made, Ok(Ok(_))), "{made:?}");
+    }
+
+    /// Gives a topic more partitions.
+    pub async fn grow_topic(&self, name: &str, partitions: usize) {
+        let more = NewPartitions::new(name, partitions);
+        let grown = self.admin().create_partitions([&more], &AdminOptions::new()).await;
+        let grown = grown.map(|results| results.into_iter().collect::<Result<Vec<_>, _>>());
+        assert!(matches!(grown, Ok(Ok(_))), "{grown:?}");
+    }
+
+    /// Deletes what is before `offset`, as the retention would.
+    pub async fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        let added = list.add_partition_offset(topic, partition, Offset::Offset(offset));
+        assert!(added.is_ok(), "{added:?}");
+        let deleted = self.admin().delete_records(&list, &AdminOptions::new()).await;
+        assert!(deleted.is_ok(), "{deleted:?}");
+    }
+
+    /// Sends messages to a partition, compressed by `codec`, and waits until the broker has them.
+    pub fn send<'a>(
+        &self,
+        topic: &str,
+        partition: i32,
+        codec: &str,
+        payloads: impl IntoIterator<Item = Option<&'a [u8]>>,
+    ) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.plain).set("compression.codec", codec).set("linger.ms", "20");
+        config.set("queue.buffering.max.kbytes", "262144");
+        let producer: BaseProducer = match config.create() {
+            Ok(producer) => producer,
+            Err(error) => panic!("no producer: {error}"),
+        };
+        for payload in payloads {
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(b"key");
+            record.payload = payload;
+            while let Err((_, back)) = producer.send(record) {
+                record = back;
+                producer.poll(Duration::from_millis(10));
+            }
+        }
+        let flushed = producer.flush(PATIENCE);
+        assert!(flushed.is_ok(), "{flushed:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        match ClientConfig::new().set("bootstrap.servers", &self.plain).create() {
+            Ok(admin) => admin,
+            Err(error) => panic!("no client: {error}"),
+        }
+    }
+}
