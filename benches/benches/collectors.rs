@@ -300,6 +300,7 @@ fn objects_config(url: &str) -> ObjectsConfig {
         source: SourceId::new("bench"),
         log_type: None,
         addresses: vec![url.to_owned()],
+        aws: None,
         every: Duration::from_secs(1),
         overlap: Duration::from_secs(3600),
         torn_after: Duration::from_secs(60),

@@ -6,6 +6,7 @@
 //! layer. For tests alone: nothing here ships.
 
 mod assertion;
+pub mod aws;
 #[expect(clippy::indexing_slicing, reason = "of JSON alone: what is missing there is null")]
 pub mod azure;
 mod fake;

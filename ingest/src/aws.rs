@@ -21,18 +21,21 @@ mod xml;
 
 use std::time::Duration;
 
-pub use check::{CheckOutcome, CheckStep, check_s3_queue};
+pub use check::{check_digests, check_lookup_events, check_s3_queue};
 pub use digest::{
-    ChainWalk, DigestReport, DigestState, Finding, LogFile, PublicKeys, StoredDigest, Trail, TrailDigests,
-    TrailDigestsConfig, verify_chain,
+    ChainWalk, DigestReport, DigestState, DigestsCollector, Finding, FollowDigestsConfig, LogFile,
+    PublicKeys, StoredDigest, Trail, TrailArn, TrailDigests, TrailDigestsConfig, TrailPlace, verify_chain,
 };
 pub use lookup::{LookupEventsCollector, LookupEventsConfig};
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig};
+pub(crate) use s3::S3;
 pub use secret::Secret;
 pub use store::open_bucket;
+pub(crate) use store::open_listing;
 
 pub use crate::environment::Environment;
+pub use crate::queue::RecentObjects;
 
 /// Who calls AWS, and where.
 ///

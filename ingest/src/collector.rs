@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use event::RawBatch;
 
-use crate::Result;
+use crate::{Result, SourceFinding};
 
 /// One part of where a source goes on after a restart: a cursor, a window, how much of a file was read.
 ///
@@ -26,6 +26,9 @@ pub struct Collected {
     pub batch: Option<RawBatch>,
     /// Where to go on once the batch is durable. Empty where the source keeps it (SQS, Pub/Sub).
     pub position: Vec<PositionChange>,
+    /// What is known to be missing or changed; recorded in the transaction that saves the position. Mostly
+    /// empty.
+    pub findings: Vec<SourceFinding>,
     /// What [`Collector::ack`] is told.
     pub ticket: u64,
 }

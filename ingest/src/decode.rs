@@ -1,10 +1,11 @@
-//! Compressed or plain: what a reader gives, inflated within bounds.
+//! Compressed or plain: what a reader gives, inflated within bounds. Parquet counts as compressed lines of JSON.
 //!
 //! The format is told by the first bytes, not by a name. One layer is taken off. What stands before
 //! damage, or before a limit, is always delivered.
 
 mod format;
 mod gzip;
+mod parquet;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::Limits;
 pub(crate) use format::Format;
 use format::MAGIC_BYTES;
 use gzip::Gzip;
+use parquet::Parquet;
 use source::Source;
 use zstd::Zstd;
 
@@ -55,6 +57,7 @@ enum Body {
     Plain,
     Gzip(Gzip),
     Zstd(Zstd),
+    Parquet(Box<Parquet>),
 }
 
 impl Decoder {
@@ -94,6 +97,7 @@ impl Decoder {
         self.body = Some(match outer {
             Format::Gzip => Body::Gzip(Gzip::new()),
             Format::Zstd => Body::Zstd(Zstd::new()?),
+            Format::Parquet => Body::Parquet(Box::new(Parquet::new(self.limits.inflated_bytes))),
             Format::Plain | Format::Foreign(_) => Body::Plain,
         });
         let mut count = 0;
@@ -121,7 +125,9 @@ impl Decoder {
                 let inner = inner.name();
                 Chunk::Foreign(
                     count,
-                    format!("not_json: this is {inner}; give JSON text, plain or as gzip or zstd"),
+                    format!(
+                        "not_json: this is {inner}; give JSON text, plain or as gzip or zstd, or Parquet"
+                    ),
                 )
             }
         })
@@ -140,6 +146,7 @@ impl Decoder {
             }
             Some(Body::Gzip(gzip)) => gzip.read(&mut self.source, out)?,
             Some(Body::Zstd(zstd)) => zstd.read(&mut self.source, out)?,
+            Some(Body::Parquet(parquet)) => parquet.read(&mut self.source, out)?,
         };
         if let Chunk::Bytes(count) = chunk {
             self.inflated += count as u64;

@@ -34,12 +34,14 @@
 pub mod aws;
 pub mod azure;
 mod batches;
+mod check;
 mod collect;
 mod collector;
 mod decode;
 mod environment;
 mod error;
 mod expand;
+mod finding;
 mod folder;
 mod gathered;
 pub mod github;
@@ -64,11 +66,13 @@ mod token;
 mod web;
 
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
+pub use check::{CheckOutcome, CheckStep};
 pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
 pub use collector::{Collected, Collector, Polled, PositionChange};
 pub use environment::Environment;
 pub use error::{Error, Result};
 pub use expand::expand;
+pub use finding::{FindingKind, SourceFinding};
 pub use input::Input;
 pub use limits::Limits;
 pub use queue::QueueCounts;

@@ -22,7 +22,9 @@ pub(crate) use json::{records_at, text_at};
 pub(crate) use rate::pause;
 pub(crate) use window::{Progress, Window, Windowing};
 
-use crate::{Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
+use crate::{
+    Collected, Collector, Error, FindingKind, Polled, PositionChange, ReadOptions, Result, SourceFinding,
+};
 
 /// How long a poll waits where there is nothing to ask yet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +49,12 @@ pub(crate) trait List: Debug + Send {
 
     /// How it is cut into windows.
     fn windowing(&self) -> Windowing;
+
+    /// How long the service keeps its records, in seconds. Where a saved position is older, what was between
+    /// is told as a gap; nothing older is asked for.
+    fn kept_s(&self) -> Option<i64> {
+        None
+    }
 
     /// The page of `window.token` (`None`: the first) of the records from `window.start_s` to `window.end_s`.
     ///
@@ -120,6 +128,8 @@ enum Start {
 struct Turn {
     list: Box<dyn List>,
     progress: Progress,
+    /// It goes on from an earlier run.
+    has_begun: bool,
     /// After an error: not asked before, and how often it failed in a row.
     rests_until: Option<Instant>,
     failures: u32,
@@ -194,13 +204,14 @@ impl Lists {
                 Start::At(start_s) => start_s + list.windowing().overlap_s,
             };
             let saved = self.saved.get(list.name()).and_then(|text| Progress::from_text(text));
+            let has_begun = saved.is_some();
             let progress = saved.unwrap_or_else(|| {
                 let progress = Progress::from(begin_s);
                 let value = Some(progress.to_text());
                 self.unsaved.push(PositionChange { key: list.name().to_owned(), value });
                 progress
             });
-            self.lists.push(Turn { list, progress, rests_until: None, failures: 0 });
+            self.lists.push(Turn { list, progress, has_begun, rests_until: None, failures: 0 });
         }
         for left in before {
             // It may come again.
@@ -229,6 +240,36 @@ impl Lists {
                 self.turn = (place + 1) % self.lists.len();
                 return Some((place, window));
             }
+        }
+        None
+    }
+
+    /// Steps over what the services do not keep any more. Where something was to be read there, it is a gap:
+    /// the list that has it, and what to tell.
+    fn expired(&mut self) -> Option<(PositionChange, SourceFinding)> {
+        let now_s = (self.options.now_us)() / 1_000_000;
+        for turn in &mut self.lists {
+            let Some(kept_s) = turn.list.kept_s() else { continue };
+            let Some((start_s, end_s)) = turn.progress.expire(now_s - kept_s) else { continue };
+            let name = turn.list.name().to_owned();
+            if !turn.has_begun {
+                // Saved as it was, it would look like a gap after a restart.
+                for change in self.unsaved.iter_mut().filter(|change| change.key == name) {
+                    change.value = Some(turn.progress.to_text());
+                }
+                continue;
+            }
+            let finding = SourceFinding {
+                kind: FindingKind::Gap,
+                subject: format!("{}/{start_s}", turn.list.origin()),
+                detail: format!(
+                    "`{name}` was not read for so long that the service keeps its records no longer: it keeps \
+                     {} days",
+                    kept_s / 86_400
+                ),
+                span_us: Some(start_s * 1_000_000..end_s * 1_000_000),
+            };
+            return Some((PositionChange { key: name, value: Some(turn.progress.to_text()) }, finding));
         }
         None
     }
@@ -264,6 +305,15 @@ impl Lists {
 #[async_trait]
 impl Collector for Lists {
     async fn poll(&mut self) -> Result<Polled> {
+        if let Some((position, finding)) = self.expired() {
+            self.next_ticket += 1;
+            return Ok(Polled::Collected(Collected {
+                batch: None,
+                position: vec![position],
+                findings: vec![finding],
+                ticket: self.next_ticket,
+            }));
+        }
         let Some((place, window)) = self.next() else {
             if self.is_done() {
                 return Ok(Polled::End);
@@ -334,6 +384,7 @@ impl Collector for Lists {
             }
             next => turn.progress.page(records.len() as u64, next),
         }
+        turn.has_begun = true;
         self.next_ticket += 1;
         let origin = format!("{}/{}-{}", turn.list.origin(), window.start_s, window.end_s);
         let options = &self.options;
@@ -343,7 +394,7 @@ impl Collector for Lists {
         let value = Some(turn.progress.to_text());
         let mut position = vec![PositionChange { key: call.to_owned(), value }];
         position.extend(self.unsaved.drain(..).filter(|change| change.key != call));
-        Ok(Polled::Collected(Collected { batch, position, ticket: self.next_ticket }))
+        Ok(Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket: self.next_ticket }))
     }
 
     /// Positions are all there is.

@@ -27,7 +27,7 @@ use self::broker::fitting;
 pub(crate) use self::broker::{Announced, Broker, FailedEntry, Meaning, Message, PART_BYTES, Part};
 use self::lease::Leases;
 use self::reading::{Content, Outcome, Read, Task, read};
-use self::recent::Recent;
+pub use self::recent::RecentObjects;
 use crate::{Collected, Error, Polled, ReadOptions, Result, split_body};
 
 /// Parts of one message that become dead letters of their own; whoever may send to the queue could otherwise
@@ -75,6 +75,8 @@ pub struct QueueCounts {
     pub without_events: u64,
     /// Reads of objects that failed; they are tried again.
     pub failed_reads: u64,
+    /// Events that messages held themselves, where others announce objects.
+    pub records: u64,
     /// Messages and objects that became dead letters.
     pub dead: u64,
 }
@@ -119,7 +121,7 @@ pub(crate) struct Queue<B: Broker> {
     options: ReadOptions,
     broker: Arc<B>,
     leases: Leases,
-    recent: Recent,
+    recent: RecentObjects,
     counts: QueueCounts,
     in_work: BTreeMap<u64, InWork>,
     in_work_bytes: usize,
@@ -145,7 +147,7 @@ impl<B: Broker> Queue<B> {
         let (sender, receiver) = mpsc::channel(1);
         Self {
             leases: Leases::start(broker.clone(), config.lease),
-            recent: Recent::new(config.recent_objects),
+            recent: RecentObjects::new(config.recent_objects),
             counts: QueueCounts::default(),
             in_work: BTreeMap::new(),
             in_work_bytes: 0,
@@ -162,6 +164,11 @@ impl<B: Broker> Queue<B> {
             sender,
             receiver,
         }
+    }
+
+    /// From now on `recent` is what it remembers of what was read.
+    pub(crate) fn share(&mut self, recent: RecentObjects) {
+        self.recent = recent;
     }
 
     /// What was done so far.
@@ -213,8 +220,9 @@ impl<B: Broker> Queue<B> {
         if meaning.is_records {
             self.take_records(number, &id, message.body.clone(), together);
         }
-        if !meaning.rejects.is_empty() {
-            self.counts.dead += 1;
+        if !meaning.records.is_empty() || !meaning.rejects.is_empty() {
+            self.counts.records += meaning.records.len() as u64;
+            self.counts.dead += u64::from(!meaning.rejects.is_empty());
             let mut reasons: Vec<&str> = meaning.rejects.iter().take(REJECTS).map(String::as_str).collect();
             let surplus = meaning.rejects.len() - reasons.len();
             let surplus = format!("too_many: {surplus} more parts of the message cannot be used");
@@ -223,8 +231,9 @@ impl<B: Broker> Queue<B> {
             }
             // The first holds the message for all.
             let bodies = std::iter::once(&*message.body).chain(std::iter::repeat(&b""[..]));
-            let rejects = bodies.zip(reasons).map(|(body, reason)| (body, reason, None));
-            let batch = self.rejects(self.broker.origin(&id), rejects);
+            let rejects = bodies.zip(reasons).map(|(body, reason)| (body, Some(reason), None));
+            let records = meaning.records.iter().map(|record| (record.as_bytes(), None, None));
+            let batch = self.batch(self.broker.origin(&id), records.chain(rejects));
             self.make_ready(vec![number], batch);
         }
         self.settle(number);
@@ -241,8 +250,8 @@ impl<B: Broker> Queue<B> {
         let options = &self.options;
         let batch = split_body(body.to_vec(), &options.limits);
         if batch.is_empty() {
-            let batch =
-                self.rejects(origin, std::iter::once((&*body, "empty: there is no record in it", None)));
+            let reject = (&*body, Some("empty: there is no record in it"), None);
+            let batch = self.batch(origin, std::iter::once(reject));
             self.counts.dead += 1;
             self.make_ready(vec![number], batch);
             return;
@@ -297,16 +306,16 @@ impl<B: Broker> Queue<B> {
         self.ready.push_back(Ready { messages, batch });
     }
 
-    /// A batch of rejects: bytes, reason, and the record's number where it is not its place.
-    fn rejects<'a>(
+    /// A batch of records and rejects: bytes, why it is none, and the record's number where it is not its place.
+    fn batch<'a>(
         &self,
         origin: String,
-        rejects: impl Iterator<Item = (&'a [u8], &'a str, Option<u64>)>,
+        records: impl Iterator<Item = (&'a [u8], Option<&'a str>, Option<u64>)>,
     ) -> RawBatch {
         let mut batch = RawBatchBuilder::with_capacity(0);
-        for (place, (bytes, reason, number)) in rejects.enumerate() {
+        for (place, (bytes, reject, number)) in records.enumerate() {
             let number = number.unwrap_or(place as u64);
-            let fits = batch.push(RawRecord { bytes, number, reject: Some(reason) });
+            let fits = batch.push(RawRecord { bytes, number, reject });
             debug_assert!(fits, "a message has at most some MiB");
         }
         let options = &self.options;
@@ -395,7 +404,12 @@ impl<B: Broker> Queue<B> {
     fn collected(&mut self, ready: Ready) -> Polled {
         let ticket = self.number();
         self.tickets.insert(ticket, ready.messages);
-        Polled::Collected(Collected { batch: Some(ready.batch), position: Vec::new(), ticket })
+        Polled::Collected(Collected {
+            batch: Some(ready.batch),
+            position: Vec::new(),
+            findings: Vec::new(),
+            ticket,
+        })
     }
 
     /// An object was read to its end, or failed. The error is one that may pass.
@@ -425,8 +439,8 @@ impl<B: Broker> Queue<B> {
                     let bytes = if start.is_empty() { &*body } else { &start };
                     let word = if missing { "missing_object" } else { "unreadable_object" };
                     let reason = format!("{word}: received {} times: {error}", message.receives);
-                    let reject = std::iter::once((bytes, reason.as_str(), Some(records)));
-                    let batch = self.rejects(address, reject);
+                    let reject = std::iter::once((bytes, Some(reason.as_str()), Some(records)));
+                    let batch = self.batch(address, reject);
                     self.make_ready(vec![number], batch);
                 }
             }

@@ -243,7 +243,10 @@ mod tests {
     fn foreign_input_is_one_reject() {
         let zip = [&b"PK\x03\x04"[..], &b"{\"a\":1}\n".repeat(100_000)].concat();
         let records = read(zip, Limits::default());
-        assert_eq!(records, ["not_json: this is a zip archive; give JSON text, plain or as gzip or zstd"]);
+        assert_eq!(
+            records,
+            ["not_json: this is a zip archive; give JSON text, plain or as gzip or zstd, or Parquet"]
+        );
         let twice = read(gzip("BZh"), Limits::default());
         assert_eq!(twice, ["not_json: bzip2 inside gzip; only one layer is taken off"]);
     }

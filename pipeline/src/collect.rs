@@ -9,11 +9,12 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::{Alert, AlertStore};
 use event::{Fate, RawBatch, RawBatchBuilder, RawRecord, SourceId};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
-use ingest::{Collected, Collector, Polled, PositionChange};
+use ingest::{Collected, Collector, Polled, PositionChange, SourceFinding};
 use storage::source_position;
 use storage::state::State;
 use tokio::sync::watch;
@@ -21,7 +22,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::redact::{redact, told};
 use crate::retry::wait_out;
+use crate::source_findings::alert_of;
 use crate::source_status::SourceStatus;
+use crate::tally::add;
 use crate::{Error, HealthBounds, Pipeline, Result};
 
 /// Opens a collector that goes on at these positions.
@@ -83,6 +86,7 @@ pub(crate) struct Runner {
 struct Durable {
     bytes: u64,
     position: Vec<PositionChange>,
+    findings: Vec<SourceFinding>,
     ticket: u64,
 }
 
@@ -311,7 +315,7 @@ impl Runner {
 
     /// Sends a batch on its way.
     fn take(&self, collected: Collected, flight: &mut Flight) {
-        let Collected { batch, position, ticket } = collected;
+        let Collected { batch, position, findings, ticket } = collected;
         let batch = batch.filter(|batch| !batch.is_empty());
         let bytes = batch.as_ref().map_or(0, |batch| batch.byte_len().max(1) as u64);
         if let Some(batch) = &batch {
@@ -324,7 +328,7 @@ impl Runner {
                 if let Some(batch) = batch {
                     make_durable(&pipeline, batch).await?;
                 }
-                Ok(Durable { bytes, position, ticket })
+                Ok(Durable { bytes, position, findings, ticket })
             }
             .boxed(),
         );
@@ -337,25 +341,22 @@ impl Runner {
             settled.push(more?);
         }
         let now_us = (self.now_us)();
-        let mut changes = Vec::new();
+        let (mut changes, mut found) = (Vec::new(), Vec::new());
         for durable in &mut settled {
             changes.append(&mut durable.position);
+            found.append(&mut durable.findings);
         }
-        if !changes.is_empty() {
-            let changes = Arc::new(changes);
-            loop {
-                let (state, name, changes) =
-                    (self.state.clone(), self.spec.positions.clone(), changes.clone());
-                let save = move || {
-                    let changes = changes.iter().map(|one| (one.key.as_str(), one.value.as_deref()));
-                    state.write(|txn| source_position::apply(txn, &name, changes, now_us))
-                };
-                match tokio::task::spawn_blocking(save).await.map_err(panicked)? {
-                    Ok(()) => break,
-                    Err(error) => wait_out("saving the position of a source", error).await?,
-                }
-            }
-            self.status.saved(now_us);
+        if !changes.is_empty() || !found.is_empty() {
+            let alerts: Vec<_> =
+                found.iter().map(|finding| alert_of(&self.spec.id, finding, now_us)).collect();
+            self.save(Arc::new((changes, alerts)), now_us).await?;
+        }
+        for finding in found {
+            tracing::warn!(
+                source = %self.spec.id, kind = finding.kind.as_str(), subject = finding.subject,
+                "a source found something missing or changed"
+            );
+            self.status.found(format!("{}: {}", finding.kind.as_str(), finding.subject), now_us);
         }
         for durable in settled {
             flight.bytes = flight.bytes.saturating_sub(durable.bytes);
@@ -363,6 +364,29 @@ impl Runner {
             flight.durable.push(durable.ticket);
         }
         Ok(())
+    }
+
+    /// Saves positions and alerts together; waits while the state is busy.
+    async fn save(&self, what: Arc<(Vec<PositionChange>, Vec<Alert>)>, now_us: i64) -> Result<()> {
+        loop {
+            let (state, name, what) = (self.state.clone(), self.spec.positions.clone(), what.clone());
+            let save = move || {
+                let (changes, alerts) = &*what;
+                let changes = changes.iter().map(|one| (one.key.as_str(), one.value.as_deref()));
+                state.write(|txn| {
+                    source_position::apply(txn, &name, changes, now_us)?;
+                    Ok::<_, Error>(AlertStore::record(txn, alerts, now_us)?)
+                })
+            };
+            match tokio::task::spawn_blocking(save).await.map_err(panicked)? {
+                Ok(new) => {
+                    add(&self.pipeline.tally.alerts, new as u64);
+                    self.status.saved(now_us);
+                    return Ok(());
+                }
+                Err(error) => wait_out("saving the position of a source", error).await?,
+            }
+        }
     }
 }
 

@@ -41,6 +41,7 @@ mod run;
 mod sift;
 mod sink;
 mod source_alerts;
+mod source_findings;
 mod source_health;
 mod source_status;
 mod sources;

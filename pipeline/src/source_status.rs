@@ -24,6 +24,8 @@ pub struct SourceReport {
     pub last_saved_us: Option<i64>,
     /// Its last error, without secrets, and when that was.
     pub last_error: Option<(i64, String)>,
+    /// What it last found to be missing or changed, and when.
+    pub last_finding: Option<(i64, String)>,
     /// Its collector has come to its end: a backfill that is done.
     pub is_done: bool,
 }
@@ -47,6 +49,8 @@ pub struct PullCounts {
     pub failures: u64,
     /// Acknowledgements that the source did not take.
     pub lost_acks: u64,
+    /// Findings of the source about what is missing or changed; the same one may be told again.
+    pub findings: u64,
     /// Bytes taken and not yet durable.
     pub in_flight_bytes: u64,
 }
@@ -64,6 +68,7 @@ struct Inner {
     last_success_us: Option<i64>,
     last_saved_us: Option<i64>,
     last_error: Option<(i64, String)>,
+    last_finding: Option<(i64, String)>,
     is_done: bool,
 }
 
@@ -80,6 +85,7 @@ impl SourceStatus {
             last_success_us: None,
             last_saved_us,
             last_error: None,
+            last_finding: None,
             is_done: false,
         };
         Self { inner: Mutex::new(inner) }
@@ -131,6 +137,13 @@ impl SourceStatus {
         inner.last_error = Some((now_us, why));
     }
 
+    /// A finding was recorded.
+    pub(crate) fn found(&self, what: String, now_us: i64) {
+        let mut inner = self.inner.lock();
+        inner.counts.findings += 1;
+        inner.last_finding = Some((now_us, what));
+    }
+
     pub(crate) fn ack_lost(&self, why: String, now_us: i64) {
         let mut inner = self.inner.lock();
         inner.counts.lost_acks += 1;
@@ -172,6 +185,7 @@ impl SourceStatus {
             last_records_us: inner.health.last_records_us(),
             last_saved_us: inner.last_saved_us,
             last_error: inner.last_error.clone(),
+            last_finding: inner.last_finding.clone(),
             is_done: inner.is_done,
         }
     }

@@ -1,9 +1,13 @@
 //! The command line.
 
+mod trail;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
 #[derive(Debug, Parser)]
@@ -82,6 +86,9 @@ pub(crate) enum Command {
   stormglass sources test trail     try a source step by step
   stormglass sources add app type=files 'paths=[\"/var/log/app/*.log*\"]'")]
     Sources(Sources),
+    /// Verify a trail's log files with CloudTrail's digests.
+    #[command(subcommand)]
+    Trail(Trail),
     /// List, show and retry records that could not become events.
     #[command(subcommand)]
     Deadletters(DeadLetters),

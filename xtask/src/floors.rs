@@ -19,7 +19,11 @@ const ROOMS: &[Room] = &[
     Room { name: "normalize", below: &["event"], heavy: &["sonic-rs", "serde-saphyr"] },
     Room { name: "enrich", below: &["event"], heavy: &[] },
     Room { name: "rules", below: &["event"], heavy: &["sonic-rs", "serde-saphyr", "regex", "aho-corasick"] },
-    Room { name: "ingest", below: &["event"], heavy: &["object_store", "reqwest", "rdkafka", "regex"] },
+    Room {
+        name: "ingest",
+        below: &["event"],
+        heavy: &["arrow", "parquet", "object_store", "reqwest", "rdkafka", "regex"],
+    },
     Room {
         name: "storage",
         below: &["event"],

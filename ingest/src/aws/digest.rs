@@ -4,10 +4,13 @@
 //! delivered in its hour with the SHA-256 of its content, is signed, and names the digest before it
 //! (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html>).
 //! [`ChainWalk`] follows that chain from the newest to the oldest and judges; it reads nothing itself.
-//! [`TrailDigests`] reads for it. The verdicts are those of `aws cloudtrail validate-logs`, which the
+//! [`TrailDigests`] reads for it, and [`DigestsCollector`] hour by hour. The verdicts are those of `aws cloudtrail validate-logs`, which the
 //! tests run beside it.
 
 mod document;
+mod find;
+mod findings;
+mod follow;
 mod keys;
 mod trail;
 mod walk;
@@ -15,6 +18,8 @@ mod walk;
 use super::ObjectAddress;
 
 pub use document::LogFile;
+pub use find::{TrailArn, TrailPlace};
+pub use follow::{DigestsCollector, FollowDigestsConfig};
 pub use keys::PublicKeys;
 pub use trail::{Trail, TrailDigests, TrailDigestsConfig};
 pub use walk::{ChainWalk, StoredDigest};

@@ -122,6 +122,10 @@ impl List for LookupEvents {
         self.windowing
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(KEPT_S)
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         let mut body = json!({
             "StartTime": window.start_s,

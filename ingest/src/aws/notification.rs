@@ -9,6 +9,10 @@
 //!    (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>);
 //! 5. CloudTrail's own topic, `{"s3Bucket":"…","s3ObjectKey":["…"]}`;
 //! 6. Security Lake's subscriber queue, which is 1 or 4.
+//!
+//! Any other event of EventBridge is a record itself: a rule may send findings of GuardDuty and Security Hub, or
+//! CloudTrail's events, to a queue without S3 between
+//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>).
 
 use std::fmt;
 
@@ -45,6 +49,8 @@ pub struct Announced {
 pub struct Notification {
     /// Objects that were written.
     pub objects: Vec<Announced>,
+    /// Events that the message holds itself, as they were written.
+    pub records: Vec<String>,
     /// Parts that cannot be understood: why.
     pub rejects: Vec<String>,
 }
@@ -52,18 +58,23 @@ pub struct Notification {
 /// How deep envelopes may lie in each other: SNS around one other, and one to spare.
 const MAX_DEPTH: usize = 3;
 
-/// Reads the body of a message. Whatever it is, the answer is objects, rejects, both, or nothing, where
+/// Reads the body of a message. Whatever it is, the answer is objects, records, rejects, or nothing, where
 /// the message announces nothing that was written: a test, a removal.
 pub fn decode_notification(body: &[u8]) -> Notification {
     let mut told = Notification::default();
-    match serde_json::from_slice(body) {
-        Ok(value) => decode(&value, MAX_DEPTH, &mut told),
+    match std::str::from_utf8(body).map_err(|error| error.to_string()).and_then(parsed) {
+        Ok((text, value)) => decode(text, &value, MAX_DEPTH, &mut told),
         Err(error) => told.rejects.push(format!("not_json: the message is no JSON: {error}")),
     }
     told
 }
 
-fn decode(value: &Value, depth: usize, told: &mut Notification) {
+fn parsed(text: &str) -> Result<(&str, Value), String> {
+    serde_json::from_str(text).map(|value| (text, value)).map_err(|error| error.to_string())
+}
+
+/// `message_text` is what `value` was read from.
+fn decode(message_text: &str, value: &Value, depth: usize, told: &mut Notification) {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     if let Some(Value::Array(records)) = value.get("Records") {
         for record in records {
@@ -75,7 +86,7 @@ fn decode(value: &Value, depth: usize, told: &mut Notification) {
         // It says that S3 may send to this queue, and no more.
     } else if let (Some("Notification"), Some(message)) = (text("Type"), text("Message")) {
         match serde_json::from_str(message) {
-            Ok(inner) if depth > 0 => decode(&inner, depth - 1, told),
+            Ok(inner) if depth > 0 => decode(message, &inner, depth - 1, told),
             Ok(_) => told.rejects.push("too_deep: SNS notifications lie in each other".into()),
             // CloudTrail's topic says in words that it was set up.
             Err(_) if message.starts_with("CloudTrail validation message") => {}
@@ -83,10 +94,13 @@ fn decode(value: &Value, depth: usize, told: &mut Notification) {
                 told.rejects.push(format!("not_json: the SNS message holds no JSON: {error}"));
             }
         }
-    } else if let (Some(_), Some(kind), Some(detail)) =
+    } else if let (Some(source), Some(kind), Some(detail)) =
         (text("source"), text("detail-type"), value.get("detail"))
     {
-        if kind == "Object Created" {
+        // CloudTrail's own event of a call on S3 comes from `aws.s3`, too.
+        if source != "aws.s3" || kind.ends_with("via CloudTrail") {
+            told.records.push(message_text.to_owned());
+        } else if kind == "Object Created" {
             let region = text("region").map(str::to_owned);
             if let Err(problem) = event_bridge(detail, region, told) {
                 told.rejects.push(problem);

@@ -1,4 +1,5 @@
-//! Objects that a queue announces: the main way of AWS logs.
+//! Objects that a queue announces: the main way of AWS logs. An event of EventBridge that announces none is a
+//! record itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use super::notification::{Announced, ObjectKind, decode_notification};
 use super::s3::{S3, is_missing};
 use super::sqs::{BATCH, Sqs};
 use super::{AwsAccess, Environment};
-use crate::queue::{self, Broker, FailedEntry, Meaning, Message, Part, Queue, QueueCounts, QueueOptions};
+use crate::queue::{
+    self, Broker, FailedEntry, Meaning, Message, Part, Queue, QueueCounts, QueueOptions, RecentObjects,
+};
 use crate::{Collector, Error, Polled, ReadOptions, Result};
 
 /// How objects that a queue announces are read.
@@ -107,6 +110,13 @@ impl S3QueueCollector {
         Ok(Self(Queue::open(broker, queue, options)))
     }
 
+    /// Shares its memory of what was read with others.
+    #[must_use]
+    pub fn sharing(mut self, recent: RecentObjects) -> Self {
+        self.0.share(recent);
+        self
+    }
+
     /// What was done so far.
     pub fn counts(&self) -> QueueCounts {
         self.0.counts()
@@ -154,7 +164,7 @@ impl Broker for S3Queue {
 
     fn read(&self, message: &Message) -> Meaning<Announced> {
         let told = decode_notification(&message.body);
-        let mut meaning = Meaning { rejects: told.rejects, ..Meaning::default() };
+        let mut meaning = Meaning { records: told.records, rejects: told.rejects, ..Meaning::default() };
         for announced in told.objects {
             let object = &announced.object;
             let kind = ObjectKind::of_key(&object.key);

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::DateTime;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
 use super::client::Client;
 use super::endpoint::{Service, is_region};
 use super::http::Request;
@@ -58,6 +62,47 @@ impl S3 {
             pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
         });
         Ok((decoded.collect(), xml::text_of(answer.text(), "IsTruncated").as_deref() == Some("true")))
+    }
+
+    /// The objects of such a page; those whose keys `object_store` cannot have, because a part is empty, `.` or
+    /// `..`, by their keys alone. With them the key to go on after, if there are more.
+    pub(crate) async fn objects(&self, bucket: &str, prefix: &str, after: &str) -> Result<ListedObjects> {
+        let mut query = vec![("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")];
+        if !after.is_empty() {
+            query.push(("start-after", after));
+        }
+        let bucket = ObjectAddress { bucket: bucket.to_owned(), key: String::new() };
+        let answer = self.request(&bucket, None, &query, Vec::new(), LIST_BYTES).await?;
+        let bad = |problem: &str| Error::BadAnswer { call: "s3:ListBucket".into(), problem: problem.into() };
+        let mut listed = ListedObjects::default();
+        let mut last = String::new();
+        for entry in xml::each(answer.text(), "Contents") {
+            let text = |name: &str| xml::text_of(entry, name);
+            let key = text("Key").ok_or_else(|| bad("an object has no `Key`"))?;
+            let pair = url::form_urlencoded::parse(key.as_bytes()).next();
+            let key = pair.map(|(name, _)| name.into_owned()).unwrap_or_default();
+            last.clone_from(&key);
+            let time = text("LastModified").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
+            let size = text("Size").and_then(|size| size.parse().ok());
+            let (Some(time), Some(size)) = (time, size) else {
+                return Err(bad("an object has no `LastModified` or `Size`"));
+            };
+            match Path::parse(&key) {
+                // A path without the slash at a folder's end is another key.
+                Ok(location) if location.as_ref() == key => listed.objects.push(ObjectMeta {
+                    location,
+                    last_modified: time.to_utc(),
+                    size,
+                    e_tag: text("ETag"),
+                    version: None,
+                }),
+                _ if size > 0 => listed.odd.push(key),
+                _ => {}
+            }
+        }
+        let has_more = xml::text_of(answer.text(), "IsTruncated").as_deref() == Some("true");
+        listed.next = has_more.then_some(last).filter(|last| !last.is_empty());
+        Ok(listed)
     }
 
     async fn request(
@@ -131,6 +176,15 @@ impl S3 {
         let e_tag = answer.header("etag").map(str::to_owned);
         Ok(Part { bytes: answer.body, version: e_tag, size })
     }
+}
+
+/// A page of a bucket's objects.
+#[derive(Debug, Default)]
+pub(crate) struct ListedObjects {
+    pub(crate) objects: Vec<ObjectMeta>,
+    /// Keys with bytes that have no place in `objects`.
+    pub(crate) odd: Vec<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// Whether an error says that there is no such object.

@@ -8,6 +8,7 @@ use object_store::{CredentialProvider, ObjectStore};
 
 use super::client::Client;
 use super::endpoint::Service;
+use super::s3::S3;
 use super::{AwsAccess, Environment};
 use crate::{Error, Result};
 
@@ -35,6 +36,14 @@ pub fn open_bucket(
         Ok(store) => Ok(Arc::new(store)),
         Err(source) => Err(Error::Store { address: format!("s3://{bucket}"), source }),
     }
+}
+
+/// S3 as the same identity, to list what `object_store` cannot.
+///
+/// # Errors
+/// [`Error::BadSetting`].
+pub(crate) fn open_listing(access: &AwsAccess, environment: &Environment, now_us: fn() -> i64) -> Result<S3> {
+    Ok(S3::new(Arc::new(Client::new(access, None, environment, now_us)?)))
 }
 
 /// Our keys, as `object_store` asks for them at each request.

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
@@ -11,8 +11,9 @@ use object_store::{ObjectMeta, ObjectStore};
 use tokio::runtime::Handle;
 use url::Url;
 
+use crate::aws::{AwsAccess, Environment, S3, open_bucket, open_listing};
 use crate::object::{ObjectReader, open_store};
-use crate::{Error, Result};
+use crate::{Error, FindingKind, Result, SourceFinding};
 
 /// A prefix in a store. Its calls block, and wait for the runtime: not on one of its own threads.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(super) struct Bucket {
     root: String,
     address: String,
     runtime: Handle,
+    /// The bucket's own listing, where it is ours: one key that `object_store` cannot have fails all of its.
+    own: Option<(S3, String)>,
+    /// Such a key, the first that was found.
+    odd: Mutex<Option<String>>,
 }
 
 /// A prefix in a store that is open already.
@@ -61,13 +66,20 @@ impl<K: Ord> Ord for Ranked<K> {
 }
 
 impl Bucket {
-    /// The prefix at `address`. Credentials come from the environment or the machine's role.
+    /// The prefix at `address`. Credentials are those of `aws` for S3, if it is given; else they come from the
+    /// environment or the machine's role.
     ///
     /// # Errors
     /// [`Error::BadAddress`], [`Error::Missing`] for a folder of this machine, [`Error::Store`].
-    pub(super) fn open(address: &str, runtime: &Handle) -> Result<Self> {
+    pub(super) fn open(
+        address: &str,
+        aws: Option<&(AwsAccess, Environment)>,
+        now_us: fn() -> i64,
+        runtime: &Handle,
+    ) -> Result<Self> {
         let bad = |problem: &str| Error::BadAddress { address: address.to_owned(), problem: problem.into() };
         let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
+        let mut own = None;
         let (store, prefix, root) = if url.scheme() == "file" {
             let folder = url.to_file_path().map_err(|()| bad("it is no path on this machine"))?;
             if !folder.is_dir() {
@@ -77,26 +89,38 @@ impl Bucket {
             let store = store.map_err(|source| Error::Store { address: address.to_owned(), source })?;
             (Arc::new(store) as Arc<dyn ObjectStore>, Path::default(), address)
         } else {
-            let (store, prefix) = open_store(address)?;
+            let (store, prefix) = match aws.filter(|_| ["s3", "s3a"].contains(&url.scheme())) {
+                Some((access, environment)) => {
+                    let bucket = url.host_str().ok_or_else(|| bad("it names no bucket"))?;
+                    let store = open_bucket(bucket, access, environment, now_us)?;
+                    own = Some((open_listing(access, environment, now_us)?, bucket.to_owned()));
+                    let prefix = Path::from_url_path(url.path()).map_err(|error| bad(&error.to_string()))?;
+                    (store, prefix)
+                }
+                None => open_store(address)?,
+            };
             let trimmed = address.trim_end_matches('/');
             let root = trimmed.strip_suffix(prefix.as_ref()).unwrap_or(trimmed);
             (store, prefix, root)
         };
         let root = root.trim_end_matches('/').to_owned();
-        Ok(Self { store, prefix, root, address: address.to_owned(), runtime: runtime.clone() })
+        let (address, runtime, odd) = (address.to_owned(), runtime.clone(), Mutex::default());
+        Ok(Self { store, prefix, root, address, runtime, own, odd })
     }
 
     /// The prefix at `place`.
     pub(super) fn at(place: Place, runtime: &Handle) -> Self {
         let Place { store, prefix, root } = place;
         let address = format!("{root}/{prefix}");
-        Self { store, prefix, root, address, runtime: runtime.clone() }
+        let (runtime, odd) = (runtime.clone(), Mutex::default());
+        Self { store, prefix, root, address, runtime, own: None, odd }
     }
 
     #[cfg(test)]
     pub(super) fn of(store: Arc<dyn ObjectStore>, runtime: &Handle) -> Self {
         let (root, address) = ("mem://b".to_owned(), "mem://b/".to_owned());
-        Self { store, prefix: Path::default(), root, address, runtime: runtime.clone() }
+        let (prefix, runtime, odd) = (Path::default(), runtime.clone(), Mutex::default());
+        Self { store, prefix, root, address, runtime, own: None, odd }
     }
 
     /// The address of an object.
@@ -119,25 +143,70 @@ impl Bucket {
         let mut lowest: BinaryHeap<Ranked<K>> = BinaryHeap::new();
         self.runtime
             .block_on(async {
-                let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
-                let mut listed = match after {
-                    Some(after) => self.store.list_with_offset(prefix, after),
-                    None => self.store.list(prefix),
-                };
-                while let Some(meta) = listed.try_next().await? {
+                self.visit(after, |meta| {
                     let is_hidden = meta.location.filename().is_some_and(|name| name.starts_with('.'));
                     if meta.size == 0 || is_hidden || !is_wanted(&meta) {
-                        continue;
+                        return;
                     }
                     lowest.push(Ranked { rank: rank(&meta), meta });
                     if lowest.len() > limit {
                         lowest.pop();
                     }
-                }
-                Ok(())
+                })
+                .await
             })
             .map_err(|source| Error::Store { address: self.address.clone(), source })?;
         Ok(lowest.into_sorted_vec().into_iter().map(|ranked| ranked.meta).collect())
+    }
+
+    /// Shows each object after the key `after`.
+    async fn visit(
+        &self,
+        after: Option<&Path>,
+        mut visit: impl FnMut(ObjectMeta),
+    ) -> object_store::Result<()> {
+        let Some((s3, bucket)) = &self.own else {
+            let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+            let mut listed = match after {
+                Some(after) => self.store.list_with_offset(prefix, after),
+                None => self.store.list(prefix),
+            };
+            while let Some(meta) = listed.try_next().await? {
+                visit(meta);
+            }
+            return Ok(());
+        };
+        // As `object_store` does it: whole parts of keys.
+        let prefix = match self.prefix.as_ref() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let mut after = Some(after.map(ToString::to_string).unwrap_or_default());
+        while let Some(from) = after {
+            let listed = s3.objects(bucket, &prefix, &from).await;
+            let listed = listed
+                .map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
+            listed.objects.into_iter().for_each(&mut visit);
+            if let Some(odd) = listed.odd.into_iter().next() {
+                self.odd.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(odd);
+            }
+            after = listed.next;
+        }
+        Ok(())
+    }
+
+    /// What is to be told of a key that cannot be read here, the first time that there is one.
+    pub(super) fn odd(&self) -> Option<SourceFinding> {
+        let odd = self.odd.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(SourceFinding {
+            kind: FindingKind::Gap,
+            subject: self.address.clone(),
+            detail: format!(
+                "objects with an empty part in their keys, such as `{odd}`, are not read from a listing; a queue \
+                 (`aws_s3_queue`) reads them"
+            ),
+            span_us: None,
+        })
     }
 
     /// Reads an object from byte `from`; from 0, all of it is of one version.

@@ -246,7 +246,7 @@ impl Engine {
 
     fn collected(&mut self, batch: Option<event::RawBatch>, position: Vec<PositionChange>) -> Collected {
         self.ticket += 1;
-        Collected { batch, position, ticket: self.ticket }
+        Collected { batch, position, findings: Vec::new(), ticket: self.ticket }
     }
 
     /// Looks which files there are and which have changed.
@@ -529,7 +529,7 @@ fn head_of(file: File, is_settled: bool, limits: &Limits) -> io::Result<Option<H
     let mut bytes = vec![0; HEAD_BYTES];
     let count = read_up_to(&mut bytes, |at, out| file.read_at(out, at as u64))?;
     bytes.truncate(count);
-    let is_compressed = matches!(Format::of(&bytes), Format::Gzip | Format::Zstd);
+    let is_compressed = matches!(Format::of(&bytes), Format::Gzip | Format::Zstd | Format::Parquet);
     if is_compressed {
         if !is_settled {
             return Ok(None);
@@ -579,7 +579,7 @@ fn open_named(path: &Path, key: Key, mark: Mark, limits: &Limits) -> io::Result<
     let mut start = [0; 8];
     let count = read_up_to(&mut start, |at, out| file.read_at(out, at as u64))?;
     let format = Format::of(start.get(..count).unwrap_or_default());
-    let is_compressed = matches!(format, Format::Gzip | Format::Zstd);
+    let is_compressed = matches!(format, Format::Gzip | Format::Zstd | Format::Parquet);
     let growing = reader(file.try_clone()?, mark, is_compressed, limits)?;
     Ok(growing.map(|growing| Open { growing, file }))
 }

@@ -18,7 +18,8 @@ use super::background::Background;
 use super::bucket::{Bucket, Place, modified_us};
 use super::growing::{Growing, Mark, Within};
 use super::kept::Kept;
-use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result};
+use crate::aws::{AwsAccess, Environment};
+use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result, SourceFinding};
 
 /// New objects that are kept in mind at once; the next listing finds the others.
 const LISTED: usize = 10_000;
@@ -41,6 +42,9 @@ pub struct ObjectsConfig {
     pub log_type: Option<LogType>,
     /// Prefixes: `s3://bucket/prefix/`, `gs://…`, `az://…`, `abfss://…`, `file:///folder/`.
     pub addresses: Vec<String>,
+    /// Who reads S3, and the variables by which their keys are found; `None`: whom the process's environment
+    /// names, or the machine's role.
+    pub aws: Option<(AwsAccess, Environment)>,
     /// How often is listed.
     pub every: Duration,
     /// How long before the newest object what was read is kept in mind; an object may appear so late.
@@ -72,8 +76,11 @@ impl Objects {
     /// An address is none, or its store cannot be set up.
     pub fn open(config: ObjectsConfig, positions: &BTreeMap<String, String>) -> Result<Self> {
         let runtime = Handle::current();
-        let buckets: Result<Vec<_>> =
-            config.addresses.iter().map(|address| Bucket::open(address, &runtime)).collect();
+        let buckets: Result<Vec<_>> = config
+            .addresses
+            .iter()
+            .map(|address| Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime))
+            .collect();
         Ok(Self::over(buckets?, config, positions))
     }
 
@@ -145,6 +152,9 @@ struct Engine {
     listed_us: Option<i64>,
     moved: Vec<PositionChange>,
     ticket: u64,
+    /// What is to be told with what is handed out next; once.
+    findings: Vec<SourceFinding>,
+    has_told: bool,
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -181,6 +191,8 @@ impl Engine {
             read: 0,
             listed_us: None,
             moved: Vec::new(),
+            findings: Vec::new(),
+            has_told: false,
             ticket: 0,
         }
     }
@@ -218,7 +230,7 @@ impl Engine {
                     continue;
                 }
             }
-            if self.moved.is_empty() {
+            if self.moved.is_empty() && self.findings.is_empty() {
                 return Ok(None);
             }
             let position = std::mem::take(&mut self.moved);
@@ -228,7 +240,8 @@ impl Engine {
 
     fn collected(&mut self, batch: Option<event::RawBatch>, position: Vec<PositionChange>) -> Collected {
         self.ticket += 1;
-        Collected { batch, position, ticket: self.ticket }
+        let findings = std::mem::take(&mut self.findings);
+        Collected { batch, position, findings, ticket: self.ticket }
     }
 
     /// Finds what is new, oldest first.
@@ -258,6 +271,10 @@ impl Engine {
                 let is_final = modified_us(&meta) <= torn_before_us;
                 queue.push(Wanted { bucket: index, meta, address, is_final });
             }
+        }
+        if !self.has_told {
+            self.findings = self.buckets.iter().filter_map(Bucket::odd).collect();
+            self.has_told = !self.findings.is_empty();
         }
         // Only a listing that went through counts.
         self.listed_us = Some(now_us);

@@ -62,7 +62,10 @@ impl Sweep {
         let buckets: Result<VecDeque<_>> = config
             .addresses
             .iter()
-            .map(|address| Ok((address.clone(), Bucket::open(address, &runtime)?)))
+            .map(|address| {
+                let bucket = Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime)?;
+                Ok((address.clone(), bucket))
+            })
             .collect();
         Ok(Self::over(buckets?, config, modified_us, positions, progress))
     }
@@ -193,6 +196,6 @@ impl Engine {
 
     fn collected(&mut self, batch: Option<event::RawBatch>, position: Vec<PositionChange>) -> Collected {
         self.ticket += 1;
-        Collected { batch, position, ticket: self.ticket }
+        Collected { batch, position, findings: Vec::new(), ticket: self.ticket }
     }
 }

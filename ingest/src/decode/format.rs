@@ -12,6 +12,8 @@ pub(crate) enum Format {
     Gzip,
     /// RFC 8878.
     Zstd,
+    /// Rows in columns (<https://parquet.apache.org/docs/file-format/>).
+    Parquet,
     /// Something that holds no JSON text as it is.
     Foreign(&'static str),
 }
@@ -20,7 +22,7 @@ pub(crate) enum Format {
 const STARTS: [(&[u8], Format); 10] = [
     (b"\x1f\x8b", Format::Gzip),
     (b"PK\x03\x04", Format::Foreign("a zip archive")),
-    (b"PAR1", Format::Foreign("a Parquet file")),
+    (b"PAR1", Format::Parquet),
     (b"Obj\x01", Format::Foreign("an Avro file")),
     (b"ORC", Format::Foreign("an ORC file")),
     (b"BZh", Format::Foreign("bzip2")),
@@ -46,6 +48,7 @@ impl Format {
             Self::Plain => "text",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Parquet => "a Parquet file",
             Self::Foreign(name) => name,
         }
     }

@@ -174,7 +174,7 @@ fn one_layer_is_taken_off() {
 #[test]
 fn foreign_formats_are_named() {
     let (_, end) = decode(b"PK\x03\x04\x14\0\0\0\0\0");
-    let reason = "not_json: this is a zip archive; give JSON text, plain or as gzip or zstd";
+    let reason = "not_json: this is a zip archive; give JSON text, plain or as gzip or zstd, or Parquet";
     assert_eq!(end, Chunk::Foreign(10, reason.into()));
 }
 

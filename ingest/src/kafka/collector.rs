@@ -87,7 +87,7 @@ impl KafkaCollector {
                 value: Some(mark.next.to_string()),
             }));
         }
-        Polled::Collected(Collected { batch, position, ticket })
+        Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket })
     }
 }
 

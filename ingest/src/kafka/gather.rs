@@ -48,7 +48,7 @@ impl Gathering {
                     count += 1;
                 }
             }
-            Format::Gzip | Format::Zstd | Format::Foreign(_) => {
+            Format::Gzip | Format::Zstd | Format::Parquet | Format::Foreign(_) => {
                 let input = Box::new(Cursor::new(payload.to_vec()));
                 let inflated_bytes = limits.inflated_bytes.min(MAX_INFLATED);
                 let mut reader = RecordReader::new(input, Limits { inflated_bytes, ..limits.clone() });

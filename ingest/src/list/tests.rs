@@ -186,6 +186,98 @@ async fn a_backfill_reads_its_span_once_and_ends() {
     );
 }
 
+/// As [`Scripted`], of a service that keeps its records for ten days.
+#[derive(Debug)]
+struct Forgetful(Scripted);
+
+#[async_trait]
+impl List for Forgetful {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn log_type(&self) -> Option<LogType> {
+        self.0.log_type()
+    }
+
+    fn origin(&self) -> String {
+        self.0.origin()
+    }
+
+    fn windowing(&self) -> Windowing {
+        self.0.windowing()
+    }
+
+    fn kept_s(&self) -> Option<i64> {
+        Some(10 * 86_400)
+    }
+
+    async fn page(&mut self, window: &Window) -> Result<Listed> {
+        self.0.page(window).await
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_keeps_no_longer_is_a_gap() {
+    let forgetful = || {
+        let asked = Asked::default();
+        let list = Forgetful(Scripted { name: "a", answers: VecDeque::new(), asked: asked.clone() });
+        (Box::new(list) as Box<dyn List>, asked)
+    };
+    let oldest_s = NOW_S - 10 * 86_400;
+    let at = |watermark_s| {
+        let progress = Progress::from(watermark_s).to_text();
+        BTreeMap::from([("a".to_owned(), progress)])
+    };
+    let (list, asked) = forgetful();
+    let mut lists = open(vec![list], &at(oldest_s - 500));
+    let first = collected(&mut lists).await;
+    let [finding] = &first.findings[..] else { panic!("{first:?}") };
+    assert_eq!(finding.kind, FindingKind::Gap);
+    assert_eq!(finding.span_us, Some((oldest_s - 500) * 1_000_000..oldest_s * 1_000_000));
+    assert_eq!((first.batch.is_none(), first.ticket), (true, 1));
+    assert_eq!(
+        Progress::from_text(first.position[0].value.as_ref().unwrap()),
+        Some(Progress::from(oldest_s))
+    );
+    assert!(asked.lock().unwrap().is_empty(), "nothing is asked before the gap is told");
+    let second = collected(&mut lists).await;
+    assert!(second.findings.is_empty() && second.batch.is_some());
+    // Where nothing was read before, nothing is missing; and what is kept is no gap.
+    let (list, asked) = forgetful();
+    let lookback = Duration::from_secs(30 * 86_400);
+    let mut lists = Lists::open(vec![list], lookback, Duration::ZERO, &BTreeMap::new(), options());
+    assert!(collected(&mut lists).await.findings.is_empty());
+    assert_eq!(asked.lock().unwrap()[0].start_s, oldest_s - 30);
+    let mut lists = open(vec![forgetful().0], &at(oldest_s));
+    assert!(collected(&mut lists).await.findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_gap_loses_no_beginning() {
+    let forgetful = |name| {
+        Box::new(Forgetful(Scripted { name, answers: VecDeque::new(), asked: Asked::default() }))
+            as Box<dyn List>
+    };
+    let oldest_s = NOW_S - 10 * 86_400;
+    let saved = BTreeMap::from([("old".to_owned(), Progress::from(oldest_s - 500).to_text())]);
+    let (read, _) = scripted("read", Vec::new());
+    // `new` begins before what is kept.
+    let lookback = Duration::from_secs(30 * 86_400);
+    let lists = vec![forgetful("new"), read, forgetful("old")];
+    let mut lists = Lists::open(lists, lookback, Duration::ZERO, &saved, options());
+    let gap = collected(&mut lists).await;
+    assert_eq!((gap.findings.len(), gap.position.len()), (1, 1));
+    assert_eq!(gap.position[0].key, "old");
+    // The first page of another list saves where `new` begins; opened there, nothing is missing.
+    lists.turn = 1;
+    let page = collected(&mut lists).await;
+    assert!(page.findings.is_empty());
+    assert_eq!(page.position.iter().map(|change| &*change.key).collect::<Vec<_>>(), ["read", "new"]);
+    let begin = page.position[1].value.as_deref().and_then(Progress::from_text);
+    assert_eq!(begin, Some(Progress::from(oldest_s)));
+}
+
 #[tokio::test]
 async fn lists_come_and_go() {
     let (one, one_asked) = scripted("one", vec![page(&["{}"], Some("p2"))]);

@@ -83,6 +83,16 @@ impl Progress {
         }
     }
 
+    /// Nothing before `oldest_s` can be asked for any more: the span that is left out, if something is.
+    pub(crate) fn expire(&mut self, oldest_s: i64) -> Option<(i64, i64)> {
+        if self.watermark_s >= oldest_s {
+            return None;
+        }
+        let left_out = (self.watermark_s, oldest_s);
+        *self = Self::from(oldest_s);
+        Some(left_out)
+    }
+
     /// Cuts a window of which nothing was read yet to what is the longest now.
     pub(crate) fn narrow(&mut self, windowing: &Windowing) {
         if let Some(window) = self.window.as_mut().filter(|window| window.token.is_none()) {

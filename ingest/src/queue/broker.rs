@@ -54,6 +54,8 @@ pub(crate) struct Announced<O> {
 pub(crate) struct Meaning<O> {
     /// Objects to read.
     pub(crate) objects: Vec<Announced<O>>,
+    /// Texts in it that are a record each.
+    pub(crate) records: Vec<String>,
     /// Parts that cannot be understood, and why.
     pub(crate) rejects: Vec<String>,
     /// The body is records itself.
@@ -64,7 +66,13 @@ pub(crate) struct Meaning<O> {
 
 impl<O> Default for Meaning<O> {
     fn default() -> Self {
-        Self { objects: Vec::new(), rejects: Vec::new(), is_records: false, without_events: 0 }
+        Self {
+            objects: Vec::new(),
+            records: Vec::new(),
+            rejects: Vec::new(),
+            is_records: false,
+            without_events: 0,
+        }
     }
 }
 

@@ -1,35 +1,56 @@
-//! Objects that were read not long ago.
+//! Objects that were read not long ago, known to all who read them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The newest of the objects whose records are durable, by address and version. It forgets the oldest,
-/// and everything with the process: what it misses is read again and found later by the events' ids.
+/// The newest of the objects whose records are durable, by address and version (entity tag or generation). It
+/// forgets the oldest, and everything with the process: what it misses is read again and found later by the
+/// events' ids.
+///
+/// Clones are the same memory. A queue and the digests of a trail share one, so that the digests read only
+/// what the queue was never told of.
+#[derive(Debug, Clone)]
+pub struct RecentObjects(Arc<Mutex<Recent>>);
+
 #[derive(Debug)]
-pub(super) struct Recent {
+struct Recent {
     limit: usize,
-    known: HashSet<(String, String)>,
-    order: VecDeque<(String, String)>,
+    known: HashMap<String, String>,
+    order: VecDeque<String>,
 }
 
-impl Recent {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, known: HashSet::new(), order: VecDeque::new() }
+impl RecentObjects {
+    /// Remembers so many objects.
+    pub fn new(limit: usize) -> Self {
+        let recent = Recent { limit, known: HashMap::new(), order: VecDeque::new() };
+        Self(Arc::new(Mutex::new(recent)))
     }
 
-    pub(super) fn contains(&self, address: &str, version: &str) -> bool {
-        self.known.contains(&(address.to_owned(), version.to_owned()))
+    fn with<T>(&self, work: impl FnOnce(&mut Recent) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn add(&mut self, address: String, version: String) {
-        if self.limit == 0 || !self.known.insert((address.clone(), version.clone())) {
-            return;
-        }
-        self.order.push_back((address, version));
-        if self.order.len() > self.limit
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
+    /// Whether an object was read, whatever its version was.
+    pub(crate) fn has(&self, address: &str) -> bool {
+        self.with(|recent| recent.known.contains_key(address))
+    }
+
+    pub(crate) fn contains(&self, address: &str, version: &str) -> bool {
+        self.with(|recent| recent.known.get(address).is_some_and(|known| known == version))
+    }
+
+    pub(crate) fn add(&self, address: String, version: String) {
+        self.with(|recent| {
+            if recent.limit == 0 || recent.known.insert(address.clone(), version).is_some() {
+                return;
+            }
+            recent.order.push_back(address);
+            if recent.order.len() > recent.limit
+                && let Some(oldest) = recent.order.pop_front()
+            {
+                recent.known.remove(&oldest);
+            }
+        });
     }
 }
 
@@ -39,12 +60,15 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten() {
-        let mut recent = Recent::new(2);
+        let recent = RecentObjects::new(2);
         for key in ["a", "b", "b", "c"] {
-            recent.add(key.into(), "1".into());
+            recent.clone().add(key.into(), "1".into());
         }
-        assert!(!recent.contains("a", "1"));
+        assert!(!recent.contains("a", "1") && !recent.has("a"));
         assert!(recent.contains("b", "1") && recent.contains("c", "1"));
-        assert!(!recent.contains("c", "2"));
+        assert!(!recent.contains("c", "2") && recent.has("c"));
+        // Written again, it is another object.
+        recent.add("c".into(), "2".into());
+        assert!(recent.contains("c", "2") && !recent.contains("c", "1"));
     }
 }

@@ -1,9 +1,12 @@
 //! The collectors of AWS against moto, a real server of S3, SQS, SNS, EventBridge and STS.
 
 mod digests;
+mod following;
 mod identity;
+mod lake;
 mod lookup;
 pub(crate) mod moto;
+mod objects;
 mod queue;
 mod signing_keys;
 
@@ -63,4 +66,13 @@ pub(crate) async fn take_until(collector: &mut impl Collector, done: impl Fn(&Re
         }
     }
     panic!("after 2,000 turns there is only {records:?}")
+}
+
+/// How many records there are of each origin.
+fn counts(records: &Records) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for (origin, _) in records.keys() {
+        *counts.entry(origin.as_str()).or_default() += 1;
+    }
+    counts
 }

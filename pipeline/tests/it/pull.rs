@@ -8,7 +8,7 @@ use std::time::Duration;
 use alerts::AlertFilter;
 use async_trait::async_trait;
 use event::SourceId;
-use ingest::{Collected, Collector, Polled, PositionChange};
+use ingest::{Collected, Collector, FindingKind, Polled, PositionChange, SourceFinding};
 use parking_lot::Mutex;
 use pipeline::{HealthBounds, SourceSpec, SourceState, Sources};
 use storage::log::{Log, LogConfig};
@@ -34,6 +34,8 @@ struct Feed {
     /// Acknowledgements of what was not durable and saved.
     early: Vec<u64>,
     ends: bool,
+    /// What every other batch comes with.
+    findings: Vec<SourceFinding>,
 }
 
 struct Scripted {
@@ -62,7 +64,9 @@ impl Collector for Scripted {
                 let position =
                     vec![PositionChange { key: "next".into(), value: Some(self.next.to_string()) }];
                 let ticket = self.next as u64;
-                return Ok(Polled::Collected(Collected { batch: Some(batch), position, ticket }));
+                let findings = if self.next % 2 == 1 { feed.findings.clone() } else { Vec::new() };
+                let batch = Some(batch);
+                return Ok(Polled::Collected(Collected { batch, position, findings, ticket }));
             }
             if feed.ends {
                 return Ok(Polled::End);
@@ -302,4 +306,42 @@ async fn an_end_is_an_end_and_silence_is_told() {
     until("it is done", || source.report().is_done).await;
     assert_eq!(feed.lock().acked, [1, 2]);
     sources.stop(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_finding_is_an_alert_once_with_the_position() {
+    let data = tempfile::tempdir().unwrap();
+    let feed = feed(4);
+    let finding = |kind, subject: &str| SourceFinding {
+        kind,
+        subject: subject.into(),
+        detail: "kept no longer than a week".into(),
+        span_us: Some(5..9),
+    };
+    feed.lock().findings =
+        vec![finding(FindingKind::Gap, "partition 3"), finding(FindingKind::Tampered, "s3://logs/a")];
+    for _ in 0..2 {
+        let running = Running::open(data.path(), &Settings::default()).await;
+        let sources = start(&running, &feed, bounds());
+        acked(&feed, 4).await;
+        let mut alerts = told(&running);
+        alerts.sort_by_key(|stored| stored.alert.severity_id);
+        let rules: Vec<_> = alerts.iter().map(|stored| stored.alert.rule.id.as_str()).collect();
+        assert_eq!(rules, ["stormglass-source-gap", "stormglass-source-tampered"]);
+        let entities: Vec<_> = alerts[0].alert.entities.iter().map(|entity| entity.value.as_str()).collect();
+        assert_eq!(entities, ["pull", "partition 3"]);
+        assert!(alerts[0].alert.rule.description.contains("kept no longer than a week"));
+        let report = sources.get("pull").unwrap().report();
+        // Each time it is told it counts, and is one alert.
+        assert_eq!(report.counts.findings, 4);
+        assert!(report.last_finding.unwrap().1.contains("s3://logs/a"));
+        sources.stop(Duration::from_secs(10)).await;
+        drop(sources);
+        running.close().await;
+        // As a kill before the position was saved leaves it.
+        let running = Running::open(data.path(), &Settings::default()).await;
+        running.state.write(|txn| source_position::apply(txn, "pull", [("next", None)], 0)).unwrap();
+        running.close().await;
+        feed.lock().acked.clear();
+    }
 }

@@ -51,6 +51,9 @@ pub(crate) struct CollectorBody {
     pub(crate) failures: u64,
     /// Acknowledgements that the source did not take.
     pub(crate) lost_acks: u64,
+    /// Findings about what is missing or changed; each subject has one alert.
+    #[serde(default)]
+    pub(crate) findings: u64,
     /// Bytes taken and not yet durable.
     pub(crate) in_flight_bytes: u64,
     /// When it last answered.
@@ -68,6 +71,9 @@ pub(crate) struct CollectorBody {
     /// When that was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) last_error_at: Option<String>,
+    /// What it last found to be missing or changed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) last_finding: Option<String>,
 }
 
 /// A reading of a source's past.
@@ -126,12 +132,14 @@ fn body(kind: &str, report: SourceReport) -> CollectorBody {
         throttles: counts.throttles,
         failures: counts.failures,
         lost_acks: counts.lost_acks,
+        findings: counts.findings,
         in_flight_bytes: counts.in_flight_bytes,
         last_success: report.last_success_us.map(format_us),
         last_records: report.last_records_us.map(format_us),
         position_saved: report.last_saved_us.map(format_us),
         last_error_at: report.last_error.as_ref().map(|(at_us, _)| format_us(*at_us)),
         last_error: report.last_error.map(|(_, why)| why),
+        last_finding: report.last_finding.map(|(_, what)| what),
     }
 }
 

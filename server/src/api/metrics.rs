@@ -115,7 +115,7 @@ fn collectors(app: &App, out: &mut String) {
         sample(out, name, kind, meaning, &samples.collect::<Vec<_>>());
     };
     type Count = fn(&PullCounts) -> u64;
-    let counters: [(&str, &str, Count); 8] = [
+    let counters: [(&str, &str, Count); 9] = [
         ("pulled_batches", "Batches taken from the source.", |c| c.batches),
         ("pulled_records", "Records taken from the source.", |c| c.records),
         ("pulled_bytes", "Bytes of records taken from the source.", |c| c.bytes),
@@ -123,6 +123,7 @@ fn collectors(app: &App, out: &mut String) {
         ("retries", "Errors after which the source is tried again.", |c| c.retries),
         ("throttles", "Errors that ask for fewer requests.", |c| c.throttles),
         ("failures", "Errors after which the source is opened anew.", |c| c.failures),
+        ("findings", "Findings about what is missing or changed at the source.", |c| c.findings),
         ("lost_acks", "Acknowledgements that the source did not take.", |c| c.lost_acks),
     ];
     for (name, meaning, get) in counters {

@@ -22,10 +22,11 @@ mod sources_add;
 mod sources_test;
 mod sql;
 mod token;
+mod trail;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, Rules};
+use crate::cli::{Arguments, Command, Rules, Trail};
 
 /// Runs the command.
 ///
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,
         Command::Config(command) => config::run(global, command),
+        Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
         Command::Token(command) => token::run(command),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -127,7 +127,7 @@ async fn list(global: &Global, command: SourcesList) -> anyhow::Result<ExitCode>
 
 /// How sources are doing that are pulled.
 fn health(list: &SourceList) -> Vec<Vec<String>> {
-    let head = ["SOURCE", "TYPE", "STATE", "SINCE", "LAG", "RETRIES", "LAST ERROR"];
+    let head = ["SOURCE", "TYPE", "STATE", "SINCE", "LAG", "RETRIES", "FINDINGS", "LAST ERROR"];
     let mut rows = vec![head.map(Into::into).to_vec()];
     for source in &list.sources {
         let Some(collector) = &source.collector else { continue };
@@ -139,6 +139,7 @@ fn health(list: &SourceList) -> Vec<Vec<String>> {
             collector.since.clone(),
             collector.lag_seconds.map_or_else(|| "-".into(), |lag| format!("{lag} s")),
             collector.retries.to_string(),
+            collector.findings.to_string(),
             why.clone().unwrap_or_else(|| "-".into()),
         ]);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use event::RawBatch;
-use ingest::Polled;
+use ingest::{CheckOutcome, CheckStep, Polled};
 use normalize::Normalizer;
 
 use crate::app::load_mappings;
@@ -32,8 +32,18 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
     };
     print(&format!("1. configuration: `{name}` is a good `{}` source", source.kind.name))?;
     let mut normalizer = Normalizer::with_mappings(Arc::new(load_mappings(&config.mappings)?));
+    let mut is_refused = false;
+    if let Some(check) = source.kind.check_access {
+        for step in check(source).await {
+            is_refused |= step.outcome == CheckOutcome::Failed;
+            access(&step)?;
+        }
+    }
     match poll(source, &config.limits).await {
-        Ok(batch) => told(batch.as_ref(), &mut normalizer),
+        Ok(batch) => Ok(match (told(batch.as_ref(), &mut normalizer)?, is_refused) {
+            (code, false) => code,
+            (_, true) => ExitCode::FAILURE,
+        }),
         Err(error) => {
             print(&format!("failed: {error:#}"))?;
             let known = error.downcast_ref::<ingest::Error>();
@@ -43,6 +53,21 @@ pub(crate) async fn run(global: &Global, name: &str) -> anyhow::Result<ExitCode>
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What a permission came to.
+fn access(step: &CheckStep) -> anyhow::Result<()> {
+    let outcome = match step.outcome {
+        CheckOutcome::Good => "good",
+        CheckOutcome::Failed => "FAILED",
+        CheckOutcome::Spare => "not allowed, and not needed to read",
+        CheckOutcome::Skipped => "not tried",
+    };
+    print(&format!("   {}: {outcome}: {}", step.name, step.detail))?;
+    if !step.mend.is_empty() {
+        print(&format!("      {}", step.mend))?;
+    }
+    Ok(())
 }
 
 /// The first records; `None` where none came in time.

@@ -8,6 +8,7 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod aws_files;
 mod azure;
 mod bad_input;
 mod command_line;
@@ -29,3 +30,4 @@ mod saas;
 mod sources;
 mod story;
 mod syslog;
+mod trail;

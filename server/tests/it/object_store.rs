@@ -17,9 +17,9 @@ for path in sorted(glob.glob(os.path.join(sys.argv[2], "*"))):
 s3.put_object(Bucket="trail", Key="elsewhere/other.json", Body=b"not asked for")
 "#;
 
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Drop for Moto {
@@ -29,7 +29,7 @@ impl Drop for Moto {
     }
 }
 
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let venv = root().join("target/venv/bin/python");
     let python = std::env::var("STORMGLASS_PYTHON").unwrap_or_else(|_| venv.to_string_lossy().into_owned());
     let ready = Command::new(&python).args(["-c", "import boto3, moto.server"]).output();
@@ -41,7 +41,7 @@ fn python() -> Option<String> {
     None
 }
 
-fn moto(python: &str) -> Moto {
+pub(crate) fn moto(python: &str) -> Moto {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new(python)
         .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])

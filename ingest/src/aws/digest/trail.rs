@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Value, json};
 
-use super::{ChainWalk, DigestReport, PublicKeys, StoredDigest};
+use super::{ChainWalk, DigestReport, LogFile, PublicKeys, StoredDigest};
 use crate::aws::client::Client;
 use crate::aws::endpoint::Service;
 use crate::aws::s3::S3;
@@ -15,7 +16,7 @@ use crate::aws::{AwsAccess, Environment, ObjectAddress};
 use crate::{Error, Result};
 
 /// The most that a digest or log file has, compressed.
-const MAX_BYTES: usize = 256 << 20;
+pub(super) const MAX_BYTES: usize = 256 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Pages of 1,000 digests: a century.
 const MAX_PAGES: usize = 1_000;
@@ -82,8 +83,13 @@ pub(super) fn end_of_key(key: &str) -> Option<i64> {
     Some(NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").ok()?.and_utc().timestamp())
 }
 
-fn is_backfill(key: &str) -> bool {
+pub(super) fn is_backfill(key: &str) -> bool {
     key.ends_with("_backfill.json.gz")
+}
+
+/// A time in seconds since 1970 as people read it.
+pub(super) fn key_time(unix_s: i64) -> String {
+    DateTime::from_timestamp(unix_s, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What is validated, and as whom.
@@ -145,10 +151,8 @@ impl TrailDigests {
     }
 
     async fn walk(&self, walk: &mut ChainWalk, is_late: bool, report: &mut DigestReport) -> Result<()> {
-        let mut bucket = self.config.trail.bucket.clone();
-        while let Some(wanted) = walk.wanted().cloned() {
-            let stored = self.digest(&wanted).await?;
-            for log in walk.give(stored, report) {
+        while let Some(logs) = self.next_digest(walk, is_late, report).await? {
+            for log in logs {
                 if self.config.read_logs {
                     let stored = self.s3.get(&log.object, MAX_BYTES).await?;
                     let bytes = stored.map(|object| object.body);
@@ -160,15 +164,46 @@ impl TrailDigests {
                 }
                 report.logs.push(log);
             }
-            let moved = walk.wanted().map(|next| next.bucket.clone()).filter(|next| *next != bucket);
-            if let Some(next) = moved {
-                let (start, end) = walk.span();
-                let keys = self.list(&next, start, end).await?;
-                walk.relist(keys.into_iter().filter(|key| is_backfill(key) == is_late));
-                bucket = next;
-            }
         }
         Ok(())
+    }
+
+    /// Gives the walk the digest that it wants: the log files that this proves; `None` at its end. After an
+    /// error, and where this is dropped, the walk stands where it stood.
+    pub(super) async fn next_digest(
+        &self,
+        walk: &mut ChainWalk,
+        is_late: bool,
+        report: &mut DigestReport,
+    ) -> Result<Option<Vec<LogFile>>> {
+        let Some(wanted) = walk.wanted().cloned() else { return Ok(None) };
+        let stored = self.digest(&wanted).await?;
+        let (mut ahead, mut found) = (walk.clone(), DigestReport::default());
+        let logs = ahead.give(stored, &mut found);
+        // The trail wrote to another bucket before.
+        let moved = ahead.wanted().map(|next| next.bucket.clone()).filter(|next| *next != wanted.bucket);
+        if let Some(next) = moved {
+            let (start, end) = ahead.span();
+            let keys = self.list(&next, start, end).await?;
+            ahead.relist(keys.into_iter().filter(|key| is_backfill(key) == is_late));
+        }
+        *walk = ahead;
+        report.findings.append(&mut found.findings);
+        Ok(Some(logs))
+    }
+
+    /// What is validated.
+    pub(super) fn trail(&self) -> &Trail {
+        &self.config.trail
+    }
+
+    /// An object as it is stored, and its entity tag; `None`: there is none.
+    pub(super) async fn object(&self, object: &ObjectAddress) -> Result<Option<(Bytes, String)>> {
+        let answer = self.s3.get(object, MAX_BYTES).await?;
+        Ok(answer.map(|answer| {
+            let e_tag = answer.header("etag").unwrap_or_default().trim_matches('"').to_owned();
+            (answer.body, e_tag)
+        }))
     }
 
     async fn digest(&self, object: &ObjectAddress) -> Result<Option<StoredDigest>> {
@@ -181,7 +216,7 @@ impl TrailDigests {
     }
 
     /// The keys of the digests of a time, oldest first.
-    async fn list(&self, bucket: &str, start_unix_s: i64, end_unix_s: i64) -> Result<Vec<String>> {
+    pub(super) async fn list(&self, bucket: &str, start_unix_s: i64, end_unix_s: i64) -> Result<Vec<String>> {
         let trail = &self.config.trail;
         let folder = trail.folder();
         let mut after = trail.digest_key(start_unix_s - 60);
@@ -206,7 +241,7 @@ impl TrailDigests {
     }
 
     /// The keys that were in use, from the file or from CloudTrail.
-    async fn public_keys(&self, start_unix_s: i64, end_unix_s: i64) -> Result<PublicKeys> {
+    pub(super) async fn public_keys(&self, start_unix_s: i64, end_unix_s: i64) -> Result<PublicKeys> {
         let mut keys = PublicKeys::new();
         let bad = |problem| Error::BadAnswer { call: "cloudtrail:ListPublicKeys".into(), problem };
         if let Some(path) = &self.config.public_keys {

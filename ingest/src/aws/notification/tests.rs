@@ -33,7 +33,7 @@ fn one(key: &str) -> Notification {
             e_tag: Some("d41d8".into()),
             region: Some("eu-west-1".into()),
         }],
-        rejects: Vec::new(),
+        ..Notification::default()
     }
 }
 
@@ -49,6 +49,25 @@ fn six_envelopes_are_read() {
     let own = told(&sns(&json!({"s3Bucket": "trail-logs", "s3ObjectKey": ["a/b+c", "d"]})));
     let keys: Vec<_> = own.objects.iter().map(|announced| announced.object.to_string()).collect();
     assert_eq!(keys, ["s3://trail-logs/a/b+c", "s3://trail-logs/d"]);
+}
+
+#[test]
+fn other_events_of_event_bridge_are_records() {
+    let finding = json!({
+        "version": "0", "id": "e-1", "source": "aws.guardduty", "detail-type": "GuardDuty Finding",
+        "account": "111122223333", "detail": {"id": "f-1", "type": "Recon:EC2/PortProbeUnprotectedPort"},
+    });
+    let call = json!({
+        "source": "aws.s3", "detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": "PutBucketAcl"},
+    });
+    for event in [finding, call] {
+        // As it was written, blanks and all.
+        let text = serde_json::to_string_pretty(&event).unwrap();
+        let record = Notification { records: vec![text.clone()], ..Notification::default() };
+        assert_eq!(decode_notification(text.as_bytes()), record);
+        let wrapped = json!({"Type": "Notification", "TopicArn": "t", "Message": text});
+        assert_eq!(told(&wrapped), record);
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl World {
             source: SourceId::new("objects"),
             log_type: None,
             addresses: vec![],
+            aws: None,
             every: Duration::from_secs(1),
             overlap: Duration::from_secs(3600),
             torn_after: Duration::from_secs(600),

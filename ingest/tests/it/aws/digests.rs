@@ -6,8 +6,8 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ingest::aws::{
-    AwsAccess, ChainWalk, DigestReport, DigestState, PublicKeys, StoredDigest, Trail, TrailDigests,
-    TrailDigestsConfig, verify_chain,
+    ChainWalk, DigestReport, DigestState, PublicKeys, StoredDigest, Trail, TrailDigests, TrailDigestsConfig,
+    verify_chain,
 };
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
@@ -16,15 +16,15 @@ use serde_json::{Value, json};
 
 use super::moto::{Moto, python};
 use super::{gzip, signing_keys, trail};
-use cloudfake::{Fault, Proxy, answer};
+use cloudfake::aws::{CloudTrail, PublicKey};
 
 /// 2026-11-01T00:00:00Z.
-const START: i64 = 1_793_491_200;
-const HOUR: i64 = 3_600;
+pub(super) const START: i64 = 1_793_491_200;
+pub(super) const HOUR: i64 = 3_600;
 
 /// What was done to a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Harm {
+pub(super) enum Harm {
     None,
     Deleted,
     /// Its content is that of another place.
@@ -40,25 +40,25 @@ enum Harm {
 
 /// What was done to a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LogHarm {
+pub(super) enum LogHarm {
     None,
     Modified,
     Deleted,
     Trailing,
 }
 
-struct Signer {
+pub(super) struct Signer {
     trail: RsaKeyPair,
     foreign: RsaKeyPair,
 }
 
 impl Signer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = |text| RsaKeyPair::from_pkcs8(&STANDARD.decode(text).unwrap()).unwrap();
         Self { trail: key(signing_keys::TRAIL), foreign: key(signing_keys::FOREIGN) }
     }
 
-    fn public(&self) -> Vec<u8> {
+    pub(super) fn public(&self) -> Vec<u8> {
         self.trail.public().as_ref().to_vec()
     }
 
@@ -77,7 +77,7 @@ fn sha256(text: &[u8]) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, text).as_ref())
 }
 
-fn time(unix_s: i64) -> String {
+pub(super) fn time(unix_s: i64) -> String {
     chrono::DateTime::from_timestamp(unix_s, 0).unwrap().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -93,18 +93,18 @@ fn a_trail(bucket: &str) -> Trail {
 }
 
 /// What lies in a bucket.
-struct Bucket {
-    trail: Trail,
-    digests: BTreeMap<String, StoredDigest>,
-    logs: BTreeMap<String, Vec<u8>>,
+pub(super) struct Bucket {
+    pub(super) trail: Trail,
+    pub(super) digests: BTreeMap<String, StoredDigest>,
+    pub(super) logs: BTreeMap<String, Vec<u8>>,
 }
 
-fn log_key(hour: usize, n: usize) -> String {
+pub(super) fn log_key(hour: usize, n: usize) -> String {
     format!("AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/log-{hour}-{n}.json.gz")
 }
 
 /// A chain of one digest an hour, harmed as `hours` says.
-fn build(bucket: &str, hours: &[(Harm, Vec<LogHarm>)], signer: &Signer) -> Bucket {
+pub(super) fn build(bucket: &str, hours: &[(Harm, Vec<LogHarm>)], signer: &Signer) -> Bucket {
     let trail_of = a_trail(bucket);
     let (mut digests, mut logs) = (BTreeMap::new(), BTreeMap::new());
     let mut previous: Option<(String, String, String)> = None;
@@ -306,22 +306,44 @@ fn states_of_cli(printed: &str, bucket: &str) -> (Vec<(String, DigestState)>, us
     (states, gaps)
 }
 
+/// CloudTrail with the signer's key, a page for each of it and another.
+pub(super) async fn key_server(signer: &Signer) -> CloudTrail {
+    let key = |value: &[u8], fingerprint: &str| PublicKey {
+        value: STANDARD.encode(value),
+        fingerprint: fingerprint.into(),
+        valid_from: START - 1000,
+        valid_until: START + 100 * HOUR,
+    };
+    let keys = vec![key(signer.foreign.public().as_ref(), "other"), key(&signer.public(), "known")];
+    let cloudtrail = CloudTrail::start(keys).await;
+    cloudtrail.state.lock().page = 1;
+    cloudtrail
+}
+
+/// Puts digests and log files where they belong.
+pub(super) async fn put(moto: &Moto, bucket: &Bucket) {
+    let name = &bucket.trail.bucket;
+    for (key, digest) in &bucket.digests {
+        let metadata = [
+            ("x-amz-meta-signature", digest.signature.as_deref().unwrap()),
+            ("x-amz-meta-signature-algorithm", digest.algorithm.as_deref().unwrap()),
+        ];
+        moto.put_with(name, key, digest.bytes.clone(), &metadata).await;
+    }
+    for (key, log) in &bucket.logs {
+        moto.put(name, key, log.clone()).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_verdict_is_that_of_awss_own_tool() {
     let Some(python) = python("moto.server, awscli") else { return };
     let moto = Moto::start(&python);
     let signer = Signer::new();
-    // moto knows no ListPublicKeys.
-    let keys = json!({"PublicKeyList": [{
-        "Value": STANDARD.encode(signer.public()), "Fingerprint": "known",
-        "ValidityStartTime": START - 1000, "ValidityEndTime": START + 100 * HOUR,
-    }]});
-    let keys = keys.to_string();
-    let stub = Proxy::start(&moto.url, move |seen| match seen.head.contains("ListPublicKeys") {
-        true => answer("200 OK", "content-type: application/x-amz-json-1.1\r\n", &keys),
-        false => Fault::Pass,
-    })
-    .await;
+    let cloudtrail = key_server(&signer).await;
+    // AWS's tool reads the first page alone.
+    cloudtrail.state.lock().page = 0;
+    let environment = moto.environment().with("AWS_ENDPOINT_URL_CLOUDTRAIL", &cloudtrail.fake.url);
     let good = || (Harm::None, vec![LogHarm::None; 2]);
     let with = |harm| vec![good(), good(), (harm, vec![LogHarm::None]), good()];
     let logs =
@@ -348,16 +370,7 @@ async fn our_verdict_is_that_of_awss_own_tool() {
         let name = format!("digests-{n}");
         let bucket = build(&name, hours, &signer);
         moto.bucket(&name).await;
-        for (key, digest) in &bucket.digests {
-            let metadata = [
-                ("x-amz-meta-signature", digest.signature.as_deref().unwrap()),
-                ("x-amz-meta-signature-algorithm", digest.algorithm.as_deref().unwrap()),
-            ];
-            moto.put_with(&name, key, digest.bytes.clone(), &metadata).await;
-        }
-        for (key, log) in &bucket.logs {
-            moto.put(&name, key, log.clone()).await;
-        }
+        put(&moto, &bucket).await;
         let end = START + hours.len() as i64 * HOUR;
         let output = Command::new(&python)
             .args([
@@ -378,7 +391,7 @@ async fn our_verdict_is_that_of_awss_own_tool() {
                 &name,
             ])
             .env("AWS_ENDPOINT_URL", &moto.url)
-            .env("AWS_ENDPOINT_URL_CLOUDTRAIL", &stub.url)
+            .env("AWS_ENDPOINT_URL_CLOUDTRAIL", &cloudtrail.fake.url)
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
             .output()
@@ -387,12 +400,8 @@ async fn our_verdict_is_that_of_awss_own_tool() {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let cli = states_of_cli(&printed, &name);
 
-        let config = TrailDigestsConfig {
-            trail: bucket.trail.clone(),
-            access: AwsAccess { endpoint_url: Some(stub.url.clone()), ..AwsAccess::default() },
-            ..TrailDigestsConfig::default()
-        };
-        let digests = TrailDigests::open(config, &moto.environment(), || START * 1_000_000).unwrap();
+        let config = TrailDigestsConfig { trail: bucket.trail.clone(), ..TrailDigestsConfig::default() };
+        let digests = TrailDigests::open(config, &environment, || START * 1_000_000).unwrap();
         let report = digests.verify(START, end).await.unwrap();
         let gaps = report.findings.iter().filter(|found| found.state == DigestState::ChainGap).count();
         assert_eq!((states(&report), gaps), cli, "{printed}");
@@ -402,4 +411,44 @@ async fn our_verdict_is_that_of_awss_own_tool() {
         );
         assert_eq!(report, verify(&bucket, hours.len(), &signer));
     }
+}
+
+/// The fake speaks as the service's model says: AWS's own client reads it, page by page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn awss_own_client_reads_the_fake() {
+    let Some(python) = python("boto3") else { return };
+    let signer = Signer::new();
+    let cloudtrail = key_server(&signer).await;
+    let script = "
+import boto3, botocore, json, sys
+client = boto3.client('cloudtrail', endpoint_url=sys.argv[1], region_name='us-east-1',
+                      aws_access_key_id='AKIDEXAMPLE', aws_secret_access_key='not-a-secret')
+pages = client.get_paginator('list_public_keys').paginate(StartTime=1793491200, EndTime=1793494800)
+keys = [key for page in pages for key in page['PublicKeyList']]
+codes = []
+for wrong in ({'StartTime': 2, 'EndTime': 1}, {'NextToken': 'x'}):
+    try:
+        client.list_public_keys(**wrong)
+    except botocore.exceptions.ClientError as error:
+        codes.append(type(error).__name__)
+later = client.list_public_keys(StartTime=1893491200, EndTime=1893494800)['PublicKeyList']
+print(json.dumps([[k['Fingerprint'] for k in keys], [len(k['Value']) for k in keys],
+                  keys[0]['ValidityStartTime'].timestamp(), codes, len(later)]))
+";
+    let url = cloudtrail.fake.url.clone();
+    let run = move || Command::new(python).args(["-c", script, &url]).output().unwrap();
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed: Value = serde_json::from_str(&printed)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let length = signer.public().len();
+    let expected = json!([
+        ["other", "known"],
+        [length, length],
+        (START - 1000) as f64,
+        ["InvalidTimeRangeException", "InvalidTokenException"],
+        0
+    ]);
+    assert_eq!(printed, expected);
+    assert_eq!(cloudtrail.state.lock().asked.len(), 5);
 }

@@ -52,6 +52,7 @@ async fn objects_that_are_announced_are_read() {
     let Some(python) = python("moto.server") else { return };
     let moto = Moto::start(&python);
     tokio::join!(plain(&moto), wrapped(&moto), large(&moto), ten_times(&moto));
+    messages_that_are_events(&moto).await;
     tokio::join!(poison(&moto), crash(&moto), elsewhere(&moto), impatient(&moto));
 }
 
@@ -77,6 +78,40 @@ async fn plain(moto: &Moto) {
     // Four objects and S3's test event.
     assert_eq!((counts.received, counts.deleted, counts.objects), (5, 5, 3));
     assert_eq!((counts.without_events, counts.dead, counts.failed_reads), (1, 0, 0));
+}
+
+/// Rules of EventBridge that send findings and calls to the queue, one of them through SNS.
+async fn messages_that_are_events(moto: &Moto) {
+    let queue = moto.queue("events").await;
+    let arn = "arn:aws:sqs:us-east-1:123456789012:events";
+    for source in ["example.guardduty", "example.securityhub"] {
+        let pattern = json!({"source": [source]}).to_string();
+        moto.events("PutRule", json!({"Name": source, "EventPattern": pattern})).await;
+        let targets = json!([{"Id": "1", "Arn": arn}]);
+        moto.events("PutTargets", json!({"Rule": source, "Targets": targets})).await;
+    }
+    let finding = json!({"id": "f-1", "type": "Recon:EC2/PortProbeUnprotectedPort"});
+    let imported = json!({"findings": [{"Id": "h-1"}]});
+    let entries = json!([
+        {"Source": "example.guardduty", "DetailType": "GuardDuty Finding", "Detail": finding.to_string()},
+        {"Source": "example.securityhub", "DetailType": "Security Hub Findings - Imported",
+         "Detail": imported.to_string()},
+    ]);
+    moto.events("PutEvents", json!({"Entries": entries})).await;
+    let call = json!({
+        "source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": "CreateUser"},
+    });
+    moto.message(&queue, &json!({"Type": "Notification", "Message": call.to_string()}).to_string()).await;
+
+    let mut collector = open(&queue, &moto.environment());
+    let records = take_until(&mut collector, |records| records.len() == 3).await;
+    let mut details: Vec<Value> =
+        records.values().map(|text| serde_json::from_str::<Value>(text).unwrap()["detail"].take()).collect();
+    details.sort_by_key(Value::to_string);
+    assert_eq!(details, [json!({"eventName": "CreateUser"}), imported, finding]);
+    assert!(records.keys().all(|(origin, number)| origin.starts_with(&queue) && *number == 0));
+    drain(&mut collector, moto, &queue).await;
+    assert_eq!((collector.counts().records, collector.counts().dead, collector.counts().deleted), (3, 0, 3));
 }
 
 /// The same through SNS and through EventBridge.

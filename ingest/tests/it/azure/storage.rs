@@ -18,6 +18,7 @@ fn objects() -> ObjectsConfig {
         source: SourceId::new("azure"),
         log_type: None,
         addresses: Vec::new(),
+        aws: None,
         every: Duration::ZERO,
         overlap: Duration::from_secs(86_400),
         torn_after: Duration::from_secs(3 * 3_600),

@@ -1,7 +1,13 @@
-//! `type = "aws_s3_queue"` and `type = "aws_lookup_events"`: what AWS keeps in S3 and in CloudTrail.
+//! `type = "aws_s3_queue"`, `"aws_lookup_events"`, `"aws_cloudtrail_digests"`: what AWS keeps in S3 and in
+//! CloudTrail.
+
+mod digests;
+
+use std::sync::LazyLock;
 
 use ingest::aws::{
-    AwsAccess, Environment, LookupEventsCollector, LookupEventsConfig, S3QueueCollector, S3QueueConfig,
+    AwsAccess, Environment, LookupEventsCollector, LookupEventsConfig, RecentObjects, S3QueueCollector,
+    S3QueueConfig, check_lookup_events, check_s3_queue,
 };
 use ingest::{Limits, ReadOptions};
 
@@ -9,18 +15,24 @@ use super::{SourceConfig, SourceKind};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
-const REGION: Key =
+pub(super) use digests::KIND as DIGESTS;
+
+/// What the sources of this process have read from S3. Digests read only what no queue has told of; at
+/// about 300 bytes an object this is 15 MB.
+static READ: LazyLock<RecentObjects> = LazyLock::new(|| RecentObjects::new(50_000));
+
+pub(super) const REGION: Key =
     key("region", Kind::Text, r#""""#, "The region, where neither an address nor the environment says it.");
-const PROFILE: Key =
+pub(super) const PROFILE: Key =
     key("profile", Kind::Text, r#""""#, "A profile of ~/.aws; it wins over keys in the environment.");
-const ROLE: Key = key("role", Kind::Text, r#""""#, "The ARN of a role to assume.");
-const EXTERNAL_ID: Key = key(
+pub(super) const ROLE: Key = key("role", Kind::Text, r#""""#, "The ARN of a role to assume.");
+pub(super) const EXTERNAL_ID: Key = key(
     "external_id",
     Kind::Text,
     r#""""#,
     "The external id that the role's trust policy asks for. It is no secret.",
 );
-const ENDPOINT: Key = key(
+pub(super) const ENDPOINT: Key = key(
     "endpoint",
     Kind::Text,
     r#""""#,
@@ -78,9 +90,14 @@ pub(super) const QUEUE: SourceKind = SourceKind {
     open: |source, limits, _| {
         let readers = source.get().size("readers");
         let options = options(source, limits, readers);
-        Ok(Box::new(S3QueueCollector::open(queue(source), &Environment::of_process(), options)?))
+        let collector = S3QueueCollector::open(queue(source), &Environment::of_process(), options)?;
+        Ok(Box::new(collector.sharing(READ.clone())))
     },
     backfill: None,
+    check_access: Some(|source| {
+        let config = queue(source);
+        Box::pin(async move { check_s3_queue(&config, &Environment::of_process(), now_us).await })
+    }),
     explain: |_| None,
 };
 
@@ -101,19 +118,27 @@ pub(super) const LOOKUP: SourceKind = SourceKind {
     keys: LOOKUP_KEYS,
     check: |_| Vec::new(),
     open: |source, limits, positions| {
-        let get = source.get();
-        let config = LookupEventsConfig {
-            access: access(source),
-            lookback: get.span("lookback"),
-            every: get.span("every"),
-            ..LookupEventsConfig::default()
-        };
         let options = options(source, limits, 1);
-        Ok(Box::new(LookupEventsCollector::open(&config, &Environment::of_process(), positions, options)?))
+        let environment = Environment::of_process();
+        Ok(Box::new(LookupEventsCollector::open(&lookup(source), &environment, positions, options)?))
     },
     backfill: None,
+    check_access: Some(|source| {
+        let config = lookup(source);
+        Box::pin(async move { check_lookup_events(&config, &Environment::of_process(), now_us).await })
+    }),
     explain: |_| None,
 };
+
+fn lookup(source: &SourceConfig) -> LookupEventsConfig {
+    let get = source.get();
+    LookupEventsConfig {
+        access: access(source),
+        lookback: get.span("lookback"),
+        every: get.span("every"),
+        ..LookupEventsConfig::default()
+    }
+}
 
 fn queue(source: &SourceConfig) -> S3QueueConfig {
     let get = source.get();
@@ -127,7 +152,8 @@ fn queue(source: &SourceConfig) -> S3QueueConfig {
     }
 }
 
-fn access(source: &SourceConfig) -> AwsAccess {
+/// Who reads.
+pub(super) fn access(source: &SourceConfig) -> AwsAccess {
     let get = source.get();
     let given = |name: &str| Some(get.text(name)).filter(|text| !text.is_empty());
     AwsAccess {

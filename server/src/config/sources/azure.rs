@@ -105,6 +105,7 @@ pub(super) const ACTIVITY_LOG: SourceKind = SourceKind {
         let config = activity(source);
         Ok(Box::new(ActivityLogCollector::backfill(&config, &environment(), &span_us, positions, options)?))
     }),
+    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -161,6 +162,7 @@ pub(super) const GRAPH: SourceKind = SourceKind {
         let options = options(source, limits);
         Ok(Box::new(GraphCollector::backfill(&graph(source), &environment(), &span_us, positions, options)?))
     }),
+    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -232,6 +234,7 @@ pub(super) const MANAGEMENT: SourceKind = SourceKind {
             options,
         )?))
     }),
+    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -301,6 +304,7 @@ pub(super) const STORAGE: SourceKind = SourceKind {
         let objects = objects(source, limits);
         Ok(Box::new(storage(source).backfill(&environment(), objects, modified_us, positions, progress)?))
     }),
+    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -401,6 +405,7 @@ fn objects(source: &SourceConfig, limits: &Limits) -> ObjectsConfig {
         source: source.id.clone(),
         log_type: source.log_type(),
         addresses: Vec::new(),
+        aws: None,
         every: get.span("every"),
         overlap: get.span("overlap"),
         torn_after: get.span("torn_after"),

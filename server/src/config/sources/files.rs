@@ -42,6 +42,7 @@ pub(super) const KIND: SourceKind = SourceKind {
         Ok(Box::new(Files::open(config, positions)))
     },
     backfill: None,
+    check_access: None,
     explain: |_| None,
 };
 

@@ -71,6 +71,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     open: |source, limits, positions| {
         Ok(Box::new(GithubCollector::open(&config(source)?, positions, options(source, limits))?))
     },
+    check_access: None,
     explain: |_| None,
     backfill: Some(|source, limits, span_us, positions, _| {
         Ok(Box::new(GithubCollector::over(&config(source)?, &span_us, positions, options(source, limits))?))

@@ -70,6 +70,7 @@ pub(super) const PUBSUB: SourceKind = SourceKind {
         let options = options(source, limits, readers);
         Ok(Box::new(PubSubCollector::open(pubsub(source), &Environment::of_process(), options)?))
     },
+    check_access: None,
     explain: ingest::google::mend,
     backfill: None,
 };
@@ -108,6 +109,7 @@ pub(super) const LOGGING: SourceKind = SourceKind {
         let config = logging(source);
         Ok(Box::new(LoggingCollector::open(&config, &Environment::of_process(), positions, options)?))
     },
+    check_access: None,
     explain: ingest::google::mend,
     backfill: Some(|source, limits, span_us, positions, _| {
         let (options, config) = (options(source, limits, 1), logging(source));
@@ -144,6 +146,7 @@ pub(super) const SCC: SourceKind = SourceKind {
         let options = options(source, limits, 1);
         Ok(Box::new(SccCollector::open(&scc(source), &Environment::of_process(), positions, options)?))
     },
+    check_access: None,
     explain: ingest::google::mend,
     backfill: Some(|source, limits, span_us, positions, _| {
         let (options, config) = (options(source, limits, 1), scc(source));

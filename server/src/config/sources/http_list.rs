@@ -125,6 +125,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     open: |source, limits, positions| {
         Ok(Box::new(HttpListCollector::open(&config(source)?, positions, options(source, limits))?))
     },
+    check_access: None,
     explain: |_| None,
     backfill: Some(|source, limits, span_us, positions, _| {
         Ok(Box::new(HttpListCollector::over(&config(source)?, &span_us, positions, options(source, limits))?))

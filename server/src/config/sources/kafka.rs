@@ -91,6 +91,7 @@ pub(super) const KAFKA: SourceKind = SourceKind {
     open: |source, limits, positions| {
         Ok(Box::new(KafkaCollector::open(kafka(source), positions, options(source, limits))?))
     },
+    check_access: None,
     explain: |_| None,
     backfill: None,
 };
@@ -147,6 +148,7 @@ pub(super) const EVENT_HUBS: SourceKind = SourceKind {
     open: |source, limits, positions| {
         Ok(Box::new(KafkaCollector::open(event_hubs(source)?, positions, options(source, limits))?))
     },
+    check_access: None,
     explain: |_| None,
     backfill: None,
 };

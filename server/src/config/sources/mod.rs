@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Diagnostic, LogType, SourceId};
+use futures::future::BoxFuture;
 use ingest::{Collector, Limits, ReadOptions, SecretReference, SweepProgress};
 use pipeline::HealthBounds;
 use toml_edit::{Item, Table};
@@ -34,6 +35,7 @@ pub(crate) const KINDS: &[&SourceKind] = &[
     &files::KIND,
     &objects::KIND,
     &aws::QUEUE,
+    &aws::DIGESTS,
     &aws::LOOKUP,
     &kafka::KAFKA,
     &kafka::EVENT_HUBS,
@@ -67,6 +69,8 @@ pub(crate) struct SourceKind {
     pub(crate) open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
     /// Opens a collector over a span of the past (microseconds since 1970), where the kind has one.
     pub(crate) backfill: Option<Backfill>,
+    /// Tries credentials and each permission one by one, where the kind needs any; changes nothing.
+    pub(crate) check_access: Option<CheckAccess>,
     /// What to do about an error of its collector, such as the command that grants what is missing.
     pub(crate) explain: fn(&ingest::Error) -> Option<String>,
 }
@@ -76,6 +80,9 @@ impl std::fmt::Debug for SourceKind {
         f.write_str(self.name)
     }
 }
+
+/// See [`SourceKind::check_access`].
+pub(crate) type CheckAccess = fn(&SourceConfig) -> BoxFuture<'static, Vec<ingest::CheckStep>>;
 
 /// See [`SourceKind::backfill`].
 pub(crate) type Backfill = fn(
@@ -165,9 +172,15 @@ impl SourceConfig {
 
     /// Each setting with its value and where that comes from, in the order of the reference.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
-        let keys = COMMON.iter().chain(self.kind.keys);
-        keys.filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
+        settings(self.kind)
+            .filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
     }
+}
+
+/// The settings of a kind: the common ones, and its own. A kind may give a common one another default.
+pub(crate) fn settings(kind: &SourceKind) -> impl Iterator<Item = &'static Key> + use<> {
+    let own = kind.keys;
+    COMMON.iter().filter(|common| own.iter().all(|key| key.path != common.path)).chain(own)
 }
 
 /// What every collector of a list needs besides its own settings.
@@ -232,9 +245,9 @@ pub(super) fn read(
     };
     let mut values = defaults(kind);
     for (name, item) in table.iter() {
-        let Some(key) = COMMON.iter().chain(kind.keys).find(|key| key.path == name) else {
+        let Some(key) = settings(kind).find(|key| key.path == name) else {
             let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
-            let known = COMMON.iter().chain(kind.keys).map(|key| key.path.to_owned());
+            let known = settings(kind).map(|key| key.path.to_owned());
             let mend = match nearest(name, known) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => "`stormglass config reference` lists all".into(),
@@ -262,7 +275,7 @@ pub(super) fn read(
             }
         }
     }
-    for key in COMMON.iter().chain(kind.keys).filter(|key| key.default.is_empty()) {
+    for key in settings(kind).filter(|key| key.default.is_empty()) {
         if !table.contains_key(key.path) {
             // An example of the type says nothing of this setting; its own words do.
             let meaning = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first);
@@ -305,9 +318,7 @@ pub(super) fn read(
 }
 
 fn defaults(kind: &SourceKind) -> BTreeMap<&'static str, (Value, Origin)> {
-    COMMON
-        .iter()
-        .chain(kind.keys)
+    settings(kind)
         .filter_map(|key| {
             let value: toml_edit::Value = key.default.parse().ok()?;
             Some((key.path, (from_toml(key, &value)?, Origin::Default)))
@@ -329,7 +340,7 @@ mod tests {
     #[test]
     fn every_default_of_every_kind_reads() {
         for kind in KINDS {
-            let keys: Vec<_> = COMMON.iter().chain(kind.keys).collect();
+            let keys: Vec<_> = settings(kind).collect();
             let with_default = keys.iter().filter(|key| !key.default.is_empty()).count();
             assert_eq!(defaults(kind).len(), with_default, "{kind:?}");
             let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.path).collect();

@@ -1,7 +1,9 @@
 //! `type = "objects"`: what lies below prefixes of an object store.
 
+use ingest::aws::Environment;
 use ingest::{Limits, Objects, ObjectsConfig, Sweep};
 
+use super::aws::{ENDPOINT, EXTERNAL_ID, PROFILE, REGION, ROLE, access};
 use super::{SourceConfig, SourceKind};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
@@ -41,6 +43,11 @@ const KEYS: &[Key] = &[
         "200000",
         "Of how many objects is kept how far they were read; of more the oldest are taken as done.",
     ),
+    REGION,
+    PROFILE,
+    ROLE,
+    EXTERNAL_ID,
+    ENDPOINT,
 ];
 
 pub(super) const KIND: SourceKind = SourceKind {
@@ -52,6 +59,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     backfill: Some(|source, limits, modified_us, positions, progress| {
         Ok(Box::new(Sweep::open(config(source, limits), modified_us, positions, progress)?))
     }),
+    check_access: None,
     explain: |_| None,
 };
 
@@ -79,12 +87,22 @@ fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {
     wrong
 }
 
+/// Whether it is said who reads S3: by a setting, or by a profile in the environment, which the store's own
+/// client does not know.
+fn is_named(source: &SourceConfig) -> bool {
+    let get = source.get();
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let keys = ["region", "profile", "role", "external_id", "endpoint"];
+    keys.iter().any(|key| !get.text(key).is_empty()) || is_set("AWS_PROFILE") || is_set("AWS_ENDPOINT_URL")
+}
+
 fn config(source: &SourceConfig, limits: &Limits) -> ObjectsConfig {
     let get = source.get();
     ObjectsConfig {
         source: source.id.clone(),
         log_type: source.log_type(),
         addresses: get.texts("urls"),
+        aws: is_named(source).then(|| (access(source), Environment::of_process())),
         every: get.span("every"),
         overlap: get.span("overlap"),
         torn_after: get.span("torn_after"),

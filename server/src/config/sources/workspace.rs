@@ -47,6 +47,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     open: |source, limits, positions| {
         Ok(Box::new(WorkspaceCollector::open(&config(source)?, positions, options(source, limits))?))
     },
+    check_access: None,
     explain: |_| None,
     backfill: Some(|source, limits, span_us, positions, _| {
         Ok(Box::new(WorkspaceCollector::over(
