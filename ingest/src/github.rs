@@ -252,6 +252,10 @@ impl List for AuditLog {
         self.windowing
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(KEPT_S)
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         let url = match &window.token {
             None => self.first(window),

@@ -197,6 +197,10 @@ impl List for Activities {
         self.windowing
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(KEPT_S)
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         let mut url = self.url.clone();
         url.query_pairs_mut()

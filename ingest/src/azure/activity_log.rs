@@ -245,6 +245,10 @@ impl List for Events {
         self.windowing
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(crate::list::seconds(KEPT))
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         const CALL: &str = "Microsoft.Insights/eventtypes/values/read";
         let url = match &window.token {

@@ -220,6 +220,10 @@ impl List for Log {
         Windowing { length_s: self.length_s, ..self.windowing }
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(crate::list::seconds(KEPT))
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         let Resource { path, time_field, also, .. } = self.log.resource();
         let call = format!("graph {path}");

@@ -342,6 +342,10 @@ impl List for Contents {
         self.windowing
     }
 
+    fn kept_s(&self) -> Option<i64> {
+        Some(crate::list::seconds(KEPT))
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
         let mut place: Place = match &window.token {
             Some(token) => match serde_json::from_str(token) {
