@@ -60,11 +60,21 @@ async fn refused(google: &Google, access: GoogleAccess, environment: &Environmen
         Ok(collector) => collector,
         Err(error) => return error,
     };
-    loop {
+    let error = loop {
         match collector.poll().await {
-            Err(error) => return error,
+            Err(error) => break error,
             Ok(Polled::Idle) => {}
             Ok(other) => panic!("{other:?}"),
+        }
+    };
+    drop(collector);
+    // What is under way is not taken for what the next one asks for.
+    let asked = || google.identity.lock().asked.len();
+    loop {
+        let before = asked();
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        if asked() == before {
+            return error;
         }
     }
 }
@@ -121,30 +131,31 @@ async fn every_kind_of_credentials() {
     assert_eq!(read(&google, GoogleAccess::default(), &environment).await, ["metadata"]);
 
     // A federation: the other's token in a file, in JSON at an address, by a program.
-    let external = |source: Value| {
+    let external_of = |google: &Google, source: Value| {
         json!({
             "type": "external_account", "token_url": format!("{}/v1/token", google.url),
             "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": source,
         })
     };
+    let external = |source: Value| external_of(&google, source);
     let token = folder.join("token");
     std::fs::write(&token, "of-another-issuer\n").unwrap();
     let path = write(folder, "file.json", &external(json!({"file": token})));
     assert_eq!(read(&google, GoogleAccess::default(), &named(path)).await, ["exchange"]);
-    // The fake's metadata server is an issuer as good as any; its token is the subject here.
-    let issuer =
-        format!("{}/computeMetadata/v1/instance/service-accounts/default/token?scopes=x", google.url);
-    google.identity.lock().subject_token = "metadata-9000".into();
+    // The fake's metadata server is an issuer as good as any; its token is the subject here. A fake of its own:
+    // what a collector that is gone still asks for must not be taken for what the next one asks.
+    let apart = Google::start(false).await;
+    apart.identity.lock().subject_token = "metadata-9000".into();
+    let issuer = format!("{}/computeMetadata/v1/instance/service-accounts/default/token?scopes=x", apart.url);
     let source = json!({
         "url": issuer, "headers": {"Metadata-Flavor": "Google"},
         "format": {"type": "json", "subject_token_field_name": "access_token"},
     });
-    let path = write(folder, "url.json", &external(source));
-    let error = refused(&google, GoogleAccess::default(), &named(path)).await;
+    let path = write(folder, "url.json", &external_of(&apart, source));
+    let error = refused(&apart, GoogleAccess::default(), &named(path)).await;
     assert!(error.to_string().starts_with("`sts.token` was refused with 400 `invalid_grant`"), "{error}");
     assert!(mend(&error).unwrap().contains("the pool, its provider"));
-    google.identity.lock().subject_token = "of-another-issuer".into();
     let mut through = external(json!({"file": token}));
     through["service_account_impersonation_url"] = url.into();
     let path = write(folder, "through.json", &through);
@@ -156,8 +167,11 @@ async fn every_kind_of_credentials() {
         "#!/bin/sh\necho '{\"version\":1,\"success\":true,\"id_token\":\"of-another-issuer\"}'\n",
     )
     .unwrap();
-    assert!(Command::new("chmod").arg("700").arg(&program).status().unwrap().success());
-    let path = write(folder, "program.json", &external(json!({"executable": {"command": program}})));
+    let path = write(
+        folder,
+        "program.json",
+        &external(json!({"executable": {"command": format!("/bin/sh {}", program.display())}})),
+    );
     let error = refused(&google, GoogleAccess::default(), &named(path.clone())).await;
     assert!(error.to_string().contains("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1"), "{error}");
     let environment = Environment { allows_executables: true, ..named(path) };
