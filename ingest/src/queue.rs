@@ -85,8 +85,6 @@ pub struct QueueCounts {
 #[derive(Debug)]
 struct InWork {
     receipt: String,
-    /// What a dead letter shows of it.
-    body: Bytes,
     byte_len: usize,
     receives: u32,
     /// Objects that are not read to their end.
@@ -199,7 +197,6 @@ impl<B: Broker> Queue<B> {
         let entry = InWork {
             receipt: message.receipt,
             byte_len: message.body.len(),
-            body: if meaning.is_records { Bytes::new() } else { message.body.clone() },
             receives: message.receives,
             unread: 0,
             unacknowledged: 0,
@@ -435,8 +432,8 @@ impl<B: Broker> Queue<B> {
                     message.is_failed = true;
                 } else {
                     self.counts.dead += 1;
-                    let body = message.body.clone();
-                    let bytes = if start.is_empty() { &*body } else { &start };
+                    // Not the message, which may announce thousands.
+                    let bytes = start.as_slice();
                     let word = if missing { "missing_object" } else { "unreadable_object" };
                     let reason = format!("{word}: received {} times: {error}", message.receives);
                     let reject = std::iter::once((bytes, Some(reason.as_str()), Some(records)));
