@@ -69,7 +69,7 @@ pub(super) fn read<B: Broker>(
     let is_object = matches!(content, Content::Object(_));
     let (stream, seen): (Box<dyn std::io::Read + Send>, _) = match content {
         Content::Object(announced) => {
-            let (stream, seen) = ObjectStream::new(broker, announced.object, runtime);
+            let (stream, seen) = ObjectStream::of_message(broker, announced.object, runtime);
             (Box::new(stream), seen)
         }
         Content::Body(body) => (Box::new(Cursor::new(body)), Arc::new(Seen::default().into())),
