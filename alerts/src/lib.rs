@@ -10,6 +10,7 @@
 mod alert;
 mod amend;
 mod error;
+mod feed;
 pub mod lifecycle;
 mod page;
 mod store;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
 pub use error::{Error, Result};
+pub use feed::FeedEntry;
 pub use lifecycle::{AlertStatus, Change, Verdict};
 pub use page::{AlertFilter, AlertPage, Cursor};
 pub use store::{AlertChange, AlertStore, MAX_LIMIT, StoredAlert, state_table};

@@ -56,6 +56,25 @@ ALTER TABLE alerts ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE alerts ADD COLUMN response TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE alerts ADD COLUMN joined TEXT;
 ",
+    // Triggers, so that no way of changing an alert can forget the feed.
+    "
+CREATE TABLE alert_feed (
+    seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_us     INTEGER NOT NULL,
+    alert_id  TEXT NOT NULL,
+    change    TEXT NOT NULL,
+    by        TEXT NOT NULL,
+    reason    TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER alert_feed_raised AFTER INSERT ON alerts BEGIN
+    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
+    VALUES (new.created_us, new.id, 'raised', 'stormglass', '');
+END;
+CREATE TRIGGER alert_feed_changed AFTER INSERT ON alert_changes BEGIN
+    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
+    VALUES (new.at_us, new.alert_id, new.change, new.by, new.reason);
+END;
+",
 ];
 
 /// The most alerts that [`AlertStore::list`] returns at once.
@@ -109,6 +128,11 @@ impl AlertStore {
     pub fn open(state: State) -> Result<Self> {
         state.migrate("alerts", MIGRATIONS)?;
         Ok(Self { state })
+    }
+
+    /// The database that the tables are in.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Records alerts within `txn`; those that are there already stay as they are. Returns how many

@@ -34,15 +34,29 @@ const ROOMS: &[Room] = &[
         below: &["event", "storage"],
         heavy: &["arrow", "parquet", "datafusion", "datafusion-functions-json", "object_store"],
     },
+    Room { name: "egress", below: &[], heavy: &["reqwest"] },
     Room { name: "alerts", below: &["event", "storage"], heavy: &[] },
+    Room { name: "notify", below: &["event", "egress", "storage", "alerts"], heavy: &["lettre"] },
     Room {
         name: "pipeline",
-        below: &["event", "ingest", "normalize", "enrich", "rules", "storage", "query", "alerts"],
+        below: &["event", "ingest", "normalize", "enrich", "rules", "storage", "query", "alerts", "notify"],
         heavy: &["arrow"],
     },
     Room {
         name: "server",
-        below: &["event", "ingest", "normalize", "enrich", "rules", "storage", "query", "alerts", "pipeline"],
+        below: &[
+            "event",
+            "ingest",
+            "normalize",
+            "enrich",
+            "rules",
+            "storage",
+            "query",
+            "egress",
+            "alerts",
+            "notify",
+            "pipeline",
+        ],
         heavy: &["arrow", "axum", "clap", "reqwest"],
     },
 ];
@@ -64,6 +78,7 @@ const HEAVY: &[&str] = &[
     "axum",
     "clap",
     "reqwest",
+    "lettre",
 ];
 
 fn dependencies(room: &str) -> BTreeSet<String> {

@@ -1,5 +1,6 @@
 //! The store of alerts over a real state database.
 
+mod feed;
 mod life;
 mod list;
 mod record;

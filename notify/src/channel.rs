@@ -1,0 +1,61 @@
+//! What carries a notification to a service.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Notification;
+
+/// One attempt to deliver a notification.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The idempotency key: the same over all attempts, another for each notification and channel.
+    pub key: &'a str,
+    /// What is told.
+    pub notification: &'a Notification,
+    /// What the channel asked to be remembered of this thread, such as the time stamp of Slack's first message.
+    pub remembered: Option<&'a str>,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// The time now, microseconds since 1970.
+    pub now_us: i64,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service took it. What is to be remembered of the thread comes with the next delivery in it.
+    Delivered {
+        /// Replaces what was remembered; `None` leaves it.
+        remember: Option<String>,
+    },
+    /// Try again, no sooner than after this, if the service named a time.
+    Retry {
+        /// What the service asked for.
+        after: Option<Duration>,
+        /// Why, without secrets.
+        reason: String,
+    },
+    /// This notification will never be taken; others may.
+    Refused {
+        /// Why, without secrets.
+        reason: String,
+    },
+    /// The channel is gone or its credentials are refused: nothing is delivered until somebody mends it.
+    Disabled {
+        /// Why and the mend, without secrets.
+        reason: String,
+    },
+}
+
+/// A way to tell people. Dropping a future of [`send`](Self::send) must leave nothing half done that a second
+/// attempt under the same key would do twice, as far as the service allows.
+#[async_trait]
+pub trait Channel: Debug + Send + Sync {
+    /// The kind of channel as the configuration names it, such as `slack`.
+    fn kind(&self) -> &'static str;
+
+    /// Tries once. Ends within 30 seconds.
+    async fn send(&self, delivery: Delivery<'_>) -> Outcome;
+}

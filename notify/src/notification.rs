@@ -1,0 +1,87 @@
+//! What is told, before any service's form is put on it.
+
+use alerts::{Entity, Joined};
+
+/// Why something is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NotificationKind {
+    /// An alert or incident is new.
+    Raised,
+    /// What is known of it changed: late events, its severity, a comment.
+    Amended,
+    /// Somebody takes it.
+    Acknowledged,
+    /// It is done with, or late events refuted it.
+    Closed,
+    /// It was closed too early.
+    Reopened,
+    /// Nobody acknowledged it in time; the next in line is told.
+    Escalated,
+    /// Many of low severity, gathered.
+    Digest,
+    /// Many at once, folded into one.
+    Flood,
+    /// A test by somebody who sets the channel up.
+    Test,
+}
+
+/// One event that the subject rests on, as much of it as is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The event's id in the table.
+    pub event_uid: String,
+    /// When it happened, microseconds since 1970.
+    pub time_us: i64,
+    /// The call, as the cloud names it.
+    pub operation: String,
+}
+
+/// What is told about an alert, an incident or several of them. Every text in it may be hostile: a log line's
+/// author has chosen it. A channel escapes for its own target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Why it is told.
+    pub kind: NotificationKind,
+    /// The id of the alert or incident; receivers join what is about the same.
+    pub subject_id: String,
+    /// What belongs together in one thread: the incident's id, or else the alert's.
+    pub thread: String,
+    /// The subject's version; a later notification of the same subject has at least the same.
+    pub version: u32,
+    /// In one line what happened.
+    pub title: String,
+    /// What the rule looks for, or a digest's lines.
+    pub description: String,
+    /// 1 informational, 2 low, 3 medium, 4 high, 5 critical (OCSF `severity_id`).
+    pub severity_id: u8,
+    /// Where it stands: `new`, `acknowledged`, `in_progress`, `closed`.
+    pub status: String,
+    /// The verdict and reason of a closing.
+    pub verdict: Option<(String, String)>,
+    /// Who made the change that is told; `stormglass` where nobody did.
+    pub by: String,
+    /// The rule's id; empty where there are several.
+    pub rule_id: String,
+    /// The tags as written, ATT&CK techniques among them.
+    pub tags: Vec<String>,
+    /// AWS, Azure or GCP; empty where there are several.
+    pub provider: String,
+    /// Who and what it is about.
+    pub entities: Vec<Entity>,
+    /// What joins the events of a correlation.
+    pub joined: Option<Joined>,
+    /// The events it rests on: the first ones and the deciding last, at most twenty.
+    pub records: Vec<Record>,
+    /// How many events it rests on in all.
+    pub events: u64,
+    /// What to do, a step each.
+    pub response: Vec<String>,
+    /// How many alerts are meant; more than 1 for a digest or a flood.
+    pub count: u64,
+    /// When the deciding event happened, microseconds since 1970.
+    pub time_us: i64,
+    /// When the subject was raised, microseconds since 1970.
+    pub created_us: i64,
+    /// Where a person reads more; `None` where no public address of the server is configured.
+    pub link: Option<url::Url>,
+}
