@@ -32,6 +32,10 @@ pub(crate) trait Lanes: Copy {
     type Block: Block;
 
     fn block(self, bytes: &[u8; JsonBlock::BYTES]) -> Self::Block;
+
+    /// Has the memory there brought near, as it is about to be read; there need not be any.
+    #[inline(always)]
+    fn bring(self, _there: *const u8) {}
 }
 
 /// The vectors that every processor has.

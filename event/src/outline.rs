@@ -24,6 +24,10 @@ pub const MAX_NUMBER_CHARS: usize = 64;
 /// The member whose keys an outline has, too: who called, in CloudTrail.
 pub const OUTLINED_MEMBER: &[u8] = b"\"userIdentity\":";
 
+/// How far ahead memory is asked for, in bytes: about a record, as the records to come lie there. What processors
+/// foresee by themselves ends with each page, which costs a tenth of the whole way from bytes to matches.
+const AHEAD: usize = 2_048;
+
 /// The bytes of `"":1,`.
 const SHORTEST_MEMBER: usize = 5;
 
@@ -120,7 +124,7 @@ impl<R: Fn(&[u8]) -> bool> Reading<'_, '_, R> {
     }
 }
 
-/// What the byte before a block was, as the lowest bit of a mask.
+/// What the bytes of the block before were.
 #[derive(Debug, Clone, Copy, Default)]
 struct Before {
     opening: u64,
@@ -171,7 +175,7 @@ impl<'a, 'k> Walk<'a, 'k> {
             in_string: 0,
             in_key: 0,
             escaped: false,
-            before: Before { separator: 1, ..Before::default() },
+            before: Before { separator: 1 << 63, ..Before::default() },
             wrong: 0,
             end: 0,
         }
@@ -192,6 +196,7 @@ impl<'a, 'k> Walk<'a, 'k> {
         valid: u64,
         is_refused: &impl Fn(&[u8]) -> bool,
     ) -> Option<()> {
+        lanes.bring(self.bytes.as_ptr().wrapping_add(self.at + AHEAD));
         let block = lanes.block(bytes);
         let (escaped, next_escaped) = escaped(block.equal(b'\\'), self.escaped);
         let quotes = block.equal(b'"') & !escaped;
@@ -214,10 +219,10 @@ impl<'a, 'k> Walk<'a, 'k> {
         let members = nest.objects | commas & nest.in_object;
 
         let before = self.before;
-        let after_opening = opening << 1 | before.opening;
-        let after_separator = separators << 1 | before.separator;
-        let after_member = members << 1 | before.member;
-        let scalar_starts = scalars & !(scalars << 1 | before.scalar);
+        let after_opening = opening << 1 | before.opening >> 63;
+        let after_separator = separators << 1 | before.separator >> 63;
+        let after_member = members << 1 | before.member >> 63;
+        let scalar_starts = scalars & !(scalars << 1 | before.scalar >> 63);
 
         let opens = quotes & strings;
         let keys = opens & after_member;
@@ -225,14 +230,13 @@ impl<'a, 'k> Walk<'a, 'k> {
         let (sum, carried) = strings.overflowing_add(keys);
         let (sum, carried_in) = sum.overflowing_add(self.in_key);
         let key_ends = sum & ends;
-        let after_key_end = key_ends << 1 | before.key_end;
+        let after_key_end = key_ends << 1 | before.key_end >> 63;
         let colons = separators & !commas;
 
         let values = scalar_starts | opening;
         let due = after_opening | after_separator;
-        let wrong = (due & !(opens | values | closing))
-            | (after_separator & closing)
-            | ((opens | values) & !due)
+        // Something begins where it is due and nowhere else, but that a bracket may close at once.
+        let wrong = (due ^ (opens | values) ^ (after_opening & closing))
             | (values & after_member)
             | (colons ^ after_key_end)
             | block.control()
@@ -252,13 +256,8 @@ impl<'a, 'k> Walk<'a, 'k> {
         self.escaped = next_escaped;
         self.in_string = (strings >> 63).wrapping_neg();
         self.in_key = u64::from(carried | carried_in);
-        self.before = Before {
-            opening: opening >> 63,
-            separator: separators >> 63,
-            scalar: scalars >> 63,
-            key_end: key_ends >> 63,
-            member: members >> 63,
-        };
+        self.before =
+            Before { opening, separator: separators, scalar: scalars, key_end: key_ends, member: members };
         self.at += JsonBlock::BYTES;
         Some(())
     }

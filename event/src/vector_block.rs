@@ -1,6 +1,6 @@
 //! The questions of [`JsonBlock`](crate::JsonBlock) for processors with wider vectors, asked at run time.
 
-use std::arch::x86_64::{__m256i, __m512i};
+use std::arch::x86_64::{__m256i, __m512i, _MM_HINT_T0};
 
 use pulp::x86::{V3, V4};
 
@@ -22,6 +22,11 @@ impl Lanes for V3 {
     fn block(self, bytes: &[u8; JsonBlock::BYTES]) -> Avx2Block {
         let [low, high]: [__m256i; 2] = pulp::cast(*bytes);
         Avx2Block { simd: self, low, high }
+    }
+
+    #[inline(always)]
+    fn bring(self, there: *const u8) {
+        self.sse._mm_prefetch::<_MM_HINT_T0>(there.cast());
     }
 }
 
@@ -73,6 +78,11 @@ impl Lanes for V4 {
     #[inline(always)]
     fn block(self, bytes: &[u8; JsonBlock::BYTES]) -> Avx512Block {
         Avx512Block { simd: self, bytes: pulp::cast(*bytes) }
+    }
+
+    #[inline(always)]
+    fn bring(self, there: *const u8) {
+        self.sse._mm_prefetch::<_MM_HINT_T0>(there.cast());
     }
 }
 

@@ -48,6 +48,18 @@ impl RecordReader {
         }
     }
 
+    /// A reader of a body that is in memory, which is not copied. It is plain, and no larger than 4 GiB.
+    pub fn of_body(body: impl Into<Vec<u8>>, limits: Limits) -> Self {
+        Self {
+            splitter: Splitter::whole(body.into(), limits.record_bytes),
+            decoder: Decoder::new(Box::new(std::io::empty()), limits.clone()),
+            limits,
+            is_live: false,
+            is_end: true,
+            failed: None,
+        }
+    }
+
     /// Hands over what there is whenever the source pauses, as a pipe does, instead of filling batches.
     #[must_use]
     pub fn live(mut self) -> Self {
@@ -307,6 +319,14 @@ mod tests {
                 let batch = finish(batch);
                 all.extend(batch.records().map(|record| (record.number, record.bytes.to_vec())));
             }
+            let mut in_memory = Vec::new();
+            let mut body = RecordReader::of_body(lines.clone(), limits.clone()).outlined();
+            while let Some((batch, passed)) = body.next_batch_of(|_, _| true).unwrap() {
+                assert_eq!(passed, 0);
+                let batch = finish(batch);
+                in_memory.extend(batch.records().map(|record| (record.number, record.bytes.to_vec())));
+            }
+            assert_eq!(in_memory, all);
             let mut kept = Vec::new();
             let (mut passed, mut asked) = (0, 0);
             let mut some = reader();
