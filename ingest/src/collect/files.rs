@@ -420,7 +420,7 @@ impl Engine {
         }
         if entry.open.is_none() {
             let Some(path) = &entry.path else { return Ok(None) };
-            match open_named(path, key, entry.kept.mark, &self.config.limits) {
+            match open_named(path, key, entry, &self.config.limits) {
                 Ok(Some(open)) => entry.open = Some(open),
                 Ok(None) => {
                     entry.stamp = None;
@@ -570,17 +570,19 @@ fn read_up_to(
     Ok(at)
 }
 
-/// A reader of the file at `path`, if it is the one meant.
-fn open_named(path: &Path, key: Key, mark: Mark, limits: &Limits) -> io::Result<Option<Open>> {
+/// A reader of the file at `path`, if it is the one meant: since it was looked at it may have got another name,
+/// or been truncated and written anew.
+fn open_named(path: &Path, key: Key, entry: &Entry, limits: &Limits) -> io::Result<Option<Open>> {
     let file = File::open(path)?;
-    if FileId::of(&file.metadata()?) != key.file {
+    let metadata = file.metadata()?;
+    if FileId::of(&metadata) != key.file || !is_continued(key, entry, &file, Stamp::of(&metadata))? {
         return Ok(None);
     }
     let mut start = [0; 8];
     let count = read_up_to(&mut start, |at, out| file.read_at(out, at as u64))?;
     let format = Format::of(start.get(..count).unwrap_or_default());
     let is_compressed = matches!(format, Format::Gzip | Format::Zstd | Format::Parquet);
-    let growing = reader(file.try_clone()?, mark, is_compressed, limits)?;
+    let growing = reader(file.try_clone()?, entry.kept.mark, is_compressed, limits)?;
     Ok(growing.map(|growing| Open { growing, file }))
 }
 

@@ -209,6 +209,23 @@ fn rotations_lose_and_double_nothing() {
 }
 
 #[test]
+fn one_that_is_truncated_before_it_is_first_read_is_another_one() {
+    let mut world = World::new("app.log*", None);
+    world.append("app.log-1", "{\"a\":1}\n");
+    world.append("app.log", "{\"b\":1}\n");
+    // Both are known by now, one of them is read.
+    world.step();
+    std::fs::copy(world.path("app.log"), world.path("app.log.1")).unwrap();
+    File::create(world.path("app.log")).unwrap();
+    world.append("app.log", "{\"c\":22}\n");
+    world.step();
+    world.restart(false);
+    world.settle();
+    world.records.sort();
+    assert_eq!(world.records, ["{\"a\":1}", "{\"b\":1}", "{\"c\":22}"]);
+}
+
+#[test]
 fn a_compressed_file_of_its_own_is_read_once() {
     let mut world = World::new("*.gz", None);
     let lines: String = (0..100).map(|n| format!("{{\"n\":{n}}}\n")).collect();
