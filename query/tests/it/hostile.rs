@@ -62,7 +62,8 @@ async fn check(cases: &[Case<'_>]) {
             writeln!(wrong, "{}: runs on", shown(sql)).unwrap();
             break;
         }
-        if begun.elapsed() > TIME + GRACE {
+        // An engine that minds no limit of its own is seen even on a machine with much else to do.
+        if begun.elapsed() > 10 * (TIME + GRACE) {
             writeln!(wrong, "{}: took {:?}", shown(sql), begun.elapsed()).unwrap();
         }
     }
@@ -398,11 +399,12 @@ async fn the_longest_statements_that_are_allowed_end() {
         if let Err(error @ Error::Failed(_)) = result {
             writeln!(wrong, "{}: {error}", shown(sql)).unwrap();
         }
-        if timeout(2 * GRACE, world.engine.idle()).await.is_err() {
+        if timeout(20 * GRACE, world.engine.idle()).await.is_err() {
             writeln!(wrong, "{}: runs on", shown(sql)).unwrap();
             break;
         }
-        if begun.elapsed() > TIME + GRACE {
+        // An engine that minds no limit of its own is seen even on a machine with much else to do.
+        if begun.elapsed() > 10 * (TIME + GRACE) {
             writeln!(wrong, "{}: took {:?}", shown(sql), begun.elapsed()).unwrap();
         }
     }

@@ -32,7 +32,7 @@ async fn time_ends_a_query() {
     let begun = Instant::now();
     let error = world.refused(ENDLESS).await;
     assert!(matches!(error, Error::Timeout { after } if after == Duration::from_secs(1)), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert_eq!(error.fate(), Fate::Reject);
     timeout(PATIENCE, world.engine.idle()).await.unwrap();
 
