@@ -525,7 +525,7 @@ impl Room {
             let hits: Vec<_> = span.hits.iter().filter_map(|hit| group.hits.get(*hit)).copied().collect();
             let (Some(first), Some(last)) = (hits.first(), hits.last()) else { continue };
             let id = episode_id(correlation, key, first);
-            let now = Told { id, digest: digest(&hits, span.why), last_us: last.time_us };
+            let now = Told { id, digest: digest(&hits, span), last_us: last.time_us };
             if !past.told.contains(&now) {
                 let episode = Episode {
                     id,
@@ -592,16 +592,17 @@ fn episode_id(correlation: &Correlation, key: &str, first: &Kept) -> EventKey {
     EventKey::of("episode", &[correlation.id().as_bytes(), key.as_bytes(), &event])
 }
 
-/// Tells whether an episode has changed.
-fn digest(hits: &[Kept], why: Why) -> u64 {
+/// Tells whether an episode has changed. The same hits may be decided by another one: events that came late, before
+/// the first of them, can keep the first windows from what the condition asks.
+fn digest(hits: &[Kept], span: &Span) -> u64 {
     let hits = hits.iter().flat_map(|hit| [hit.event.0, hit.event.1, hit.member.into(), hit.value]);
-    let numbers = match why {
+    let numbers = match span.why {
         Why::Plain => [0.0; 3],
         Why::Number(number) => [number, 0.0, 0.0],
         Why::Travel(km, hours) => [km, hours, 0.0],
         Why::Volume(count, median, deviation) => [count, median, deviation],
     };
-    fnv(hits.chain(numbers.map(f64::to_bits)))
+    fnv(hits.chain(numbers.map(f64::to_bits)).chain([span.decided_us.cast_unsigned()]))
 }
 
 /// FNV-1a over words: enough to see a change, for nobody gains by two episodes that look alike.

@@ -126,6 +126,25 @@ fn counts_slide_and_overlapping_windows_are_one_episode() {
     );
 }
 
+/// What comes late, before the first hit of an episode, can change by which hit it is decided and nothing else.
+#[test]
+fn an_episode_that_is_decided_later_is_told_anew() {
+    let body = "  type: value_median\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  \
+                condition: {field: requestParameters.x, gte: 50}";
+    let set = load(&correlation(body));
+    let of = |minute, value| Hit { value: HitValue::Number(value), ..hit(0, 0, minute, minute as u128) };
+    let hits = [of(10, 200.0), of(16, 200.0), of(4, 1.0), of(5, 1.0)];
+    let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+    let mut in_turn = Board::default();
+    for hit in &hits {
+        correlator.observe(hit, None);
+        in_turn.apply(correlator.settle(i64::MAX));
+    }
+    assert_eq!(in_turn, board(&set, &hits, i64::MAX));
+    assert_eq!(in_turn.minutes(), [[10, 16]]);
+    assert_eq!(in_turn.0.values().map(|episode| episode.decided_us).collect::<Vec<_>>(), [16 * MINUTE_US]);
+}
+
 #[test]
 fn upper_bounds_wait_for_the_end_of_the_window() {
     let body = "  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 2, lte: 3}";
