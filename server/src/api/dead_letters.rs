@@ -13,6 +13,7 @@ use super::Problem;
 use super::alerts::blocking;
 use super::time::format_us;
 use crate::app::{App, now_us};
+use crate::audit::Facts;
 use crate::auth::{Caller, Right};
 
 /// Which dead letters.
@@ -131,6 +132,7 @@ pub(crate) async fn show(
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Extension(facts): Extension<Facts>,
     Json(wanted): Json<DeadLetterParameters>,
 ) -> Result<Json<RetryResult>, Problem> {
     caller.needs(Right::Manage)?;
@@ -154,6 +156,7 @@ pub(crate) async fn retry(
     }
     app.pipeline.caught_up(app.log.head()).await?;
     result.retried = retried.len() as u64;
+    facts.tell("retried", result.retried);
     for offset in retried {
         let state = app.state.clone();
         let again = blocking(move || state.read(|db| dead_letter::get(db, offset))).await??;
