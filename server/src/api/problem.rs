@@ -18,7 +18,8 @@ pub(crate) struct Problem {
     pub(crate) kind: String,
     /// The kind in words.
     #[serde(default)]
-    pub(crate) title: String,
+    #[schema(value_type = String)]
+    pub(crate) title: Box<str>,
     /// The HTTP status.
     pub(crate) status: u16,
     /// What is wrong and what to do about it.
@@ -34,7 +35,8 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<u64>,
     /// The request's id; the server's log has it in every line about the request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) request_id: Option<Box<str>>,
 }
 
 impl Problem {

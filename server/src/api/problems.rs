@@ -104,7 +104,8 @@ pub(crate) async fn list() -> Json<ProblemKinds> {
 }
 
 /// The table in `docs/api.md`.
-pub(crate) fn table() -> String {
+#[cfg(test)]
+fn table() -> String {
     let mut out = String::from("| `type` | status | title | what to do |\n| --- | --- | --- | --- |\n");
     for (word, status, title, meaning) in KINDS {
         out.push_str(&format!("| `{TYPES}#{word}` | {status} | {title} | {meaning} |\n"));

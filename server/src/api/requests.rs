@@ -24,8 +24,8 @@ tokio::task_local! {
 }
 
 /// The id of the request that is worked on, if there is one.
-pub(super) fn current_id() -> Option<String> {
-    CURRENT.try_with(Clone::clone).ok()
+pub(super) fn current_id() -> Option<Box<str>> {
+    CURRENT.try_with(|id| id.as_str().into()).ok()
 }
 
 /// Gives the request its id and the answer what every answer has.

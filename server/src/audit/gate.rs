@@ -13,7 +13,7 @@ use storage::audit::{Fact, Outcome};
 use super::routes::{Class, action, class};
 use super::{Facts, Recorder};
 use crate::api::Problem;
-use crate::auth::Caller;
+use crate::auth::{Caller, InProcess};
 
 /// How long refused requests of one address, and reads or pushes of one caller, are gathered.
 const REFUSED: Duration = Duration::from_secs(300);
@@ -40,10 +40,15 @@ pub(crate) async fn refusals(
 
 /// Behind the gate of tokens: records what it lets through.
 pub(crate) async fn record(State(recorder): State<Arc<Recorder>>, request: Request, next: Next) -> Response {
+    let is_in_process = request.extensions().get::<InProcess>().is_some();
     let mut answer = match recorder.admit() {
-        Ok(()) => recorded(recorder, request, next).await,
+        Ok(()) => recorded(recorder.clone(), request, next).await,
         Err(problem) => problem.into_response(),
     };
+    // A command that fails ends the process at once.
+    if is_in_process && !answer.status().is_success() {
+        recorder.settle().await;
+    }
     answer.extensions_mut().insert(Recorded);
     answer
 }

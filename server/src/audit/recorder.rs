@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -33,7 +33,9 @@ pub(crate) struct Recorder {
     sign_every: Duration,
     inner: Mutex<Inner>,
     /// Held while a group is written, so that groups stay in order.
-    writing: Mutex<Written>,
+    writing: Mutex<()>,
+    /// Entries that no checkpoint signs.
+    unsigned: AtomicU64,
     wake: Notify,
     is_closed: AtomicBool,
 }
@@ -51,11 +53,6 @@ struct Inner {
     unanchored: Option<Checkpoint>,
 }
 
-#[derive(Debug, Default)]
-struct Written {
-    since_checkpoint: u64,
-}
-
 impl Recorder {
     /// Opens the log of a data folder, and tells of changes that a kill has left without an outcome.
     ///
@@ -69,6 +66,7 @@ impl Recorder {
             sign_every: config.audit_checkpoint_every,
             inner: Mutex::default(),
             writing: Mutex::default(),
+            unsigned: AtomicU64::new(0),
             wake: Notify::new(),
             is_closed: AtomicBool::new(false),
         });
@@ -145,7 +143,7 @@ impl Recorder {
 
     /// Writes what waits, then `last`. Blocks.
     fn write(&self, last: Option<Fact>) -> storage::Result<u64> {
-        let mut written = self.writing.lock();
+        let _turn = self.writing.lock();
         let group: Vec<_> = {
             let mut inner = self.inner.lock();
             std::mem::take(&mut inner.waiting)
@@ -161,7 +159,7 @@ impl Recorder {
         match &done {
             Ok(_) => {
                 inner.failure = None;
-                written.since_checkpoint += group.len() as u64;
+                self.unsigned.fetch_add(group.len() as u64, Ordering::Relaxed);
             }
             Err(error) => {
                 if inner.failure.is_none() {
@@ -181,7 +179,7 @@ impl Recorder {
     async fn sign(self: &Arc<Self>) {
         let this = self.clone();
         let signed = tokio::task::spawn_blocking(move || {
-            this.writing.lock().since_checkpoint = 0;
+            this.unsigned.store(0, Ordering::Relaxed);
             this.log.checkpoint(now_us())
         });
         match signed.await {
@@ -209,6 +207,7 @@ impl Recorder {
         }
     }
 
+    /// Writes what waits.
     async fn flush(self: &Arc<Self>) {
         let this = self.clone();
         // The failure is told by `write`, and kept for `/health`.
@@ -224,7 +223,7 @@ impl Recorder {
             }
             self.end_windows(Some(Instant::now()));
             self.flush().await;
-            let many = self.writing.lock().since_checkpoint >= SIGN_AFTER;
+            let many = self.unsigned.load(Ordering::Relaxed) >= SIGN_AFTER;
             if many || signed.elapsed() >= self.sign_every {
                 self.sign().await;
                 signed = Instant::now();
@@ -238,12 +237,17 @@ impl Recorder {
         inner.waiting.extend(ended.into_iter().map(|fact| (now_us(), fact)));
     }
 
+    /// Writes what waits, and signs it.
+    pub(super) async fn settle(self: &Arc<Self>) {
+        self.flush().await;
+        self.sign().await;
+    }
+
     /// Writes everything and signs it; to be called last.
     pub(crate) async fn close(self: &Arc<Self>) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.end_windows(None);
-        self.flush().await;
-        self.sign().await;
+        self.settle().await;
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn class(method: &Method, template: &str) -> Class {
     let below = |start: &&str| {
         template.strip_prefix(*start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if PUSH.iter().any(|start| below(&start)) {
+    if PUSH.iter().any(below) {
         return Class::Push;
     }
     match *method {

@@ -204,7 +204,8 @@ async fn what_is_changed_in_the_log_is_found() {
     ));
     assert_eq!(verify(&["--data", &here, "--key", &key]).0, 0, "the chain alone does not show it");
     let (code, found) = verify(&["--data", &here, "--key", &key, "--anchor", &anchor]);
-    assert_eq!((code, &found["kind"], &found["from"]), (1, &json!("cut off"), &json!(entries)), "{found}");
+    assert_eq!((code, &found["kind"], &found["to"]), (1, &json!("cut off"), &json!(entries)), "{found}");
+    assert!(found["from"].as_i64().unwrap() > 1, "{found}");
     forge("UPDATE audit SET entry = replace(entry, 'the-admin', 'the-other') WHERE seq = 4");
     let (code, found) = verify(&["--data", &here, "--key", &key]);
     assert_eq!(
@@ -321,4 +322,51 @@ async fn whoever_may_not_is_held_before_the_disk_is_full() {
     let lines = exported(&data);
     let by: Vec<_> = lines.iter().filter(|line| line["entry"]["actor"] == "the-ingest").collect();
     assert!(by.len() <= 202, "{} entries", by.len());
+}
+
+/// The chain and its signatures as `docs/audit.md` has them, by Python's own libraries.
+const READER: &str = r#"
+import hashlib, json, sys
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(sys.argv[2]))
+head, seq, signed, chain = bytes(32), 0, 0, None
+for line in open(sys.argv[1], encoding="utf-8"):
+    record = json.loads(line)
+    if "checkpoint" in record:
+        c = record["checkpoint"]
+        assert (c["chain"], c["seq"], c["hash"]) == (chain, seq, head.hex()), c
+        message = f"stormglass-audit-checkpoint-v1\n{chain}\n{seq}\n{head.hex()}\n{c['at_us']}\n"
+        key.verify(bytes.fromhex(c["signature"]), message.encode())
+        signed = seq
+        continue
+    entry = record["entry"]
+    canonical = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    head, seq = hashlib.sha256(b"stormglass-audit-v1\0" + head + canonical.encode()).digest(), seq + 1
+    assert record["seq"] == entry["seq"] == seq and record["hash"] == head.hex(), line
+    chain = chain or entry["detail"]["chain"]
+print(seq, signed)
+"#;
+
+#[test]
+fn python_agrees_on_the_chain() {
+    let Some(python) = crate::push::python("cryptography") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().to_string_lossy().into_owned();
+    run(&["--data", &here, "ingest", &crate::running::root().join("demo/story").to_string_lossy()]);
+    run(&["--data", &here, "sql", "SELECT 'ü \" \\ \u{1} \u{202e} \u{1f600}' AS odd"]);
+    assert!(!outcome(&["--data", &here, "sql", "SELECT nothing FROM events"]).status.success());
+    let export = folder.path().join("export.ndjson");
+    std::fs::write(&export, run(&["--data", &here, "audit", "export"])).unwrap();
+    let key = std::fs::read_to_string(folder.path().join("audit.pub")).unwrap();
+    let output = std::process::Command::new(python)
+        .args(["-c", READER, &export.to_string_lossy(), key.trim()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let (entries, signed) = said.split_once(' ').unwrap();
+    assert_eq!(entries, signed, "a command signs what it did");
+    // The files, three commands and what they asked; the one that failed as well.
+    let told = std::fs::read_to_string(&export).unwrap();
+    assert!(told.contains("\"outcome\":\"failed\"") && told.contains("SELECT nothing FROM events"), "{told}");
 }

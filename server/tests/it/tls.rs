@@ -63,14 +63,9 @@ fn curl_and_the_command_line_speak_tls() {
     let (code, _) =
         curl(&server, &["--cacert", &ca, "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"]);
     assert_ne!(code, 0, "TLS 1.1 was spoken");
-    let plain = Command::new("curl").args([
-        "-sS",
-        "--max-time",
-        "20",
-        &format!("http://127.0.0.1:{}/health", port(&server)),
-    ]);
-    let mut plain = plain;
-    assert!(!plain.output().unwrap().status.success(), "HTTP without TLS was spoken");
+    let url = format!("http://127.0.0.1:{}/health", port(&server));
+    let plain = Command::new("curl").args(["-sS", "--max-time", "20", &url]).output().unwrap();
+    assert!(!plain.status.success(), "HTTP without TLS was spoken");
     // The command line, with an authority of its own.
     let url = format!("https://localhost:{}", port(&server));
     let ask = |ca: &str| {

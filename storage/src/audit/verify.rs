@@ -202,7 +202,8 @@ impl Verifier {
         if checkpoint.chain != self.report.chain {
             let detail =
                 format!("{what} is of the chain `{}`, this is `{}`", checkpoint.chain, self.report.chain);
-            return Err(at(BreakKind::OtherChain, seq, detail));
+            // Its first entry names it, so that may be the one that was changed.
+            return Err(Break { kind: BreakKind::OtherChain, from: 1, seq, detail });
         }
         if checkpoint.hash != self.report.head.to_string() {
             let detail = format!("the hashes fit each other, but not {what} of entry {seq}");
@@ -228,17 +229,25 @@ impl Verifier {
         else {
             return Ok(self.report);
         };
-        let is_ours = self.keys.iter().any(|key| anchor.is_by(key));
-        let (kind, detail) = match is_ours {
-            false => {
-                (BreakKind::Checkpoint, "a checkpoint kept elsewhere is not signed by a key that is trusted")
-            }
-            true if entries > 0 && anchor.chain != self.report.chain => {
-                (BreakKind::OtherChain, "a checkpoint kept elsewhere is of another chain")
-            }
-            true => (BreakKind::Cut, "the log ends before an entry that was signed"),
-        };
-        Err(Break { kind, from: entries + 1, seq: anchor.seq, detail: detail.into() })
+        if !self.keys.iter().any(|key| anchor.is_by(key)) {
+            let detail = "a checkpoint kept elsewhere is not signed by a key that is trusted";
+            return Err(at(BreakKind::Checkpoint, anchor.seq, detail.into()));
+        }
+        if entries > 0 && anchor.chain != self.report.chain {
+            let detail = "a checkpoint kept elsewhere is of another chain".into();
+            return Err(Break { kind: BreakKind::OtherChain, from: 1, seq: anchor.seq, detail });
+        }
+        Err(self.cut(anchor.seq))
+    }
+
+    /// The log ends before the entry `seq`, which was signed. What lies between it and the last entry that is
+    /// signed here may have been written anew.
+    fn cut(&self, seq: u64) -> Break {
+        let Report { entries, signed, .. } = self.report;
+        let detail = format!(
+            "the log ends with entry {entries}, of which {signed} are signed, and entry {seq} was signed"
+        );
+        Break { kind: BreakKind::Cut, from: signed + 1, seq, detail }
     }
 }
 
@@ -286,10 +295,8 @@ fn rows(db: &Connection, mut verifier: Verifier) -> Result<std::result::Result<R
             }
         }
     }
-    let entries = verifier.report.entries;
     if let Some((seq, _)) = signed {
-        let detail = "the log ends before an entry that was signed".into();
-        return Ok(Err(Break { kind: BreakKind::Cut, from: entries + 1, seq, detail }));
+        return Ok(Err(verifier.cut(seq)));
     }
     Ok(verifier.finish())
 }
