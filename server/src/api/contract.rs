@@ -1,6 +1,5 @@
 //! What the description of the API says of every route: who may ask, and how it says no.
 
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 /// Errors that come before a handler, or that any of them may give: status and meaning.
@@ -15,6 +14,9 @@ const ERRORS: [(&str, &str); 9] = [
     ("429", "too many requests, or no room just now; `Retry-After` says when"),
     ("503", "cannot be worked on now, or took too long"),
 ];
+
+/// The media type of problems.
+const PROBLEM: &str = "application/problem+json";
 
 /// Routes that ask for no token of ours.
 const OPEN: [&str; 2] = ["/services/collector/health", "/hooks/{name}"];
@@ -31,34 +33,33 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             if path.starts_with("/services/") || path.starts_with("/opentelemetry.") || path == "/v1/logs" {
                 continue;
             }
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    name_problems(response);
+                }
+            }
             for (status, meaning) in ERRORS {
-                add(operation, status, meaning);
+                let known = operation.responses.responses.entry(status.to_owned());
+                known.or_insert_with(|| RefOr::T(error(meaning)));
             }
         }
     }
 }
 
-fn add(operation: &mut Operation, status: &str, meaning: &str) {
-    let content = || ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
-    let known = operation.responses.responses.entry(status.to_owned());
-    let response = known.or_insert_with(|| RefOr::T(ResponseBuilder::new().description(meaning).build()));
-    if let RefOr::T(Response { description, content: described, .. }) = response {
-        if description.is_empty() {
-            *description = meaning.to_owned();
+fn error(meaning: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+    ResponseBuilder::new().description(meaning).content(PROBLEM, content).build()
+}
+
+/// A handler that names its problem names it as JSON; it goes out as what RFC 9457 calls it.
+fn name_problems(response: &mut Response) {
+    let is_problem = response.content.get("application/json").is_some_and(|content| match content {
+        RefOr::T(content) => {
+            matches!(&content.schema, Some(RefOr::Ref(name)) if name.ref_location.ends_with("/Problem"))
         }
-        // A handler that names its problem names it as JSON; it goes out as what RFC 9457 calls it.
-        if let Some(named) = described.shift_remove("application/json") {
-            let schema = match &named {
-                RefOr::T(content) => content.schema.as_ref(),
-                RefOr::Ref(_) => None,
-            };
-            let is_problem =
-                matches!(schema, Some(RefOr::Ref(name)) if name.ref_location.ends_with("/Problem"));
-            if !is_problem {
-                described.insert("application/json".into(), named);
-                return;
-            }
-        }
-        described.insert("application/problem+json".into(), RefOr::T(content()));
+        RefOr::Ref(_) => false,
+    });
+    if is_problem && let Some(content) = response.content.shift_remove("application/json") {
+        response.content.insert(PROBLEM.to_owned(), content);
     }
 }

@@ -100,7 +100,9 @@ pub(crate) async fn list(
 ) -> Result<Json<DeadLetterList>, Problem> {
     caller.needs(Right::Read)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    let (filter, after, state) = (filter(&wanted), wanted.after, app.state.clone());
+    // No number is larger than the database can hold.
+    let after = wanted.after.map(|after| after.min(i64::MAX as u64));
+    let (filter, state) = (filter(&wanted), app.state.clone());
     let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
     Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))
 }
@@ -114,9 +116,13 @@ pub(crate) async fn show(
     Path(id): Path<u64>,
 ) -> Result<Json<DeadLetterDetail>, Problem> {
     caller.needs(Right::Read)?;
+    let unknown = || Problem::not_found(&format!("there is no dead letter {id}"));
+    if i64::try_from(id).is_err() {
+        return Err(unknown());
+    }
     let state = app.state.clone();
     let letter = blocking(move || state.read(|db| dead_letter::get(db, id))).await??;
-    let letter = letter.ok_or_else(|| Problem::not_found(&format!("there is no dead letter {id}")))?;
+    let letter = letter.ok_or_else(unknown)?;
     Ok(Json(DeadLetterDetail {
         summary: summary(&letter),
         blake3: letter.blake3.clone(),

@@ -17,6 +17,7 @@ use crate::auth::{Caller, Right};
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkParameters {
+    #[param(min_length = 1)]
     /// A name of an identity, such as `aws:user:arn:aws:iam::111122223333:user/ana`, or a part of it.
     name: String,
 }

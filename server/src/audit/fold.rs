@@ -82,16 +82,21 @@ fn key(fact: &Fact) -> Key {
 
 /// Changes of one caller that fail in a row of seconds; more are not even tried. Each is announced durably, so
 /// without a bound whoever may do nothing could fill the disk with attempts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Brake {
+    /// How many may fail in [`BRAKE_WINDOW`].
+    most: u32,
     failed: HashMap<String, (Instant, u32)>,
 }
 
-/// How many changes of a caller may fail in [`BRAKE_WINDOW`].
-const FAILURES: u32 = 100;
 const BRAKE_WINDOW: Duration = Duration::from_secs(60);
 
 impl Brake {
+    /// One that holds whoever fails more than `most` times in a minute.
+    pub(super) fn new(most: u32) -> Self {
+        Self { most, failed: HashMap::new() }
+    }
+
     /// After how many seconds `actor` may try again, if not now.
     pub(super) fn held(&mut self, actor: &str, now: Instant) -> Option<u64> {
         let (since, count) = self.failed.get(actor).copied()?;
@@ -100,7 +105,7 @@ impl Brake {
             self.failed.remove(actor);
             return None;
         }
-        (count >= FAILURES).then(|| (BRAKE_WINDOW - passed).as_secs().max(1))
+        (count >= self.most).then(|| (BRAKE_WINDOW - passed).as_secs().max(1))
     }
 
     /// One more has failed.
@@ -151,8 +156,8 @@ mod tests {
 
     #[test]
     fn whoever_fails_all_the_time_is_held() {
-        let (mut brake, start) = (Brake::default(), Instant::now());
-        for _ in 0..FAILURES {
+        let (mut brake, start) = (Brake::new(100), Instant::now());
+        for _ in 0..100 {
             assert_eq!(brake.held("a", start), None);
             brake.failed("a", start);
         }

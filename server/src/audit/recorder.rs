@@ -40,7 +40,7 @@ pub(crate) struct Recorder {
     is_closed: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     waiting: Vec<(i64, Fact)>,
     folds: Folds,
@@ -64,7 +64,14 @@ impl Recorder {
             log,
             anchor: anchor(&config.audit_anchor)?,
             sign_every: config.audit_checkpoint_every,
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                waiting: Vec::new(),
+                folds: Folds::default(),
+                brake: Brake::new(config.audit_failed_changes),
+                failure: None,
+                anchor_failure: None,
+                unanchored: None,
+            }),
             writing: Mutex::default(),
             unsigned: AtomicU64::new(0),
             wake: Notify::new(),

@@ -262,6 +262,12 @@ pub(crate) const KEYS: &[Key] = &[
         "How often the audit log is signed, if anything was added; every 1000 entries in any case.",
     ),
     key(
+        "audit.failed_changes",
+        Kind::Count(1, 1_000_000),
+        "100",
+        "How many changes of one token may be refused or fail in a minute, as each attempt is written down; more get 429 until it is over.",
+    ),
+    key(
         "logging.filter",
         Kind::Text,
         r#""info""#,

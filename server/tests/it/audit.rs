@@ -205,7 +205,7 @@ async fn what_is_changed_in_the_log_is_found() {
     assert_eq!(verify(&["--data", &here, "--key", &key]).0, 0, "the chain alone does not show it");
     let (code, found) = verify(&["--data", &here, "--key", &key, "--anchor", &anchor]);
     assert_eq!((code, &found["kind"], &found["to"]), (1, &json!("cut off"), &json!(entries)), "{found}");
-    assert!(found["from"].as_i64().unwrap() > 1, "{found}");
+    assert!(found["from"].as_i64().unwrap() <= entries, "{found}");
     forge("UPDATE audit SET entry = replace(entry, 'the-admin', 'the-other') WHERE seq = 4");
     let (code, found) = verify(&["--data", &here, "--key", &key]);
     assert_eq!(

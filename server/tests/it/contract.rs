@@ -16,7 +16,10 @@ fn schemathesis_finds_nothing() {
     let data = folder.path().join("data");
     run(&["--data", &data.to_string_lossy(), "ingest", &root().join("demo/story").to_string_lossy()]);
     // Bodies are small, so that the server's bound on them is met.
-    let config = roles(folder.path(), "[server]\nmax_body = \"1 MiB\"\nrequests_per_second = 100000\n");
+    let config = roles(
+        folder.path(),
+        "[server]\nmax_body = \"1 MiB\"\nrequests_per_second = 100000\n[audit]\nfailed_changes = 1000000\n",
+    );
     let server = Server::start(&data, &[("STORMGLASS_CONFIG", &config)]);
     let url = format!("{}/api/v1/openapi.json", server.url);
     let output = Command::new(&python)
@@ -124,6 +127,18 @@ async fn what_has_not_changed_is_not_sent_again() {
     let changed = read(&url, &tag).await;
     assert_eq!(changed.status(), StatusCode::OK);
     assert_ne!(changed.headers()["etag"].to_str().unwrap(), tag);
+    // Pages of rules are all of them, once.
+    let all: Value = read(&format!("{}/api/v1/rules", server.url), "").await.json().await.unwrap();
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page: Value =
+            read(&format!("{}/api/v1/rules?limit=50{cursor}", server.url), "").await.json().await.unwrap();
+        pages.extend(page["rules"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(pages.len() > 100);
+    assert_eq!(&pages, all["rules"].as_array().unwrap());
     for path in ["/api/v1/alerts", "/api/v1/rules"] {
         let url = format!("{}{path}", server.url);
         let tag = read(&url, "\"0\"").await.headers()["etag"].to_str().unwrap().to_owned();
