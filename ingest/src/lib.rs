@@ -75,6 +75,7 @@ pub use expand::expand;
 pub use finding::{FindingKind, SourceFinding};
 pub use input::Input;
 pub use limits::Limits;
+pub use object::open_store;
 pub use queue::QueueCounts;
 pub use reader::{RecordReader, split_body};
 pub use secret::SecretReference;

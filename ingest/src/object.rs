@@ -31,7 +31,7 @@ pub(crate) const PART_BYTES: u64 = 8 << 20;
 ///
 /// # Errors
 /// [`Error::BadAddress`] and, where the configuration does not do, [`Error::Store`].
-pub(crate) fn open_store(address: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+pub fn open_store(address: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
     let bad = |problem: String| Error::BadAddress { address: address.to_owned(), problem };
     let url = Url::parse(address).map_err(|error| bad(error.to_string()))?;
     let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| bad(error.to_string()))?;

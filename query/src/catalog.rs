@@ -21,12 +21,12 @@ pub(crate) const SCHEMA: &str = "public";
 pub(crate) const EVENTS: &str = "events";
 
 /// What `SHOW TABLES` and `DESCRIBE` tell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     tables: Vec<Table>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Table {
     name: &'static str,
     columns: Vec<Column>,
@@ -50,6 +50,13 @@ impl Catalog {
         }));
         tables.sort_by_key(|table| table.name);
         Self { tables }
+    }
+
+    /// The same without some tables.
+    pub(crate) fn without(&self, withheld: &[&str]) -> Self {
+        let mut rest = self.clone();
+        rest.tables.retain(|table| !withheld.contains(&table.name));
+        rest
     }
 
     /// The names of all tables, in order.

@@ -80,6 +80,7 @@ impl QueryEngine {
             self.inner.threads.handle()?.spawn(worker::run(
                 self.inner.clone(),
                 request.sql,
+                request.withheld,
                 max_rows,
                 watch,
                 answer,

@@ -12,11 +12,13 @@ pub struct QueryRequest {
     pub max_rows: Option<usize>,
     /// The longest it may run; [`QueryConfig::timeout`](crate::QueryConfig) if that is less or none is given.
     pub timeout: Option<Duration>,
+    /// Tables that are not there for whoever asks.
+    pub withheld: Vec<&'static str>,
 }
 
 impl QueryRequest {
     /// A statement within the limits of the configuration.
     pub fn new(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), max_rows: None, timeout: None }
+        Self { sql: sql.into(), max_rows: None, timeout: None, withheld: Vec::new() }
     }
 }

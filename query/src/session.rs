@@ -65,12 +65,12 @@ impl Sessions {
         }
     }
 
-    /// A session over the tables as they are now.
-    pub(crate) fn open(&self, watch: &Watch) -> Result<SessionState> {
-        self.build(watch).map_err(|error| Error::Failed(error.to_string()))
+    /// A session over the tables as they are now, but for those `withheld`.
+    pub(crate) fn open(&self, watch: &Watch, withheld: &[&str]) -> Result<SessionState> {
+        self.build(watch, withheld).map_err(|error| Error::Failed(error.to_string()))
     }
 
-    fn build(&self, watch: &Watch) -> DfResult<SessionState> {
+    fn build(&self, watch: &Watch, withheld: &[&str]) -> DfResult<SessionState> {
         let snapshot = self.table.snapshot();
         let runtime = self.runtime(OnlyEvents::new(snapshot.store.clone()))?;
         // The first planner that knows an operator plans it.
@@ -92,7 +92,7 @@ impl Sessions {
         let events: Arc<dyn TableProvider> = Arc::new(EventsProvider::new(snapshot, self.footers.clone()));
         let view: Arc<dyn TableProvider> = Arc::new(observables::view(&events)?);
         let mut tables = vec![(EVENTS.to_owned(), events), (observables::NAME.to_owned(), view)];
-        for table in &self.state_tables {
+        for table in self.state_tables.iter().filter(|table| !withheld.contains(&table.name)) {
             let view = StateView::new(self.state.clone(), *table, self.slow_readers.clone());
             tables.push((table.name.to_owned(), Arc::new(view)));
         }

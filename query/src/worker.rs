@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::catalog::Catalog;
 use crate::engine::Inner;
 use crate::guard::{self, Asked};
 use crate::plain::Plain;
@@ -77,7 +78,14 @@ pub(crate) fn channel() -> (Answer, Client) {
 }
 
 /// Runs a statement to its end. Whatever happens, the client is told.
-pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch: Watch, answer: Answer) {
+pub(crate) async fn run(
+    engine: Arc<Inner>,
+    sql: String,
+    withheld: Vec<&'static str>,
+    max_rows: usize,
+    watch: Watch,
+    answer: Answer,
+) {
     let Answer { schema, batches, truncated } = answer;
     let stop = watch.stop().clone();
     // Kept free, so that a client that does not read its rows cannot hold up the end of its query.
@@ -85,12 +93,13 @@ pub(crate) async fn run(engine: Arc<Inner>, sql: String, max_rows: usize, watch:
     let mut rows = Rows { batches, left: max_rows, truncated };
     let mut schema = Some(schema);
     let work = async {
-        let planned = plan(&engine, &sql, max_rows, &watch).await?;
+        let catalog = engine.catalog.without(&withheld);
+        let planned = plan(&engine, &catalog, &sql, &withheld, max_rows, &watch).await?;
         if let Some(schema) = schema.take() {
             // A client that has gone is noticed at the first batch.
             drop(schema.send(Ok(planned.plain.schema().clone())));
         }
-        planned.run(&mut rows, &watch, &engine.catalog.names()).await
+        planned.run(&mut rows, &watch, &catalog.names()).await
     };
     let deadline = Instant::from_std(stop.deadline());
     let result = match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
@@ -121,17 +130,24 @@ enum Source {
     Plan(Box<SessionState>, LogicalPlan),
 }
 
-async fn plan(engine: &Inner, sql: &str, max_rows: usize, watch: &Watch) -> Result<Planned> {
+async fn plan(
+    engine: &Inner,
+    catalog: &Catalog,
+    sql: &str,
+    withheld: &[&str],
+    max_rows: usize,
+    watch: &Watch,
+) -> Result<Planned> {
     let ready =
         |batch: RecordBatch| Planned { plain: Plain::new(batch.schema_ref()), rows: Source::Ready(batch) };
     let (statement, limited) = match guard::parse(sql)? {
-        Asked::Tables => return Ok(ready(engine.catalog.list()?)),
-        Asked::Columns(table) => return Ok(ready(engine.catalog.describe(&table)?)),
+        Asked::Tables => return Ok(ready(catalog.list()?)),
+        Asked::Columns(table) => return Ok(ready(catalog.describe(&table)?)),
         Asked::Rows(statement) => (statement, true),
         Asked::Plan(statement) => (statement, false),
     };
-    let names = engine.catalog.names();
-    let session = engine.sessions.open(watch)?;
+    let names = catalog.names();
+    let session = engine.sessions.open(watch, withheld)?;
     let plan = logical(&session, *statement, &names).await?;
     let plan = if limited { limit(plan, max_rows) } else { Ok(plan) };
     let plan = plan.map_err(|error| diagnose::error(error, &names))?;

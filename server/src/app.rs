@@ -20,10 +20,13 @@ use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
+use crate::api::Live;
+use crate::audit::Recorder;
 use crate::config::{Config, SourceConfig};
 use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
+use crate::tls::Certificates;
 
 /// A data folder in use.
 #[derive(Debug)]
@@ -41,6 +44,12 @@ pub(crate) struct App {
     pub(crate) backfills: Mutex<Vec<BackfillRun>>,
     pub(crate) rule_files: RuleFiles,
     pub(crate) push: Push,
+    /// What was done to this folder, and by whom.
+    pub(crate) audit: Arc<Recorder>,
+    /// What TLS is spoken with, if it is.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Streams of what happens to alerts.
+    pub(crate) live: Live,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -71,6 +80,7 @@ impl App {
         let log = Log::open(&data.join("log"), log_config)?;
         let state = State::open(&data.join("state.db"))?;
         let alerts = AlertStore::open(state.clone())?;
+        let audit = Recorder::open(&config, state.clone())?;
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
@@ -96,7 +106,7 @@ impl App {
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            vec![alerts::state_table(), storage::remembered::links_table()],
+            vec![alerts::state_table(), storage::remembered::links_table(), storage::audit::state_table()],
             Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );
@@ -134,6 +144,7 @@ impl App {
         let backfills = Mutex::default();
         let started = Instant::now();
         let push = Push::open(&config)?;
+        drop(tokio::spawn(audit.clone().run()));
         Ok(Self {
             config,
             log,
@@ -145,6 +156,9 @@ impl App {
             sources,
             backfills,
             push,
+            audit,
+            certificates: None,
+            live: Live::default(),
             rule_files,
             started,
             recovered_head,
@@ -217,7 +231,9 @@ impl App {
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.sources.stop(self.config.shutdown_grace / 2).await;
         let flushed = self.pipeline.flushed(self.log.head()).await;
-        self.pipeline.stop(self.config.shutdown_grace).await?;
+        let stopped = self.pipeline.stop(self.config.shutdown_grace).await;
+        self.audit.close().await;
+        stopped?;
         Ok(flushed?)
     }
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod trail;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
 pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
@@ -86,6 +88,9 @@ pub(crate) enum Command {
   stormglass sources test trail     try a source step by step
   stormglass sources add app type=files 'paths=[\"/var/log/app/*.log*\"]'")]
     Sources(Sources),
+    /// Show, export and verify the log of what was done to Stormglass itself, and by whom.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Verify a trail's log files with CloudTrail's digests.
     #[command(subcommand)]
     Trail(Trail),
@@ -177,6 +182,17 @@ pub(crate) enum Alerts {
         /// Its id, or the first digits of it.
         id: String,
         /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what happens to alerts as it happens, until interrupted; asks a server.
+    #[command(after_help = "Example:
+  stormglass --url http://127.0.0.1:7171 alerts watch")]
+    Watch {
+        /// Begin after the entry with this number; 0 is the first that is kept [default: from now on].
+        #[arg(long, value_name = "SEQ")]
+        after: Option<u64>,
+        /// Print JSON, one entry a line.
         #[arg(long)]
         json: bool,
     },

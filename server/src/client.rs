@@ -22,6 +22,9 @@ use crate::cli::Global;
 use crate::config::Config;
 use crate::output::UsageError;
 
+/// The variable that names a file of authorities, PEM, whose servers are trusted besides those of the system.
+const CA_FILE: &str = "STORMGLASS_CA_FILE";
+
 /// Where requests go.
 #[derive(Debug)]
 pub(crate) enum Client {
@@ -71,10 +74,17 @@ impl Client {
         if !base.starts_with("http://") && !base.starts_with("https://") {
             bail!(UsageError(format!("`{url}` is no address of a server; write http://HOST:PORT")));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(std::time::Duration::from_secs(10))
-            .build()?;
+            .connect_timeout(std::time::Duration::from_secs(10));
+        if let Some(path) = std::env::var_os(CA_FILE).filter(|path| !path.is_empty()) {
+            let what = || format!("{CA_FILE}=`{}` holds no certificates in PEM", path.display());
+            let pem = std::fs::read(&path).with_context(what)?;
+            for certificate in reqwest::Certificate::from_pem_bundle(&pem).with_context(what)? {
+                http = http.add_root_certificate(certificate);
+            }
+        }
+        let http = http.build()?;
         let token = std::env::var("STORMGLASS_TOKEN").ok().filter(|token| !token.is_empty());
         Ok(Self::Remote { http, base, token })
     }
@@ -98,6 +108,14 @@ impl Client {
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
         read_json(self.post_for(path, body, "application/json").await?).await
+    }
+
+    /// `GET path`, answered with a stream of the media type `accept`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn get_for(&self, path: &str, accept: &str) -> anyhow::Result<Answer> {
+        self.send(Method::GET, path, None, "application/json", accept).await
     }
 
     /// `POST path` with JSON, answered with a stream of the media type `accept`.

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod audit;
 mod auth;
 mod cli;
 mod client;
@@ -12,6 +13,7 @@ mod output;
 mod push;
 mod reload;
 mod rule_files;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,8 @@ use ::alerts::{Alert, AlertId, AlertStore, Entity, EntityKind, RuleRef};
 use ::rules::{RuleSet, RuleSource};
 use event::{Diagnostic, Level};
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use storage::audit::Fact;
 
 use crate::app::{App, load_options, now_us, rule_sources};
 use crate::config::Config;
@@ -37,6 +39,8 @@ pub(crate) struct Reading {
     pub(crate) rules: RuleSet,
     /// Files that were sound before and are not now, with the first thing that is wrong.
     pub(crate) broken: Vec<(String, Diagnostic)>,
+    /// SHA-256 of all paths and texts, in hexadecimal digits.
+    pub(crate) sha256: String,
 }
 
 impl RuleFiles {
@@ -75,13 +79,27 @@ impl RuleFiles {
         inner.good.retain(|path, _| sources.iter().any(|source| source.path == *path));
         inner.texts = texts;
         inner.findings = Arc::new(loaded.diagnostics);
-        Ok(Some(Reading { rules, broken }))
+        Ok(Some(Reading { rules, broken, sha256: hash(&sources) }))
+    }
+
+    /// The next reading finds everything changed.
+    pub(crate) fn forget(&self) {
+        self.inner.lock().texts.clear();
     }
 
     /// What is wrong with the files as they are now.
     pub(crate) fn findings(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.lock().findings.clone()
     }
+}
+
+fn hash(sources: &[RuleSource]) -> String {
+    let mut hash = Sha256::new();
+    for text in sources.iter().flat_map(|source| [&source.path, &source.text]) {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Puts the rules as they are now to use; `false` if they are as they were.
@@ -109,6 +127,16 @@ pub(crate) async fn reload(app: &Arc<App>) -> anyhow::Result<bool> {
         broken = reading.broken.len(),
         "rules are reloaded"
     );
+    let fact = Fact::of_stormglass("rules.changed")
+        .with("rules", reading.rules.len() as u64)
+        .with("correlations", reading.rules.correlations().len() as u64)
+        .with("broken_files", reading.broken.len() as u64)
+        .with("sha256", reading.sha256.as_str());
+    // Rules that the log does not tell of are not put to use.
+    if let Err(problem) = app.audit.now(fact).await {
+        app.rule_files.forget();
+        anyhow::bail!("{}", problem.detail);
+    }
     app.pipeline.swap_rules(Arc::new(reading.rules));
     Ok(true)
 }

@@ -157,6 +157,16 @@ pub enum Error {
         value: u64,
     },
 
+    // ---- audit -------------------------------------------------------------------------------
+    /// The key that signs the audit log is none.
+    #[error("`{path}` is no key to sign the audit log with: {problem}; restore it, or move it away to go on with a new one", path = path.display())]
+    AuditKey {
+        /// The key's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     // ---- table, seen -------------------------------------------------------------------------
     /// The Delta table refused.
     #[error("the events table refused: {0}")]

@@ -7,6 +7,7 @@
 //! - [`state::State`]: one SQLite database for what changes in small steps and must change together:
 //!   alerts, what correlations have [`remembered`], [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
 //!   the log's consumers, the [`source_position`]s of sources that are pulled.
+//! - [`audit::AuditLog`]: what was done to Stormglass and by whom, chained and signed.
 //! - [`seen::UidIndex`]: which events came at an earlier offset.
 //!
 //! Only this crate writes durable bytes. What it promises:
@@ -43,6 +44,7 @@
 
 mod error;
 
+pub mod audit;
 pub mod dead_letter;
 pub mod ledger;
 pub mod log;

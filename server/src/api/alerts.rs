@@ -286,7 +286,7 @@ pub(crate) fn unstored(alert: alerts::Alert) -> AlertSummary {
     })
 }
 
-fn summary(stored: StoredAlert) -> AlertSummary {
+pub(super) fn summary(stored: StoredAlert) -> AlertSummary {
     let alert = stored.alert;
     AlertSummary {
         id: alert.id.to_string(),

@@ -13,6 +13,7 @@ use super::Problem;
 use super::alerts::blocking;
 use super::time::format_us;
 use crate::app::{App, now_us};
+use crate::audit::Facts;
 use crate::auth::{Caller, Right};
 
 /// Which dead letters.
@@ -99,7 +100,9 @@ pub(crate) async fn list(
 ) -> Result<Json<DeadLetterList>, Problem> {
     caller.needs(Right::Read)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    let (filter, after, state) = (filter(&wanted), wanted.after, app.state.clone());
+    // No number is larger than the database can hold.
+    let after = wanted.after.map(|after| after.min(i64::MAX as u64));
+    let (filter, state) = (filter(&wanted), app.state.clone());
     let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
     Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))
 }
@@ -113,9 +116,13 @@ pub(crate) async fn show(
     Path(id): Path<u64>,
 ) -> Result<Json<DeadLetterDetail>, Problem> {
     caller.needs(Right::Read)?;
+    let unknown = || Problem::not_found(&format!("there is no dead letter {id}"));
+    if i64::try_from(id).is_err() {
+        return Err(unknown());
+    }
     let state = app.state.clone();
     let letter = blocking(move || state.read(|db| dead_letter::get(db, id))).await??;
-    let letter = letter.ok_or_else(|| Problem::not_found(&format!("there is no dead letter {id}")))?;
+    let letter = letter.ok_or_else(unknown)?;
     Ok(Json(DeadLetterDetail {
         summary: summary(&letter),
         blake3: letter.blake3.clone(),
@@ -131,6 +138,7 @@ pub(crate) async fn show(
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Extension(facts): Extension<Facts>,
     Json(wanted): Json<DeadLetterParameters>,
 ) -> Result<Json<RetryResult>, Problem> {
     caller.needs(Right::Manage)?;
@@ -154,6 +162,7 @@ pub(crate) async fn retry(
     }
     app.pipeline.caught_up(app.log.head()).await?;
     result.retried = retried.len() as u64;
+    facts.tell("retried", result.retried);
     for offset in retried {
         let state = app.state.clone();
         let again = blocking(move || state.read(|db| dead_letter::get(db, offset))).await??;

@@ -24,6 +24,12 @@ pub(crate) struct HealthReport {
     uptime_s: u64,
     /// Records in the log that are not yet visible to SQL.
     pending_records: u64,
+    /// What is wrong with the audit log; while it cannot be written, changes are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<String>,
+    /// Why a new certificate is not in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<String>,
     /// Rules in use.
     rules: usize,
     /// Rules left out because they are broken; `GET /api/v1/rules` says why.
@@ -39,6 +45,8 @@ fn report(app: &App) -> (StatusCode, Json<HealthReport>) {
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: app.started.elapsed().as_secs(),
         pending_records: app.log.head().saturating_sub(app.pipeline.progress().refined),
+        audit: app.audit.failure(),
+        tls: app.certificates.as_ref().and_then(|certificates| certificates.problem()),
         rules: app.pipeline.rules().len(),
         broken_rules: app
             .rule_files

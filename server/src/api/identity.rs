@@ -10,12 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
+use crate::audit::Facts;
 use crate::auth::{Caller, Right};
 
 /// Which links.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkParameters {
+    #[param(min_length = 1)]
     /// A name of an identity, such as `aws:user:arn:aws:iam::111122223333:user/ana`, or a part of it.
     name: String,
 }
@@ -91,6 +93,7 @@ fn body(row: LinkRow) -> LinkBody {
 pub(crate) async fn undo(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Extension(facts): Extension<Facts>,
     Path(id): Path<String>,
     Json(reason): Json<UndoBody>,
 ) -> Result<Json<LinkList>, Problem> {
@@ -100,7 +103,14 @@ pub(crate) async fn undo(
     }
     let (state, by, wanted) = (app.state.clone(), caller.name.clone(), id.clone());
     let undone = super::alerts::blocking(move || {
-        state.write(|txn| remembered::undo_link(txn, &wanted, &by, &reason.reason, now_us()))
+        facts.tell("reason", reason.reason.as_str());
+        state.write(|txn| {
+            let is_undone = remembered::undo_link(txn, &wanted, &by, &reason.reason, now_us())?;
+            if is_undone {
+                facts.within(txn)?;
+            }
+            Ok::<_, storage::Error>(is_undone)
+        })
     });
     if !undone.await?? {
         return Err(Problem::not_found(&format!(

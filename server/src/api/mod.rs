@@ -1,15 +1,22 @@
 //! The HTTP API, one resource a file. JSON of the API exists only here.
 
 mod alerts;
+mod audit;
+mod audit_ocsf;
 mod bodies;
 mod collectors;
+mod conditional;
+mod contract;
 mod dead_letters;
 mod health;
 mod hunt;
 mod identity;
 mod ingest;
+mod live;
 mod metrics;
 mod problem;
+mod problems;
+mod requests;
 mod rules;
 mod sources;
 mod sql;
@@ -17,14 +24,14 @@ mod time;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
@@ -32,16 +39,20 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::audit::gate;
 use crate::auth::{Auth, authenticate};
 use crate::push;
+use crate::tls::Peer;
 use bodies::BodyBudget;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use audit::AuditList;
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
+pub(crate) use live::{Live, LiveEntry};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
 pub(crate) use sources::{SourceBody, SourceList};
@@ -78,17 +89,27 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let budget = Arc::new(BodyBudget::new(config.body_memory, &app.push));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
-    let (routes, description) = described().with_state(app).split_for_parts();
-    let request_id = HeaderName::from_static("x-request-id");
+    let (recorder, speaks_tls) = (app.audit.clone(), app.config.tls.is_some());
+    let (routes, mut description) = described().with_state(app).split_for_parts();
+    contract::complete(&mut description);
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
     };
+    // RFC 6797: only a connection with TLS may say it.
+    let strict =
+        speaks_tls.then(|| fixed(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"));
     let layers = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
-        .layer(PropagateRequestIdLayer::new(request_id))
+        .layer(middleware::from_fn(known_peer))
+        .layer(middleware::from_fn(requests::enter))
+        .option_layer(strict)
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-        .layer(fixed(header::CACHE_CONTROL, "no-store"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
         .layer(GlobalConcurrencyLimitLayer::new(concurrent));
@@ -99,8 +120,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /api/v1/openapi.json")
         })
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(middleware::from_fn(conditional::tagged))
         .layer(middleware::from_fn_with_state(budget, bodies::bound))
+        .layer(middleware::from_fn_with_state(recorder.clone(), gate::record))
         .layer(middleware::from_fn_with_state(auth, authenticate))
+        .layer(middleware::from_fn_with_state(recorder, gate::refusals))
         .layer(layers)
 }
 
@@ -109,6 +133,11 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(problems::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::checkpoint))
+        .routes(routes!(audit::export))
+        .routes(routes!(live::stream))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
         .routes(routes!(alerts::acknowledge))
@@ -140,6 +169,14 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hook::receive, push::hook::verify))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
+}
+
+/// Tells the handlers who is at the other end, as they ask for it.
+async fn known_peer(mut request: axum::extract::Request, next: Next) -> Response {
+    if let Some(ConnectInfo(Peer(address))) = request.extensions().get().copied() {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
+    next.run(request).await
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

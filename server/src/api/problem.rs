@@ -7,12 +7,19 @@ use event::Fate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::problems::{TYPES, title};
+
 /// What an error answer says (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
-    /// The kind of problem, a stable word: `unauthorized`, `sql`, `not_found`.
+    /// The kind of problem, a stable address below the server's own: `/api/v1/problems#not_found`.
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
     pub(crate) kind: String,
+    /// The kind in words.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub(crate) title: Box<str>,
     /// The HTTP status.
     pub(crate) status: u16,
     /// What is wrong and what to do about it.
@@ -26,18 +33,24 @@ pub(crate) struct Problem {
     /// Seconds to wait before trying again; also in `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) retry_after: Option<u64>,
+    /// The request's id; the server's log has it in every line about the request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<String>)]
+    pub(crate) request_id: Option<Box<str>>,
 }
 
 impl Problem {
     /// A problem of a kind.
     pub(crate) fn new(status: StatusCode, kind: &str, detail: &str) -> Self {
         Self {
-            kind: kind.into(),
+            kind: format!("{TYPES}#{kind}"),
+            title: title(kind).into(),
             status: status.as_u16(),
             detail: detail.into(),
             line: None,
             column: None,
             retry_after: None,
+            request_id: None,
         }
     }
 
@@ -85,7 +98,8 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        self.request_id = self.request_id.or_else(super::requests::current_id);
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use event::Diagnostic;
 use pipeline::{CorrelationState, Pipeline};
 use rules::RuleHead;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use crate::app::App;
@@ -20,6 +20,20 @@ pub(crate) struct RuleList {
     pub(crate) rules: Vec<RuleBody>,
     /// One line each: file, line, what is wrong, how to mend it.
     pub(crate) findings: Vec<String>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
+}
+
+/// Which rules.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleParameters {
+    /// How many; all if not given.
+    #[param(minimum = 1)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// A rule in use.
@@ -113,7 +127,26 @@ impl RuleList {
             ..body(rule, rule.kind())
         });
         let rules = single.chain(joined).collect();
-        Self { rules, findings: findings.iter().map(ToString::to_string).collect() }
+        Self { rules, findings: findings.iter().map(ToString::to_string).collect(), next: None }
+    }
+
+    /// The page behind the rule `cursor`, of at most `limit`.
+    ///
+    /// # Errors
+    /// There is no such rule, or no more.
+    fn page(mut self, cursor: Option<&str>, limit: Option<usize>) -> Result<Self, Problem> {
+        if let Some(cursor) = cursor {
+            let place = self.rules.iter().position(|rule| rule.id == cursor);
+            let place = place.ok_or_else(|| {
+                Problem::bad_request("`cursor` is no rule in use, perhaps not any more; begin anew")
+            })?;
+            self.rules.drain(..=place);
+        }
+        if let Some(limit) = limit.map(|limit| limit.max(1)).filter(|limit| *limit < self.rules.len()) {
+            self.rules.truncate(limit);
+            self.next = self.rules.last().map(|rule| rule.id.clone());
+        }
+        Ok(self)
     }
 }
 
@@ -155,11 +188,13 @@ pub(crate) async fn reload(
 }
 
 /// Lists the rules in use and the findings about them.
-#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", responses((status = 200, body = RuleList)))]
+#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", params(RuleParameters), responses((status = 200, body = RuleList)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Query(wanted): Query<RuleParameters>,
 ) -> Result<Json<RuleList>, Problem> {
     caller.needs(Right::Read)?;
-    Ok(Json(RuleList::new(&app.pipeline.rules(), &app.rule_files.findings(), Some(&app.pipeline))))
+    let list = RuleList::new(&app.pipeline.rules(), &app.rule_files.findings(), Some(&app.pipeline));
+    Ok(Json(list.page(wanted.cursor.as_deref(), wanted.limit)?))
 }

@@ -131,7 +131,7 @@ async fn count(app: &App) -> Result<(Counted, Counted), Problem> {
 
 async fn count_by_source(app: &App, sql: &str) -> Result<Counted, Problem> {
     let problem = |error: query::Error| Problem::internal(&error, error.fate());
-    let request = QueryRequest { sql: sql.into(), max_rows: None, timeout: None };
+    let request = QueryRequest::new(sql);
     let mut stream = app.engine.run(request).await.map_err(problem)?;
     let mut counted = Counted::new();
     while let Some(batch) = stream.next().await {

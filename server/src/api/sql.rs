@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,11 +13,13 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use query::{Format, QueryRequest, QueryStream};
 use serde::{Deserialize, Serialize};
+use storage::audit::Outcome;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 use super::Problem;
 use crate::app::App;
+use crate::audit::{Facts, QueryRecord};
 use crate::auth::{Caller, Right};
 
 /// A question.
@@ -32,6 +35,9 @@ pub(crate) struct SqlBody {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) timeout_ms: Option<u64>,
 }
+
+/// The table that only those see who may read the audit log.
+const AUDIT_LOG: &str = "audit_log";
 
 /// The format that each media type of `Accept` asks for; the first is the default.
 pub(crate) const MEDIA_TYPES: [(&str, Format); 5] = [
@@ -54,25 +60,33 @@ pub(crate) const MEDIA_TYPES: [(&str, Format); 5] = [
 pub(crate) async fn run(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Extension(facts): Extension<Facts>,
     headers: HeaderMap,
     Json(body): Json<SqlBody>,
 ) -> Result<Response, Problem> {
     caller.needs(Right::Read)?;
     let (media_type, format) = accepted(&headers)?;
     let started = std::time::Instant::now();
+    // The audit log is for those who may read it elsewhere as well.
+    let may_audit = caller.needs(Right::Audit).is_ok();
     let request = QueryRequest {
         sql: body.sql.clone(),
         max_rows: body.max_rows,
         timeout: body.timeout_ms.map(Duration::from_millis),
+        withheld: if may_audit { Vec::new() } else { vec![AUDIT_LOG] },
     };
-    let stream = app.engine.run(request).await.map_err(sql_problem)?;
+    let record = facts.query(&body.sql);
+    let stream = match app.engine.run(request).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(unanswered(record, error)),
+    };
     tracing::info!(
         by = caller.name,
         sql = body.sql,
         planning_ms = started.elapsed().as_millis() as u64,
         "query"
     );
-    answer(stream, media_type, format).await
+    answer(stream, media_type, format, record).await
 }
 
 fn accepted(headers: &HeaderMap) -> Result<(&'static str, Format), Problem> {
@@ -98,12 +112,23 @@ async fn answer(
     mut stream: QueryStream,
     media_type: &'static str,
     format: Format,
+    record: QueryRecord,
 ) -> Result<Response, Problem> {
-    let first = stream.next().await.transpose().map_err(sql_problem)?;
+    let first = match stream.next().await.transpose() {
+        Ok(first) => first,
+        Err(error) => return Err(unanswered(record, error)),
+    };
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(8);
     tokio::spawn(async move {
-        let chunks = Chunks { sender: sender.clone(), buffer: Vec::new() };
-        let written = write_all(stream, first, format, chunks).await;
+        let mut record = record;
+        let chunks = Chunks { sender: sender.clone(), buffer: Vec::new(), sent: record.bytes() };
+        let written = write_all(stream, first, format, chunks, &mut record).await;
+        match &written {
+            Ok(()) => record.end(Outcome::Done, ""),
+            // The caller has gone, and the query was stopped for it.
+            Err(_) if sender.is_closed() => drop(record),
+            Err(error) => record.end(Outcome::Failed, error),
+        }
         if let Err(error) = written {
             // The connection breaks off, so that a cut answer never looks like a whole one.
             let _closed = sender.send(Err(std::io::Error::other(error))).await;
@@ -122,6 +147,7 @@ async fn write_all(
     first: Option<arrow::array::RecordBatch>,
     format: Format,
     chunks: Chunks,
+    record: &mut QueryRecord,
 ) -> Result<(), String> {
     let schema = stream.schema();
     // Encoding and a slow client's back-pressure block, so they have a thread of their own.
@@ -141,6 +167,7 @@ async fn write_all(
     } {
         match batch {
             Ok(batch) => {
+                record.rows(batch.num_rows());
                 if batches.send(batch).await.is_err() {
                     break;
                 }
@@ -168,6 +195,7 @@ async fn write_all(
 struct Chunks {
     sender: mpsc::Sender<Result<Bytes, std::io::Error>>,
     buffer: Vec<u8>,
+    sent: Arc<AtomicU64>,
 }
 
 const CHUNK: usize = 64 << 10;
@@ -178,6 +206,7 @@ impl Chunks {
             return Ok(());
         }
         let chunk = Bytes::from(std::mem::take(&mut self.buffer));
+        self.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         self.sender.blocking_send(Ok(chunk)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
 }
@@ -201,6 +230,14 @@ impl Drop for Chunks {
         // What is left after the writer's end; if the client has gone there is nobody to tell.
         drop(self.send());
     }
+}
+
+/// A query that ended before its answer began.
+fn unanswered(record: QueryRecord, error: query::Error) -> Problem {
+    let problem = sql_problem(error);
+    let outcome = if problem.status == 403 { Outcome::Refused } else { Outcome::Failed };
+    record.end(outcome, &problem.detail);
+    problem
 }
 
 fn sql_problem(error: query::Error) -> Problem {

@@ -27,6 +27,8 @@ pub(crate) enum Right {
     Push,
     /// Retry dead letters, reload rules.
     Manage,
+    /// Read the audit log.
+    Audit,
 }
 
 impl Role {
@@ -137,11 +139,11 @@ mod tests {
     fn the_matrix_of_roles_and_rights() {
         use Right::*;
         for (role, rights) in [
-            (Role::Admin, vec![Read, Triage, Push, Manage]),
+            (Role::Admin, vec![Read, Triage, Push, Manage, Audit]),
             (Role::Analyst, vec![Read, Triage]),
             (Role::Ingest, vec![Push]),
         ] {
-            for right in [Read, Triage, Push, Manage] {
+            for right in [Read, Triage, Push, Manage, Audit] {
                 assert_eq!(role.may(right), rights.contains(&right), "{role:?} {right:?}");
             }
         }

@@ -8,16 +8,20 @@ use super::query_string::QueryString;
 use crate::api::{AlertDetail, AlertList, AlertSummary};
 use crate::cli::{Alerts, AlertsList, Global};
 use crate::client::Client;
-use crate::output::{columns, print, say};
+use crate::output::{UsageError, columns, print, say};
 
 /// Lists, shows or changes alerts.
 ///
 /// # Errors
 /// The store or the server cannot be asked, or there is no such alert.
 pub(crate) async fn run(global: &Global, command: Alerts) -> anyhow::Result<ExitCode> {
+    if matches!(command, Alerts::Watch { .. }) && global.url.is_none() {
+        return Err(UsageError("alerts are raised by a server; name it with --url".into()).into());
+    }
     let client = Client::open(global).await?;
     match command {
         Alerts::List(wanted) => list(&client, wanted).await?,
+        Alerts::Watch { after, json } => super::alerts_watch::run(&client, after, json).await?,
         Alerts::Show { id, json } => show(&client, &id, json).await?,
         Alerts::Ack { id } => change(&client, &id, "acknowledge", &serde_json::json!({})).await?,
         Alerts::Close { id, verdict, reason } => {

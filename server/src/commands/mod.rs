@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
 mod alerts;
+mod alerts_watch;
+mod audit;
 mod completions;
 mod config;
 mod dead_letters;
@@ -54,6 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,
         Command::Config(command) => config::run(global, command),
+        Command::Audit(command) => audit::run(global, command).await,
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
         Command::Token(command) => token::run(command),
         Command::Completions { shell } => completions::run(shell),

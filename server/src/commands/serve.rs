@@ -1,10 +1,11 @@
 //! `stormglass serve`
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+use storage::audit::{AuditFilter, Fact, Outcome};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +16,7 @@ use crate::client::{init_logging, usage};
 use crate::config::Config;
 use crate::output::UsageError;
 use crate::push::syslog::Listeners;
+use crate::tls::{self, Certificates};
 
 /// Runs the server, and the sources that it pulls, until SIGTERM or SIGINT; a second signal ends it at once.
 ///
@@ -30,10 +32,13 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let (address, grace) = (config.listen, config.shutdown_grace);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    let app = Arc::new(App::open(config).await?);
+    let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
+    let listener = tls::Listener::new(listener, certificates.clone())?;
+    let app = Arc::new(App { certificates: certificates.clone(), ..App::open(config).await? });
     app.push.check()?;
     let syslog = Listeners::open(&app).await?;
-    let url = format!("http://{address}");
+    let url = format!("{}://{address}", if certificates.is_some() { "https" } else { "http" });
+    started(&app, &url).await?;
     app.start_sources()?;
     app.log.announce(&url)?;
     tracing::info!(
@@ -53,8 +58,19 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         }
     };
     let watching = tokio::spawn(crate::reload::watch(app.clone()));
+    if let Some(certificates) = certificates {
+        let audit = app.audit.clone();
+        let told = move |is_used| {
+            let outcome = if is_used { Outcome::Done } else { Outcome::Failed };
+            audit.later(Fact { outcome, ..Fact::of_stormglass("tls.certificate") });
+        };
+        drop(tokio::spawn(certificates.watch(told)));
+    } else {
+        // Without a handler, it would end the process.
+        drop(signal(SignalKind::hangup())?);
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let service = api::router(app.clone()).into_make_service_with_connect_info::<tls::Peer>();
     let serving = tokio::spawn(
         axum::serve(listener, service)
             .with_graceful_shutdown(async move {
@@ -66,7 +82,9 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let name = asked().await;
     tracing::info!(signal = name, "stopping: requests in hand are finished, rows go into the table");
     drop(stop);
+    app.live.stop();
     watching.abort();
+    app.audit.later(Fact::of_stormglass("server.stop").with("signal", name));
     let drain = async {
         // What was pulled is made durable, saved and acknowledged; clients that hold their connection open
         // must not hold up the stop.
@@ -87,4 +105,30 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes down that the server starts and what it is set to; without that it does not start.
+async fn started(app: &App, url: &str) -> anyhow::Result<()> {
+    let mut hash = Sha256::new();
+    hash.update(crate::config::show(&app.config).as_bytes());
+    for token in &app.config.tokens {
+        hash.update(token.hash);
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let filter = AuditFilter { action: Some("server.start".into()), ..AuditFilter::default() };
+    let before = app.audit.log().newest(&filter, None, 1)?;
+    let is_changed = before.first().is_some_and(|row| !row.entry.contains(&hash));
+    let fact = Fact::of_stormglass("server.start")
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("listen", url)
+        .with("configuration_sha256", hash)
+        .with("configuration_changed", if is_changed { "yes" } else { "no" })
+        .with("audit_key", app.audit.log().public_key().to_string());
+    match app.audit.now(fact).await {
+        Ok(_) => {
+            tracing::info!(key = %app.audit.log().public_key(), "the audit log is signed with this key; keep it elsewhere");
+            Ok(())
+        }
+        Err(problem) => bail!("{}", problem.detail),
+    }
 }

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Secret,
     /// A path; relative ones are taken from the working directory.
     Path,
+    /// The same, or nothing.
+    PathOrNone,
     /// A list of paths.
     Paths,
     /// A list of text; in the environment joined by commas.
@@ -61,7 +63,26 @@ pub(crate) const KEYS: &[Key] = &[
         "server.listen",
         Kind::Address,
         r#""127.0.0.1:7171""#,
-        "Where the HTTP API listens. An address beyond loopback is refused unless at least one token is configured.",
+        "Where the HTTP API listens. An address beyond loopback is refused unless at least one token is configured, and TLS or `server.plain_http`.",
+    ),
+    key(
+        "server.plain_http",
+        Kind::Flag,
+        "false",
+        "Whether HTTP without TLS is spoken beyond loopback; only behind a proxy that speaks TLS.",
+    ),
+    key(
+        "server.tls.certificate",
+        Kind::PathOrNone,
+        r#""""#,
+        "The certificate chain in PEM; with it and `server.tls.key`, only TLS 1.2 and 1.3 are spoken. Read again when a file changes and on SIGHUP; a broken one is refused, and `/health` says so.",
+    ),
+    key("server.tls.key", Kind::PathOrNone, r#""""#, "The private key of the certificate in PEM."),
+    key(
+        "server.tls.client_ca",
+        Kind::PathOrNone,
+        r#""""#,
+        "Certificates in PEM of which clients must show one that they have signed; without it, none is asked for.",
     ),
     key("server.max_body", Kind::Bytes, r#""32 MiB""#, "The largest request body, after decompression."),
     key(
@@ -229,6 +250,24 @@ pub(crate) const KEYS: &[Key] = &[
     key("query.timeout", Kind::Span, r#""60 s""#, "How long a query may run."),
     key("query.concurrent", Kind::Count(1, 1000), "4", "How many queries run at once; more get 429."),
     key(
+        "audit.anchor",
+        Kind::Text,
+        r#""""#,
+        "Where checkpoints of the audit log are kept besides, best on another machine: a file that lines are appended to, or `s3://`, `gs://` or `az://` with a bucket and path. It shows when the log's end is cut off.",
+    ),
+    key(
+        "audit.checkpoint_every",
+        Kind::Span,
+        r#""1 min""#,
+        "How often the audit log is signed, if anything was added; every 1000 entries in any case.",
+    ),
+    key(
+        "audit.failed_changes",
+        Kind::Count(1, 1_000_000),
+        "100",
+        "How many changes of one token may be refused or fail in a minute, as each attempt is written down; more get 429 until it is over.",
+    ),
+    key(
         "logging.filter",
         Kind::Text,
         r#""info""#,
@@ -255,7 +294,7 @@ impl Key {
             Kind::Secret => {
                 "where a secret lies: \"env:NAME\", \"file:PATH\" or \"command:PROGRAM ARGUMENT\"".into()
             }
-            Kind::Path => "a path".into(),
+            Kind::Path | Kind::PathOrNone => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
             Kind::Pairs => match self.path {
                 "identity.cluster_issuers" => "a list of pairs, such as [\"eks-prod=https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE\"]".into(),

@@ -143,7 +143,7 @@ const PLACEHOLDERS: &str = "rules.placeholders";
 
 fn is_section(path: &str) -> bool {
     path == "auth"
-        || KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(section, _)| section == path))
+        || KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn read_value(
@@ -209,8 +209,14 @@ fn read_token(place: &Place<'_>, table: &Table, settings: &mut Settings, problem
 }
 
 /// Variables of the environment that the command line itself reads.
-const COMMAND_LINE_VARIABLES: &[&str] =
-    &["STORMGLASS_CONFIG", "STORMGLASS_URL", "STORMGLASS_TOKEN", "STORMGLASS_CORPUS", "STORMGLASS_BLESS"];
+const COMMAND_LINE_VARIABLES: &[&str] = &[
+    "STORMGLASS_CONFIG",
+    "STORMGLASS_URL",
+    "STORMGLASS_TOKEN",
+    "STORMGLASS_CA_FILE",
+    "STORMGLASS_CORPUS",
+    "STORMGLASS_BLESS",
+];
 
 fn read_environment(
     environment: impl Iterator<Item = (String, String)>,

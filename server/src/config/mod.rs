@@ -17,6 +17,7 @@ use event::{Diagnostic, Level};
 
 use crate::auth::Token;
 use crate::push::{HookConfig, SyslogConfig};
+use crate::tls::TlsFiles;
 use load::{Origin, Settings};
 use value::Value;
 
@@ -32,6 +33,7 @@ pub(crate) const DEFAULT_FILE: &str = "stormglass.toml";
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) max_body: usize,
     pub(crate) body_memory: usize,
     pub(crate) request_timeout: Duration,
@@ -65,6 +67,9 @@ pub(crate) struct Config {
     pub(crate) query_max_rows: usize,
     pub(crate) query_timeout: Duration,
     pub(crate) query_concurrent: usize,
+    pub(crate) audit_anchor: String,
+    pub(crate) audit_checkpoint_every: Duration,
+    pub(crate) audit_failed_changes: u32,
     pub(crate) log_filter: String,
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
@@ -130,6 +135,14 @@ impl Config {
                 "add an entry that `stormglass token --role admin --name NAME` prints, or listen on 127.0.0.1",
             )]);
         }
+        let tls = tls_files(&get)?;
+        if !address.ip().is_loopback() && tls.is_none() && !get.flag("server.plain_http") {
+            return Err(vec![refusal(
+                "server.listen",
+                format!("`{listen}` is beyond loopback, and tokens would cross the network in the clear"),
+                "set `server.tls.certificate` and `server.tls.key`; behind a proxy that speaks TLS, set `server.plain_http = true`",
+            )]);
+        }
         if get.size("server.body_memory") < get.size("server.max_body") {
             return Err(vec![refusal(
                 "server.body_memory",
@@ -140,6 +153,7 @@ impl Config {
         Ok(Self {
             data: get.text("data").into(),
             listen: address,
+            tls,
             max_body: get.size("server.max_body"),
             body_memory: get.size("server.body_memory"),
             request_timeout: get.span("server.request_timeout"),
@@ -179,6 +193,9 @@ impl Config {
             query_max_rows: get.size("query.max_rows"),
             query_timeout: get.span("query.timeout"),
             query_concurrent: get.size("query.concurrent"),
+            audit_anchor: get.text("audit.anchor"),
+            audit_checkpoint_every: get.span("audit.checkpoint_every"),
+            audit_failed_changes: get.count("audit.failed_changes") as u32,
             log_filter: get.text("logging.filter"),
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
@@ -187,6 +204,21 @@ impl Config {
             syslog: settings.syslog.clone(),
             settings,
         })
+    }
+}
+
+/// The files that `server.tls` names.
+fn tls_files(get: &Getter<'_>) -> Result<Option<TlsFiles>, Vec<Diagnostic>> {
+    let path = |key: &str| Some(PathBuf::from(get.text(key))).filter(|path| !path.as_os_str().is_empty());
+    let client_ca = path("server.tls.client_ca");
+    match (path("server.tls.certificate"), path("server.tls.key")) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key, client_ca })),
+        (None, None) if client_ca.is_none() => Ok(None),
+        (certificate, _) => Err(vec![refusal(
+            if certificate.is_none() { "server.tls.certificate" } else { "server.tls.key" },
+            "TLS needs a certificate and its key".into(),
+            "set both `server.tls.certificate` and `server.tls.key`, or neither",
+        )]),
     }
 }
 
@@ -294,7 +326,14 @@ mod tests {
         let with = format!(
             "[server]\nlisten = \"0.0.0.0:7171\"\n[[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
         );
-        assert!(resolve(&with).is_ok());
+        let found = resolve(&with).unwrap_err();
+        assert!(found[0].to_string().contains("in the clear"), "{}", found[0]);
+        assert!(resolve(&with.replacen("\n[[", "\nplain_http = true\n[[", 1)).is_ok());
+        let tls = "\n[server.tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n[[";
+        let config = resolve(&with.replacen("\n[[", tls, 1)).unwrap();
+        assert_eq!(config.tls.unwrap().key, Path::new("k.pem"));
+        let half = resolve("[server.tls]\ncertificate = \"c.pem\"\n").unwrap_err();
+        assert!(half[0].to_string().contains("server.tls.key"), "{}", half[0]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
             is_reference.then(|| Value::Text(text.into()))
         }
         Kind::Path => (!text.is_empty()).then(|| Value::Text(text.into())),
+        Kind::PathOrNone => Some(Value::Text(text.into())),
         Kind::Paths => {
             Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))
         }

@@ -8,16 +8,19 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod audit;
 mod aws_files;
 mod azure;
 mod bad_input;
 mod command_line;
+mod contract;
 mod corpus;
 mod correlations;
 mod google;
 mod http;
 mod kafka;
 mod kill;
+mod live;
 mod mappings;
 mod object_store;
 mod pressure;
@@ -30,4 +33,5 @@ mod saas;
 mod sources;
 mod story;
 mod syslog;
+mod tls;
 mod trail;

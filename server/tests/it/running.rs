@@ -90,6 +90,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// SIGHUP.
+    pub(crate) fn hangup(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
     /// SIGTERM, and demands a good end.
     pub(crate) fn terminate(mut self) {
         let pid = self.child.id().to_string();
@@ -106,7 +112,7 @@ fn announced(data: &Path, pid: u32) -> Option<String> {
     if !text.lines().any(|line| line == format!("pid {pid}")) {
         return None;
     }
-    text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+    text.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned)
 }
 
 impl Drop for Server {

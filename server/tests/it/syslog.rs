@@ -165,7 +165,7 @@ async fn senders_are_bounded() {
 }
 
 /// A certificate authority, and certificates for `localhost` and `client`, by openssl.
-fn certificates(folder: &Path) -> bool {
+pub(crate) fn certificates(folder: &Path) -> bool {
     let script = r#"
         set -e
         key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"

@@ -1,0 +1,70 @@
+//! `ETag` and `If-None-Match` (RFC 9110, 8.8.3 and 13.1.2) for what is read again and again.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::Problem;
+
+/// The routes whose answers have a tag.
+pub(super) const TAGGED: [&str; 3] = ["/api/v1/alerts", "/api/v1/alerts/{id}", "/api/v1/rules"];
+
+/// The largest answer that is made before it is sent; lists are bounded far below.
+const MOST: usize = 256 << 20;
+
+/// Answers 304 to whoever has the answer already.
+pub(crate) async fn tagged(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let is_tagged = path.is_some_and(|path| TAGGED.contains(&path.as_str()));
+    if !is_tagged || *request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = known.unwrap_or_default().to_owned();
+    let answer = next.run(request).await;
+    if answer.status() != StatusCode::OK {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let body = match to_bytes(body, MOST).await {
+        Ok(body) => body,
+        Err(error) => return Problem::internal(&error, event::Fate::Stop).into_response(),
+    };
+    let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("\"{hash}\"");
+    // Whoever keeps it asks each time whether it is still good.
+    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        parts.headers.insert(header::ETAG, value);
+    }
+    if !has(&known, &tag) {
+        return Response::from_parts(parts, Body::from(body));
+    }
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(header::CONTENT_TYPE);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Whether the list of tags names ours; weak ones count as strong for reading.
+fn has(known: &str, tag: &str) -> bool {
+    known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has;
+
+    #[test]
+    fn lists_of_tags_are_read() {
+        for known in ["\"a\"", "\"b\", \"a\"", "W/\"a\"", "*"] {
+            assert!(has(known, "\"a\""), "{known}");
+        }
+        for known in ["", "\"b\"", "a", "\"ab\""] {
+            assert!(!has(known, "\"a\""), "{known}");
+        }
+    }
+}

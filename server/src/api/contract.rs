@@ -1,0 +1,65 @@
+//! What the description of the API says of every route: who may ask, and how it says no.
+
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+/// Errors that come before a handler, or that any of them may give: status and meaning.
+const ERRORS: [(&str, &str); 9] = [
+    ("400", "the request cannot be understood"),
+    ("401", "no token, or not one of ours"),
+    ("403", "the role may not"),
+    ("404", "there is no such thing"),
+    ("413", "the body is too large"),
+    ("415", "the body is of another type"),
+    ("422", "the body is JSON, but not what is asked for"),
+    ("429", "too many requests, or no room just now; `Retry-After` says when"),
+    ("503", "cannot be worked on now, or took too long"),
+];
+
+/// The media type of problems.
+const PROBLEM: &str = "application/problem+json";
+
+/// Routes that ask for no token of ours.
+const OPEN: [&str; 2] = ["/services/collector/health", "/hooks/{name}"];
+
+/// Completes the description.
+pub(super) fn complete(openapi: &mut OpenApi) {
+    for (path, item) in &mut openapi.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            if OPEN.contains(&path.as_str()) {
+                operation.security = Some(Vec::new());
+            }
+            // HEC and gRPC have errors of their own.
+            if path.starts_with("/services/") || path.starts_with("/opentelemetry.") || path == "/v1/logs" {
+                continue;
+            }
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    name_problems(response);
+                }
+            }
+            for (status, meaning) in ERRORS {
+                let known = operation.responses.responses.entry(status.to_owned());
+                known.or_insert_with(|| RefOr::T(error(meaning)));
+            }
+        }
+    }
+}
+
+fn error(meaning: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+    ResponseBuilder::new().description(meaning).content(PROBLEM, content).build()
+}
+
+/// A handler that names its problem names it as JSON; it goes out as what RFC 9457 calls it.
+fn name_problems(response: &mut Response) {
+    let is_problem = response.content.get("application/json").is_some_and(|content| match content {
+        RefOr::T(content) => {
+            matches!(&content.schema, Some(RefOr::Ref(name)) if name.ref_location.ends_with("/Problem"))
+        }
+        RefOr::Ref(_) => false,
+    });
+    if is_problem && let Some(content) = response.content.shift_remove("application/json") {
+        response.content.insert(PROBLEM.to_owned(), content);
+    }
+}

@@ -1,0 +1,148 @@
+//! The API does what its description says, by Schemathesis, and every answer has what all have.
+
+use std::process::Command;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::audit::roles;
+use crate::push::python;
+use crate::running::{Server, root, run};
+
+#[test]
+fn schemathesis_finds_nothing() {
+    let Some(python) = python("schemathesis") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    run(&["--data", &data.to_string_lossy(), "ingest", &root().join("demo/story").to_string_lossy()]);
+    // Bodies are small, so that the server's bound on them is met.
+    let config = roles(
+        folder.path(),
+        "[server]\nmax_body = \"1 MiB\"\nrequests_per_second = 100000\n[audit]\nfailed_changes = 1000000\n",
+    );
+    let server = Server::start(&data, &[("STORMGLASS_CONFIG", &config)]);
+    let url = format!("{}/api/v1/openapi.json", server.url);
+    let output = Command::new(&python)
+        .args(["-m", "schemathesis.cli", "run", &url, "-H", "Authorization: Bearer admin"])
+        .args(["--seed", "7", "--max-examples", "15", "--workers", "2", "--no-color"])
+        .args(["--phases", "examples,coverage,fuzzing"])
+        .args(["--generation-database", "none"])
+        // What is neither ours nor a plain request and answer: HEC, OTLP and hooks speak others' protocols, a
+        // stream of events ends after a minute, and text of any form is a record to `ingest`.
+        .args(["--exclude-path-regex", "^/(services|v1|hooks|opentelemetry)|/alerts/live$|/ingest$"])
+        .args(["--checks", "all"])
+        // Bodies may be refused for what they say, and most texts say something: 2xx for an odd text is right.
+        .args(["--exclude-checks", "negative_data_rejection,positive_data_acceptance"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("passed") && !said.contains("0 operations"), "{said}");
+    server.terminate();
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_is_guarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &roles(folder.path(), ""))]);
+    let client = reqwest::Client::new();
+    let ask = async |method: &str, path: &str, id: &str, body: &str| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = client.request(method, format!("{}{path}", server.url)).bearer_auth("admin");
+        if !id.is_empty() {
+            request = request.header("x-request-id", id);
+        }
+        request.header("content-type", "application/json").body(body.to_owned()).send().await.unwrap()
+    };
+    for (method, path, body, status, kind) in [
+        ("GET", "/api/v1/nothing", "", 404, "not_found"),
+        ("DELETE", "/api/v1/alerts", "", 405, "method_not_allowed"),
+        ("GET", "/api/v1/alerts?limit=x", "", 400, "bad_request"),
+        ("GET", "/api/v1/dead-letters/x", "", 400, "bad_request"),
+        ("POST", "/api/v1/sql", "{", 400, "bad_request"),
+        ("POST", "/api/v1/sql", "{}", 422, "invalid"),
+        ("POST", "/api/v1/sql", "{\"sql\": \"SELEC 1\"}", 400, "sql"),
+    ] {
+        let answer = ask(method, path, "", body).await;
+        assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{method} {path}");
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.headers()[name], value, "{method} {path}");
+        }
+        assert!(answer.headers().get("strict-transport-security").is_none(), "said without TLS");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["type"], format!("/api/v1/problems#{kind}"), "{problem}");
+        assert_eq!(problem["request_id"], id);
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+    }
+    let id = async |given: &str| {
+        let answer = ask("GET", "/health", given, "").await;
+        answer.headers()["x-request-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(id("my-request_1.2").await, "my-request_1.2");
+    let long = "a".repeat(65);
+    for hostile in ["a b", "a\"b", &*long, "\u{7f}é"] {
+        let Ok(value) = reqwest::header::HeaderValue::from_bytes(hostile.as_bytes()) else { continue };
+        let request = client.get(format!("{}/health", server.url)).bearer_auth("admin");
+        let answer = request.header("x-request-id", value).send().await.unwrap();
+        assert_eq!(answer.headers()["x-request-id"].len(), 32, "{hostile}");
+    }
+    let known: Value = ask("GET", "/api/v1/problems", "", "").await.json().await.unwrap();
+    assert!(known["problems"].as_array().unwrap().len() > 10);
+    server.terminate();
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_string_lossy().into_owned();
+    run(&["--data", &data, "ingest", &root().join("demo/story").to_string_lossy()]);
+    let server = Server::start(folder.path(), &[]);
+    let client = reqwest::Client::new();
+    let list: Value =
+        reqwest::get(format!("{}/api/v1/alerts", server.url)).await.unwrap().json().await.unwrap();
+    let id = list["alerts"][0]["id"].as_str().unwrap();
+    let url = format!("{}/api/v1/alerts/{id}", server.url);
+    let read =
+        async |url: &str, tag: &str| client.get(url).header("if-none-match", tag).send().await.unwrap();
+    let first = read(&url, "\"0\"").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(first.headers()["cache-control"], "private, no-cache");
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    let again = read(&url, &tag).await;
+    assert_eq!(
+        (again.status(), again.headers()["etag"].to_str().unwrap()),
+        (StatusCode::NOT_MODIFIED, &*tag)
+    );
+    assert!(again.bytes().await.unwrap().is_empty());
+    assert_eq!(client.post(format!("{url}/acknowledge")).send().await.unwrap().status(), 200);
+    let changed = read(&url, &tag).await;
+    assert_eq!(changed.status(), StatusCode::OK);
+    assert_ne!(changed.headers()["etag"].to_str().unwrap(), tag);
+    // Pages of rules are all of them, once.
+    let all: Value = read(&format!("{}/api/v1/rules", server.url), "").await.json().await.unwrap();
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page: Value =
+            read(&format!("{}/api/v1/rules?limit=50{cursor}", server.url), "").await.json().await.unwrap();
+        pages.extend(page["rules"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(pages.len() > 100);
+    assert_eq!(&pages, all["rules"].as_array().unwrap());
+    for path in ["/api/v1/alerts", "/api/v1/rules"] {
+        let url = format!("{}{path}", server.url);
+        let tag = read(&url, "\"0\"").await.headers()["etag"].to_str().unwrap().to_owned();
+        assert_eq!(read(&url, &format!("W/{tag}, \"b\"")).await.status(), StatusCode::NOT_MODIFIED, "{path}");
+    }
+    server.terminate();
+}

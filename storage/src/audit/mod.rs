@@ -1,0 +1,205 @@
+//! The audit log: what was done to Stormglass and by whom, in a chain that shows when it is tampered with.
+//!
+//! # Layout
+//!
+//! An entry is canonical JSON (RFC 8785: sorted keys, no spaces, whole numbers only) in the table `audit` of
+//! the state database, numbered from 1 without gaps. Beside it lies its hash:
+//!
+//! ```text
+//! hash(i) = SHA-256("stormglass-audit-v1\0" ‖ hash(i - 1) ‖ entry(i))      hash(0) = 32 zero bytes
+//! ```
+//!
+//! The first entry, `audit.begin`, names the chain by a random id and the public key that signs it. A
+//! [`Checkpoint`] is a signature (ed25519) over chain, number, hash and time of an entry:
+//!
+//! ```text
+//! "stormglass-audit-checkpoint-v1\n" chain "\n" seq "\n" hash "\n" at_us "\n"       (numbers in decimal, hash in hex)
+//! ```
+//!
+//! # What it shows, and what not
+//!
+//! Whoever may write to the database but has no key cannot change, remove or insert an entry before the
+//! newest checkpoint without being found out by [`verify`]. Entries after it are chained only, for at most
+//! the minute until the next one. A chain alone does not show that its end was cut off: only a checkpoint
+//! that lies elsewhere does, an [`Anchor`].
+//!
+//! [`append`] takes a transaction, so that a change of the state and its entry are one commit.
+
+mod anchor;
+mod chain;
+mod checkpoint;
+mod fact;
+mod key;
+mod page;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension as _;
+
+pub use anchor::Anchor;
+pub use chain::Digest;
+pub use checkpoint::Checkpoint;
+pub use fact::{Detail, Fact, Outcome};
+pub use key::{PUBLIC_KEY_FILE, PublicKey, SIGNING_KEY_FILE, SigningKey};
+pub use page::{AuditFilter, AuditRow, state_table};
+
+use crate::state::{State, Txn};
+use crate::{Error, Result};
+
+/// The tables. What is written stays: the triggers hold our own code to it.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        entry TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        at_us INTEGER AS (CASE WHEN json_valid(entry) THEN json_extract(entry, '$.at_us') END) VIRTUAL,
+        actor TEXT AS (CASE WHEN json_valid(entry) THEN json_extract(entry, '$.actor') END) VIRTUAL,
+        action TEXT AS (CASE WHEN json_valid(entry) THEN json_extract(entry, '$.action') END) VIRTUAL,
+        outcome TEXT AS (CASE WHEN json_valid(entry) THEN json_extract(entry, '$.outcome') END) VIRTUAL,
+        of_seq INTEGER AS (CASE WHEN json_valid(entry) THEN json_extract(entry, '$.of') END) VIRTUAL
+    ) STRICT;
+    CREATE INDEX audit_by_actor ON audit (actor, seq);
+    CREATE INDEX audit_by_action ON audit (action, seq);
+    CREATE INDEX audit_intended ON audit (seq) WHERE outcome = 'intended';
+    CREATE INDEX audit_answers ON audit (of_seq) WHERE of_seq IS NOT NULL;
+    CREATE TABLE audit_checkpoints (seq INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
+    CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
+"];
+
+/// The audit log of a data folder. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    state: State,
+    key: Arc<SigningKey>,
+    chain: Arc<str>,
+}
+
+impl AuditLog {
+    /// Opens the log in `state`, with its key in `folder`. The first time, the key is made and the chain
+    /// begun. Where the key is gone a new one is made and the log says so: [`verify`] then asks for both.
+    ///
+    /// # Errors
+    /// The key cannot be read or written, or the state refuses.
+    pub fn open(state: State, folder: &Path, now_us: i64) -> Result<Self> {
+        state.migrate("audit", MIGRATIONS)?;
+        let key = SigningKey::open(folder)?;
+        let public = key.public().to_string();
+        let chain = state.write(|txn| {
+            let first: Option<String> = txn
+                .query_row("SELECT entry FROM audit WHERE seq = 1", [], |row| row.get(0))
+                .optional()?;
+            let Some(first) = first else {
+                let chain = uuid::Uuid::new_v4().to_string();
+                let fact = Fact::of_stormglass("audit.begin").with("chain", &*chain).with("key", &*public);
+                append(txn, &fact, now_us)?;
+                return Ok(chain);
+            };
+            let newest: Option<String> = txn
+                .query_row(
+                    "SELECT json_extract(entry, '$.detail.key') FROM audit WHERE action IN ('audit.begin', 'audit.key') \
+                     ORDER BY seq DESC LIMIT 1",
+                    [],
+                    |row| row.get(0),
+                )
+                .optional()?
+                .flatten();
+            if newest.as_deref() != Some(&*public) {
+                tracing::warn!(key = public, "the audit log is signed with another key from now on");
+                append(txn, &Fact::of_stormglass("audit.key").with("key", &*public), now_us)?;
+            }
+            Ok::<_, Error>(chain::named(first.as_bytes()).unwrap_or_default())
+        })?;
+        Ok(Self { state, key: Arc::new(key), chain: chain.into() })
+    }
+
+    /// The key that verifies the checkpoints.
+    pub fn public_key(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    /// Appends entries in their order, each with its time in microseconds since 1970; durable when this
+    /// returns. Gives the number of the last, or 0 for none.
+    ///
+    /// # Errors
+    /// The state refuses; nothing was written then.
+    pub fn append(&self, facts: &[(i64, Fact)]) -> Result<u64> {
+        if facts.is_empty() {
+            return Ok(0);
+        }
+        self.state.write(|txn| {
+            let mut seq = 0;
+            for (at_us, fact) in facts {
+                seq = append(txn, fact, *at_us)?;
+            }
+            Ok(seq)
+        })
+    }
+
+    /// Signs the newest entry, unless it is signed already.
+    ///
+    /// # Errors
+    /// The state refuses.
+    pub fn checkpoint(&self, now_us: i64) -> Result<Option<Checkpoint>> {
+        self.state.write(|txn| {
+            let (seq, hash) = head(txn)?;
+            let signed: Option<u64> =
+                txn.query_row("SELECT max(seq) FROM audit_checkpoints", [], |row| row.get(0))?;
+            if seq == 0 || signed >= Some(seq) {
+                return Ok(None);
+            }
+            let checkpoint = Checkpoint::sign(&self.key, &self.chain, seq, hash, now_us);
+            txn.execute(
+                "INSERT INTO audit_checkpoints (seq, line) VALUES (?1, ?2)",
+                rusqlite::params![seq, checkpoint.to_line()],
+            )?;
+            Ok(Some(checkpoint))
+        })
+    }
+
+    /// The newest checkpoint.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn newest_checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let line: Option<String> = self.state.read(|db| {
+            let mut select =
+                db.prepare_cached("SELECT line FROM audit_checkpoints ORDER BY seq DESC LIMIT 1")?;
+            Ok::<_, Error>(select.query_row([], |row| row.get(0)).optional()?)
+        })?;
+        Ok(line.and_then(|line| Checkpoint::parse(line.as_bytes())))
+    }
+
+    /// The state that the log lies in.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+/// Appends an entry within `txn`, the transaction of the change that it tells of; gives its number.
+///
+/// # Errors
+/// The database refuses; the transaction must not be committed then.
+pub fn append(txn: &Txn<'_>, fact: &Fact, now_us: i64) -> Result<u64> {
+    let (last, hash) = head(txn)?;
+    let seq = last + 1;
+    let entry = fact.canonical(seq, now_us);
+    let hash = hash.next(entry.as_bytes());
+    let mut insert = txn.prepare_cached("INSERT INTO audit (seq, entry, hash) VALUES (?1, ?2, ?3)")?;
+    insert.execute(rusqlite::params![seq, entry, hash.as_bytes()])?;
+    Ok(seq)
+}
+
+/// Number and hash of the newest entry.
+fn head(txn: &Txn<'_>) -> Result<(u64, Digest)> {
+    let mut select = txn.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
+    let found = select.query_row([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).optional()?;
+    // A damaged hash is left to `verify`; the chain goes on from what is there.
+    Ok(found.map_or((0, Digest::ZERO), |(seq, hash)| (seq, Digest::read(&hash).unwrap_or(Digest::ZERO))))
+}

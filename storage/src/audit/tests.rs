@@ -1,0 +1,336 @@
+//! What the chain shows, and that it shows it.
+
+use proptest::prelude::*;
+
+use super::verify::{self, Break, BreakKind, Verifier};
+use super::*;
+
+const ENTRIES: u64 = 60;
+const SIGNED_EVERY: u64 = 10;
+
+fn fact(number: u64) -> Fact {
+    Fact::new("alerts.close", "ana").with("verdict", "benign").with("number", number)
+}
+
+/// A log as rows, which can be changed at will.
+#[derive(Clone)]
+struct Rows {
+    entries: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    checkpoints: Vec<Checkpoint>,
+}
+
+struct Sound {
+    rows: Rows,
+    key: SigningKey,
+    anchor: Checkpoint,
+}
+
+fn sound(folder: &Path) -> Sound {
+    let key = SigningKey::open(folder).unwrap();
+    let (mut entries, mut checkpoints, mut hash) = (Vec::new(), Vec::new(), Digest::ZERO);
+    for seq in 1..=ENTRIES {
+        let fact = match seq {
+            1 => Fact::of_stormglass("audit.begin").with("chain", "c").with("key", key.public().to_string()),
+            _ => fact(seq),
+        };
+        let entry = fact.canonical(seq, 1_700_000_000_000_000);
+        hash = hash.next(entry.as_bytes());
+        entries.push((seq, entry.into_bytes(), hash.as_bytes().to_vec()));
+        if seq % SIGNED_EVERY == 0 {
+            checkpoints.push(Checkpoint::sign(&key, "c", seq, hash, 0));
+        }
+    }
+    let anchor = checkpoints.last().unwrap().clone();
+    Sound { rows: Rows { entries, checkpoints }, key, anchor }
+}
+
+impl Rows {
+    fn verify(
+        &self,
+        keys: Vec<PublicKey>,
+        anchors: Vec<Checkpoint>,
+    ) -> std::result::Result<verify::Report, Break> {
+        let mut verifier = Verifier::new(keys, anchors);
+        for (seq, entry, hash) in &self.entries {
+            verifier.entry(*seq, entry, hash)?;
+            for checkpoint in self.checkpoints.iter().filter(|checkpoint| checkpoint.seq == *seq) {
+                verifier.checkpoint(checkpoint.to_line().as_bytes())?;
+            }
+        }
+        verifier.finish()
+    }
+
+    /// As a forger without the key would: every hash from entry `from` on is made anew.
+    fn rehash(&mut self, from: usize) {
+        let before = from.checked_sub(1).map(|at| Digest::read(&self.entries[at].2).unwrap());
+        let mut hash = before.unwrap_or(Digest::ZERO);
+        for (_, entry, stored) in &mut self.entries[from..] {
+            hash = hash.next(entry);
+            *stored = hash.as_bytes().to_vec();
+        }
+    }
+
+    fn renumber(&mut self) {
+        for (row, seq) in self.entries.iter_mut().zip(1..) {
+            row.0 = seq;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_can_be_changed_unseen(
+        what in 0..11u8, a in 1..=ENTRIES, b in 1..=ENTRIES, byte in any::<prop::sample::Index>(), flip in 1..=255u8,
+    ) {
+        use std::sync::OnceLock;
+        static SOUND: OnceLock<Sound> = OnceLock::new();
+        let sound = SOUND.get_or_init(|| self::sound(tempfile::tempdir().unwrap().path()));
+        let mut rows = sound.rows.clone();
+        let (first, last) = (a.min(b), a.max(b));
+        let (i, j) = (first as usize - 1, last as usize - 1);
+        // What is done, and the entry that must be named.
+        let expected = match what {
+            0 => { let entry = &mut rows.entries[i].1; let at = byte.index(entry.len()); entry[at] ^= flip; first }
+            1 => { let hash = &mut rows.entries[i].2; let at = byte.index(hash.len()); hash[at] ^= flip; first }
+            // The whole rest is made to fit.
+            2 => { let entry = &mut rows.entries[i].1; let at = byte.index(entry.len()); entry[at] ^= flip; rows.rehash(i); first }
+            // Removed, as it is, or with the others moved up, or with the hashes made to fit as well.
+            3 => { rows.entries.drain(i..=j); first }
+            4 => { rows.entries.drain(i..=j); rows.renumber(); first }
+            5 => { rows.entries.drain(i..=j); rows.renumber(); rows.rehash(i); first }
+            // Put in.
+            6 => { let copy = rows.entries[j].clone(); rows.entries.insert(i, copy); rows.renumber(); if i == j { first + 1 } else { first } }
+            7 => { let mut copy = rows.entries[j].clone(); copy.1.push(flip); rows.entries.insert(i, copy); rows.renumber(); rows.rehash(i); first }
+            8 => { if i == j { return Ok(()) } rows.entries.swap(i, j); if flip % 2 == 0 { rows.renumber(); } first }
+            // The end is cut off, its checkpoints as well: only the one elsewhere tells.
+            9 => { rows.entries.truncate(i); rows.checkpoints.retain(|signed| signed.seq < first); first }
+            // A checkpoint.
+            _ => {
+                let place = byte.index(rows.checkpoints.len());
+                let checkpoint = &mut rows.checkpoints[place];
+                match flip % 4 {
+                    0 => checkpoint.hash = Digest::ZERO.to_string(),
+                    1 => checkpoint.at_us += 1,
+                    2 => checkpoint.signature.replace_range(0..1, if checkpoint.signature.starts_with('0') { "1" } else { "0" }),
+                    _ => checkpoint.key = "00".repeat(32),
+                }
+                checkpoint.seq
+            }
+        };
+        let found = rows.verify(vec![sound.key.public()], vec![sound.anchor.clone()]);
+        let found = found.expect_err("it was not found");
+        prop_assert!(found.from <= expected && expected <= found.seq, "{found} does not name {expected}");
+        let is_exact = matches!(what, 0 | 1 | 4 | 6 | 8 | 10) && found.kind != BreakKind::Missing && found.kind != BreakKind::Cut;
+        prop_assert!(!is_exact || found.from == found.seq, "{found}");
+        prop_assert!(found.kind != BreakKind::Rewritten || found.seq - found.from < SIGNED_EVERY, "{found}");
+    }
+}
+
+#[test]
+fn a_sound_log_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = sound(folder.path());
+    let report = sound.rows.verify(vec![sound.key.public()], vec![sound.anchor.clone()]).unwrap();
+    assert_eq!((report.entries, report.checkpoints, report.signed, report.anchors), (60, 6, 60, 1));
+    // Without a key, the log is believed which one it is.
+    assert_eq!(sound.rows.verify(Vec::new(), Vec::new()).unwrap().keys, vec![sound.key.public()]);
+    let other = SigningKey::open(tempfile::tempdir().unwrap().path()).unwrap();
+    let found = sound.rows.verify(vec![other.public()], Vec::new()).unwrap_err();
+    assert_eq!((found.kind, found.seq), (BreakKind::Checkpoint, 10));
+}
+
+#[test]
+fn entries_are_canonical_json() {
+    let mut fact = Fact::new("sql.query", "ana\n\"\u{1}\u{202e}é");
+    fact.object = "x".repeat(2000);
+    fact.of = Some(7);
+    let fact = fact.with("b", i64::MAX).with("a", "ü".repeat(5000));
+    let text = fact.canonical(1, 2);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["actor"], "ana\n\"\u{1}\u{202e}é");
+    assert_eq!(value["detail"]["b"], (1_i64 << 53) - 1);
+    assert!(text.len() < 10_000 && value["detail"]["a"].as_str().unwrap().ends_with('…'));
+    // Sorted keys and no spaces: what another writer of canonical JSON makes of it is the same.
+    let sorted: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&sorted).unwrap(), text);
+}
+
+fn open(folder: &Path) -> (State, AuditLog) {
+    let state = State::open(&folder.join("state.db")).unwrap();
+    let log = AuditLog::open(state.clone(), folder, 1).unwrap();
+    (state, log)
+}
+
+fn check(
+    folder: &Path,
+    log: &AuditLog,
+    anchors: Vec<Checkpoint>,
+) -> std::result::Result<verify::Report, Break> {
+    verify::database(&folder.join("state.db"), Verifier::new(vec![log.public_key()], anchors)).unwrap()
+}
+
+#[test]
+fn a_database_is_verified_while_it_is_open_and_refuses_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = open(folder.path());
+    assert_eq!(log.append(&[(5, fact(2)), (6, fact(3))]).unwrap(), 3);
+    let signed = log.checkpoint(7).unwrap().unwrap();
+    assert_eq!(log.checkpoint(8).unwrap(), None);
+    log.append(&[(9, fact(4))]).unwrap();
+    let report = check(folder.path(), &log, vec![signed.clone()]).unwrap();
+    assert_eq!((report.entries, report.signed, report.anchors), (4, 3, 1));
+    for change in ["UPDATE audit SET entry = '{}' WHERE seq = 2", "DELETE FROM audit WHERE seq = 2"] {
+        let refused = state.write(|txn| Ok::<_, Error>(txn.execute(change, [])?)).unwrap_err();
+        assert!(refused.to_string().contains("only appended to"), "{refused}");
+    }
+    // Opened again, the chain goes on with the same key.
+    drop((state, log));
+    let (state, log) = open(folder.path());
+    log.append(&[(10, fact(5))]).unwrap();
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap().entries, 5);
+    // Whoever takes the guard away is found out.
+    let forge = |sql: &str| state.write(|txn| Ok::<_, Error>(txn.execute_batch(sql)?)).unwrap();
+    forge(
+        "DROP TRIGGER audit_is_not_deleted; DROP TRIGGER audit_is_not_changed; DELETE FROM audit WHERE seq > 2",
+    );
+    let found = check(folder.path(), &log, Vec::new()).unwrap_err();
+    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 1, 3));
+    forge("DELETE FROM audit_checkpoints");
+    assert!(check(folder.path(), &log, Vec::new()).is_ok(), "nothing here shows that the end is gone");
+    let found = check(folder.path(), &log, vec![signed]).unwrap_err();
+    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 1, 3));
+}
+
+#[test]
+fn a_change_and_its_entry_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = open(folder.path());
+    let undone: Result<u64> = state.write(|txn| {
+        append(txn, &fact(2), 5)?;
+        Err(Error::LogClosed)
+    });
+    assert!(undone.is_err());
+    state.write(|txn| append(txn, &fact(3), 6)).unwrap();
+    let report = check(folder.path(), &log, Vec::new()).unwrap();
+    assert_eq!(report.entries, 2);
+}
+
+#[test]
+fn a_new_key_is_told_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = open(folder.path());
+    log.checkpoint(2).unwrap();
+    let old = log.public_key();
+    drop((state, log));
+    std::fs::remove_file(folder.path().join(SIGNING_KEY_FILE)).unwrap();
+    let (_state, log) = open(folder.path());
+    log.checkpoint(3).unwrap();
+    let path = folder.path().join("state.db");
+    let check = |keys| verify::database(&path, Verifier::new(keys, Vec::new())).unwrap();
+    assert_eq!(check(vec![old, log.public_key()]).unwrap().keys.len(), 2);
+    assert_eq!(check(Vec::new()).unwrap().entries, 2);
+    assert_eq!(check(vec![old]).unwrap_err().kind, BreakKind::Checkpoint);
+}
+
+#[test]
+fn the_key_is_its_owners_alone_and_never_shown() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let key = SigningKey::open(folder.path()).unwrap();
+    let path = folder.path().join(SIGNING_KEY_FILE);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(SigningKey::open(folder.path()).unwrap().public(), key.public());
+    let public = std::fs::read_to_string(folder.path().join(PUBLIC_KEY_FILE)).unwrap();
+    assert_eq!(PublicKey::parse(&public), Some(key.public()));
+    std::fs::write(&path, b"no key").unwrap();
+    assert!(matches!(SigningKey::open(folder.path()), Err(Error::AuditKey { .. })));
+}
+
+#[test]
+fn an_export_is_verified_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_state, log) = open(folder.path());
+    log.append(&[(5, fact(2)), (6, fact(3))]).unwrap();
+    log.checkpoint(7).unwrap();
+    let lines: String = log.oldest(0, 100).unwrap().iter().map(AuditRow::to_lines).collect();
+    assert_eq!(lines.lines().count(), 4);
+    let check = |text: &str| {
+        verify::export(text.as_bytes(), Verifier::new(vec![log.public_key()], Vec::new())).unwrap()
+    };
+    assert_eq!(check(&lines).unwrap().signed, 3);
+    // A second `actor` would be shown by one reader and hidden by another.
+    let doubled =
+        lines.replacen("{\"action\":\"alerts.close\"", "{\"actor\":\"eve\",\"action\":\"alerts.close\"", 1);
+    assert_eq!(check(&doubled).unwrap_err().seq, 2);
+    assert_eq!(
+        check(&lines.replacen("\"seq\":3,\"entry\"", "\"seq\":4,\"entry\"", 1)).unwrap_err().kind,
+        BreakKind::Missing
+    );
+    assert_eq!(check(&format!("{lines}nonsense\n")).unwrap_err().kind, BreakKind::Unreadable);
+    assert_eq!(check("").unwrap().entries, 0);
+}
+
+#[test]
+fn entries_are_found_by_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_state, log) = open(folder.path());
+    let mut intent = fact(1);
+    intent.outcome = Outcome::Intended;
+    let seq = log.append(&[(5, intent.clone())]).unwrap();
+    log.append(&[
+        (6, Fact::new("alerts.reopen", "bob")),
+        (7, intent),
+        (8, Fact { of: Some(seq), ..fact(1) }),
+    ])
+    .unwrap();
+    let seqs = |filter: &AuditFilter, before| -> Vec<u64> {
+        log.newest(filter, before, 10).unwrap().iter().map(|row| row.seq).collect()
+    };
+    let filter = AuditFilter::default;
+    assert_eq!(seqs(&filter(), None), [5, 4, 3, 2, 1]);
+    assert_eq!(seqs(&filter(), Some(3)), [2, 1]);
+    assert_eq!(seqs(&AuditFilter { actor: Some("bob".into()), ..filter() }, None), [3]);
+    assert_eq!(seqs(&AuditFilter { action: Some("alerts.".into()), ..filter() }, None), [5, 4, 3, 2]);
+    assert_eq!(seqs(&AuditFilter { action: Some("alerts".into()), ..filter() }, None), [0_u64; 0]);
+    assert_eq!(seqs(&AuditFilter { outcome: Some("intended".into()), ..filter() }, None), [4, 2]);
+    assert_eq!(seqs(&AuditFilter { since_us: Some(6), until_us: Some(8), ..filter() }, None), [4, 3]);
+    let open: Vec<u64> = log.unfinished().unwrap().iter().map(|row| row.seq).collect();
+    assert_eq!(open, [4]);
+}
+
+#[tokio::test]
+async fn anchors_outlive_torn_lines_and_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_state, log) = open(folder.path());
+    let first = log.checkpoint(2).unwrap().unwrap();
+    log.append(&[(5, fact(2))]).unwrap();
+    let second = log.checkpoint(3).unwrap().unwrap();
+    let path = folder.path().join("anchor.ndjson");
+    let file = Anchor::File(path.clone());
+    file.write(&first).await.unwrap();
+    let torn = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&torn[..], &torn[..20]].concat()).unwrap();
+    file.write(&second).await.unwrap();
+    assert_eq!(file.read().await.unwrap(), (vec![first.clone(), second.clone()], 1));
+    let store = Arc::new(object_store::memory::InMemory::new());
+    let objects = Anchor::Objects(store, object_store::path::Path::from("audit"));
+    for checkpoint in [&first, &second, &first] {
+        objects.write(checkpoint).await.unwrap();
+    }
+    assert_eq!(objects.read().await.unwrap(), (vec![first, second], 0));
+}
+
+#[test]
+fn sql_shows_the_columns_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, _log) = open(folder.path());
+    let table = state_table();
+    let names: Vec<String> = state
+        .read(|db| {
+            Ok::<_, Error>(db.prepare(table.sql)?.column_names().into_iter().map(str::to_owned).collect())
+        })
+        .unwrap();
+    assert_eq!(names, table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}

@@ -1,0 +1,347 @@
+//! Checks a log against its own hashes, the signatures of its checkpoints, and checkpoints from elsewhere.
+//!
+//! Needs nothing but the log and the public key: a data folder that nobody has opened, or an export.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::BufRead;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::chain::{self, Digest};
+use super::checkpoint::Checkpoint;
+use super::key::PublicKey;
+use super::page::bytes;
+use crate::{Error, Result};
+
+/// The longest line of an export.
+const LINE_BYTES: u64 = 4 << 20;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakKind {
+    /// Entries were removed.
+    Missing,
+    /// An entry is there that has no place: put in, or moved.
+    OutOfOrder,
+    /// An entry or its hash is not what it was.
+    Edited,
+    /// The hashes fit each other, but not what was signed: entries were written anew.
+    Rewritten,
+    /// A checkpoint is not signed by a key that was given, or is unreadable.
+    Checkpoint,
+    /// The end was cut off.
+    Cut,
+    /// It is another log than the one that the checkpoint is of.
+    OtherChain,
+    /// A line of an export is none of ours.
+    Unreadable,
+}
+
+impl BreakKind {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::OutOfOrder => "out of order",
+            Self::Edited => "edited",
+            Self::Rewritten => "rewritten",
+            Self::Checkpoint => "bad checkpoint",
+            Self::Cut => "cut off",
+            Self::OtherChain => "another chain",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// The first place where a log is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    /// What is wrong.
+    pub kind: BreakKind,
+    /// The first entry that may be concerned.
+    pub from: u64,
+    /// The last entry that may be concerned; that of `from` where it is known exactly.
+    pub seq: u64,
+    /// In words.
+    pub detail: String,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, from, seq, detail) = (self.kind.as_str(), self.from, self.seq, &self.detail);
+        match from == seq {
+            true => write!(f, "{kind} at entry {seq}: {detail}"),
+            false => write!(f, "{kind} at entries {from} to {seq}: {detail}"),
+        }
+    }
+}
+
+/// A log in which nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The chain's id.
+    pub chain: String,
+    /// How many entries there are.
+    pub entries: u64,
+    /// The hash of the last.
+    pub head: Digest,
+    /// How many checkpoints of the log were verified.
+    pub checkpoints: u64,
+    /// The last entry that a checkpoint signs; those after it are chained only.
+    pub signed: u64,
+    /// How many checkpoints from elsewhere were verified.
+    pub anchors: u64,
+    /// The keys that signed.
+    pub keys: Vec<PublicKey>,
+}
+
+/// Checks a log as its entries and checkpoints come by, in their order.
+#[derive(Debug)]
+pub struct Verifier {
+    /// Empty: those that the log itself names.
+    keys: Vec<PublicKey>,
+    takes_own_keys: bool,
+    anchors: BTreeMap<u64, Vec<Checkpoint>>,
+    report: Report,
+}
+
+impl Verifier {
+    /// Against `keys`; without any, against the keys that the log names itself, which proves less. `anchors`
+    /// are checkpoints that were kept elsewhere.
+    pub fn new(keys: Vec<PublicKey>, anchors: Vec<Checkpoint>) -> Self {
+        let mut by_seq: BTreeMap<u64, Vec<Checkpoint>> = BTreeMap::new();
+        for anchor in anchors {
+            by_seq.entry(anchor.seq).or_default().push(anchor);
+        }
+        let report = Report {
+            chain: String::new(),
+            entries: 0,
+            head: Digest::ZERO,
+            checkpoints: 0,
+            signed: 0,
+            anchors: 0,
+            keys: Vec::new(),
+        };
+        Self { takes_own_keys: keys.is_empty(), keys, anchors: by_seq, report }
+    }
+
+    /// The next entry.
+    ///
+    /// # Errors
+    /// The first break.
+    pub fn entry(&mut self, seq: u64, entry: &[u8], hash: &[u8]) -> std::result::Result<(), Break> {
+        let expected = self.report.entries + 1;
+        if seq > expected {
+            let detail = format!("entry {seq} comes after entry {}", self.report.entries);
+            return Err(Break { kind: BreakKind::Missing, from: expected, seq: seq - 1, detail });
+        }
+        if seq < expected {
+            let detail = format!("an entry numbered {seq} comes after entry {}", self.report.entries);
+            return Err(at(BreakKind::OutOfOrder, expected, detail));
+        }
+        let computed = self.report.head.next(entry);
+        if computed.as_bytes() != hash {
+            return Err(at(
+                BreakKind::Edited,
+                seq,
+                "the entry does not fit its hash and the one before".into(),
+            ));
+        }
+        if seq == 1 {
+            self.report.chain = chain::named(entry).unwrap_or_default();
+        }
+        // Canonical JSON begins with the action.
+        let names_key = [&b"{\"action\":\"audit.begin\""[..], b"{\"action\":\"audit.key\""];
+        if self.takes_own_keys && names_key.iter().any(|start| entry.starts_with(start)) {
+            let named = chain::detail(entry, "key").and_then(|text| PublicKey::parse(&text));
+            self.keys.extend(named);
+        }
+        (self.report.entries, self.report.head) = (seq, computed);
+        for anchor in self.anchors.remove(&seq).unwrap_or_default() {
+            self.signed(&anchor, "a checkpoint kept elsewhere")?;
+            self.report.anchors += 1;
+        }
+        Ok(())
+    }
+
+    /// A checkpoint of the log itself, after the entry that it signs.
+    ///
+    /// # Errors
+    /// The first break.
+    pub fn checkpoint(&mut self, line: &[u8]) -> std::result::Result<(), Break> {
+        let Some(checkpoint) = Checkpoint::parse(line) else {
+            let detail = "a checkpoint is unreadable".into();
+            return Err(at(BreakKind::Checkpoint, self.report.entries, detail));
+        };
+        self.own(&checkpoint)
+    }
+
+    fn own(&mut self, checkpoint: &Checkpoint) -> std::result::Result<(), Break> {
+        if checkpoint.seq != self.report.entries {
+            let detail =
+                format!("a checkpoint of entry {} lies at entry {}", checkpoint.seq, self.report.entries);
+            return Err(at(BreakKind::Checkpoint, self.report.entries.max(1), detail));
+        }
+        self.signed(checkpoint, "a checkpoint")?;
+        self.report.checkpoints += 1;
+        Ok(())
+    }
+
+    /// A checkpoint of the entry that was read last.
+    fn signed(&mut self, checkpoint: &Checkpoint, what: &str) -> std::result::Result<(), Break> {
+        let seq = checkpoint.seq;
+        let Some(key) = self.keys.iter().copied().find(|key| checkpoint.is_by(key)) else {
+            let detail =
+                format!("{what} is not signed by a key that is trusted (it names `{}`)", checkpoint.key);
+            return Err(at(BreakKind::Checkpoint, seq, detail));
+        };
+        if checkpoint.chain != self.report.chain {
+            let detail =
+                format!("{what} is of the chain `{}`, this is `{}`", checkpoint.chain, self.report.chain);
+            // Its first entry names it, so that may be the one that was changed.
+            return Err(Break { kind: BreakKind::OtherChain, from: 1, seq, detail });
+        }
+        if checkpoint.hash != self.report.head.to_string() {
+            let detail = format!("the hashes fit each other, but not {what} of entry {seq}");
+            return Err(Break { kind: BreakKind::Rewritten, from: self.report.signed + 1, seq, detail });
+        }
+        if !self.report.keys.contains(&key) {
+            self.report.keys.push(key);
+        }
+        self.report.signed = self.report.signed.max(seq);
+        Ok(())
+    }
+
+    /// After the last entry.
+    ///
+    /// # Errors
+    /// The end was cut off.
+    pub fn finish(self) -> std::result::Result<Report, Break> {
+        let entries = self.report.entries;
+        let beyond = self.anchors.values().flatten();
+        // One that nobody trusts proves nothing, and is worth a word all the same.
+        let Some(anchor) =
+            beyond.max_by_key(|anchor| (self.keys.iter().any(|key| anchor.is_by(key)), anchor.seq))
+        else {
+            return Ok(self.report);
+        };
+        if !self.keys.iter().any(|key| anchor.is_by(key)) {
+            let detail = "a checkpoint kept elsewhere is not signed by a key that is trusted";
+            return Err(at(BreakKind::Checkpoint, anchor.seq, detail.into()));
+        }
+        if entries > 0 && anchor.chain != self.report.chain {
+            let detail = "a checkpoint kept elsewhere is of another chain".into();
+            return Err(Break { kind: BreakKind::OtherChain, from: 1, seq: anchor.seq, detail });
+        }
+        Err(self.cut(anchor.seq))
+    }
+
+    /// The log ends before the entry `seq`, which was signed. What lies between it and the last entry that is
+    /// signed here may have been written anew.
+    fn cut(&self, seq: u64) -> Break {
+        let Report { entries, signed, .. } = self.report;
+        let detail = format!(
+            "the log ends with entry {entries}, of which {signed} are signed, and entry {seq} was signed"
+        );
+        Break { kind: BreakKind::Cut, from: signed + 1, seq, detail }
+    }
+}
+
+fn at(kind: BreakKind, seq: u64, detail: String) -> Break {
+    Break { kind, from: seq, seq, detail }
+}
+
+/// Checks the log in a state database, which is opened to be read only; a server may be using it.
+///
+/// # Errors
+/// The database cannot be read, or has no audit log.
+pub fn database(path: &Path, verifier: Verifier) -> Result<std::result::Result<Report, Break>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.pragma_update(None, "query_only", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    let view = db.unchecked_transaction()?;
+    rows(&view, verifier)
+}
+
+fn rows(db: &Connection, mut verifier: Verifier) -> Result<std::result::Result<Report, Break>> {
+    let mut select = db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
+    let mut checkpoints = db.prepare("SELECT seq, line FROM audit_checkpoints ORDER BY seq")?;
+    let mut checkpoints = checkpoints.query([])?;
+    let mut entries = select.query([])?;
+    let mut signed: Option<(u64, Vec<u8>)> = None;
+    loop {
+        if signed.is_none()
+            && let Some(row) = checkpoints.next()?
+        {
+            signed = Some((row.get(0)?, bytes(row.get_ref(1)?).to_vec()));
+        }
+        let Some(row) = entries.next()? else { break };
+        let seq = row.get(0)?;
+        if let Err(found) = verifier.entry(seq, bytes(row.get_ref(1)?), bytes(row.get_ref(2)?)) {
+            return Ok(Err(found));
+        }
+        if let Some((at, line)) = signed.take_if(|(at, _)| *at <= seq) {
+            let told = match at == seq {
+                true => verifier.checkpoint(&line),
+                false => Err(self::at(BreakKind::Checkpoint, at, "a checkpoint of no entry".into())),
+            };
+            if let Err(found) = told {
+                return Ok(Err(found));
+            }
+        }
+    }
+    if let Some((seq, _)) = signed {
+        return Ok(Err(verifier.cut(seq)));
+    }
+    Ok(verifier.finish())
+}
+
+/// A line of an export.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    seq: Option<u64>,
+    #[serde(borrow)]
+    entry: Option<&'a RawValue>,
+    hash: Option<String>,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Checks an export: lines of JSON as `stormglass audit export` writes them.
+///
+/// # Errors
+/// The text cannot be read.
+pub fn export(mut text: impl BufRead, mut verifier: Verifier) -> Result<std::result::Result<Report, Break>> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let failed = |source| Error::Io { action: "read", path: "the export".into(), source };
+        let read = std::io::Read::take(&mut text, LINE_BYTES).read_until(b'\n', &mut line).map_err(failed)?;
+        if read == 0 {
+            return Ok(verifier.finish());
+        }
+        let trimmed = line.trim_ascii();
+        if trimmed.is_empty() {
+            continue;
+        }
+        let next = verifier.report.entries + 1;
+        let told = match serde_json::from_slice::<Line<'_>>(trimmed) {
+            Ok(Line { seq: Some(seq), entry: Some(entry), hash: Some(hash), checkpoint: None }) => {
+                let hash = Digest::parse(&hash).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
+                verifier.entry(seq, entry.get().as_bytes(), &hash)
+            }
+            Ok(Line { seq: None, entry: None, hash: None, checkpoint: Some(checkpoint) }) => {
+                verifier.own(&checkpoint)
+            }
+            _ => Err(at(BreakKind::Unreadable, next, "a line is neither an entry nor a checkpoint".into())),
+        };
+        if let Err(found) = told {
+            return Ok(Err(found));
+        }
+    }
+}
