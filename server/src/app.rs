@@ -96,7 +96,7 @@ impl App {
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            vec![alerts::state_table(), storage::remembered::links_table()],
+            [alerts::state_tables(), vec![storage::remembered::links_table()]].concat(),
             Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );

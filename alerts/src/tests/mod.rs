@@ -1,10 +1,12 @@
 //! The store of alerts over a real state database.
 
+mod bulk;
 mod feed;
 mod life;
 mod list;
 mod record;
 mod sql;
+mod versions;
 
 use storage::state::State;
 use tempfile::TempDir;

@@ -36,7 +36,7 @@ use crate::auth::{Auth, authenticate};
 use crate::push;
 use bodies::BodyBudget;
 
-pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use alerts::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeResult};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
@@ -111,9 +111,15 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(metrics::metrics))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
-        .routes(routes!(alerts::acknowledge))
-        .routes(routes!(alerts::close))
-        .routes(routes!(alerts::reopen))
+        .routes(routes!(alerts::change::acknowledge))
+        .routes(routes!(alerts::change::start))
+        .routes(routes!(alerts::change::close))
+        .routes(routes!(alerts::change::reopen))
+        .routes(routes!(alerts::change::assign))
+        .routes(routes!(alerts::change::unassign))
+        .routes(routes!(alerts::change::comment))
+        .routes(routes!(alerts::change::label))
+        .routes(routes!(alerts::bulk::change))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
         .routes(routes!(collectors::pause))
