@@ -49,8 +49,20 @@ impl AlertStore {
                  WHERE id = ?1",
             )?
             .execute(rusqlite::params![
-                id, severity_id, severity, time_us, now, provider, actor, account, address, operation, event_uid,
-                entities, evidence, joined
+                id,
+                severity_id,
+                severity,
+                time_us,
+                now,
+                provider,
+                actor,
+                account,
+                address,
+                operation,
+                event_uid,
+                entities,
+                evidence,
+                joined
             ])?;
         }
         let revived = txn

@@ -11,9 +11,7 @@ use crate::history::{self, STORMGLASS};
 use crate::lifecycle::{Field, Refusal, Standing};
 use crate::page::conditions;
 use crate::row::{from_json, to_json};
-use crate::{
-    AlertChange, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Error, Result, StoredAlert,
-};
+use crate::{AlertChange, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Error, Result, StoredAlert};
 
 /// The most alerts that one bulk action changes.
 pub const BULK: usize = 1000;
@@ -300,9 +298,7 @@ fn check_original(txn: &Txn<'_>, id: &str, of: &str) -> Result<()> {
     let mut select = txn.prepare_cached("SELECT duplicate_of FROM alerts WHERE id = ?1")?;
     match select.query_row([of], |row| row.get::<_, Option<String>>(0)).optional()? {
         None => senseless(format!("there is no alert `{of}` that it could repeat; give the id of one")),
-        Some(Some(first)) => {
-            senseless(format!("`{of}` is itself a duplicate of `{first}`; name that one"))
-        }
+        Some(Some(first)) => senseless(format!("`{of}` is itself a duplicate of `{first}`; name that one")),
         Some(None) => Ok(()),
     }
 }
@@ -314,7 +310,8 @@ fn overwritten(
     before: &Standing,
     by: &str,
 ) -> Result<Option<Overwritten>> {
-    if !matches!(field, Field::Status | Field::Owner) || before.status == AlertStatus::New && field == Field::Status
+    if !matches!(field, Field::Status | Field::Owner)
+        || before.status == AlertStatus::New && field == Field::Status
     {
         return Ok(None);
     }

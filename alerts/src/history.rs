@@ -78,9 +78,8 @@ pub(crate) fn of(db: &rusqlite::Connection, id: &str) -> Result<Vec<AlertChange>
         "SELECT at_us, by, change, field, before, after, verdict, reason FROM alert_changes WHERE alert_id = ?1
          ORDER BY at_us DESC, rowid DESC LIMIT ?2",
     )?;
-    let mut steps = select
-        .query_map(rusqlite::params![id, HISTORY], step)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut steps =
+        select.query_map(rusqlite::params![id, HISTORY], step)?.collect::<rusqlite::Result<Vec<_>>>()?;
     steps.reverse();
     Ok(steps)
 }

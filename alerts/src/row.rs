@@ -5,9 +5,7 @@ use serde::Serialize;
 use storage::state::rusqlite;
 
 use crate::alert::severity_name;
-use crate::{
-    Alert, AlertId, Entity, EntityKind, Error, Evidence, Result, RuleRef, StoredAlert,
-};
+use crate::{Alert, AlertId, Entity, EntityKind, Error, Evidence, Result, RuleRef, StoredAlert};
 
 pub(crate) const INSERT: &str = "
     INSERT INTO alerts (id, rule_id, title, level, tags, description, severity_id, severity, time_us, created_us,
@@ -96,4 +94,3 @@ pub(crate) fn to_json<T: Serialize>(id: &AlertId, value: &T) -> Result<String> {
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(id: &AlertId, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|source| Error::Damaged { id: id.to_string(), source })
 }
-

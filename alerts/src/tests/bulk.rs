@@ -53,11 +53,10 @@ fn the_same_call_again_takes_the_next_until_none_is_left() {
         (Change::Reopen, ""),
     ] {
         let all = Selection::Filter(AlertFilter { rule_id: Some("r1".into()), ..AlertFilter::default() });
-        let calls: Vec<BulkOutcome> = std::iter::from_fn(|| {
-            Some(at.store.edit_many(&all, &edit(change.clone(), reason)).unwrap())
-        })
-        .take(3)
-        .collect();
+        let calls: Vec<BulkOutcome> =
+            std::iter::from_fn(|| Some(at.store.edit_many(&all, &edit(change.clone(), reason)).unwrap()))
+                .take(3)
+                .collect();
         let sizes: Vec<_> = calls.iter().map(|call| (call.changed.len(), call.more)).collect();
         assert_eq!(sizes, [(BULK, true), (5, false), (0, false)], "{change:?}");
         assert!(calls.iter().all(|call| call.unchanged.is_empty()));
@@ -72,10 +71,7 @@ fn too_many_and_senseless_are_refused_as_a_whole() {
     let (at, ids) = many(BULK + 1);
     let refused = |selection: &Selection, edit: &Edit| at.store.edit_many(selection, edit).unwrap_err();
     let all = Selection::Filter(AlertFilter::default());
-    assert!(matches!(
-        refused(&Selection::Ids(ids), &edit(CLOSE, "x")),
-        Error::TooMany { what: "ids", .. }
-    ));
+    assert!(matches!(refused(&Selection::Ids(ids), &edit(CLOSE, "x")), Error::TooMany { what: "ids", .. }));
     assert!(matches!(refused(&all, &edit(Change::Comment, "x")), Error::TooMany { .. }));
     assert!(matches!(refused(&all, &edit(CLOSE, " ")), Error::ReasonMissing { .. }));
     assert!(matches!(refused(&all, &edit(Change::Assign("".into()), "")), Error::ChangeSenseless { .. }));

@@ -131,9 +131,8 @@ fn a_duplicate_names_an_alert_that_is_none() {
     let alerts: Vec<_> = ["a", "b", "c"].map(|event| alert("r1", event, 10)).into();
     at.record(&alerts);
     let [a, b, c] = [0, 1, 2].map(|n: usize| alerts[n].id.to_string());
-    let repeats = |id: &str, of: &str| {
-        at.store.change(id, Change::Duplicate(of.into()), "ann", "the same key", 2000)
-    };
+    let repeats =
+        |id: &str, of: &str| at.store.change(id, Change::Duplicate(of.into()), "ann", "the same key", 2000);
     let said = |result: Result<_, Error>| match result {
         Err(Error::ChangeSenseless { problem, .. }) => problem,
         other => panic!("{other:?}"),

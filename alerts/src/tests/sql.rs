@@ -45,8 +45,12 @@ fn the_columns_are_those_of_the_statement_and_of_their_types() {
             }
             Ok::<_, storage::Error>(filled)
         });
-        let empty: Vec<_> =
-            table.columns.iter().map(|(name, _)| *name).filter(|name| !read.as_ref().unwrap().contains(name)).collect();
+        let empty: Vec<_> = table
+            .columns
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !read.as_ref().unwrap().contains(name))
+            .collect();
         let expected: &[&str] = if table.name == "alerts" { &["duplicate_of"] } else { &[] };
         assert_eq!(empty, expected, "{}", table.name);
     }
@@ -84,8 +88,7 @@ fn an_alert_about_nobody_has_nulls() {
     bare.entities.clear();
     bare.evidence.clear();
     at.record(&[bare]);
-    let sql =
-        format!("SELECT count(*) FROM ({}) WHERE actor IS NULL AND event_uid IS NULL", alerts().sql);
+    let sql = format!("SELECT count(*) FROM ({}) WHERE actor IS NULL AND event_uid IS NULL", alerts().sql);
     let found: i64 =
         at.state.read(|db| db.query_row(&sql, [], |row| row.get(0)).map_err(storage::Error::Sqlite)).unwrap();
     assert_eq!(found, 1);

@@ -36,7 +36,9 @@ use crate::auth::{Auth, authenticate};
 use crate::push;
 use bodies::BodyBudget;
 
-pub(crate) use alerts::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeResult};
+pub(crate) use alerts::{
+    AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeBody, ChangeResult,
+};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod alerts;
+mod alerts_change;
 mod completions;
 mod config;
 mod dead_letters;

@@ -31,3 +31,4 @@ mod sources;
 mod story;
 mod syslog;
 mod trail;
+mod triage;

@@ -207,7 +207,11 @@ fn entity(entity: Entity) -> EntityBody {
 }
 
 /// All that is known of it.
-pub(super) fn detail(stored: StoredAlert, history: Vec<AlertChange>, versions: Vec<AlertVersion>) -> AlertDetail {
+pub(super) fn detail(
+    stored: StoredAlert,
+    history: Vec<AlertChange>,
+    versions: Vec<AlertVersion>,
+) -> AlertDetail {
     let description = stored.alert.rule.description.clone();
     let evidence = stored.alert.evidence.iter().map(|event| EvidenceBody {
         event_uid: event.event_uid.clone(),
@@ -248,5 +252,14 @@ pub(super) fn detail(stored: StoredAlert, history: Vec<AlertChange>, versions: V
         event_uids: version.event_uids,
     });
     let versions = versions.collect();
-    AlertDetail { summary: summary(stored), description, response, version, joined, evidence, versions, history }
+    AlertDetail {
+        summary: summary(stored),
+        description,
+        response,
+        version,
+        joined,
+        evidence,
+        versions,
+        history,
+    }
 }

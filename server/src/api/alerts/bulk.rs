@@ -77,7 +77,9 @@ pub(crate) async fn change(
     let selection = match (body.ids, body.filter) {
         (Some(ids), None) => Selection::Ids(ids),
         (None, Some(query)) if query == AlertQuery::default() => {
-            return Err(Problem::bad_request("`filter` names nothing, so all alerts would be changed; narrow it"));
+            return Err(Problem::bad_request(
+                "`filter` names nothing, so all alerts would be changed; narrow it",
+            ));
         }
         (None, Some(query)) if query.limit.is_some() || query.cursor.is_some() => {
             return Err(Problem::bad_request("`limit` and `cursor` are for lists; a bulk action takes 1000"));
@@ -104,7 +106,8 @@ fn wanted(body: &BulkBody) -> Result<Change, Problem> {
         "acknowledge" => Change::Acknowledge,
         "start" => Change::Start,
         "close" => {
-            let verdict = body.verdict.as_deref().ok_or_else(|| Problem::bad_request("`verdict` is missing"))?;
+            let verdict =
+                body.verdict.as_deref().ok_or_else(|| Problem::bad_request("`verdict` is missing"))?;
             closing(verdict, body.duplicate_of.clone())?
         }
         "reopen" => Change::Reopen,

@@ -19,7 +19,7 @@ use super::time::parse_us;
 use crate::app::App;
 use crate::auth::{Caller, Right};
 
-pub(crate) use body::{AlertDetail, AlertList, AlertSummary, unstored};
+pub(crate) use body::{AlertDetail, AlertList, AlertSummary, ChangeBody, unstored};
 pub(crate) use bulk::{BulkBody, BulkResult};
 pub(crate) use change::ChangeResult;
 

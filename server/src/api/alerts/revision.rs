@@ -50,7 +50,9 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
 }
 
 fn malformed() -> Problem {
-    Problem::bad_request("`If-Match` is not as an answer's `ETag` was; send it with its quotation marks, or `*`")
+    Problem::bad_request(
+        "`If-Match` is not as an answer's `ETag` was; send it with its quotation marks, or `*`",
+    )
 }
 
 #[cfg(test)]
