@@ -232,7 +232,8 @@ fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -> Result<Ap
     txn.prepare_cached(
         "UPDATE alerts SET status = ?2, verdict = ?3, reason = ?4, duplicate_of = ?5, owner = ?6, labels = ?7,
             updated_us = ?8, acknowledged_us = coalesce(acknowledged_us, ?9),
-            closed_us = CASE WHEN ?2 <> 'closed' THEN NULL ELSE coalesce(closed_us, ?8) END
+            closed_us = CASE WHEN ?2 <> 'closed' THEN NULL ELSE coalesce(closed_us, ?8) END,
+            suppressed_by = ?10, suppressed_reason = iif(?10 IS NULL, NULL, suppressed_reason)
          WHERE id = ?1",
     )?
     .execute(rusqlite::params![
@@ -245,6 +246,7 @@ fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -> Result<Ap
         to_json(&AlertId::stored(id.to_owned()), &after.labels)?,
         edit.at_us,
         is_seen.then_some(edit.at_us),
+        after.suppressed_by,
     ])?;
     history::write(
         txn,
@@ -268,7 +270,7 @@ fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -> Result<Ap
 
 fn standing(txn: &Txn<'_>, id: &str) -> Result<Option<(Standing, u64)>> {
     let mut select = txn.prepare_cached(
-        "SELECT status, verdict, reason, duplicate_of, owner, labels, revision FROM alerts WHERE id = ?1",
+        "SELECT status, verdict, reason, duplicate_of, owner, labels, revision, suppressed_by FROM alerts WHERE id = ?1",
     )?;
     let found = select.query_row([id], |row| {
         let (status, verdict): (String, Option<String>) = (row.get(0)?, row.get(1)?);
@@ -279,7 +281,7 @@ fn standing(txn: &Txn<'_>, id: &str) -> Result<Option<(Standing, u64)>> {
             duplicate_of: row.get(3)?,
             owner: row.get(4)?,
             labels: Vec::new(),
-            suppressed_by: None,
+            suppressed_by: row.get(7)?,
         };
         Ok((standing, row.get::<_, String>(5)?, row.get(6)?))
     });

@@ -12,11 +12,14 @@ mod amend;
 mod edit;
 mod error;
 mod feed;
+mod group;
 mod history;
 pub mod lifecycle;
+mod noise;
 mod page;
 mod row;
 mod schema;
+pub mod silence;
 mod sql;
 mod store;
 #[cfg(test)]
@@ -27,8 +30,10 @@ pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, 
 pub use edit::{BULK, BulkOutcome, Edit, Edited, Expected, Overwritten, Selection};
 pub use error::{Error, Result};
 pub use feed::FeedEntry;
+pub use group::{GROUP_EVIDENCE, GROUP_MATCHES};
 pub use history::{AlertChange, HISTORY};
 pub use lifecycle::{AlertStatus, Change, Field, Standing, Verdict};
+pub use noise::RuleNoise;
 pub use page::{AlertFilter, AlertPage, Cursor};
 pub use sql::state_tables;
 pub use store::{AlertStore, MAX_LIMIT, StoredAlert};

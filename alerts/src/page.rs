@@ -33,6 +33,10 @@ pub struct AlertFilter {
     pub is_unassigned: bool,
     /// Only with this label, or this tag of the rule.
     pub label: Option<String>,
+    /// Only those that a silence hides, or only those that none does.
+    pub is_suppressed: Option<bool>,
+    /// Only those that this silence hides.
+    pub suppressed_by: Option<String>,
 }
 
 /// A page of alerts, newest first.
@@ -72,6 +76,9 @@ impl Cursor {
 /// The WHERE clause of a list and its values; the values are always bound, never written into it.
 pub(crate) fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<Value>) {
     let mut clauses = vec![if filter.is_unassigned { "owner IS NULL" } else { "1" }.to_owned()];
+    if let Some(is_suppressed) = filter.is_suppressed {
+        clauses.push(format!("suppressed_by IS {}NULL", if is_suppressed { "NOT " } else { "" }));
+    }
     let mut values: Vec<Value> = Vec::new();
     let mut add = |clause: &str, value: Value| {
         values.push(value);
@@ -107,6 +114,9 @@ pub(crate) fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (Strin
     }
     if let Some(owner) = &filter.owner {
         add("owner = ?", owner.clone().into());
+    }
+    if let Some(silence) = &filter.suppressed_by {
+        add("suppressed_by = ?", silence.clone().into());
     }
     if let Some(label) = &filter.label {
         add(

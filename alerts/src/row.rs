@@ -9,11 +9,12 @@ use crate::{Alert, AlertId, Entity, EntityKind, Error, Evidence, Result, RuleRef
 
 pub(crate) const INSERT: &str = "
     INSERT INTO alerts (id, rule_id, title, level, tags, description, severity_id, severity, time_us, created_us,
-        updated_us, provider, actor, account, address, operation, event_uid, entities, evidence, response, joined)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+        updated_us, provider, actor, account, address, operation, event_uid, entities, evidence, response, joined, suppressed_by,
+        suppressed_reason)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
     ON CONFLICT (id) DO NOTHING";
 
-/// The values of a row, in the order of [`INSERT`].
+/// The values of a row, in the order of [`INSERT`]; what a silence says of it follows them there.
 pub(crate) fn values(alert: &Alert, now_us: i64) -> Result<[Value; 20]> {
     let text = |text: &str| Value::Text(text.to_owned());
     let maybe = |found: Option<&str>| found.map_or(Value::Null, text);
@@ -47,7 +48,8 @@ pub(crate) fn values(alert: &Alert, now_us: i64) -> Result<[Value; 20]> {
 
 pub(crate) const COLUMNS: &str = "id, rule_id, title, level, tags, description, severity_id, status, verdict, reason, \
                        time_us, created_us, updated_us, provider, entities, evidence, version, response, joined, \
-                       revision, owner, labels, duplicate_of, acknowledged_us, closed_us";
+                       revision, owner, labels, duplicate_of, acknowledged_us, closed_us, suppressed_by, \
+                       suppressed_reason";
 
 /// An alert from a row of [`COLUMNS`].
 pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
@@ -67,6 +69,8 @@ pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
         duplicate_of: row.get(22)?,
         acknowledged_us: row.get(23)?,
         closed_us: row.get(24)?,
+        suppressed_by: row.get(25)?,
+        suppressed_reason: row.get(26)?,
         alert: Alert {
             rule: RuleRef {
                 id: row.get(1)?,

@@ -98,4 +98,46 @@ CREATE TABLE alert_versions (
     PRIMARY KEY (alert_id, version)
 ) STRICT, WITHOUT ROWID;
 ",
+    // Silences. What a silence hid and was released counts as raised.
+    "
+ALTER TABLE alerts ADD COLUMN suppressed_by TEXT;
+ALTER TABLE alerts ADD COLUMN suppressed_reason TEXT;
+CREATE INDEX alerts_by_silence ON alerts (suppressed_by, time_us DESC, id DESC) WHERE suppressed_by IS NOT NULL;
+CREATE INDEX alert_changes_released ON alert_changes (before) WHERE change = 'released';
+CREATE TABLE silences (
+    id            TEXT PRIMARY KEY,
+    matchers      TEXT NOT NULL,
+    starts_us     INTEGER NOT NULL,
+    ends_us       INTEGER NOT NULL,
+    schedule      TEXT,
+    owner         TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    created_us    INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    ended_us      INTEGER,
+    ended_by      TEXT,
+    ended_reason  TEXT
+) STRICT;
+CREATE INDEX silences_by_end ON silences (ends_us) WHERE ended_us IS NULL;
+DROP TRIGGER alert_feed_raised;
+CREATE TRIGGER alert_feed_raised AFTER INSERT ON alerts BEGIN
+    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
+    VALUES (new.created_us, new.id, iif(new.suppressed_by IS NULL, 'raised', 'suppressed'), 'stormglass',
+        coalesce(new.suppressed_reason, ''));
+END;
+DROP TRIGGER alert_feed_changed;
+CREATE TRIGGER alert_feed_changed AFTER INSERT ON alert_changes BEGIN
+    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
+    VALUES (new.at_us, new.alert_id, iif(new.change = 'released', 'raised', new.change), new.by, new.reason);
+END;
+",
+    // The matches of groups. The alert comes after its first matches, in the same transaction.
+    "
+CREATE TABLE alert_matches (
+    alert_id  TEXT NOT NULL REFERENCES alerts (id) DEFERRABLE INITIALLY DEFERRED,
+    event     BLOB NOT NULL,
+    PRIMARY KEY (alert_id, event)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_by_creation ON alerts (created_us);
+",
 ];

@@ -4,7 +4,7 @@ use storage::state_table::{StateColumn, StateTable};
 
 /// All of them.
 pub fn state_tables() -> Vec<StateTable> {
-    vec![alerts(), alert_changes(), alert_comments(), alert_versions()]
+    vec![alerts(), alert_changes(), alert_comments(), alert_versions(), silences()]
 }
 
 /// The steps in the lives of alerts.
@@ -57,6 +57,35 @@ fn alert_versions() -> StateTable {
     }
 }
 
+/// The silences.
+fn silences() -> StateTable {
+    use StateColumn::{Integer, Text, Time};
+    StateTable {
+        name: "silences",
+        sql: "SELECT id, matchers, starts_us AS starts, ends_us AS ends, schedule, owner, reason, created_us AS created, \
+              created_by, ended_us AS ended, ended_by, ended_reason, \
+              (SELECT count(*) FROM alerts WHERE suppressed_by = silences.id) AS hidden, \
+              (SELECT count(*) FROM alert_changes WHERE change = 'released' AND before = silences.id) AS released \
+              FROM silences",
+        columns: &[
+            ("id", Text),
+            ("matchers", Text),
+            ("starts", Time),
+            ("ends", Time),
+            ("schedule", Text),
+            ("owner", Text),
+            ("reason", Text),
+            ("created", Time),
+            ("created_by", Text),
+            ("ended", Time),
+            ("ended_by", Text),
+            ("ended_reason", Text),
+            ("hidden", Integer),
+            ("released", Integer),
+        ],
+    }
+}
+
 /// The table `alerts`.
 fn alerts() -> StateTable {
     use StateColumn::{Integer, Text, Time};
@@ -65,7 +94,7 @@ fn alerts() -> StateTable {
         sql: "SELECT id, rule_id, title, level, severity_id, severity, status, verdict, reason, time_us AS time, \
               created_us AS created, updated_us AS updated, provider, actor, account, address, operation, event_uid, \
               tags, entities, evidence, description, version, joined, response, revision, owner, labels, \
-              duplicate_of, acknowledged_us AS acknowledged, closed_us AS closed FROM alerts",
+              duplicate_of, acknowledged_us AS acknowledged, closed_us AS closed, suppressed_by, suppressed_reason FROM alerts",
         columns: &[
             ("id", Text),
             ("rule_id", Text),
@@ -98,6 +127,8 @@ fn alerts() -> StateTable {
             ("duplicate_of", Text),
             ("acknowledged", Time),
             ("closed", Time),
+            ("suppressed_by", Text),
+            ("suppressed_reason", Text),
         ],
     }
 }

@@ -6,6 +6,7 @@ use crate::history::{self, AlertChange};
 use crate::page::{AlertFilter, AlertPage, Cursor, conditions};
 use crate::row::{COLUMNS, INSERT, read, values};
 use crate::schema::MIGRATIONS;
+use crate::silence::{InForce, Silence};
 use crate::{Alert, AlertStatus, Error, Result, Verdict};
 
 /// The most alerts that [`AlertStore::list`] returns at once.
@@ -41,6 +42,10 @@ pub struct StoredAlert {
     pub acknowledged_us: Option<i64>,
     /// When it was closed, microseconds since 1970.
     pub closed_us: Option<i64>,
+    /// The silence that hides it: it is not told, and lists leave it out unless asked.
+    pub suppressed_by: Option<String>,
+    /// Why that silence was made.
+    pub suppressed_reason: Option<String>,
 }
 
 impl StoredAlert {
@@ -60,6 +65,8 @@ impl StoredAlert {
             duplicate_of: None,
             acknowledged_us: None,
             closed_us: None,
+            suppressed_by: None,
+            suppressed_reason: None,
         }
     }
 }
@@ -85,16 +92,17 @@ impl AlertStore {
         &self.state
     }
 
-    /// Records alerts within `txn`; those that are there already stay as they are. Returns how many
-    /// are new.
+    /// Records alerts within `txn`; those that are there already stay as they are. One that a silence in
+    /// force covers is recorded as suppressed by it. Returns how many are new.
     ///
     /// # Errors
     /// The database refuses; the caller's transaction must not be committed then.
     pub fn record(txn: &Txn, alerts: &[Alert], now_us: i64) -> Result<usize> {
-        let mut insert = txn.prepare_cached(INSERT)?;
+        let Some(earliest_us) = alerts.iter().map(|alert| alert.time_us).min() else { return Ok(0) };
+        let silences = InForce::read(txn, earliest_us)?;
         let mut new = 0;
         for alert in alerts {
-            new += insert.execute(rusqlite::params_from_iter(values(alert, now_us)?))?;
+            new += usize::from(insert(txn, alert, silences.covering(alert), now_us)?);
         }
         Ok(new)
     }
@@ -153,4 +161,17 @@ impl AlertStore {
             Ok((alert, changes))
         })
     }
+}
+
+/// Writes an alert, suppressed by `silence`; `false` if it is there already.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn insert(txn: &Txn<'_>, alert: &Alert, silence: Option<&Silence>, now_us: i64) -> Result<bool> {
+    let text = |text: &String| rusqlite::types::Value::Text(text.clone());
+    let values = values(alert, now_us)?.into_iter().chain([
+        silence.map_or(rusqlite::types::Value::Null, |silence| text(&silence.id)),
+        silence.map_or(rusqlite::types::Value::Null, |silence| text(&silence.spec.reason)),
+    ]);
+    Ok(txn.prepare_cached(INSERT)?.execute(rusqlite::params_from_iter(values))? > 0)
 }

@@ -261,7 +261,11 @@ pub(crate) fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings>
 /// # Errors
 /// A file of `rules.placeholders` cannot be read.
 pub(crate) fn load_options(config: &Config) -> anyhow::Result<LoadOptions> {
-    Ok(LoadOptions { placeholders: config.placeholders()?, ..LoadOptions::default() })
+    Ok(LoadOptions {
+        placeholders: config.placeholders()?,
+        groupings: config.rules_group.clone(),
+        ..LoadOptions::default()
+    })
 }
 
 /// The wall clock, in microseconds since 1970.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod alerts;
+mod silences;
 mod trail;
 
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, WhichAlerts};
+pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
+pub(crate) use silences::{Silences, WhichSilenced};
 pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// List, show and work on alerts.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Make, list, try and end silences: alerts that are known and not to be told for a while.
+    #[command(subcommand)]
+    Silences(Silences),
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),

@@ -75,6 +75,8 @@ fn all_filters_together() {
         owner: Some("ben".into()),
         is_unassigned: false,
         label: Some("KEYS".into()),
+        is_suppressed: Some(false),
+        suppressed_by: None,
     };
     check(filter.clone(), "e3");
     check(AlertFilter { until_us: Some(300), ..filter }, "");

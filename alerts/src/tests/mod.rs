@@ -2,9 +2,12 @@
 
 mod bulk;
 mod feed;
+mod groups;
 mod life;
 mod list;
+mod noise;
 mod record;
+mod silences;
 mod sql;
 mod versions;
 

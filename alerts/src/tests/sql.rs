@@ -6,6 +6,7 @@ use storage::state::rusqlite::types::ValueRef;
 use storage::state_table::{StateColumn, StateTable};
 
 use super::{alert, fixture};
+use crate::silence::{Matcher, Schedule, SilenceSpec};
 use crate::{AlertStore, Change, Verdict, state_tables};
 
 fn alerts() -> StateTable {
@@ -16,7 +17,17 @@ fn alerts() -> StateTable {
 fn the_columns_are_those_of_the_statement_and_of_their_types() {
     let at = fixture();
     let one = alert("r1", "e1", 77);
-    at.record(std::slice::from_ref(&one));
+    let spec = SilenceSpec {
+        matchers: vec![Matcher::read("rule", &["r1".into()]).unwrap()],
+        starts_us: 0,
+        ends_us: 1000,
+        schedule: Some(Schedule::read("UTC", &["daily 00:00-24:00".into()]).unwrap()),
+        owner: "ann".into(),
+        reason: "a drill".into(),
+    };
+    let silence = at.store.add_silence(&spec, "ann", 1).unwrap();
+    at.record(&[one.clone(), alert("r1", "e2", 77)]);
+    at.store.end_silence(&silence.id, "ann", "done", 2).unwrap();
     let mut late = one.clone();
     late.evidence.push(one.evidence[0].clone());
     at.state.write(|txn| AlertStore::record_or_amend(txn, &late, 1500)).unwrap();

@@ -11,6 +11,7 @@ mod ingest;
 mod metrics;
 mod problem;
 mod rules;
+mod silences;
 mod sources;
 mod sql;
 mod time;
@@ -38,6 +39,7 @@ use bodies::BodyBudget;
 
 pub(crate) use alerts::{
     AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeBody, ChangeResult,
+    NoiseBody, NoiseList,
 };
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
@@ -46,6 +48,7 @@ pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
+pub(crate) use silences::{SilenceBody, SilenceList, SilenceRequest, TrialBody};
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
@@ -121,7 +124,14 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alerts::change::unassign))
         .routes(routes!(alerts::change::comment))
         .routes(routes!(alerts::change::label))
+        .routes(routes!(alerts::change::release))
         .routes(routes!(alerts::bulk::change))
+        .routes(routes!(alerts::noise::noise))
+        .routes(routes!(silences::add, silences::list))
+        .routes(routes!(silences::show))
+        .routes(routes!(silences::test))
+        .routes(routes!(silences::end))
+        .routes(routes!(silences::release))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
         .routes(routes!(collectors::pause))

@@ -1,6 +1,6 @@
 //! `alerts`
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `alerts`
 #[derive(Debug, Subcommand)]
@@ -87,6 +87,20 @@ pub(crate) enum Alerts {
         #[arg(long, value_name = "LABEL")]
         remove: Vec<String>,
     },
+    /// Release alerts from the silence that hides them: from now on they count as raised.
+    Release {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Show which rules cost attention and find little.
+    #[command(after_help = "Examples:
+  stormglass alerts noise --since 30d
+  stormglass alerts noise --format csv > noise.csv")]
+    Noise(AlertsNoise),
     /// Change all alerts that a list with these flags shows.
     #[command(after_help = "Example:
   stormglass alerts bulk close --rule trail_stopped --status new --verdict false_positive --reason \"a bad rule\"")]
@@ -137,6 +151,12 @@ pub(crate) struct WhichAlerts {
     /// Only with this label, or this tag of the rule.
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// What silences hide: no, only, or all for both [default: no].
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) suppressed: Option<String>,
+    /// Only what the silence with this id hides.
+    #[arg(long, value_name = "SILENCE")]
+    pub(crate) suppressed_by: Option<String>,
     /// Only events at or after this time.
     #[arg(long)]
     pub(crate) since: Option<String>,
@@ -164,7 +184,7 @@ pub(crate) struct AlertsList {
 /// `alerts bulk`
 #[derive(Debug, Args)]
 pub(crate) struct AlertsBulk {
-    /// acknowledge, start, close, reopen, assign, unassign, comment or label.
+    /// acknowledge, start, close, reopen, assign, unassign, comment, label or release.
     pub(crate) action: String,
     #[command(flatten)]
     pub(crate) which: WhichAlerts,
@@ -189,4 +209,26 @@ pub(crate) struct AlertsBulk {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `alerts noise`
+#[derive(Debug, Args)]
+pub(crate) struct AlertsNoise {
+    /// Alerts raised since this time, or so long before now, such as 30d.
+    #[arg(long, default_value = "30d", value_name = "TIME")]
+    pub(crate) since: String,
+    /// How to print them.
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) format: NoiseFormat,
+}
+
+/// How `alerts noise` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NoiseFormat {
+    /// Columns for the eye.
+    Table,
+    /// Comma-separated values with a head, safe for spreadsheets.
+    Csv,
+    /// JSON.
+    Json,
 }

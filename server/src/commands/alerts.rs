@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use super::alerts_change::{bulk, change};
+use super::alerts_noise::noise;
 use super::query_string::QueryString;
 use crate::api::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, ChangeBody};
 use crate::cli::{Alerts, AlertsList, Global, WhichAlerts};
@@ -59,6 +60,10 @@ pub(crate) async fn run(global: &Global, command: Alerts) -> anyhow::Result<Exit
         Alerts::Label { ids, add, remove } => {
             code = change(&client, &ids, BulkBody { action: "label".into(), add, remove, ..done }).await?;
         }
+        Alerts::Release { ids, reason } => {
+            code = change(&client, &ids, BulkBody { action: "release".into(), reason, ..done }).await?;
+        }
+        Alerts::Noise(wanted) => noise(&client, &wanted).await?,
         Alerts::Bulk(wanted) => code = bulk(&client, wanted).await?,
     }
     client.close().await?;
@@ -76,6 +81,8 @@ pub(super) fn query(which: WhichAlerts) -> AlertQuery {
         owner: which.owner,
         unassigned: which.unassigned,
         label: which.label,
+        suppressed: which.suppressed,
+        suppressed_by: which.suppressed_by,
         since: which.since,
         until: which.until,
         ..AlertQuery::default()
@@ -162,6 +169,9 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
     }
     if let Some(owner) = &summary.owner {
         lines.push(format!("owner:    {owner}"));
+    }
+    if let (Some(silence), Some(reason)) = (&summary.suppressed_by, &summary.suppressed_reason) {
+        lines.push(format!("hidden:   by silence {silence}: {reason}"));
     }
     if !summary.labels.is_empty() {
         lines.push(format!("labels:   {}", summary.labels.join(", ")));

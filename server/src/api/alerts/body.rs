@@ -46,6 +46,12 @@ pub(crate) struct AlertSummary {
     /// When it was closed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) closed: Option<String>,
+    /// The silence that hides it: it is not told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) suppressed_by: Option<String>,
+    /// Why that silence was made.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) suppressed_reason: Option<String>,
 }
 
 /// Someone or something that an alert is about.
@@ -198,6 +204,8 @@ pub(crate) fn summary(stored: StoredAlert) -> AlertSummary {
         revision: stored.revision,
         acknowledged: stored.acknowledged_us.map(format_us),
         closed: stored.closed_us.map(format_us),
+        suppressed_by: stored.suppressed_by,
+        suppressed_reason: stored.suppressed_reason,
     }
 }
 

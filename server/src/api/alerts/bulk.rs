@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::alerts::{Change, Edit, Selection};
+use ::alerts::{BulkOutcome, Change, Edit, Selection};
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub(crate) struct BulkBody {
     /// all that a list with these parameters shows: of more than 1000 that it is still to be done to, the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) filter: Option<AlertQuery>,
-    /// `acknowledge`, `start`, `close`, `reopen`, `assign`, `unassign`, `comment` or `label`.
+    /// `acknowledge`, `start`, `close`, `reopen`, `assign`, `unassign`, `comment`, `label` or `release`.
     pub(crate) action: String,
     /// Why, in your words, or the comment.
     pub(crate) reason: String,
@@ -84,13 +84,24 @@ pub(crate) async fn change(
         (None, Some(query)) if query.limit.is_some() || query.cursor.is_some() => {
             return Err(Problem::bad_request("`limit` and `cursor` are for lists; a bulk action takes 1000"));
         }
-        (None, Some(query)) => Selection::Filter(filter(query)?),
+        (None, Some(mut query)) => {
+            if change == Change::Release {
+                query.suppressed.get_or_insert_with(|| "only".to_owned());
+            }
+            Selection::Filter(filter(query)?)
+        }
         _ => return Err(Problem::bad_request("send either `ids` or `filter`")),
     };
     let edit = Edit { change, by: caller.name, reason: body.reason, at_us: now_us() };
     let outcome = blocking(move || app.alerts.edit_many(&selection, &edit)).await??;
-    let unchanged = outcome.unchanged.into_iter().map(|(id, reason)| UnchangedBody { id, reason });
-    Ok(Json(BulkResult { changed: outcome.changed, unchanged: unchanged.collect(), more: outcome.more }))
+    Ok(Json(outcome.into()))
+}
+
+impl From<BulkOutcome> for BulkResult {
+    fn from(outcome: BulkOutcome) -> Self {
+        let unchanged = outcome.unchanged.into_iter().map(|(id, reason)| UnchangedBody { id, reason });
+        Self { changed: outcome.changed, unchanged: unchanged.collect(), more: outcome.more }
+    }
 }
 
 fn wanted(body: &BulkBody) -> Result<Change, Problem> {
@@ -114,10 +125,11 @@ fn wanted(body: &BulkBody) -> Result<Change, Problem> {
         "assign" => Change::Assign(body.owner.clone().unwrap_or_default()),
         "unassign" => Change::Unassign,
         "comment" => Change::Comment,
+        "release" => Change::Release,
         "label" => Change::Label { add: body.add.clone(), remove: body.remove.clone() },
         other => {
             return Err(Problem::bad_request(&format!(
-                "unknown action `{other}`; choose acknowledge, start, close, reopen, assign, unassign, comment or label"
+                "unknown action `{other}`; choose acknowledge, start, close, reopen, assign, unassign, comment, label or release"
             )));
         }
     })

@@ -163,6 +163,14 @@ pub(crate) async fn label(at: At, Json(body): Json<LabelBody>) -> Answer {
     at.change(Change::Label { add: body.add, remove: body.remove }, String::new()).await
 }
 
+/// Releases an alert from the silence that hides it: from now on it counts as raised.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/release", tag = "alerts", params(("id" = String, Path)),
+    request_body = Option<ReasonBody>, responses((status = 200, body = ChangeResult), (status = 404, body = Problem),
+    (status = 409, body = Problem), (status = 412, body = Problem)))]
+pub(crate) async fn release(at: At, body: Option<Json<ReasonBody>>) -> Answer {
+    at.change(Change::Release, reason(body)).await
+}
+
 /// The change that closes with a verdict.
 pub(super) fn closing(verdict: &str, duplicate_of: Option<String>) -> Result<Change, Problem> {
     let verdict: Verdict = verdict.parse().map_err(|error: String| Problem::bad_request(&error))?;

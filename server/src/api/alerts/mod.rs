@@ -3,6 +3,7 @@
 mod body;
 pub(crate) mod bulk;
 pub(crate) mod change;
+pub(crate) mod noise;
 mod revision;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::auth::{Caller, Right};
 pub(crate) use body::{AlertDetail, AlertList, AlertSummary, ChangeBody, unstored};
 pub(crate) use bulk::{BulkBody, BulkResult};
 pub(crate) use change::ChangeResult;
+pub(crate) use noise::{NoiseBody, NoiseList};
 
 /// Which alerts.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize, IntoParams, ToSchema)]
@@ -55,6 +57,12 @@ pub(crate) struct AlertQuery {
     /// A label of the team's own, or a tag of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
+    /// What silences hide: `no` (as if not given), `only`, or `all` for both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suppressed: Option<String>,
+    /// Only what the silence with this id hides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suppressed_by: Option<String>,
     /// Only events at or after this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
@@ -95,7 +103,16 @@ fn filter(wanted: AlertQuery) -> Result<AlertFilter, Problem> {
             bad(format!("unknown severity `{name}`; choose one of {}", body::SEVERITIES.join(", ")))
         })
     };
+    let is_suppressed = match wanted.suppressed.as_deref() {
+        None if wanted.suppressed_by.is_some() => None,
+        None | Some("no") => Some(false),
+        Some("only") => Some(true),
+        Some("all") => None,
+        Some(other) => return Err(bad(format!("`suppressed={other}` is unknown; choose no, only or all"))),
+    };
     Ok(AlertFilter {
+        is_suppressed,
+        suppressed_by: wanted.suppressed_by,
         status: wanted.status.map(|name| name.parse()).transpose().map_err(bad)?,
         verdict: wanted.verdict.map(|name| name.parse()).transpose().map_err(bad)?,
         min_severity_id: wanted.severity.map(severity).transpose()?,
