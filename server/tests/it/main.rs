@@ -27,6 +27,7 @@ mod readers;
 mod rule_tools;
 mod running;
 mod saas;
+mod silences;
 mod sources;
 mod story;
 mod syslog;
