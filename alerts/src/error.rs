@@ -28,6 +28,56 @@ pub enum Error {
         /// The alert.
         id: String,
     },
+    /// The change makes no sense.
+    #[error("alert `{id}` cannot be changed so: {problem}")]
+    ChangeSenseless {
+        /// The alert; `*` where it would be refused for any.
+        id: String,
+        /// What is wrong, and the mend.
+        problem: String,
+    },
+    /// The alert is not as whoever wants to change it knows it.
+    #[error("alert `{id}` was changed meanwhile and is at revision {revision}; read it again")]
+    Stale {
+        /// The alert.
+        id: String,
+        /// Its revision now.
+        revision: u64,
+    },
+    /// More was asked for than one call may do.
+    #[error("more than {most} {what} at once; do it in parts")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many may be.
+        most: usize,
+    },
+    /// A silence that would hide more than anybody can mean, or is no silence.
+    #[error("the silence is refused: {problem}")]
+    SilenceRefused {
+        /// What is wrong, and the mend.
+        problem: String,
+    },
+    /// No silence has this id.
+    #[error("there is no silence `{id}`; `stormglass silences list --all` shows those there are")]
+    SilenceUnknown {
+        /// The id asked for.
+        id: String,
+    },
+    /// The silence was ended before.
+    #[error("silence `{id}` was ended already")]
+    SilenceOver {
+        /// Its id.
+        id: String,
+    },
+    /// A stored silence cannot be read: the database was changed by something else.
+    #[error("silence `{id}` is damaged in the state database: {problem}")]
+    SilenceDamaged {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A page cursor that this program did not hand out.
     #[error("the cursor is not one that this server gave; start again without it")]
     CursorUnknown,
@@ -54,9 +104,15 @@ impl Error {
             Self::AlertUnknown { .. }
             | Self::ChangeRefused { .. }
             | Self::ReasonMissing { .. }
+            | Self::ChangeSenseless { .. }
+            | Self::Stale { .. }
+            | Self::TooMany { .. }
+            | Self::SilenceRefused { .. }
+            | Self::SilenceUnknown { .. }
+            | Self::SilenceOver { .. }
             | Self::CursorUnknown => Fate::Reject,
             Self::Storage(error) => error.fate(),
-            Self::Damaged { .. } => Fate::Stop,
+            Self::Damaged { .. } | Self::SilenceDamaged { .. } => Fate::Stop,
         }
     }
 }

@@ -9,17 +9,32 @@
 
 mod alert;
 mod amend;
+mod edit;
 mod error;
 mod feed;
+mod group;
+mod history;
 pub mod lifecycle;
+mod noise;
 mod page;
+mod row;
+mod schema;
+pub mod silence;
+mod sql;
 mod store;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
+pub use edit::{BULK, BulkOutcome, Edit, Edited, Expected, Overwritten, Selection};
 pub use error::{Error, Result};
 pub use feed::FeedEntry;
-pub use lifecycle::{AlertStatus, Change, Verdict};
+pub use group::{GROUP_EVIDENCE, GROUP_MATCHES};
+pub use history::{AlertChange, HISTORY};
+pub use lifecycle::{AlertStatus, Change, Field, Standing, Verdict};
+pub use noise::RuleNoise;
 pub use page::{AlertFilter, AlertPage, Cursor};
-pub use store::{AlertChange, AlertStore, MAX_LIMIT, StoredAlert, state_table};
+pub use sql::state_tables;
+pub use store::{AlertStore, MAX_LIMIT, StoredAlert};
+pub use version::{AlertVersion, VERSION_EVENTS, VERSIONS};

@@ -3,7 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{AlertStatus, Error, Result, StoredAlert};
+use rusqlite::types::Value;
+use storage::state::rusqlite;
+
+use crate::{AlertStatus, Error, Result, StoredAlert, Verdict};
 
 /// Which alerts to list; an empty filter lists all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +25,18 @@ pub struct AlertFilter {
     pub since_us: Option<i64>,
     /// Only with an event before this, microseconds since 1970.
     pub until_us: Option<i64>,
+    /// Only closed with this verdict.
+    pub verdict: Option<Verdict>,
+    /// Only those of this person.
+    pub owner: Option<String>,
+    /// Only those of nobody.
+    pub is_unassigned: bool,
+    /// Only with this label, or this tag of the rule.
+    pub label: Option<String>,
+    /// Only those that a silence hides, or only those that none does.
+    pub is_suppressed: Option<bool>,
+    /// Only those that this silence hides.
+    pub suppressed_by: Option<String>,
 }
 
 /// A page of alerts, newest first.
@@ -56,6 +71,66 @@ impl Cursor {
         let (time_us, id) = text.split_once(':').ok_or(Error::CursorUnknown)?;
         Ok(Self { time_us: time_us.parse().map_err(|_| Error::CursorUnknown)?, id: id.into() })
     }
+}
+
+/// The WHERE clause of a list and its values; the values are always bound, never written into it.
+pub(crate) fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<Value>) {
+    let mut clauses = vec![if filter.is_unassigned { "owner IS NULL" } else { "1" }.to_owned()];
+    if let Some(is_suppressed) = filter.is_suppressed {
+        clauses.push(format!("suppressed_by IS {}NULL", if is_suppressed { "NOT " } else { "" }));
+    }
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |clause: &str, value: Value| {
+        values.push(value);
+        clauses.push(clause.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(status) = filter.status {
+        add("status = ?", status.as_str().to_owned().into());
+    }
+    if let Some(least) = filter.min_severity_id {
+        add("severity_id >= ?", i64::from(least).into());
+    }
+    if let Some(rule) = &filter.rule_id {
+        add("rule_id = ?", rule.clone().into());
+    }
+    if let Some(provider) = &filter.provider {
+        // An alert over several clouds names them all.
+        add("instr(', ' || lower(provider) || ', ', ', ' || lower(?) || ', ') > 0", provider.clone().into());
+    }
+    if let Some(entity) = &filter.entity {
+        add(
+            "EXISTS (SELECT 1 FROM json_each(alerts.entities) WHERE ? COLLATE NOCASE IN (json_extract(value, '$.value'), json_extract(value, '$.name')))",
+            entity.clone().into(),
+        );
+    }
+    if let Some(since) = filter.since_us {
+        add("time_us >= ?", since.into());
+    }
+    if let Some(until) = filter.until_us {
+        add("time_us < ?", until.into());
+    }
+    if let Some(verdict) = filter.verdict {
+        add("verdict = ?", verdict.as_str().to_owned().into());
+    }
+    if let Some(owner) = &filter.owner {
+        add("owner = ?", owner.clone().into());
+    }
+    if let Some(silence) = &filter.suppressed_by {
+        add("suppressed_by = ?", silence.clone().into());
+    }
+    if let Some(label) = &filter.label {
+        add(
+            "EXISTS (SELECT 1 FROM (SELECT value FROM json_each(alerts.labels) UNION ALL SELECT value FROM json_each(alerts.tags)) WHERE value = ? COLLATE NOCASE)",
+            label.clone().into(),
+        );
+    }
+    if let Some(cursor) = after {
+        add("time_us <= ?", cursor.time_us.into());
+        values.push(cursor.time_us.into());
+        values.push(cursor.id.clone().into());
+        clauses.push(format!("(time_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
+    }
+    (clauses.join(" AND "), values)
 }
 
 #[cfg(test)]

@@ -1,81 +1,13 @@
 //! The tables of alerts in the state database.
 
-use rusqlite::types::Value;
-use serde::Serialize;
 use storage::state::{State, Txn, rusqlite};
-use storage::state_table::{StateColumn, StateTable};
 
-use crate::alert::severity_name;
-use crate::page::{AlertFilter, AlertPage, Cursor};
-use crate::{
-    Alert, AlertId, AlertStatus, Change, Entity, EntityKind, Error, Evidence, Result, RuleRef, Verdict,
-};
-
-/// The schema, one step a released version.
-const MIGRATIONS: &[&str] = &[
-    "
-CREATE TABLE alerts (
-    id            TEXT PRIMARY KEY,
-    rule_id       TEXT NOT NULL,
-    title         TEXT NOT NULL,
-    level         TEXT NOT NULL,
-    tags          TEXT NOT NULL,
-    description   TEXT NOT NULL,
-    severity_id   INTEGER NOT NULL,
-    severity      TEXT NOT NULL,
-    status        TEXT NOT NULL DEFAULT 'new',
-    verdict       TEXT,
-    reason        TEXT,
-    time_us       INTEGER NOT NULL,
-    created_us    INTEGER NOT NULL,
-    updated_us    INTEGER NOT NULL,
-    provider      TEXT NOT NULL,
-    actor         TEXT,
-    account       TEXT,
-    address       TEXT,
-    operation     TEXT,
-    event_uid     TEXT,
-    entities      TEXT NOT NULL,
-    evidence      TEXT NOT NULL
-) STRICT;
-CREATE INDEX alerts_by_time ON alerts (time_us DESC, id DESC);
-CREATE INDEX alerts_by_status ON alerts (status, time_us DESC, id DESC);
-CREATE INDEX alerts_by_rule ON alerts (rule_id, time_us DESC, id DESC);
-CREATE TABLE alert_changes (
-    alert_id  TEXT NOT NULL REFERENCES alerts (id),
-    at_us     INTEGER NOT NULL,
-    by        TEXT NOT NULL,
-    change    TEXT NOT NULL,
-    verdict   TEXT,
-    reason    TEXT NOT NULL
-) STRICT;
-CREATE INDEX alert_changes_by_alert ON alert_changes (alert_id, at_us);
-",
-    "
-ALTER TABLE alerts ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE alerts ADD COLUMN response TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE alerts ADD COLUMN joined TEXT;
-",
-    // Triggers, so that no way of changing an alert can forget the feed.
-    "
-CREATE TABLE alert_feed (
-    seq       INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_us     INTEGER NOT NULL,
-    alert_id  TEXT NOT NULL,
-    change    TEXT NOT NULL,
-    by        TEXT NOT NULL,
-    reason    TEXT NOT NULL
-) STRICT;
-CREATE TRIGGER alert_feed_raised AFTER INSERT ON alerts BEGIN
-    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
-    VALUES (new.created_us, new.id, 'raised', 'stormglass', '');
-END;
-CREATE TRIGGER alert_feed_changed AFTER INSERT ON alert_changes BEGIN
-    INSERT INTO alert_feed (at_us, alert_id, change, by, reason)
-    VALUES (new.at_us, new.alert_id, new.change, new.by, new.reason);
-END;
-",
-];
+use crate::history::{self, AlertChange};
+use crate::page::{AlertFilter, AlertPage, Cursor, conditions};
+use crate::row::{COLUMNS, INSERT, read, values};
+use crate::schema::MIGRATIONS;
+use crate::silence::{InForce, Silence};
+use crate::{Alert, AlertStatus, Error, Result, Verdict};
 
 /// The most alerts that [`AlertStore::list`] returns at once.
 pub const MAX_LIMIT: usize = 1000;
@@ -97,21 +29,46 @@ pub struct StoredAlert {
     pub updated_us: i64,
     /// 1, and one more for each time that late or further events changed what it rests on.
     pub version: u32,
+    /// 1, and one more for each change of whatever kind: whoever has read it at a revision can tell whether it
+    /// is still the same.
+    pub revision: u64,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// The team's own labels, sorted.
+    pub labels: Vec<String>,
+    /// The alert that it repeats, if it was closed as a duplicate.
+    pub duplicate_of: Option<String>,
+    /// When a person first took it up, microseconds since 1970.
+    pub acknowledged_us: Option<i64>,
+    /// When it was closed, microseconds since 1970.
+    pub closed_us: Option<i64>,
+    /// The silence that hides it: it is not told, and lists leave it out unless asked.
+    pub suppressed_by: Option<String>,
+    /// Why that silence was made.
+    pub suppressed_reason: Option<String>,
 }
 
-/// One step in an alert's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AlertChange {
-    /// When, microseconds since 1970.
-    pub at_us: i64,
-    /// Who.
-    pub by: String,
-    /// What, as a past participle.
-    pub change: String,
-    /// The verdict of a closing.
-    pub verdict: Option<String>,
-    /// Why; may be empty.
-    pub reason: String,
+impl StoredAlert {
+    /// An alert that nobody has touched since it was raised at `created_us`.
+    pub fn untouched(alert: Alert, created_us: i64) -> Self {
+        Self {
+            alert,
+            status: AlertStatus::New,
+            verdict: None,
+            reason: None,
+            created_us,
+            updated_us: created_us,
+            version: 1,
+            revision: 1,
+            owner: None,
+            labels: Vec::new(),
+            duplicate_of: None,
+            acknowledged_us: None,
+            closed_us: None,
+            suppressed_by: None,
+            suppressed_reason: None,
+        }
+    }
 }
 
 /// Reads and writes the alert tables.
@@ -135,16 +92,17 @@ impl AlertStore {
         &self.state
     }
 
-    /// Records alerts within `txn`; those that are there already stay as they are. Returns how many
-    /// are new.
+    /// Records alerts within `txn`; those that are there already stay as they are. One that a silence in
+    /// force covers is recorded as suppressed by it. Returns how many are new.
     ///
     /// # Errors
     /// The database refuses; the caller's transaction must not be committed then.
     pub fn record(txn: &Txn, alerts: &[Alert], now_us: i64) -> Result<usize> {
-        let mut insert = txn.prepare_cached(INSERT)?;
+        let Some(earliest_us) = alerts.iter().map(|alert| alert.time_us).min() else { return Ok(0) };
+        let silences = InForce::read(txn, earliest_us)?;
         let mut new = 0;
         for alert in alerts {
-            new += insert.execute(rusqlite::params_from_iter(values(alert, now_us)?))?;
+            new += usize::from(insert(txn, alert, silences.covering(alert), now_us)?);
         }
         Ok(new)
     }
@@ -199,236 +157,21 @@ impl AlertStore {
                 Some(row) => read(row)?,
                 None => return Err(Error::AlertUnknown { id: id.into() }),
             };
-            let mut select = db.prepare_cached(
-                "SELECT at_us, by, change, verdict, reason FROM alert_changes WHERE alert_id = ?1 ORDER BY at_us, rowid",
-            )?;
-            let changes = select
-                .query_map([id], |row| {
-                    Ok(AlertChange {
-                        at_us: row.get(0)?,
-                        by: row.get(1)?,
-                        change: row.get(2)?,
-                        verdict: row.get(3)?,
-                        reason: row.get(4)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
+            let changes = history::of(db, id)?;
             Ok((alert, changes))
         })
     }
-
-    /// Changes an alert's status and writes the step into its history.
-    ///
-    /// # Errors
-    /// [`Error::AlertUnknown`], [`Error::ChangeRefused`], [`Error::ReasonMissing`] for a closing, or the
-    /// database refuses. Nothing has changed then.
-    pub fn change(
-        &self,
-        id: &str,
-        change: Change,
-        by: &str,
-        reason: &str,
-        now_us: i64,
-    ) -> Result<StoredAlert> {
-        self.state.write(|txn| {
-            let status: Option<String> = {
-                let mut select = txn.prepare_cached("SELECT status FROM alerts WHERE id = ?1")?;
-                select.query_row([id], |row| row.get(0)).map(Some).or_else(none_if_absent)?
-            };
-            let status = status.ok_or_else(|| Error::AlertUnknown { id: id.into() })?;
-            let status: AlertStatus = status.parse().unwrap_or(AlertStatus::New);
-            let after = status.after(change).ok_or_else(|| Error::ChangeRefused {
-                id: id.into(),
-                status: status.as_str(),
-                wanted: change.as_str(),
-            })?;
-            let verdict = match change {
-                Change::Close(_) if reason.trim().is_empty() => {
-                    return Err(Error::ReasonMissing { id: id.into() });
-                }
-                Change::Close(verdict) => Some(verdict.as_str()),
-                Change::Acknowledge | Change::Reopen => None,
-            };
-            let closing_reason = verdict.map(|_| reason);
-            txn.execute(
-                "UPDATE alerts SET status = ?2, verdict = ?3, reason = ?4, updated_us = ?5 WHERE id = ?1",
-                rusqlite::params![id, after.as_str(), verdict, closing_reason, now_us],
-            )?;
-            txn.execute(
-                "INSERT INTO alert_changes (alert_id, at_us, by, change, verdict, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                rusqlite::params![id, now_us, by, change.as_str(), verdict, reason],
-            )?;
-            Ok::<_, Error>(())
-        })?;
-        Ok(self.get(id)?.0)
-    }
 }
 
-// ---------------------------------------------------------------------------------------------
-
-const INSERT: &str = "
-    INSERT INTO alerts (id, rule_id, title, level, tags, description, severity_id, severity, time_us, created_us,
-        updated_us, provider, actor, account, address, operation, event_uid, entities, evidence, response, joined)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
-    ON CONFLICT (id) DO NOTHING";
-
-/// The values of a row, in the order of [`INSERT`].
-pub(crate) fn values(alert: &Alert, now_us: i64) -> Result<[Value; 20]> {
-    let text = |text: &str| Value::Text(text.to_owned());
-    let maybe = |found: Option<&str>| found.map_or(Value::Null, text);
-    let deciding = alert.evidence.last();
-    Ok([
-        text(alert.id.as_str()),
-        text(&alert.rule.id),
-        text(&alert.rule.title),
-        text(&alert.rule.level),
-        Value::Text(to_json(&alert.id, &alert.rule.tags)?),
-        text(&alert.rule.description),
-        i64::from(alert.severity_id).into(),
-        text(severity_name(alert.severity_id)),
-        alert.time_us.into(),
-        now_us.into(),
-        text(&alert.provider),
-        maybe(alert.entity(EntityKind::Actor)),
-        maybe(alert.entity(EntityKind::Account)),
-        maybe(alert.entity(EntityKind::Address)),
-        maybe(deciding.map(|event| event.operation.as_str())),
-        maybe(deciding.map(|event| event.event_uid.as_str())),
-        Value::Text(to_json(&alert.id, &alert.entities)?),
-        Value::Text(to_json(&alert.id, &alert.evidence)?),
-        Value::Text(to_json(&alert.id, &alert.rule.response)?),
-        match &alert.joined {
-            Some(joined) => Value::Text(to_json(&alert.id, joined)?),
-            None => Value::Null,
-        },
-    ])
-}
-
-const COLUMNS: &str = "id, rule_id, title, level, tags, description, severity_id, status, verdict, reason, \
-                       time_us, created_us, updated_us, provider, entities, evidence, version, response, joined";
-
-fn read(row: &rusqlite::Row<'_>) -> Result<StoredAlert> {
-    let id = AlertId::stored(row.get(0)?);
-    let verdict: Option<String> = row.get(8)?;
-    let status: String = row.get(7)?;
-    Ok(StoredAlert {
-        status: status.parse().unwrap_or(AlertStatus::New),
-        verdict: verdict.and_then(|name| name.parse().ok()),
-        reason: row.get(9)?,
-        created_us: row.get(11)?,
-        updated_us: row.get(12)?,
-        version: row.get(16)?,
-        alert: Alert {
-            rule: RuleRef {
-                id: row.get(1)?,
-                title: row.get(2)?,
-                level: row.get(3)?,
-                tags: from_json(&id, &row.get::<_, String>(4)?)?,
-                description: row.get(5)?,
-                response: from_json(&id, &row.get::<_, String>(17)?)?,
-            },
-            severity_id: row.get(6)?,
-            time_us: row.get(10)?,
-            provider: row.get(13)?,
-            entities: from_json::<Vec<Entity>>(&id, &row.get::<_, String>(14)?)?,
-            evidence: from_json::<Vec<Evidence>>(&id, &row.get::<_, String>(15)?)?,
-            joined: row.get::<_, Option<String>>(18)?.map(|text| from_json(&id, &text)).transpose()?,
-            id,
-        },
-    })
-}
-
-/// The WHERE clause of a list and its values; the values are always bound, never written into it.
-fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (String, Vec<Value>) {
-    let mut clauses = vec!["1".to_owned()];
-    let mut values: Vec<Value> = Vec::new();
-    let mut add = |clause: &str, value: Value| {
-        values.push(value);
-        clauses.push(clause.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(status) = filter.status {
-        add("status = ?", status.as_str().to_owned().into());
-    }
-    if let Some(least) = filter.min_severity_id {
-        add("severity_id >= ?", i64::from(least).into());
-    }
-    if let Some(rule) = &filter.rule_id {
-        add("rule_id = ?", rule.clone().into());
-    }
-    if let Some(provider) = &filter.provider {
-        // An alert over several clouds names them all.
-        add("instr(', ' || lower(provider) || ', ', ', ' || lower(?) || ', ') > 0", provider.clone().into());
-    }
-    if let Some(entity) = &filter.entity {
-        add(
-            "EXISTS (SELECT 1 FROM json_each(alerts.entities) WHERE ? COLLATE NOCASE IN (json_extract(value, '$.value'), json_extract(value, '$.name')))",
-            entity.clone().into(),
-        );
-    }
-    if let Some(since) = filter.since_us {
-        add("time_us >= ?", since.into());
-    }
-    if let Some(until) = filter.until_us {
-        add("time_us < ?", until.into());
-    }
-    if let Some(cursor) = after {
-        add("time_us <= ?", cursor.time_us.into());
-        values.push(cursor.time_us.into());
-        values.push(cursor.id.clone().into());
-        clauses.push(format!("(time_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
-    }
-    (clauses.join(" AND "), values)
-}
-
-fn none_if_absent<T>(error: rusqlite::Error) -> rusqlite::Result<Option<T>> {
-    match error {
-        rusqlite::Error::QueryReturnedNoRows => Ok(None),
-        other => Err(other),
-    }
-}
-
-fn to_json<T: Serialize>(id: &AlertId, value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|source| Error::Damaged { id: id.to_string(), source })
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(id: &AlertId, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|source| Error::Damaged { id: id.to_string(), source })
-}
-
-/// The table `alerts` as SQL shows it.
-pub fn state_table() -> StateTable {
-    use StateColumn::{Integer, Text, Time};
-    StateTable {
-        name: "alerts",
-        sql: "SELECT id, rule_id, title, level, severity_id, severity, status, verdict, reason, time_us AS time, \
-              created_us AS created, updated_us AS updated, provider, actor, account, address, operation, event_uid, \
-              tags, entities, evidence, description, version, joined, response FROM alerts",
-        columns: &[
-            ("id", Text),
-            ("rule_id", Text),
-            ("title", Text),
-            ("level", Text),
-            ("severity_id", Integer),
-            ("severity", Text),
-            ("status", Text),
-            ("verdict", Text),
-            ("reason", Text),
-            ("time", Time),
-            ("created", Time),
-            ("updated", Time),
-            ("provider", Text),
-            ("actor", Text),
-            ("account", Text),
-            ("address", Text),
-            ("operation", Text),
-            ("event_uid", Text),
-            ("tags", Text),
-            ("entities", Text),
-            ("evidence", Text),
-            ("description", Text),
-            ("version", Integer),
-            ("joined", Text),
-            ("response", Text),
-        ],
-    }
+/// Writes an alert, suppressed by `silence`; `false` if it is there already.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn insert(txn: &Txn<'_>, alert: &Alert, silence: Option<&Silence>, now_us: i64) -> Result<bool> {
+    let text = |text: &String| rusqlite::types::Value::Text(text.clone());
+    let values = values(alert, now_us)?.into_iter().chain([
+        silence.map_or(rusqlite::types::Value::Null, |silence| text(&silence.id)),
+        silence.map_or(rusqlite::types::Value::Null, |silence| text(&silence.spec.reason)),
+    ]);
+    Ok(txn.prepare_cached(INSERT)?.execute(rusqlite::params_from_iter(values))? > 0)
 }

@@ -32,6 +32,15 @@ const ENTITIES: &[(EntityKind, &[Source])] = &[
     (EntityKind::Resource, &[(Col::ResourceUid, Some(Col::ResourceName)), (Col::ResourceName, None)]),
 ];
 
+/// What the matches of a batch become.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Alerts, one a match.
+    pub(crate) alerts: Vec<Alert>,
+    /// Matches of rules that are grouped, each as the alert of its group.
+    pub(crate) grouped: Vec<Alert>,
+}
+
 /// The alerts for `matches` in `events`, leaving out rows that `keep` says are duplicates and rules
 /// whose matches are to be seen but not alerted on. `failed` gets the rules, by index, whose match could not
 /// become an alert.
@@ -41,18 +50,21 @@ pub(crate) fn alerts(
     matches: &[Match],
     keep: &BooleanArray,
     failed: &mut Vec<u32>,
-) -> Vec<Alert> {
+) -> Found {
     let kept = |row: u32| keep.values().len() > row as usize && keep.value(row as usize);
-    let mut alerts = Vec::new();
+    let mut all = Found::default();
     for found in matches.iter().filter(|found| kept(found.row)) {
         let rule = rules.rules().get(found.rule as usize).filter(|rule| rule.yields_alert());
-        match rule.map(|rule| alert(rule, events, found.row as usize)) {
-            Some(Some(alert)) => alerts.push(alert),
-            Some(None) => failed.push(found.rule),
-            None => {}
+        let Some(rule) = rule else { continue };
+        match (alert(rule, events, found.row as usize), rule.grouping()) {
+            (Some(alert), Some(grouping)) => {
+                all.grouped.push(alert.grouped(grouping.by(), grouping.within_us()));
+            }
+            (Some(alert), None) => all.alerts.push(alert),
+            (None, _) => failed.push(found.rule),
         }
     }
-    alerts
+    all
 }
 
 fn alert(rule: &CompiledRule, events: &EventBatch, row: usize) -> Option<Alert> {

@@ -162,6 +162,9 @@ fn record(state: &State, work: &Work, tally: &Tally, now_us: i64) -> Result<()> 
                 ledger::add(txn, source, counts)?;
             }
         }
+        // All turns at once: a group is read and written once a transaction.
+        let grouped = work.turns.iter().flat_map(|turn| &turn.grouped);
+        new += AlertStore::record_matches(txn, grouped, now_us)?;
         if let Some(changes) = &work.changes {
             new += changes.write(txn, now_us)?;
         }

@@ -3,6 +3,7 @@
 //! One rule, one answer: matches, hits and judgement are those of the stream; only time does not pass but is
 //! known to the end, and so is who is who.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Rehearsal {
     events: BTreeMap<u128, HitEvent>,
     seen: HashSet<u128>,
     alerts: BTreeMap<AlertId, Alert>,
+    /// Groups of matches that were met.
+    groups: HashSet<AlertId>,
     max_alerts: usize,
     /// The rule or correlation asked for, and what it needs.
     only: Option<(String, Needed)>,
@@ -43,6 +46,8 @@ pub struct Rehearsed {
     pub matches: Vec<u64>,
     /// Alerts that would have been raised, by time; no more than asked for.
     pub alerts: Vec<Alert>,
+    /// Matches of rules that are grouped, each as the alert of its group; as many as alerts were asked for.
+    pub grouped: Vec<Alert>,
     /// How many there would have been in all.
     pub alert_count: u64,
     /// Hits that found no room, see [`CorrelatorLimits`].
@@ -68,6 +73,7 @@ impl Rehearsal {
             events: BTreeMap::new(),
             seen: HashSet::new(),
             alerts: BTreeMap::new(),
+            groups: HashSet::new(),
             max_alerts,
             only: None,
             counts,
@@ -107,7 +113,9 @@ impl Rehearsal {
         }
         let all = BooleanArray::from(keep.clone());
         let is_asked = |id: &str| self.only.as_ref().is_none_or(|(only, _)| only == id);
-        for alert in detect::alerts(&self.rules, events, &matches, &all, &mut Vec::new()) {
+        let found = detect::alerts(&self.rules, events, &matches, &all, &mut Vec::new());
+        let grouped: Vec<_> = found.grouped.into_iter().filter(|found| is_asked(&found.rule.id)).collect();
+        for alert in found.alerts {
             if !is_asked(&alert.rule.id) {
                 continue;
             }
@@ -115,6 +123,9 @@ impl Rehearsal {
             if self.alerts.len() < self.max_alerts {
                 self.alerts.insert(alert.id.clone(), alert);
             }
+        }
+        for found in grouped {
+            self.count_match(found);
         }
         for link in identity::links(events, 0..events.len(), &self.identity) {
             // Groups are made in the end, when all links are known.
@@ -131,6 +142,32 @@ impl Rehearsal {
             self.hits.push(hit);
         }
         matches
+    }
+
+    /// Counts a match to the alert of its group.
+    fn count_match(&mut self, found: Alert) {
+        let has_room = self.alerts.len() < self.max_alerts;
+        let is_new = self.groups.insert(found.id.clone());
+        self.counts.alert_count += u64::from(is_new);
+        if is_new && !has_room {
+            return;
+        }
+        if self.counts.grouped.len() < self.max_alerts {
+            self.counts.grouped.push(found.clone());
+        }
+        match self.alerts.entry(found.id.clone()) {
+            Entry::Vacant(slot) if is_new => {
+                slot.insert(found);
+            }
+            Entry::Vacant(_) => {}
+            Entry::Occupied(mut slot) => {
+                let alert = slot.get_mut();
+                alert.absorb(&found);
+                if let Some(joined) = &mut alert.joined {
+                    joined.events += 1;
+                }
+            }
+        }
     }
 
     /// What stands in the end, when nothing more will come.

@@ -43,6 +43,8 @@ pub(crate) struct Raise {
     pub(crate) next: Offset,
     /// The alerts.
     pub(crate) alerts: Vec<Alert>,
+    /// Matches of rules that are grouped, each as the alert of its group.
+    pub(crate) grouped: Vec<Alert>,
     /// The dead letters.
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// What became of the records, by source.
@@ -89,7 +91,7 @@ pub(crate) async fn turn(
     let keep: BooleanArray = fates.iter().map(|fate| Some(*fate == RowFate::Kept)).collect();
     rule_counts.add(&refined.rules, &refined.events, &refined.matches, &keep);
     let mut failed = Vec::new();
-    let alerts = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep, &mut failed);
+    let found = detect::alerts(&refined.rules, &refined.events, &refined.matches, &keep, &mut failed);
     let mut incomplete = refined.hits.incomplete;
     incomplete.retain(|(row, _)| keep.value(*row as usize));
     add(&tally.incomplete_hits, incomplete.len() as u64);
@@ -109,7 +111,8 @@ pub(crate) async fn turn(
     let raise = Raise {
         first,
         next,
-        alerts,
+        alerts: found.alerts,
+        grouped: found.grouped,
         dead_letters: refined.rejects,
         counts,
         rules: refined.rules,

@@ -37,6 +37,7 @@ pub mod coverage;
 mod detect;
 pub mod explain;
 mod fold;
+mod grouping;
 mod lint;
 mod load;
 mod mapping;
@@ -55,6 +56,7 @@ pub use correlate::{
     Remembered,
 };
 pub use detect::{Match, Scratch, Sieve};
+pub use grouping::{Grouping, GroupingFor};
 pub use load::{Counts, Loaded, load, load_with};
 pub use mapping::Mappings;
 pub use options::LoadOptions;

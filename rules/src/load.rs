@@ -58,7 +58,7 @@ pub fn load(sources: &[RuleSource]) -> Loaded {
 pub fn load_with(sources: &[RuleSource], options: &LoadOptions) -> Loaded {
     let checked = check_all(sources, options);
     Loaded {
-        rules: RuleSet::new(checked.rules, checked.correlations),
+        rules: RuleSet::new(checked.rules, checked.correlations).grouped(&options.groupings),
         counts: checked.counts,
         diagnostics: checked.diagnostics,
     }

@@ -1,5 +1,6 @@
 //! How rules are loaded: what fields mean, what placeholders stand for, and how much is said.
 
+use crate::grouping::GroupingFor;
 use crate::mapping::Mappings;
 use crate::placeholder::Placeholders;
 
@@ -13,11 +14,19 @@ pub struct LoadOptions {
     /// Whether to look for what is sound and can hardly be meant, such as a rule that can never match. It
     /// takes longer than loading.
     pub lint: bool,
+    /// How matches of rules become one alert, beside what the rules themselves say; what names a rule goes before
+    /// that, what names a level after it.
+    pub groupings: Vec<GroupingFor>,
 }
 
 impl Default for LoadOptions {
-    /// The mappings that come with Stormglass, no placeholders, no lints.
+    /// The mappings that come with Stormglass, no placeholders, no lints, no groupings.
     fn default() -> Self {
-        Self { mappings: Mappings::shipped(), placeholders: Placeholders::default(), lint: false }
+        Self {
+            mappings: Mappings::shipped(),
+            placeholders: Placeholders::default(),
+            lint: false,
+            groupings: Vec::new(),
+        }
     }
 }

@@ -106,7 +106,8 @@ impl App {
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            vec![alerts::state_table(), storage::remembered::links_table(), storage::audit::state_table()],
+            [alerts::state_tables(), vec![storage::remembered::links_table(), storage::audit::state_table()]]
+                .concat(),
             Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );
@@ -277,7 +278,11 @@ pub(crate) fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings>
 /// # Errors
 /// A file of `rules.placeholders` cannot be read.
 pub(crate) fn load_options(config: &Config) -> anyhow::Result<LoadOptions> {
-    Ok(LoadOptions { placeholders: config.placeholders()?, ..LoadOptions::default() })
+    Ok(LoadOptions {
+        placeholders: config.placeholders()?,
+        groupings: config.rules_group.clone(),
+        ..LoadOptions::default()
+    })
 }
 
 /// The wall clock, in microseconds since 1970.

@@ -1,6 +1,8 @@
 //! The command line.
 
+mod alerts;
 mod audit;
+mod silences;
 mod trail;
 
 use std::path::PathBuf;
@@ -8,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
+pub(crate) use silences::{Silences, WhichSilenced};
 pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
@@ -73,6 +77,9 @@ pub(crate) enum Command {
     /// List, show and work on alerts.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Make, list, try and end silences: alerts that are known and not to be told for a while.
+    #[command(subcommand)]
+    Silences(Silences),
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),
@@ -168,85 +175,6 @@ pub(crate) enum SqlFormat {
     Ndjson,
     /// A Parquet file.
     Parquet,
-}
-
-/// `alerts`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Alerts {
-    /// List alerts, newest event first.
-    #[command(after_help = "Example:
-  stormglass alerts list --status new --severity high --since 2026-03-01")]
-    List(AlertsList),
-    /// Show an alert with its evidence and history.
-    Show {
-        /// Its id, or the first digits of it.
-        id: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print what happens to alerts as it happens, until interrupted; asks a server.
-    #[command(after_help = "Example:
-  stormglass --url http://127.0.0.1:7171 alerts watch")]
-    Watch {
-        /// Begin after the entry with this number; 0 is the first that is kept [default: from now on].
-        #[arg(long, value_name = "SEQ")]
-        after: Option<u64>,
-        /// Print JSON, one entry a line.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Take an alert: you work on it.
-    #[command(visible_alias = "acknowledge")]
-    Ack {
-        /// Its id.
-        id: String,
-    },
-    /// Close an alert.
-    #[command(after_help = "Example:
-  stormglass alerts close 3f0c… --verdict benign --reason \"our own key rotation\"")]
-    Close {
-        /// Its id.
-        id: String,
-        /// true_positive, false_positive, benign or duplicate.
-        #[arg(long)]
-        verdict: String,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-/// `alerts list`
-#[derive(Debug, Args)]
-pub(crate) struct AlertsList {
-    /// Only with this status: new, acknowledged, closed.
-    #[arg(long)]
-    pub(crate) status: Option<String>,
-    /// Only of at least this severity: low, medium, high, critical.
-    #[arg(long)]
-    pub(crate) severity: Option<String>,
-    /// Only of the rule with this id.
-    #[arg(long)]
-    pub(crate) rule: Option<String>,
-    /// Only of this provider: AWS, Azure, GCP.
-    #[arg(long)]
-    pub(crate) provider: Option<String>,
-    /// Only about this actor, credential, user, account, address or resource.
-    #[arg(long)]
-    pub(crate) entity: Option<String>,
-    /// Only events at or after this time.
-    #[arg(long)]
-    pub(crate) since: Option<String>,
-    /// Only events before this time.
-    #[arg(long)]
-    pub(crate) until: Option<String>,
-    /// How many.
-    #[arg(long, default_value = "50")]
-    pub(crate) limit: usize,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `mappings`

@@ -1,8 +1,9 @@
 //! The rules of the stream over the stored history: backtests and retro-hunts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use ::alerts::{Alert, AlertStore};
+use ::alerts::AlertStore;
 use ::rules::{CorrelatorLimits, RuleSet};
 use anyhow::{Context, bail};
 use event::EventBatch;
@@ -80,7 +81,7 @@ pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> an
         }
     }
     let rehearsed = tokio::task::spawn_blocking(move || rehearsal.finish()).await?;
-    let raised = if hunt.raise { raise(app, &rehearsed.alerts).await? } else { 0 };
+    let raised = if hunt.raise { raise(app, &rehearsed).await? } else { 0 };
     Ok(Hunted { rehearsed, raised, rule_id })
 }
 
@@ -100,11 +101,16 @@ async fn days(app: &App, wanted: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// Writes what was found in one transaction; what was raised before is brought up to date.
-async fn raise(app: &Arc<App>, alerts: &[Alert]) -> anyhow::Result<u64> {
-    let (state, alerts) = (app.state.clone(), alerts.to_vec());
+async fn raise(app: &Arc<App>, rehearsed: &Rehearsed) -> anyhow::Result<u64> {
+    let grouped = rehearsed.grouped.clone();
+    let of_groups: HashSet<_> = grouped.iter().map(|found| found.id.clone()).collect();
+    let mut alerts = rehearsed.alerts.clone();
+    // A hunt may see a part of a group only: its matches are counted one by one.
+    alerts.retain(|alert| !of_groups.contains(&alert.id));
+    let state = app.state.clone();
     let written = tokio::task::spawn_blocking(move || {
         state.write(|txn| {
-            let mut new = 0;
+            let mut new = AlertStore::record_matches(txn, &grouped, now_us())? as u64;
             for alert in &alerts {
                 new += u64::from(AlertStore::record_or_amend(txn, alert, now_us())?);
             }

@@ -21,6 +21,10 @@ fn five() -> Fixture {
     at.store.change(alerts[0].id.as_str(), Change::Acknowledge, "ann", "", 1).unwrap();
     let close = Change::Close(Verdict::Benign);
     at.store.change(alerts[1].id.as_str(), close, "ann", "a drill", 1).unwrap();
+    let third = alerts[2].id.as_str();
+    at.store.change(third, Change::Assign("ben".into()), "ann", "", 1).unwrap();
+    let keys = Change::Label { add: vec!["keys".into()], remove: vec![] };
+    at.store.change(third, keys, "ann", "", 1).unwrap();
     at
 }
 
@@ -50,6 +54,11 @@ fn each_filter() {
     check(AlertFilter { entity: Some("' OR 1=1 --".into()), ..all() }, "");
     check(AlertFilter { since_us: Some(300), ..all() }, "e5 e4 e3");
     check(AlertFilter { until_us: Some(300), ..all() }, "e2 e1");
+    check(AlertFilter { verdict: Some(Verdict::Benign), ..all() }, "e2");
+    check(AlertFilter { owner: Some("ben".into()), ..all() }, "e3");
+    check(AlertFilter { is_unassigned: true, ..all() }, "e5 e4 e2 e1");
+    check(AlertFilter { label: Some("Keys".into()), ..all() }, "e3");
+    check(AlertFilter { label: Some("attack.t1562.008".into()), ..all() }, "e5 e4 e3 e2 e1");
 }
 
 #[test]
@@ -62,6 +71,12 @@ fn all_filters_together() {
         entity: Some("192.0.2.7".into()),
         since_us: Some(300),
         until_us: Some(301),
+        verdict: None,
+        owner: Some("ben".into()),
+        is_unassigned: false,
+        label: Some("KEYS".into()),
+        is_suppressed: Some(false),
+        suppressed_by: None,
     };
     check(filter.clone(), "e3");
     check(AlertFilter { until_us: Some(300), ..filter }, "");

@@ -1,10 +1,15 @@
 //! The store of alerts over a real state database.
 
+mod bulk;
 mod feed;
+mod groups;
 mod life;
 mod list;
+mod noise;
 mod record;
+mod silences;
 mod sql;
+mod versions;
 
 use storage::state::State;
 use tempfile::TempDir;

@@ -1,5 +1,6 @@
 //! What a rule says about itself.
 
+use crate::grouping::{Grouping, GroupingFor};
 use crate::sigma::head::Head;
 use crate::sigma::yaml::Position;
 use crate::sigma::{Level, Status};
@@ -17,6 +18,7 @@ pub struct RuleHead {
     references: Vec<String>,
     false_positives: Vec<String>,
     response: Vec<String>,
+    grouping: Option<Grouping>,
     path: String,
     at: Position,
 }
@@ -34,6 +36,7 @@ impl RuleHead {
             references: head.references.clone(),
             false_positives: head.false_positives.clone(),
             response: head.response.clone(),
+            grouping: head.grouping.clone(),
             path: path.to_owned(),
             at: head.at,
         }
@@ -92,6 +95,20 @@ impl RuleHead {
     /// What to do when it matches, a step each; Stormglass's own key `response`.
     pub fn response(&self) -> &[String] {
         &self.response
+    }
+
+    /// How its matches become one alert; `None`: each is one.
+    pub fn grouping(&self) -> Option<&Grouping> {
+        self.grouping.as_ref()
+    }
+
+    /// Groups its matches as the configuration wants it.
+    pub(super) fn group(&mut self, wanted: &[GroupingFor]) {
+        let named = wanted.iter().find(|wanted| self.is_called(&wanted.what));
+        let of_level = wanted.iter().find(|wanted| wanted.what.eq_ignore_ascii_case(self.level.as_str()));
+        if let Some(wanted) = named.or(of_level.filter(|_| self.grouping.is_none())) {
+            self.grouping = Some(wanted.grouping.clone());
+        }
     }
 
     /// The file it comes from.

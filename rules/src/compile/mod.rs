@@ -23,6 +23,7 @@ pub use rule::CompiledRule;
 
 use crate::check::CheckedRule;
 use crate::check::correlation::CheckedCorrelation;
+use crate::grouping::GroupingFor;
 
 /// Rules that are matched together; `Send` and `Sync`, and never changed.
 #[derive(Debug, Default)]
@@ -109,6 +110,15 @@ impl RuleSet {
         set.columns = columns;
         set.program = programmer.finish();
         set
+    }
+
+    /// With the groupings of the configuration.
+    #[must_use]
+    pub(crate) fn grouped(mut self, wanted: &[GroupingFor]) -> Self {
+        for rule in &mut self.rules {
+            rule.group(wanted);
+        }
+        self
     }
 
     /// The number of rules.

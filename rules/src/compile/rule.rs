@@ -4,6 +4,7 @@ use event::LogType;
 
 use super::RuleHead;
 use crate::check::CheckedRule;
+use crate::grouping::GroupingFor;
 use crate::sigma::Level;
 use crate::sigma::rule::Logsource;
 
@@ -30,6 +31,11 @@ impl CompiledRule {
             log_types,
             only_feeds: false,
         }
+    }
+
+    /// Groups its matches as the configuration wants it.
+    pub(super) fn group(&mut self, wanted: &[GroupingFor]) {
+        self.head.group(wanted);
     }
 
     /// Where its events come from, as written.

@@ -2,6 +2,7 @@
 
 use super::yaml::{Node, Placed, Position};
 use super::{Level, Status};
+use crate::grouping::{self, Grouping};
 use crate::nearest::did_you_mean;
 use crate::report::Report;
 
@@ -21,6 +22,8 @@ pub(crate) struct Head {
     pub(crate) false_positives: Vec<String>,
     /// What to do when it matches; a custom key (`response`), a step each.
     pub(crate) response: Vec<String>,
+    /// How its matches become one alert.
+    pub(crate) grouping: Option<Grouping>,
 }
 
 impl Head {
@@ -60,6 +63,7 @@ pub(crate) fn read(document: &Node, report: &mut Report) -> Option<Head> {
         references: told_texts(document, "references", report),
         false_positives: told_texts(document, "falsepositives", report),
         response: told_texts(document, "response", report),
+        grouping: grouping::read(document, report),
     })
 }
 

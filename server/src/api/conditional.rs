@@ -33,8 +33,12 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
         Ok(body) => body,
         Err(error) => return Problem::internal(&error, event::Fate::Stop).into_response(),
     };
-    let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{hash}\"");
+    // An alert's own tag is its revision, which changes with all that an answer shows.
+    let own = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let tag = own.unwrap_or_else(|| {
+        let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{hash}\"")
+    });
     // Whoever keeps it asks each time whether it is still good.
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Ok(value) = HeaderValue::from_str(&tag) {

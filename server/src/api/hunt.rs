@@ -102,7 +102,7 @@ async fn run(
 }
 
 /// A time, or how long ago it was.
-fn moment(name: &str, text: &str, now_us: i64) -> Result<i64, Problem> {
+pub(super) fn moment(name: &str, text: &str, now_us: i64) -> Result<i64, Problem> {
     match rules::parse_span(text) {
         Some(ago_us) => Ok(now_us.saturating_sub(ago_us)),
         None => parse_us(name, text),

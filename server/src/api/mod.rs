@@ -18,6 +18,7 @@ mod problem;
 mod problems;
 mod requests;
 mod rules;
+mod silences;
 mod sources;
 mod sql;
 mod time;
@@ -45,7 +46,10 @@ use crate::push;
 use crate::tls::Peer;
 use bodies::BodyBudget;
 
-pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use alerts::{
+    AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeBody, ChangeResult,
+    NoiseBody, NoiseList,
+};
 pub(crate) use audit::AuditList;
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
@@ -55,6 +59,7 @@ pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use live::{Live, LiveEntry};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
+pub(crate) use silences::{SilenceBody, SilenceList, SilenceRequest, TrialBody};
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
@@ -140,9 +145,22 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(live::stream))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
-        .routes(routes!(alerts::acknowledge))
-        .routes(routes!(alerts::close))
-        .routes(routes!(alerts::reopen))
+        .routes(routes!(alerts::change::acknowledge))
+        .routes(routes!(alerts::change::start))
+        .routes(routes!(alerts::change::close))
+        .routes(routes!(alerts::change::reopen))
+        .routes(routes!(alerts::change::assign))
+        .routes(routes!(alerts::change::unassign))
+        .routes(routes!(alerts::change::comment))
+        .routes(routes!(alerts::change::label))
+        .routes(routes!(alerts::change::release))
+        .routes(routes!(alerts::bulk::change))
+        .routes(routes!(alerts::noise::noise))
+        .routes(routes!(silences::add, silences::list))
+        .routes(routes!(silences::show))
+        .routes(routes!(silences::test))
+        .routes(routes!(silences::end))
+        .routes(routes!(silences::release))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
         .routes(routes!(collectors::pause))

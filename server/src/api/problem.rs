@@ -79,6 +79,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// 412: what is to be changed is not as the client knows it.
+    pub(crate) fn stale(detail: &str) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail)
+    }
+
     /// 429, with the seconds to wait.
     pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
         Self {
@@ -118,8 +123,13 @@ impl IntoResponse for Problem {
 impl From<alerts::Error> for Problem {
     fn from(error: alerts::Error) -> Self {
         match &error {
-            alerts::Error::AlertUnknown { .. } => Self::not_found(&error.to_string()),
-            alerts::Error::ChangeRefused { .. } => Self::conflict(&error.to_string()),
+            alerts::Error::AlertUnknown { .. } | alerts::Error::SilenceUnknown { .. } => {
+                Self::not_found(&error.to_string())
+            }
+            alerts::Error::ChangeRefused { .. } | alerts::Error::SilenceOver { .. } => {
+                Self::conflict(&error.to_string())
+            }
+            alerts::Error::Stale { .. } => Self::stale(&error.to_string()),
             _ => Self::internal(&error, error.fate()),
         }
     }

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use super::alerts_change::{bulk, change};
+use super::alerts_noise::noise;
 use super::query_string::QueryString;
-use crate::api::{AlertDetail, AlertList, AlertSummary};
-use crate::cli::{Alerts, AlertsList, Global};
+use crate::api::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, ChangeBody};
+use crate::cli::{Alerts, AlertsList, Global, WhichAlerts};
 use crate::client::Client;
 use crate::output::{UsageError, columns, print, say};
 
@@ -19,35 +21,88 @@ pub(crate) async fn run(global: &Global, command: Alerts) -> anyhow::Result<Exit
         return Err(UsageError("alerts are raised by a server; name it with --url".into()).into());
     }
     let client = Client::open(global).await?;
+    let (mut code, done) = (ExitCode::SUCCESS, BulkBody::default());
     match command {
         Alerts::List(wanted) => list(&client, wanted).await?,
         Alerts::Watch { after, json } => super::alerts_watch::run(&client, after, json).await?,
         Alerts::Show { id, json } => show(&client, &id, json).await?,
-        Alerts::Ack { id } => change(&client, &id, "acknowledge", &serde_json::json!({})).await?,
-        Alerts::Close { id, verdict, reason } => {
-            change(&client, &id, "close", &serde_json::json!({ "verdict": verdict, "reason": reason }))
-                .await?;
+        Alerts::Ack { ids } => {
+            let acknowledge = BulkBody { action: "acknowledge".into(), ..done };
+            code = change(&client, &ids, acknowledge).await?;
         }
+        Alerts::Start { ids } => {
+            code = change(&client, &ids, BulkBody { action: "start".into(), ..done }).await?;
+        }
+        Alerts::Close(wanted) => {
+            let original = match wanted.duplicate_of {
+                Some(start) => Some(whole_id(&client, &start).await?),
+                None => None,
+            };
+            let close = BulkBody {
+                action: "close".into(),
+                verdict: Some(wanted.verdict),
+                reason: wanted.reason,
+                duplicate_of: original,
+                ..done
+            };
+            code = change(&client, &wanted.ids, close).await?;
+        }
+        Alerts::Reopen { ids, reason } => {
+            code = change(&client, &ids, BulkBody { action: "reopen".into(), reason, ..done }).await?;
+        }
+        Alerts::Assign { ids, to } => {
+            let assign = BulkBody { action: "assign".into(), owner: Some(to), ..done };
+            code = change(&client, &ids, assign).await?;
+        }
+        Alerts::Unassign { ids } => {
+            code = change(&client, &ids, BulkBody { action: "unassign".into(), ..done }).await?;
+        }
+        Alerts::Comment { id, text } => {
+            let comment = BulkBody { action: "comment".into(), reason: text, ..done };
+            code = change(&client, &[id], comment).await?;
+        }
+        Alerts::Label { ids, add, remove } => {
+            code = change(&client, &ids, BulkBody { action: "label".into(), add, remove, ..done }).await?;
+        }
+        Alerts::Release { ids, reason } => {
+            code = change(&client, &ids, BulkBody { action: "release".into(), reason, ..done }).await?;
+        }
+        Alerts::Noise(wanted) => noise(&client, &wanted).await?,
+        Alerts::Bulk(wanted) => code = bulk(&client, wanted).await?,
     }
     client.close().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// The parameters of a list that the flags mean.
+pub(super) fn query(which: WhichAlerts) -> AlertQuery {
+    AlertQuery {
+        status: which.status,
+        severity: which.severity,
+        rule: which.rule,
+        provider: which.provider,
+        entity: which.entity,
+        owner: which.owner,
+        unassigned: which.unassigned,
+        label: which.label,
+        suppressed: which.suppressed,
+        suppressed_by: which.suppressed_by,
+        since: which.since,
+        until: which.until,
+        ..AlertQuery::default()
+    }
 }
 
 async fn list(client: &Client, wanted: AlertsList) -> anyhow::Result<()> {
-    let mut query = QueryString::default();
-    for (name, value) in [
-        ("status", &wanted.status),
-        ("severity", &wanted.severity),
-        ("rule", &wanted.rule),
-        ("provider", &wanted.provider),
-        ("entity", &wanted.entity),
-        ("since", &wanted.since),
-        ("until", &wanted.until),
-    ] {
-        query.add_some(name, value.as_deref());
+    let asked = AlertQuery { verdict: wanted.verdict, limit: Some(wanted.limit), ..query(wanted.which) };
+    let mut address = QueryString::default();
+    // As JSON has it: the names of the parameters stand in one place.
+    if let serde_json::Value::Object(parameters) = serde_json::to_value(&asked)? {
+        for (name, value) in parameters {
+            address.add(&name, value.as_str().map_or(value.to_string(), str::to_owned).as_str());
+        }
     }
-    query.add("limit", &wanted.limit.to_string());
-    let list: AlertList = client.get(&query.after("/api/v1/alerts")).await?;
+    let list: AlertList = client.get(&address.after("/api/v1/alerts")).await?;
     if wanted.json {
         return print(&serde_json::to_string(&list)?);
     }
@@ -55,8 +110,11 @@ async fn list(client: &Client, wanted: AlertsList) -> anyhow::Result<()> {
         say("there are no such alerts");
         return Ok(());
     }
-    let mut rows =
-        vec![["ID", "TIME", "SEVERITY", "STATUS", "CLOUD", "TITLE", "ACTOR"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["ID", "TIME", "SEVERITY", "STATUS", "OWNER", "EVENTS", "CLOUD", "TITLE", "ACTOR"]
+            .map(String::from)
+            .to_vec(),
+    ];
     rows.extend(list.alerts.iter().map(row));
     print(&columns(&rows))?;
     if list.next.is_some() {
@@ -72,6 +130,8 @@ fn row(alert: &AlertSummary) -> Vec<String> {
         alert.time.clone(),
         alert.severity.clone(),
         alert.status.clone(),
+        alert.owner.clone().unwrap_or_default(),
+        alert.events.to_string(),
         alert.provider.clone(),
         alert.title.clone(),
         actor.map(|actor| actor.name.clone().unwrap_or(actor.value.clone())).unwrap_or_default(),
@@ -79,7 +139,7 @@ fn row(alert: &AlertSummary) -> Vec<String> {
 }
 
 /// The whole id that begins with `start`: lists show its first twelve digits.
-async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
+pub(super) async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
     if start.len() >= 32 || start.len() < 6 || !start.chars().all(|c| c.is_ascii_hexdigit()) {
         return Ok(start.to_owned());
     }
@@ -108,7 +168,17 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
         format!("tags:     {}", summary.tags.join(", ")),
     ];
     if let (Some(verdict), Some(reason)) = (&summary.verdict, &summary.reason) {
-        lines.push(format!("verdict:  {verdict}: {reason}"));
+        let of = summary.duplicate_of.as_deref().map(|of| format!(" of {of}")).unwrap_or_default();
+        lines.push(format!("verdict:  {verdict}{of}: {reason}"));
+    }
+    if let Some(owner) = &summary.owner {
+        lines.push(format!("owner:    {owner}"));
+    }
+    if let (Some(silence), Some(reason)) = (&summary.suppressed_by, &summary.suppressed_reason) {
+        lines.push(format!("hidden:   by silence {silence}: {reason}"));
+    }
+    if !summary.labels.is_empty() {
+        lines.push(format!("labels:   {}", summary.labels.join(", ")));
     }
     for entity in &summary.entities {
         let name = entity.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -132,15 +202,36 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
             event.event_uid, event.operation, event.time, event.raw
         ));
     }
+    for version in &alert.versions {
+        lines.push(format!(
+            "\nversion {} rested on {} events until {}, when {}\n  {}",
+            version.version,
+            version.events,
+            version.replaced,
+            version.why,
+            version.event_uids.join("\n  ")
+        ));
+    }
     for step in &alert.history {
-        let verdict = step.verdict.as_deref().map(|verdict| format!(" as {verdict}")).unwrap_or_default();
-        lines.push(format!("\n{} {}{verdict} by {} {}", step.time, step.change, step.by, step.reason));
+        lines.push(format!("\n{}", told(step)));
     }
     print(&lines.join("\n"))
 }
 
-async fn change(client: &Client, id: &str, step: &str, body: &serde_json::Value) -> anyhow::Result<()> {
-    let id = whole_id(client, id).await?;
-    let alert: AlertSummary = client.post(&format!("/api/v1/alerts/{id}/{step}"), body).await?;
-    print(&format!("{} is {}", alert.id, alert.status))
+/// A step of the history in a line.
+fn told(step: &ChangeBody) -> String {
+    let mut line = format!("{} {} {}", step.time, step.by, step.change);
+    if let Some(verdict) = &step.verdict {
+        line.push_str(&format!(" as {verdict}"));
+    }
+    match (&step.before, &step.after) {
+        (Some(before), Some(after)) => line.push_str(&format!(" ({before} → {after})")),
+        (None, Some(after)) => line.push_str(&format!(" ({after})")),
+        (Some(before), None) => line.push_str(&format!(" (was {before})")),
+        (None, None) => {}
+    }
+    if !step.reason.is_empty() {
+        line.push_str(&format!(": {}", step.reason));
+    }
+    line
 }

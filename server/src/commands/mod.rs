@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
 mod alerts;
+mod alerts_change;
+mod alerts_noise;
 mod alerts_watch;
 mod audit;
 mod completions;
@@ -19,6 +21,7 @@ mod rules_hunt;
 mod rules_run;
 mod rules_test;
 mod serve;
+mod silences;
 mod sources;
 mod sources_add;
 mod sources_test;
@@ -41,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Ingest(command) => ingest::run(global, command).await,
         Command::Sql(command) => sql::run(global, command).await,
         Command::Alerts(command) => alerts::run(global, command).await,
+        Command::Silences(command) => silences::run(global, command).await,
         Command::Rules(Rules::Check { paths, strict, json }) => rules::check(global, &paths, strict, json),
         Command::Rules(Rules::Coverage(command)) => rules_coverage::run(global, &command),
         Command::Rules(Rules::Explain(command)) => rules_explain::run(global, command).await,

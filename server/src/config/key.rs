@@ -168,6 +168,12 @@ pub(crate) const KEYS: &[Key] = &[
         "How often a server looks whether rule files have changed. A broken file keeps its last good version.",
     ),
     key(
+        "rules.group",
+        Kind::Texts,
+        "[]",
+        "Matches of a rule that become one alert with a count, as WHAT=WINDOW by FIELD+FIELD: a rule's id or name, or a level for rules that do not say it themselves; fields are actor, credential, user, account, address, resource, operation, provider.",
+    ),
+    key(
         "identity.cluster_issuers",
         Kind::Pairs,
         "[]",
@@ -300,7 +306,10 @@ impl Key {
                 "identity.cluster_issuers" => "a list of pairs, such as [\"eks-prod=https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE\"]".into(),
                 _ => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),
             },
-            Kind::Texts => "a list of text, such as [\"example.com\"]".into(),
+            Kind::Texts => match self.path {
+                "rules.group" => "a list of text, such as [\"low=1h by actor+account\"]".into(),
+                _ => "a list of text, such as [\"example.com\"]".into(),
+            },
             Kind::Address => "an address and port, such as \"127.0.0.1:7171\"".into(),
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Bytes => "a number of bytes, such as \"64 MiB\"".into(),

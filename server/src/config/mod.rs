@@ -53,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) rules_shipped: bool,
     pub(crate) rules_paths: Vec<PathBuf>,
     pub(crate) rules_reload: Duration,
+    pub(crate) rules_group: Vec<rules::GroupingFor>,
     pub(crate) identity_clusters: Vec<String>,
     pub(crate) identity_mail_domains: Vec<String>,
     pub(crate) identity_source: bool,
@@ -127,6 +128,10 @@ impl Config {
     fn resolve(settings: Settings) -> Result<Self, Vec<Diagnostic>> {
         let get = Getter(&settings.values);
         let listen = get.text("server.listen");
+        let groups: Result<Vec<_>, String> =
+            get.texts("rules.group").iter().map(|text| text.parse()).collect();
+        let rules_group =
+            groups.map_err(|problem| vec![refusal("rules.group", problem, "see docs/alerts.md")])?;
         let address = resolve_address(&listen)?;
         if !address.ip().is_loopback() && settings.tokens.is_empty() {
             return Err(vec![refusal(
@@ -172,6 +177,7 @@ impl Config {
             mappings: get.texts("ingest.mappings").into_iter().map(Into::into).collect(),
             rules_shipped: get.flag("rules.shipped"),
             rules_reload: get.span("rules.reload_every"),
+            rules_group,
             identity_clusters: get.texts("identity.cluster_issuers"),
             identity_mail_domains: get.texts("identity.mail_domains"),
             identity_source: get.flag("identity.source_identity"),
