@@ -25,6 +25,7 @@ mod trouble;
 mod worker;
 
 pub use channel::{Channel, Delivery, Outcome};
+pub use chrono_tz::Tz as TimeZone;
 pub use error::{Error, Result};
 pub use hours::Hours;
 pub use notification::{Notification, NotificationKind, Record};

@@ -1,6 +1,6 @@
 //! The composition root: everything that a data folder needs, opened in the order of need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use storage::log::{Log, LogConfig};
 use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
+
+use notify::{Notifier, NotifierParts};
 
 use crate::config::{Config, SourceConfig};
 use crate::push::Push;
@@ -41,6 +43,8 @@ pub(crate) struct App {
     pub(crate) backfills: Mutex<Vec<BackfillRun>>,
     pub(crate) rule_files: RuleFiles,
     pub(crate) push: Push,
+    /// Tells people; not before [`Notifier::start`].
+    pub(crate) notifier: Notifier,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -71,6 +75,17 @@ impl App {
         let log = Log::open(&data.join("log"), log_config)?;
         let state = State::open(&data.join("state.db"))?;
         let alerts = AlertStore::open(state.clone())?;
+        // Before the stages: what they raise from now on is told.
+        let notifier = Notifier::open(NotifierParts {
+            state: state.clone(),
+            alerts: alerts.clone(),
+            channels: open_channels(&config)?,
+            routing: config.routing.clone(),
+            links: config.notify_links.clone(),
+            keep: config.notify_keep,
+            keep_rows: config.notify_keep_rows,
+            now_us,
+        })?;
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
@@ -145,6 +160,7 @@ impl App {
             sources,
             backfills,
             push,
+            notifier,
             rule_files,
             started,
             recovered_head,
@@ -216,10 +232,20 @@ impl App {
     /// The pipeline has stopped, or did not end in time; nothing is lost, the log keeps the rest.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.sources.stop(self.config.shutdown_grace / 2).await;
+        self.notifier.stop(self.config.shutdown_grace / 4).await;
         let flushed = self.pipeline.flushed(self.log.head()).await;
         self.pipeline.stop(self.config.shutdown_grace).await?;
         Ok(flushed?)
     }
+}
+
+/// The channels that routes may name, which send by one client under one policy.
+///
+/// # Errors
+/// There is no TLS.
+fn open_channels(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {
+    let _client = egress::Client::new(config.egress.clone())?;
+    Ok(BTreeMap::new())
 }
 
 /// The rules that the configuration names, and what is wrong with them. Broken rules are left out.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod notify;
 mod trail;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use notify::{DeadDeliveries, Notify, WhichDeliveries};
 pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// List, show and retry records that could not become events.
     #[command(subcommand)]
     Deadletters(DeadLetters),
+    /// Try channels, see who would be told, and what could not be.
+    #[command(subcommand)]
+    Notify(Notify),
     /// Check, show and document the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -61,7 +61,7 @@ async fn attempts_are_spread_over_three_days_and_then_the_delivery_is_dead() {
         if at.outbox.queue("a").unwrap().dead > 0 {
             break;
         }
-        at.advance(if step < 10 { Duration::from_secs(6) } else { MINUTE });
+        at.advance(if step < 10 { Duration::from_secs(6) } else { 10 * MINUTE });
     }
     let told: Vec<_> =
         at.told("a").iter().filter(|told| told.kind == Raised).map(|told| told.attempt).collect();

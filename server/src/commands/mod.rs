@@ -7,6 +7,7 @@ mod dead_letters;
 mod identity;
 mod ingest;
 pub(crate) mod mappings;
+mod notify;
 mod progress;
 mod query_string;
 mod reading;
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::run(global, command).await,
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,
+        Command::Notify(command) => notify::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
         Command::Token(command) => token::run(command),

@@ -34,6 +34,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     app.push.check()?;
     let syslog = Listeners::open(&app).await?;
     let url = format!("http://{address}");
+    app.notifier.start()?;
     app.start_sources()?;
     app.log.announce(&url)?;
     tracing::info!(
