@@ -19,6 +19,7 @@ mod http;
 mod kafka;
 mod kill;
 mod mappings;
+mod notify;
 mod object_store;
 mod pressure;
 mod pulled;
