@@ -80,7 +80,11 @@ impl Follower {
             return Ok(());
         }
         match self.alerts.get(id) {
-            Ok((stored, _)) => {
+            Ok((mut stored, _)) => {
+                // Raw records are not told, and may be megabytes.
+                for event in &mut stored.alert.evidence {
+                    event.raw = String::new();
+                }
                 known.insert(id.to_owned(), stored);
                 Ok(())
             }

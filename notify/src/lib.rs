@@ -30,7 +30,7 @@ pub use error::{Error, Result};
 pub use hours::Hours;
 pub use notification::{Notification, NotificationKind, Record};
 pub use notifier::{Notifier, NotifierParts, Preview};
-pub use outbox::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox};
+pub use outbox::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, state_table};
 pub use rota::{Override, Rota, wall_time};
 pub use route::{Considered, Escalation, Fold, Route, Routing, Target, Wanted};
 pub use subject::LinkTemplate;

@@ -111,7 +111,7 @@ impl App {
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            vec![alerts::state_table(), storage::remembered::links_table()],
+            vec![alerts::state_table(), notify::state_table(), storage::remembered::links_table()],
             Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );

@@ -77,3 +77,27 @@ fn a_policy_that_cannot_work_is_refused() {
         assert!(matches!(error, Error::BadPolicy { .. }), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_configured_is_used_and_changes_nothing_about_addresses() {
+    let proxy = server("127.0.0.1:0", "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".into()).await;
+    let policy = EgressPolicy {
+        allow: vec!["http://hooks.example.com".parse().unwrap()],
+        proxy: Some(format!("http://{proxy}").parse().unwrap()),
+        ..EgressPolicy::default()
+    };
+    // Nobody here knows an address of the name.
+    let client = client(policy, &[&[]]);
+    let get = |url: &str| Request::new(Method::GET, url.parse().unwrap());
+    let answer = client.send(get("http://hooks.example.com/")).await.unwrap();
+    assert_eq!(answer.status, 204);
+    for refused in [
+        "http://other.example.com/",
+        "https://10.0.0.1/",
+        "https://metadata.google.internal/",
+        "https://[::1]/",
+    ] {
+        let error = client.send(get(refused)).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{refused}: {error}");
+    }
+}

@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension as _;
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 use storage::state::rusqlite;
+use storage::state_table::{StateColumn, StateTable};
 
 use super::Outbox;
 use crate::{Error, Result};
@@ -131,7 +132,7 @@ impl Outbox {
             add("id <", before.into());
         }
         let sql = format!(
-            "SELECT id, key, channel, route, subject, kind, coalesce(json_extract(notification, '$.title'), ''),
+            "SELECT id, key, channel, route, subject, kind, title,
                 state, attempts, created_us, next_us, updated_us, last_error
              FROM deliveries WHERE {} ORDER BY id DESC LIMIT {}",
             clauses.join(" AND "),
@@ -282,5 +283,32 @@ impl Outbox {
                 .prepare_cached("DELETE FROM deliveries WHERE state <> 'waiting' AND id <= ?1")?
                 .execute([cut])?)
         })
+    }
+}
+
+/// The table `deliveries` as SQL shows it.
+pub fn state_table() -> StateTable {
+    use StateColumn::{Integer, Text, Time};
+    StateTable {
+        name: "deliveries",
+        sql: "SELECT id, key, channel, route, subject, thread, kind, title, state, attempts, created_us AS created, \
+              next_us AS next, updated_us AS updated, last_error, notification FROM deliveries",
+        columns: &[
+            ("id", Integer),
+            ("key", Text),
+            ("channel", Text),
+            ("route", Text),
+            ("subject", Text),
+            ("thread", Text),
+            ("kind", Text),
+            ("title", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("created", Time),
+            ("next", Time),
+            ("updated", Time),
+            ("last_error", Text),
+            ("notification", Text),
+        ],
     }
 }

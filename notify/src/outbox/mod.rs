@@ -7,7 +7,8 @@
 //!
 //! A delivery is a row with a key that no other ever has. It is sent, then its row is changed: a crash between
 //! the two sends it again under the same key. Deliveries of one channel and thread go one after the other, in
-//! the order of their rows; one that waits holds up its thread and nothing else.
+//! the order of their rows; one that waits holds up its thread and nothing else. What a row says (`notification`)
+//! is empty once it is delivered: only what may be sent again is kept.
 //!
 //! Besides: `escalations` (who is told next, and when), `windows` (what is gathered or counted until a window
 //! closes), `threads` (what channels asked to be remembered), `channel_health` (since when one fails).
@@ -25,7 +26,7 @@ use crate::{Notification, Result};
 
 pub(crate) use escalation::DueStep;
 pub(crate) use health::{DISABLED_PROBE_US, Failing};
-pub use listing::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState};
+pub use listing::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, state_table};
 pub(crate) use queue::{Next, Waiting};
 pub(crate) use window::{Closed, Fate as WindowFate, Line, Opening};
 
@@ -43,6 +44,7 @@ CREATE TABLE deliveries (
     subject       TEXT NOT NULL,
     thread        TEXT NOT NULL,
     kind          TEXT NOT NULL,
+    title         TEXT NOT NULL,
     notification  TEXT NOT NULL,
     state         TEXT NOT NULL DEFAULT 'waiting',
     attempts      INTEGER NOT NULL DEFAULT 0,
@@ -146,8 +148,8 @@ impl Outbox {
     pub(crate) fn put(txn: &Txn<'_>, draft: &Draft<'_>, now_us: i64) -> Result<()> {
         let told = draft.notification;
         txn.prepare_cached(
-            "INSERT INTO deliveries (key, channel, route, subject, thread, kind, notification, created_us, next_us, updated_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO deliveries (key, channel, route, subject, thread, kind, title, notification, created_us, next_us, updated_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9) ON CONFLICT (key) DO NOTHING",
         )?
         .execute(rusqlite::params![
             draft.key,
@@ -156,6 +158,7 @@ impl Outbox {
             told.subject_id,
             told.thread,
             told.kind.as_str(),
+            told.title,
             serde_json::to_string(told)?,
             now_us
         ])?;

@@ -75,7 +75,7 @@ impl Outbox {
     ) -> Result<()> {
         self.state().write(|txn| {
             txn.prepare_cached(
-                "UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, updated_us = ?2, last_error = ''
+                "UPDATE deliveries SET state = 'delivered', notification = '', attempts = attempts + 1, updated_us = ?2, last_error = ''
                  WHERE id = ?1",
             )?
             .execute(rusqlite::params![sent.id, now_us])?;

@@ -230,3 +230,22 @@ async fn the_outbox_keeps_its_bounds() {
         .unwrap();
     assert_eq!(threads, 0);
 }
+
+#[tokio::test]
+async fn sql_sees_the_columns_that_are_described() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&[alert("r1", "e1")]);
+    at.settle().await;
+    let table = crate::state_table();
+    at.state
+        .read(|db| {
+            let mut select = db.prepare(table.sql)?;
+            let names: Vec<String> = select.column_names().map(str::to_owned).collect();
+            let described: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+            assert_eq!(names, described);
+            let state: String = select.query_row([], |row| row.get("state"))?;
+            assert_eq!(state, "delivered");
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+}

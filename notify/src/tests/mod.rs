@@ -3,6 +3,7 @@
 mod deliver;
 mod flood;
 mod kill;
+mod model;
 mod routing;
 
 use std::collections::{BTreeMap, HashMap};
@@ -94,6 +95,9 @@ struct Told {
 #[derive(Debug, Default)]
 struct Scripted {
     told: Mutex<Vec<Told>>,
+    /// What it took, and what it refused for good.
+    taken: Mutex<Vec<Told>>,
+    refused: Mutex<Vec<Told>>,
     /// Answers to come; without any it delivers.
     answers: Mutex<Vec<Outcome>>,
 }
@@ -106,7 +110,7 @@ impl Channel for Scripted {
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         let told = delivery.notification;
-        self.told.lock().push(Told {
+        let told = Told {
             key: delivery.key.to_owned(),
             kind: told.kind,
             subject: told.subject_id.clone(),
@@ -114,9 +118,17 @@ impl Channel for Scripted {
             count: told.count,
             attempt: delivery.attempt,
             remembered: delivery.remembered.map(str::to_owned),
-        });
+        };
+        self.told.lock().push(told.clone());
         let mut answers = self.answers.lock();
-        if answers.is_empty() { Outcome::Delivered { remember: None } } else { answers.remove(0) }
+        let outcome =
+            if answers.is_empty() { Outcome::Delivered { remember: None } } else { answers.remove(0) };
+        match outcome {
+            Outcome::Delivered { .. } => self.taken.lock().push(told),
+            Outcome::Refused { .. } => self.refused.lock().push(told),
+            Outcome::Retry { .. } | Outcome::Disabled { .. } => {}
+        }
+        outcome
     }
 }
 
