@@ -1,11 +1,36 @@
 //! Alerts that reach people.
 //!
 //! What happens to alerts is a feed ([`alerts::AlertStore::feed`]), written in the transaction of the change
-//! itself. Routes turn it into deliveries, which are rows again; a [`Channel`] carries one delivery, and its
-//! [`Outcome`] is written back. A crash repeats a delivery under the same key, never loses one.
+//! itself. Routes ([`Routing`]) turn it into deliveries, which are rows again ([`Outbox`]); a [`Channel`]
+//! carries one delivery, and its [`Outcome`] is written back. A crash repeats a delivery under the same key,
+//! never loses one.
+//!
+//! [`Notifier`] runs it all: one task follows the feed, and each channel has a worker of its own, so that one
+//! that is dead delays no other.
 
 mod channel;
+mod error;
+mod follow;
+mod hours;
 mod notification;
+mod notifier;
+mod outbox;
+mod rota;
+mod route;
+mod schedule;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod worker;
 
 pub use channel::{Channel, Delivery, Outcome};
+pub use chrono_tz::Tz as TimeZone;
+pub use error::{Error, Result};
+pub use hours::Hours;
 pub use notification::{Notification, NotificationKind, Record};
+pub use notifier::{Notifier, NotifierParts, Preview};
+pub use outbox::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, state_table};
+pub use rota::{Override, Rota, wall_time};
+pub use route::{Considered, Escalation, Fold, Route, Routing, Target, Wanted};
+pub use subject::LinkTemplate;

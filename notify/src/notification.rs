@@ -1,9 +1,12 @@
 //! What is told, before any service's form is put on it.
 
 use alerts::{Entity, Joined};
+use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Why something is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
     /// An alert or incident is new.
     Raised,
@@ -26,7 +29,7 @@ pub enum NotificationKind {
 }
 
 /// One event that the subject rests on, as much of it as is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The event's id in the table.
     pub event_uid: String,
@@ -38,7 +41,7 @@ pub struct Record {
 
 /// What is told about an alert, an incident or several of them. Every text in it may be hostile: a log line's
 /// author has chosen it. A channel escapes for its own target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// Why it is told.
     pub kind: NotificationKind,
@@ -83,5 +86,53 @@ pub struct Notification {
     /// When the subject was raised, microseconds since 1970.
     pub created_us: i64,
     /// Where a person reads more; `None` where no public address of the server is configured.
-    pub link: Option<url::Url>,
+    #[serde(with = "link")]
+    pub link: Option<Url>,
+}
+
+impl NotificationKind {
+    /// The name in the configuration, the API and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Amended => "amended",
+            Self::Acknowledged => "acknowledged",
+            Self::Closed => "closed",
+            Self::Reopened => "reopened",
+            Self::Escalated => "escalated",
+            Self::Digest => "digest",
+            Self::Flood => "flood",
+            Self::Test => "test",
+        }
+    }
+
+    /// What a change of an alert is told as; `None`: it is nobody's news.
+    pub(crate) fn of_change(change: &str) -> Option<Self> {
+        Some(match change {
+            "raised" => Self::Raised,
+            "amended" => Self::Amended,
+            "acknowledged" => Self::Acknowledged,
+            "closed" | "refuted" => Self::Closed,
+            "reopened" => Self::Reopened,
+            _ => return None,
+        })
+    }
+}
+
+/// A link as text.
+mod link {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use url::Url;
+
+    pub(super) fn serialize<S: Serializer>(link: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
+        match link {
+            Some(link) => serializer.serialize_some(link.as_str()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
 }

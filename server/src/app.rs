@@ -1,6 +1,6 @@
 //! The composition root: everything that a data folder needs, opened in the order of need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
 use crate::tls::Certificates;
+use notify::{Notifier, NotifierParts};
 
 /// A data folder in use.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Streams of what happens to alerts.
     pub(crate) live: Live,
+    /// Tells people; not before [`Notifier::start`].
+    pub(crate) notifier: Notifier,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -81,6 +84,17 @@ impl App {
         let state = State::open(&data.join("state.db"))?;
         let alerts = AlertStore::open(state.clone())?;
         let audit = Recorder::open(&config, state.clone())?;
+        // Before the stages: what they raise from now on is told.
+        let notifier = Notifier::open(NotifierParts {
+            state: state.clone(),
+            alerts: alerts.clone(),
+            channels: open_channels(&config)?,
+            routing: config.routing.clone(),
+            links: config.notify_links.clone(),
+            keep: config.notify_keep,
+            keep_rows: config.notify_keep_rows,
+            now_us,
+        })?;
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
@@ -106,8 +120,15 @@ impl App {
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            [alerts::state_tables(), vec![storage::remembered::links_table(), storage::audit::state_table()]]
-                .concat(),
+            [
+                alerts::state_tables(),
+                vec![
+                    notify::state_table(),
+                    storage::remembered::links_table(),
+                    storage::audit::state_table(),
+                ],
+            ]
+            .concat(),
             Arc::new(KnownNames(Identities::new(state.clone()))),
             query_config,
         );
@@ -160,6 +181,7 @@ impl App {
             audit,
             certificates: None,
             live: Live::default(),
+            notifier,
             rule_files,
             started,
             recovered_head,
@@ -231,12 +253,22 @@ impl App {
     /// The pipeline has stopped, or did not end in time; nothing is lost, the log keeps the rest.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.sources.stop(self.config.shutdown_grace / 2).await;
+        self.notifier.stop(self.config.shutdown_grace / 4).await;
         let flushed = self.pipeline.flushed(self.log.head()).await;
         let stopped = self.pipeline.stop(self.config.shutdown_grace).await;
         self.audit.close().await;
         stopped?;
         Ok(flushed?)
     }
+}
+
+/// The channels that routes may name, which send by one client under one policy.
+///
+/// # Errors
+/// There is no TLS.
+fn open_channels(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {
+    let _client = egress::Client::new(config.egress.clone())?;
+    Ok(BTreeMap::new())
 }
 
 /// The rules that the configuration names, and what is wrong with them. Broken rules are left out.

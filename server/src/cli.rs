@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod notify;
 mod silences;
 mod trail;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
+pub(crate) use notify::{DeadDeliveries, Notify, WhichDeliveries};
 pub(crate) use silences::{Silences, WhichSilenced};
 pub(crate) use trail::{Trail, TrailVerify};
 
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// List, show and retry records that could not become events.
     #[command(subcommand)]
     Deadletters(DeadLetters),
+    /// Try channels, see who would be told, and what could not be.
+    #[command(subcommand)]
+    Notify(Notify),
     /// Check, show and document the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

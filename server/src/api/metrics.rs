@@ -78,6 +78,7 @@ pub(crate) async fn metrics(
     }
     accounts(&app, &mut out)?;
     collectors(&app, &mut out);
+    deliveries(&app, &mut out)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
 }
 
@@ -148,6 +149,44 @@ fn collectors(app: &App, out: &mut String) {
     for (name, meaning, at) in ages {
         tell(name, "gauge", meaning, &|r| at(r).map(|at_us| (now - at_us).max(0) / 1_000_000));
     }
+}
+
+/// What is told.
+fn deliveries(app: &App, out: &mut String) -> Result<(), Problem> {
+    let queues = app.notifier.queues()?;
+    if queues.is_empty() {
+        return Ok(());
+    }
+    out.push_str(
+        "# HELP stormglass_deliveries_total Attempts to deliver a notification.\n\
+         # TYPE stormglass_deliveries_total counter\n",
+    );
+    for ((channel, outcome), count) in app.notifier.outcomes() {
+        // A channel's name holds only a-z 0-9 . _ -, so it needs no escaping.
+        let labels = format!("channel=\"{channel}\",outcome=\"{outcome}\"");
+        out.push_str(&format!("stormglass_deliveries_total{{{labels}}} {count}\n"));
+    }
+    let now = now_us();
+    type Get = fn(&notify::ChannelQueue, i64) -> i64;
+    let gauges: [(&str, &str, Get); 4] = [
+        ("deliveries_waiting", "Notifications that wait for their channel.", |queue, _| queue.waiting as i64),
+        ("deliveries_dead", "Notifications that are not tried any more.", |queue, _| queue.dead as i64),
+        (
+            "delivery_oldest_age_seconds",
+            "How long the oldest that waits has waited; 0 if none does.",
+            |queue, now| queue.oldest_us.map_or(0, |oldest_us| (now - oldest_us).max(0) / 1_000_000),
+        ),
+        ("channel_failing", "1 while the channel does not deliver.", |queue, _| {
+            i64::from(queue.failing.is_some())
+        }),
+    ];
+    for (name, meaning, get) in gauges {
+        out.push_str(&format!("# HELP stormglass_{name} {meaning}\n# TYPE stormglass_{name} gauge\n"));
+        for (channel, queue) in &queues {
+            out.push_str(&format!("stormglass_{name}{{channel=\"{channel}\"}} {}\n", get(queue, now)));
+        }
+    }
+    Ok(())
 }
 
 fn sample(out: &mut String, name: &str, kind: &str, meaning: &str, values: &[(&str, i64)]) {

@@ -14,6 +14,7 @@ mod identity;
 mod ingest;
 mod live;
 mod metrics;
+mod notifications;
 mod problem;
 mod problems;
 mod requests;
@@ -57,6 +58,9 @@ pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use live::{Live, LiveEntry};
+pub(crate) use notifications::{
+    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
+};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
 pub(crate) use silences::{SilenceBody, SilenceList, SilenceRequest, TrialBody};
@@ -169,6 +173,11 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::retry))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::channels))
+        .routes(routes!(notifications::test))
+        .routes(routes!(notifications::resend))
+        .routes(routes!(notifications::preview))
         .routes(routes!(rules::list))
         .routes(routes!(identity::list))
         .routes(routes!(identity::undo))

@@ -135,6 +135,18 @@ impl From<alerts::Error> for Problem {
     }
 }
 
+impl From<notify::Error> for Problem {
+    fn from(error: notify::Error) -> Self {
+        match error {
+            notify::Error::Alerts(error) => error.into(),
+            notify::Error::ChannelUnknown { .. } | notify::Error::DeliveryUnknown { .. } => {
+                Self::not_found(&error.to_string())
+            }
+            error => Self::internal(&error, error.fate()),
+        }
+    }
+}
+
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         Self::internal(&error, error.fate())

@@ -11,6 +11,7 @@ mod dead_letters;
 mod identity;
 mod ingest;
 pub(crate) mod mappings;
+mod notify;
 mod progress;
 mod query_string;
 mod reading;
@@ -59,6 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::run(global, command).await,
         Command::Sources(command) => sources::run(global, command).await,
         Command::Deadletters(command) => dead_letters::run(global, command).await,
+        Command::Notify(command) => notify::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Audit(command) => audit::run(global, command).await,
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,

@@ -39,6 +39,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let syslog = Listeners::open(&app).await?;
     let url = format!("{}://{address}", if certificates.is_some() { "https" } else { "http" });
     started(&app, &url).await?;
+    app.notifier.start()?;
     app.start_sources()?;
     app.log.announce(&url)?;
     tracing::info!(

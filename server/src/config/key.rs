@@ -274,6 +274,42 @@ pub(crate) const KEYS: &[Key] = &[
         "How many changes of one token may be refused or fail in a minute, as each attempt is written down; more get 429 until it is over.",
     ),
     key(
+        "egress.allow",
+        Kind::Texts,
+        "[]",
+        "Where notifications may go besides the internet by HTTPS on port 443: addresses, networks or names, each with :PORT for that port alone, and http:// before it for what goes without TLS.",
+    ),
+    key(
+        "egress.ca",
+        Kind::Text,
+        r#""""#,
+        "A file of certificates in PEM that are trusted besides the system's when something is sent.",
+    ),
+    key(
+        "egress.proxy",
+        Kind::Text,
+        r#""""#,
+        "A proxy, http://HOST:PORT, that what is sent by HTTP goes through. It must judge addresses itself. The environment's proxies are not used.",
+    ),
+    key(
+        "notify.link",
+        Kind::Text,
+        r#""""#,
+        "Where a person reads more of an alert, with {id} for its id: https://siem.example.com/alerts/{id}.",
+    ),
+    key(
+        "notify.keep",
+        Kind::Span,
+        r#""30 d""#,
+        "How long deliveries are kept; what could not be delivered for so long is dead.",
+    ),
+    key(
+        "notify.keep_rows",
+        Kind::Count(1_000, 100_000_000),
+        "200000",
+        "How many deliveries that are delivered or dead are kept: the newest.",
+    ),
+    key(
         "logging.filter",
         Kind::Text,
         r#""info""#,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ::notify::Routing;
 use event::{Diagnostic, Level};
 use toml_edit::{Document, Item, Table};
 
 use super::key::{KEYS, Key};
+use super::notify;
 use super::placeholder::{self, Placeholder};
 use super::push;
 use super::sources::{self, SourceConfig};
@@ -32,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
+    pub(crate) routing: Routing,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -50,6 +53,7 @@ pub(crate) fn load(
         sources: Vec::new(),
         hooks: Vec::new(),
         syslog: Vec::new(),
+        routing: Routing::default(),
     };
     let mut problems = Vec::new();
     if let Some(text) = text {
@@ -120,6 +124,16 @@ fn read_table(
             Item::ArrayOfTables(tables) if path == "sources" => {
                 for table in tables {
                     sources::read(place, table, &mut settings.sources, problems);
+                }
+            }
+            Item::ArrayOfTables(routes) if path == "notify.routes" => {
+                for route in routes {
+                    notify::read_route(place, route, &mut settings.routing.routes, problems);
+                }
+            }
+            Item::ArrayOfTables(rotas) if path == "notify.rotas" => {
+                for rota in rotas {
+                    notify::read_rota(place, rota, &mut settings.routing.rotas, problems);
                 }
             }
             Item::ArrayOfTables(hooks) if path == "hooks" => {

@@ -2,6 +2,7 @@
 
 mod key;
 mod load;
+mod notify;
 mod placeholder;
 mod push;
 mod reference;
@@ -77,6 +78,11 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
+    pub(crate) egress: egress::EgressPolicy,
+    pub(crate) routing: ::notify::Routing,
+    pub(crate) notify_links: ::notify::LinkTemplate,
+    pub(crate) notify_keep: Duration,
+    pub(crate) notify_keep_rows: u64,
     settings: Settings,
 }
 
@@ -155,6 +161,10 @@ impl Config {
                 "raise it, or lower `server.max_body`",
             )]);
         }
+        let wrong_names = notify::check(&settings.routing, &channel_names(&settings));
+        if !wrong_names.is_empty() {
+            return Err(wrong_names);
+        }
         Ok(Self {
             data: get.text("data").into(),
             listen: address,
@@ -208,6 +218,11 @@ impl Config {
             sources: settings.sources.clone(),
             hooks: settings.hooks.clone(),
             syslog: settings.syslog.clone(),
+            egress: notify::egress_policy(&get, address)?,
+            routing: settings.routing.clone(),
+            notify_links: link_template(&get)?,
+            notify_keep: get.span("notify.keep"),
+            notify_keep_rows: get.count("notify.keep_rows"),
             settings,
         })
     }
@@ -226,6 +241,20 @@ fn tls_files(get: &Getter<'_>) -> Result<Option<TlsFiles>, Vec<Diagnostic>> {
             "set both `server.tls.certificate` and `server.tls.key`, or neither",
         )]),
     }
+}
+
+/// The names of the channels that routes may name.
+fn channel_names(_settings: &Settings) -> Vec<String> {
+    Vec::new()
+}
+
+/// Where a person reads more of an alert.
+fn link_template(get: &Getter<'_>) -> Result<::notify::LinkTemplate, Vec<Diagnostic>> {
+    let text = get.text("notify.link");
+    ::notify::LinkTemplate::new(&text).map_err(|error| {
+        let problem = format!("`{text}` does not become an address: {error}");
+        vec![refusal("notify.link", problem, "write it as https://siem.example.com/alerts/{id}")]
+    })
 }
 
 /// A cluster's source and the issuer of its tokens, from `SOURCE=ISSUER`.

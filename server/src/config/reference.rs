@@ -3,6 +3,7 @@
 use super::Config;
 use super::key::{KEYS, Key};
 use super::load::Origin;
+use super::notify::{ROTA_KEYS, ROUTE_KEYS};
 use super::sources::{COMMON, KINDS};
 use super::value::Value;
 
@@ -32,6 +33,28 @@ certificate = "cert.pem"
 key = "key.pem"
 "#;
 
+const NOTIFY_DOC: &str = "\
+Who is told what: the first route that matches takes an alert, and hands it to the first that matches of those
+below it, which are written as [[notify.routes.routes]]. docs/notifications.md tells more.";
+
+const NOTIFY_EXAMPLE: &str = r#"[[notify.rotas]]
+name = "first"
+members = ["ann", "bob"]     # channels, in the order of their turns
+start = "2026-01-05T09:00"
+time_zone = "Europe/Berlin"
+
+[[notify.routes]]
+name = "urgent"
+severity = "high"
+channels = ["soc", "rota:first"]
+escalate = ["15 min: boss"]
+
+[[notify.routes]]
+name = "rest"
+channels = ["mail"]
+digest = "1 h"
+"#;
+
 /// A configuration file that sets every setting to its default, with its meaning.
 pub(crate) fn example() -> String {
     let mut out = String::from("# Stormglass: every setting, at its default.\n\n");
@@ -57,6 +80,14 @@ pub(crate) fn example() -> String {
     out.push_str("# [[sources]]\n# name = \"app\"\n# type = \"files\"              # or objects; `stormglass config reference` has all settings\n# paths = [\"/var/log/app/*.log*\"]\n\n");
     out.push_str(&format!("# {PUSH_DOC}\n"));
     for line in PUSH_EXAMPLE.lines() {
+        out.push_str(format!("# {line}").trim_end());
+        out.push('\n');
+    }
+    out.push('\n');
+    for line in NOTIFY_DOC.lines() {
+        out.push_str(&format!("# {line}\n"));
+    }
+    for line in NOTIFY_EXAMPLE.lines() {
         out.push_str(format!("# {line}").trim_end());
         out.push('\n');
     }
@@ -104,6 +135,16 @@ pub(crate) fn reference_page() -> String {
         out.push_str(&format!("\n### type = \"{}\"\n\n{}\n", kind.name, kind.doc));
         out.push_str(&settings_table(kind.keys));
     }
+    out.push_str(&format!("\n## Notifications\n\n```toml\n{NOTIFY_EXAMPLE}```\n\n"));
+    let doc = NOTIFY_DOC.replace('\n', " ");
+    out.push_str(&doc.replace("docs/notifications.md tells", "[Notifications](notifications.md) tells"));
+    out.push_str(
+        "\n\n### Every route\n\nWhat a route does not set of `time_zone`, `channels`, `tell`, `escalate`, `digest`, \
+         `fold` and `fold_window` it takes over from the route above it.\n",
+    );
+    out.push_str(&settings_table(ROUTE_KEYS));
+    out.push_str("\n### Every rota\n");
+    out.push_str(&settings_table(ROTA_KEYS));
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );

@@ -22,6 +22,7 @@ mod kafka;
 mod kill;
 mod live;
 mod mappings;
+mod notify;
 mod object_store;
 mod pressure;
 mod pulled;

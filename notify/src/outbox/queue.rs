@@ -1,0 +1,132 @@
+//! The queue of a channel: what is next, and what became of it.
+
+use rusqlite::OptionalExtension as _;
+use storage::state::rusqlite;
+
+use super::Outbox;
+use crate::{Notification, Result};
+
+/// A delivery whose turn it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) id: i64,
+    pub(crate) key: String,
+    pub(crate) thread: String,
+    /// `None`: the row is damaged.
+    pub(crate) notification: Option<Notification>,
+    pub(crate) remembered: Option<String>,
+    /// Attempts made before.
+    pub(crate) attempts: u32,
+}
+
+/// What a worker finds.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// This one is to be sent now.
+    Due(Box<Waiting>),
+    /// The next is due at this time.
+    At(i64),
+    /// There is nothing.
+    Nothing,
+}
+
+impl Outbox {
+    /// What is next for a channel: of the first delivery of each thread the one that is due first.
+    pub(crate) fn next(&self, channel: &str, now_us: i64) -> Result<Next> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT d.id, d.key, d.thread, d.notification, d.attempts, t.remembered, d.next_us
+                 FROM deliveries d
+                 LEFT JOIN threads t ON t.channel = d.channel AND t.thread = d.thread
+                 WHERE d.channel = ?1 AND d.state = 'waiting' AND NOT EXISTS (
+                     SELECT 1 FROM deliveries e
+                     WHERE e.channel = d.channel AND e.thread = d.thread AND e.state = 'waiting' AND e.id < d.id)
+                 ORDER BY d.next_us, d.id LIMIT 1",
+            )?;
+            let found = select
+                .query_row([channel], |row| {
+                    let text: String = row.get(3)?;
+                    let waiting = Waiting {
+                        id: row.get(0)?,
+                        key: row.get(1)?,
+                        thread: row.get(2)?,
+                        notification: serde_json::from_str(&text).ok(),
+                        attempts: row.get(4)?,
+                        remembered: row.get(5)?,
+                    };
+                    Ok((waiting, row.get::<_, i64>(6)?))
+                })
+                .optional()?;
+            Ok(match found {
+                Some((waiting, next_us)) if next_us <= now_us => Next::Due(Box::new(waiting)),
+                Some((_, next_us)) => Next::At(next_us),
+                None => Next::Nothing,
+            })
+        })
+    }
+
+    /// It was taken; what is to be remembered of its thread is kept.
+    pub(crate) fn delivered(
+        &self,
+        channel: &str,
+        sent: &Waiting,
+        remember: Option<&str>,
+        now_us: i64,
+    ) -> Result<()> {
+        self.state().write(|txn| {
+            txn.prepare_cached(
+                "UPDATE deliveries SET state = 'delivered', notification = '', attempts = attempts + 1, updated_us = ?2, last_error = ''
+                 WHERE id = ?1",
+            )?
+            .execute(rusqlite::params![sent.id, now_us])?;
+            if let Some(remember) = remember {
+                txn.prepare_cached(
+                    "INSERT INTO threads (channel, thread, remembered, updated_us) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (channel, thread) DO UPDATE SET remembered = ?3, updated_us = ?4",
+                )?
+                .execute(rusqlite::params![channel, sent.thread, remember, now_us])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// It was not taken and is tried again at `next_us`.
+    pub(crate) fn put_off(
+        &self,
+        id: i64,
+        attempts: u32,
+        reason: &str,
+        next_us: i64,
+        now_us: i64,
+    ) -> Result<()> {
+        self.state().write(|txn| {
+            txn.prepare_cached(
+                "UPDATE deliveries SET attempts = ?2, last_error = ?3, next_us = ?4, updated_us = ?5 WHERE id = ?1",
+            )?
+            .execute(rusqlite::params![id, attempts, reason, next_us, now_us])?;
+            Ok(())
+        })
+    }
+
+    /// It is not tried again unless somebody wants it.
+    pub(crate) fn bury(&self, id: i64, attempts: u32, reason: &str, now_us: i64) -> Result<()> {
+        self.state().write(|txn| {
+            txn.prepare_cached(
+                "UPDATE deliveries SET state = 'dead', attempts = ?2, last_error = ?3, updated_us = ?4 WHERE id = ?1",
+            )?
+            .execute(rusqlite::params![id, attempts, reason, now_us])?;
+            Ok(())
+        })
+    }
+
+    /// The channel works again: what it could not take is due now, in its old order.
+    pub(crate) fn bring_forward(&self, channel: &str, now_us: i64) -> Result<()> {
+        self.state().write(|txn| {
+            txn.prepare_cached(
+                "UPDATE deliveries SET next_us = ?2 WHERE channel = ?1 AND state = 'waiting' AND next_us > ?2",
+            )?
+            .execute(rusqlite::params![channel, now_us])?;
+            Ok(())
+        })
+    }
+}

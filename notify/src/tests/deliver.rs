@@ -1,0 +1,251 @@
+//! Deliveries: order, retries, dead letters, channels that fail.
+
+use std::time::Duration;
+
+use alerts::{AlertFilter, AlertStatus, Change, Verdict};
+
+use super::{alert, fixture, now_us, retry, route};
+use crate::NotificationKind::{Acknowledged, Closed, Raised, Reopened};
+use crate::outbox::Outbox;
+use crate::{DeliveryFilter, DeliveryState, Outcome};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn an_alert_and_its_life_are_told_once_and_in_order() {
+    let mut at = fixture(&["a", "b"], vec![route("all", &["a", "b"])]);
+    let one = alert("r1", "e1");
+    at.answers("a", &[Outcome::Delivered { remember: Some("ts-1".into()) }]);
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    let id = one.id.as_str();
+    at.alerts.change(id, Change::Acknowledge, "dana", "", now_us()).unwrap();
+    at.alerts.change(id, Change::Close(Verdict::Benign), "dana", "a drill", now_us()).unwrap();
+    at.alerts.change(id, Change::Reopen, "dana", "", now_us()).unwrap();
+    at.settle().await;
+    at.settle().await;
+    for channel in ["a", "b"] {
+        assert_eq!(at.kinds(channel), [Raised, Acknowledged, Closed, Reopened]);
+    }
+    let remembered: Vec<_> = at.told("a").into_iter().map(|told| told.remembered).collect();
+    let kept = Some("ts-1".to_owned());
+    assert_eq!(remembered, [None, kept.clone(), kept.clone(), kept]);
+    let mut keys: Vec<_> = at.told("a").into_iter().chain(at.told("b")).map(|told| told.key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 8, "every delivery has a key of its own");
+}
+
+#[tokio::test]
+async fn what_happened_before_is_not_told_and_what_happens_between_runs_is() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&[alert("r1", "e1")]);
+    // As `Notifier::open` does at the first time.
+    let end = at.alerts.feed_end().unwrap();
+    at.state.write(|txn| Outbox::set_position(txn, end)).unwrap();
+    at.record(&[alert("r1", "e2")]);
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 1);
+    assert_eq!(at.told("a")[0].subject, alert("r1", "e2").id.as_str());
+}
+
+#[tokio::test]
+async fn attempts_are_spread_over_three_days_and_then_the_delivery_is_dead() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&[alert("r1", "e1")]);
+    at.answers("a", &vec![retry(None); 10]);
+    let begin = now_us();
+    for step in 0..100_000 {
+        at.settle().await;
+        if at.outbox.queue("a").unwrap().dead > 0 {
+            break;
+        }
+        at.advance(if step < 10 { Duration::from_secs(6) } else { 10 * MINUTE });
+    }
+    let told: Vec<_> =
+        at.told("a").iter().filter(|told| told.kind == Raised).map(|told| told.attempt).collect();
+    assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let hours = (now_us() - begin) / 3_600_000_000;
+    assert!((75..=85).contains(&hours), "{hours}");
+    let keys: std::collections::BTreeSet<_> = at.told("a").into_iter().map(|told| told.key).collect();
+    assert_eq!(keys.len(), 1, "one key over all attempts");
+    let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..DeliveryFilter::default() };
+    let [letter] = at.outbox.list(&dead, 10).unwrap().try_into().unwrap();
+    assert_eq!((letter.attempts, letter.last_error.as_str(), letter.next_us), (10, "busy", None));
+    // Sent again under its old key, and gone from the list.
+    at.outbox.resend(letter.id, now_us()).unwrap();
+    at.advance(HOUR);
+    at.settle().await;
+    assert_eq!(at.told("a").last().unwrap().key, letter.key);
+    assert!(at.outbox.list(&dead, 10).unwrap().is_empty());
+    assert!(at.outbox.resend(letter.id, now_us()).is_err());
+}
+
+#[tokio::test]
+async fn a_thread_keeps_its_order_and_others_go_on() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    let (one, two) = (alert("r1", "e1"), alert("r1", "e2"));
+    at.answers("a", &[retry(None)]);
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    at.alerts.change(one.id.as_str(), Change::Acknowledge, "dana", "", now_us()).unwrap();
+    at.record(std::slice::from_ref(&two));
+    at.settle().await;
+    let seen = |at: &super::Fixture| {
+        at.told("a").iter().map(|told| (told.subject.clone(), told.kind)).collect::<Vec<_>>()
+    };
+    let (first, second) = (one.id.to_string(), two.id.to_string());
+    assert_eq!(seen(&at), [(first.clone(), Raised), (second.clone(), Raised)]);
+    at.advance(Duration::from_secs(6));
+    at.settle().await;
+    assert_eq!(seen(&at)[2..], [(first.clone(), Raised), (first, Acknowledged)]);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_dead_at_once_and_its_thread_goes_on() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.answers("a", &[Outcome::Refused { reason: "too large".into() }]);
+    let one = alert("r1", "e1");
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    at.alerts.change(one.id.as_str(), Change::Acknowledge, "dana", "", now_us()).unwrap();
+    at.settle().await;
+    assert_eq!(at.kinds("a"), [Raised, Acknowledged]);
+    assert_eq!(at.outbox.queue("a").unwrap().dead, 1);
+    assert_eq!(at.outbox.resend_all(Some("b"), now_us()).unwrap(), 0);
+    assert_eq!(at.outbox.resend_all(None, now_us()).unwrap(), 1);
+    at.settle().await;
+    assert_eq!(at.kinds("a"), [Raised, Acknowledged, Raised]);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_pause_gets_it_for_the_whole_channel() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.answers("a", &[retry(Some(60))]);
+    at.record(&[alert("r1", "e1"), alert("r1", "e2")]);
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 1);
+    at.advance(Duration::from_secs(59));
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 1);
+    at.advance(Duration::from_secs(8));
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 3);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_disabled_is_told_of_by_another_and_asked_no_more() {
+    let mut at = fixture(&["a", "b"], vec![route("all", &["a"])]);
+    at.answers("a", &[Outcome::Disabled { reason: "the token is revoked; make another".into() }]);
+    at.record(&[alert("r1", "e1"), alert("r1", "e2")]);
+    at.settle().await;
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 1, "nothing more is sent");
+    let [told] = at.told("b").try_into().unwrap();
+    assert_eq!(told.title, "Channel Is Failing: a");
+    let queue = at.outbox.queue("a").unwrap();
+    assert_eq!((queue.waiting, queue.disabled), (2, true));
+    assert_eq!(queue.failing.unwrap().1, "the token is revoked; make another");
+    // Later it is tried, works again, and the alert is closed.
+    at.advance(31 * MINUTE);
+    at.settle().await;
+    at.settle().await;
+    assert_eq!(at.kinds("a"), [Raised, Raised, Raised]);
+    assert_eq!(at.told("a")[1].attempt, 1, "it was not the delivery's fault");
+    let filter = AlertFilter { rule_id: Some("stormglass-channel-failing".into()), ..AlertFilter::default() };
+    let [stored] = at.alerts.list(&filter, None, 10).unwrap().alerts.try_into().unwrap();
+    assert_eq!(stored.status, AlertStatus::Closed);
+    assert_eq!(at.kinds("b"), [Raised, Closed]);
+    assert_eq!(at.outbox.queue("a").unwrap().failing, None);
+}
+
+#[tokio::test]
+async fn a_channel_that_fails_is_told_of_and_then_takes_all_that_waits() {
+    let mut at = fixture(&["a", "b"], vec![route("all", &["a", "b"])]);
+    at.answers("a", &vec![retry(None); 25]);
+    let many: Vec<_> = (0..20).map(|n| alert("r1", &format!("e{n}"))).collect();
+    at.record(&many);
+    at.settle().await;
+    assert_eq!(at.told("b").len(), 20, "the other is not delayed");
+    assert!(at.told("a").len() < 5, "it is asked less often");
+    for _ in 0..200 {
+        at.advance(Duration::from_secs(61));
+        at.settle().await;
+    }
+    let failing: Vec<_> = at.told("b").into_iter().filter(|told| told.title.starts_with("Channel")).collect();
+    assert_eq!(failing.len(), 2, "raised and closed: {failing:?}");
+    let queue = at.outbox.queue("a").unwrap();
+    assert_eq!((queue.waiting, queue.dead, queue.failing), (0, 0, None));
+    let delivered: std::collections::BTreeSet<_> =
+        at.told("a").into_iter().map(|told| told.subject).collect();
+    assert_eq!(delivered.len(), 20);
+}
+
+#[tokio::test]
+async fn a_damaged_row_and_a_panic_spoil_one_delivery() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&[alert("r1", "e1"), alert("r1", "e2")]);
+    at.follow();
+    at.state
+        .write(|txn| {
+            txn.execute("UPDATE deliveries SET notification = '{}' WHERE id = 1", [])?;
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 1);
+    assert_eq!(at.outbox.queue("a").unwrap().dead, 1);
+}
+
+#[tokio::test]
+async fn the_outbox_keeps_its_bounds() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.answers("a", &[Outcome::Delivered { remember: Some("x".into()) }]);
+    at.record(&[alert("r1", "e1")]);
+    at.settle().await;
+    at.answers("a", &[retry(Some(3600))]);
+    at.record(&[alert("r1", "e2"), alert("r1", "e3"), alert("r1", "e4")]);
+    at.settle().await;
+    let count = |at: &super::Fixture| {
+        at.outbox
+            .list(&DeliveryFilter::default(), 100)
+            .unwrap()
+            .iter()
+            .map(|row| row.state)
+            .collect::<Vec<_>>()
+    };
+    use DeliveryState::{Dead, Delivered, Waiting};
+    assert_eq!(count(&at), [Waiting, Waiting, Waiting, Delivered]);
+    assert_eq!(at.outbox.bury_beyond("a", 2, now_us()).unwrap(), 1);
+    assert_eq!(count(&at), [Waiting, Waiting, Dead, Delivered]);
+    assert_eq!(at.outbox.keep_newest(1).unwrap(), 1);
+    assert_eq!(count(&at), [Waiting, Waiting, Dead]);
+    at.advance(HOUR);
+    at.outbox.forget(now_us() - 1, now_us()).unwrap();
+    assert_eq!(count(&at), [Dead, Dead], "what waited too long is dead, and what was dead is gone");
+    let threads: u32 = at
+        .state
+        .read(|db| Ok::<_, crate::Error>(db.query_row("SELECT count(*) FROM threads", [], |row| row.get(0))?))
+        .unwrap();
+    assert_eq!(threads, 0);
+}
+
+#[tokio::test]
+async fn sql_sees_the_columns_that_are_described() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&[alert("r1", "e1")]);
+    at.settle().await;
+    let table = crate::state_table();
+    at.state
+        .read(|db| {
+            let mut select = db.prepare(table.sql)?;
+            let names: Vec<String> = select.column_names().map(str::to_owned).collect();
+            let described: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+            assert_eq!(names, described);
+            let state: String = select.query_row([], |row| row.get("state"))?;
+            assert_eq!(state, "delivered");
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,316 @@
+//! `/api/v1/notifications`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use notify::{DeliveryFilter, DeliveryRecord, DeliveryState, Outcome, Target};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::alerts::blocking;
+use super::problem::Problem;
+use super::time::format_us;
+use crate::app::{App, now_us};
+use crate::auth::{Caller, Right};
+
+/// Which deliveries to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeliveryParameters {
+    /// `waiting`, `delivered` or `dead`.
+    state: Option<String>,
+    /// Only of this channel.
+    channel: Option<String>,
+    /// Only about this alert.
+    alert: Option<String>,
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    before: Option<i64>,
+}
+
+/// A page of deliveries, newest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeliveryList {
+    pub(crate) deliveries: Vec<DeliveryBody>,
+    /// Pass as `before` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<i64>,
+}
+
+/// A notification on its way to a channel.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeliveryBody {
+    pub(crate) id: i64,
+    /// The idempotency key that the receiver sees.
+    pub(crate) key: String,
+    pub(crate) channel: String,
+    /// The route that chose the channel.
+    pub(crate) route: String,
+    /// The alert; of a digest its own id.
+    pub(crate) subject: String,
+    /// `raised`, `escalated`, `closed` and so on.
+    pub(crate) kind: String,
+    pub(crate) title: String,
+    /// `waiting`, `delivered` or `dead`.
+    pub(crate) state: String,
+    pub(crate) attempts: u32,
+    pub(crate) created: String,
+    /// When it is sent next, while it waits.
+    #[serde(rename = "next", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next_attempt: Option<String>,
+    pub(crate) updated: String,
+    /// What went wrong last; may be empty.
+    pub(crate) last_error: String,
+}
+
+/// The channels.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChannelList {
+    pub(crate) channels: Vec<ChannelBody>,
+}
+
+/// How a channel is doing.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChannelBody {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    /// `ok`, `failing`, or `disabled`: nothing is sent until it is mended.
+    pub(crate) state: String,
+    /// Why it is not ok.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) reason: Option<String>,
+    /// Since when it is not ok.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) since: Option<String>,
+    pub(crate) waiting: u64,
+    pub(crate) dead: u64,
+    /// When the oldest that waits was put into the queue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) oldest: Option<String>,
+}
+
+/// What came of a test.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct TestResult {
+    /// `delivered`, `retry`, `refused` or `disabled`.
+    pub(crate) outcome: String,
+    /// Why it was not delivered; may be empty.
+    pub(crate) reason: String,
+}
+
+/// Which dead deliveries to send again; with neither field all of them.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResendBody {
+    /// One, by its number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) id: Option<i64>,
+    /// All of this channel.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) channel: Option<String>,
+}
+
+/// What a resend did.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ResendResult {
+    /// How many are sent again.
+    pub(crate) resent: u64,
+}
+
+/// Who would be told of an alert if it were raised now, what, and why.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PreviewBody {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) severity_id: u8,
+    /// Every route that is asked, in its order.
+    pub(crate) considered: Vec<ConsideredBody>,
+    /// The routes that take it.
+    pub(crate) taken: Vec<TakenBody>,
+}
+
+/// A route that is asked.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ConsideredBody {
+    pub(crate) route: String,
+    /// Why it does not take the alert; absent: it matches.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) refusal: Option<String>,
+}
+
+/// A route that takes an alert.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct TakenBody {
+    pub(crate) route: String,
+    /// The channels that are told now, rotas resolved.
+    pub(crate) channels: Vec<String>,
+    /// Who is told when nobody acknowledges it: seconds after the raising, and targets.
+    pub(crate) escalation: Vec<StepBody>,
+    /// The seconds that alerts are gathered for, if they are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) digest_seconds: Option<u64>,
+}
+
+/// A step of an escalation.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct StepBody {
+    pub(crate) after_seconds: u64,
+    pub(crate) targets: Vec<String>,
+}
+
+/// Lists deliveries, newest first.
+#[utoipa::path(get, path = "/api/v1/notifications", tag = "notifications", params(DeliveryParameters),
+    responses((status = 200, body = DeliveryList), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(wanted): Query<DeliveryParameters>,
+) -> Result<Json<DeliveryList>, Problem> {
+    caller.needs(Right::Read)?;
+    let state: Option<DeliveryState> = wanted
+        .state
+        .map(|name| name.parse())
+        .transpose()
+        .map_err(|error: String| Problem::bad_request(&error))?;
+    let filter =
+        DeliveryFilter { state, channel: wanted.channel, subject: wanted.alert, before: wanted.before };
+    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
+    let mut found = blocking(move || app.notifier.outbox().list(&filter, limit + 1)).await??;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|last| last.id);
+    Ok(Json(DeliveryList { deliveries: found.into_iter().map(delivery).collect(), next }))
+}
+
+/// Lists the channels and how they are doing.
+#[utoipa::path(get, path = "/api/v1/notifications/channels", tag = "notifications",
+    responses((status = 200, body = ChannelList)))]
+pub(crate) async fn channels(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<ChannelList>, Problem> {
+    caller.needs(Right::Read)?;
+    let channels = blocking(move || {
+        let queues = app.notifier.queues()?;
+        let kinds = app.notifier.channels().map(|(_, kind)| kind);
+        let bodies = queues.into_iter().zip(kinds).map(|((name, queue), kind)| ChannelBody {
+            name,
+            kind: kind.into(),
+            state: match (&queue.failing, queue.disabled) {
+                (None, _) => "ok".into(),
+                (Some(_), false) => "failing".into(),
+                (Some(_), true) => "disabled".into(),
+            },
+            reason: queue.failing.as_ref().map(|(_, reason)| reason.clone()),
+            since: queue.failing.as_ref().map(|(since_us, _)| format_us(*since_us)),
+            waiting: queue.waiting,
+            dead: queue.dead,
+            oldest: queue.oldest_us.map(format_us),
+        });
+        Ok::<_, notify::Error>(bodies.collect())
+    });
+    Ok(Json(ChannelList { channels: channels.await?? }))
+}
+
+/// Sends a test by a channel, at once and once.
+#[utoipa::path(post, path = "/api/v1/notifications/channels/{name}/test", tag = "notifications",
+    params(("name" = String, Path)),
+    responses((status = 200, body = TestResult), (status = 404, body = Problem)))]
+pub(crate) async fn test(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<TestResult>, Problem> {
+    caller.needs(Right::Manage)?;
+    let (outcome, reason) = match app.notifier.test(&name, &caller.name).await? {
+        Outcome::Delivered { .. } => ("delivered", String::new()),
+        Outcome::Retry { reason, .. } => ("retry", reason),
+        Outcome::Refused { reason } => ("refused", reason),
+        Outcome::Disabled { reason } => ("disabled", reason),
+    };
+    Ok(Json(TestResult { outcome: outcome.into(), reason }))
+}
+
+/// Sends dead deliveries again, under their old keys.
+#[utoipa::path(post, path = "/api/v1/notifications/resend", tag = "notifications", request_body = ResendBody,
+    responses((status = 200, body = ResendResult), (status = 404, body = Problem)))]
+pub(crate) async fn resend(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Json(wanted): Json<ResendBody>,
+) -> Result<Json<ResendResult>, Problem> {
+    caller.needs(Right::Manage)?;
+    let resent = blocking(move || {
+        let outbox = app.notifier.outbox();
+        let resent = match wanted.id {
+            Some(id) => outbox.resend(id, now_us()).map(|()| 1)?,
+            None => outbox.resend_all(wanted.channel.as_deref(), now_us())?,
+        };
+        app.notifier.wake();
+        Ok::<_, notify::Error>(resent as u64)
+    });
+    Ok(Json(ResendResult { resent: resent.await?? }))
+}
+
+/// Shows who would be told of an alert if it were raised now, what, and why; tells nobody.
+#[utoipa::path(get, path = "/api/v1/notifications/preview/{alert}", tag = "notifications",
+    params(("alert" = String, Path)),
+    responses((status = 200, body = PreviewBody), (status = 404, body = Problem)))]
+pub(crate) async fn preview(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(alert): Path<String>,
+) -> Result<Json<PreviewBody>, Problem> {
+    caller.needs(Right::Read)?;
+    let preview = blocking(move || app.notifier.preview(&alert)).await??;
+    let considered = preview.considered.into_iter();
+    let considered = considered.map(|one| ConsideredBody { route: one.path, refusal: one.refusal });
+    let taken = preview.taken.into_iter().map(|(route, channels)| TakenBody {
+        route: route.path,
+        channels,
+        escalation: route
+            .escalate
+            .iter()
+            .map(|step| StepBody {
+                after_seconds: step.after.as_secs(),
+                targets: step.targets.iter().map(target).collect(),
+            })
+            .collect(),
+        digest_seconds: route.digest.map(|span| span.as_secs()),
+    });
+    let told = preview.notification;
+    Ok(Json(PreviewBody {
+        title: told.title,
+        description: told.description,
+        severity_id: told.severity_id,
+        considered: considered.collect(),
+        taken: taken.collect(),
+    }))
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Channel(name) => name.clone(),
+        Target::Rota(name) => format!("rota:{name}"),
+    }
+}
+
+fn delivery(record: DeliveryRecord) -> DeliveryBody {
+    DeliveryBody {
+        id: record.id,
+        key: record.key,
+        channel: record.channel,
+        route: record.route,
+        subject: record.subject,
+        kind: record.kind,
+        title: record.title,
+        state: record.state.as_str().into(),
+        attempts: record.attempts,
+        created: format_us(record.created_us),
+        next_attempt: record.next_us.map(format_us),
+        updated: format_us(record.updated_us),
+        last_error: record.last_error,
+    }
+}

@@ -1,0 +1,140 @@
+//! `stormglass notify`
+
+use std::process::ExitCode;
+
+use super::query_string::{QueryString, encode};
+use crate::api::{
+    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
+};
+use crate::cli::{DeadDeliveries, Global, Notify, WhichDeliveries};
+use crate::client::Client;
+use crate::output::{columns, print, say};
+
+/// Shows, tries and repairs what tells people.
+///
+/// # Errors
+/// The store or the server cannot be asked, or there is no such channel, alert or delivery.
+pub(crate) async fn run(global: &Global, command: Notify) -> anyhow::Result<ExitCode> {
+    let client = Client::open(global).await?;
+    let mut code = ExitCode::SUCCESS;
+    match command {
+        Notify::Channels { json } => channels(&client, json).await?,
+        Notify::Test { channel } => code = test(&client, &channel).await?,
+        Notify::Preview { alert, json } => preview(&client, &alert, json).await?,
+        Notify::List(which) => list(&client, &which, "there are no such deliveries").await?,
+        Notify::DeadLetters(DeadDeliveries::List { channel, limit, json }) => {
+            let state = Some("dead".to_owned());
+            let which = WhichDeliveries { state, channel, alert: None, limit, json };
+            list(&client, &which, "everything was delivered, or is still being tried").await?;
+        }
+        Notify::DeadLetters(DeadDeliveries::Resend { id, all: _, channel }) => {
+            let body = ResendBody { id, channel };
+            let result: ResendResult = client.post("/api/v1/notifications/resend", &body).await?;
+            print(&format!("{} sent again", result.resent))?;
+        }
+    }
+    client.close().await?;
+    Ok(code)
+}
+
+async fn channels(client: &Client, json: bool) -> anyhow::Result<()> {
+    let list: ChannelList = client.get("/api/v1/notifications/channels").await?;
+    if json {
+        return print(&serde_json::to_string(&list)?);
+    }
+    if list.channels.is_empty() {
+        say("there are no channels; docs/notifications.md tells how to add one");
+        return Ok(());
+    }
+    let mut rows =
+        vec![["CHANNEL", "KIND", "STATE", "WAITING", "DEAD", "OLDEST", "REASON"].map(String::from).to_vec()];
+    for channel in list.channels {
+        rows.push(vec![
+            channel.name,
+            channel.kind,
+            channel.state,
+            channel.waiting.to_string(),
+            channel.dead.to_string(),
+            channel.oldest.unwrap_or_default(),
+            channel.reason.unwrap_or_default(),
+        ]);
+    }
+    print(&columns(&rows))
+}
+
+async fn test(client: &Client, channel: &str) -> anyhow::Result<ExitCode> {
+    let path = format!("/api/v1/notifications/channels/{}/test", encode(channel));
+    let result: TestResult = client.post(&path, &serde_json::json!({})).await?;
+    if result.outcome == "delivered" {
+        print(&format!("`{channel}` took the test"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("`{channel}` did not take the test ({}): {}", result.outcome, result.reason))?;
+    Ok(ExitCode::FAILURE)
+}
+
+async fn preview(client: &Client, alert: &str, json: bool) -> anyhow::Result<()> {
+    let path = format!("/api/v1/notifications/preview/{}", encode(alert));
+    let preview: PreviewBody = client.get(&path).await?;
+    if json {
+        return print(&serde_json::to_string(&preview)?);
+    }
+    let mut out = format!("{}\n{}\n\nroutes:\n", preview.title, preview.description.trim_end());
+    for route in &preview.considered {
+        let refusal = route.refusal.as_deref();
+        let told = refusal.map_or_else(|| "matches".to_owned(), |why| format!("no: {why}"));
+        out.push_str(&format!("  {}: {told}\n", route.route));
+    }
+    if preview.taken.is_empty() {
+        out.push_str("\nnobody would be told");
+    }
+    for route in &preview.taken {
+        out.push_str(&format!("\nby `{}`: {}", route.route, route.channels.join(", ")));
+        if let Some(seconds) = route.digest_seconds {
+            out.push_str(&format!(", in a digest every {} min", seconds / 60));
+        }
+        for step in &route.escalation {
+            let minutes = step.after_seconds / 60;
+            out.push_str(&format!("\n  not acknowledged after {minutes} min: {}", step.targets.join(", ")));
+        }
+    }
+    print(&out)
+}
+
+async fn list(client: &Client, which: &WhichDeliveries, none: &str) -> anyhow::Result<()> {
+    let mut query = QueryString::default();
+    query.add_some("state", which.state.as_deref());
+    query.add_some("channel", which.channel.as_deref());
+    query.add_some("alert", which.alert.as_deref());
+    query.add("limit", &which.limit.to_string());
+    let list: DeliveryList = client.get(&query.after("/api/v1/notifications")).await?;
+    if which.json {
+        return print(&serde_json::to_string(&list)?);
+    }
+    if list.deliveries.is_empty() {
+        say(none);
+        return Ok(());
+    }
+    let head = ["ID", "CHANNEL", "KIND", "STATE", "ATTEMPTS", "CREATED", "SUBJECT", "TITLE", "ERROR"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    rows.extend(list.deliveries.into_iter().map(row));
+    print(&columns(&rows))?;
+    if list.next.is_some() {
+        say(&format!("there are more; --limit shows more than {}", which.limit));
+    }
+    Ok(())
+}
+
+fn row(delivery: DeliveryBody) -> Vec<String> {
+    vec![
+        delivery.id.to_string(),
+        delivery.channel,
+        delivery.kind,
+        delivery.state,
+        delivery.attempts.to_string(),
+        delivery.created,
+        delivery.subject,
+        delivery.title.chars().take(60).collect(),
+        delivery.last_error.chars().take(100).collect(),
+    ]
+}
