@@ -4,7 +4,7 @@
 //! itself. Routes turn it into deliveries, which are rows again; a [`Channel`] carries one delivery, and its
 //! [`Outcome`] is written back. A crash repeats a delivery under the same key, never loses one.
 
-mod channel;
+pub mod channel;
 mod notification;
 
 pub use channel::{Channel, Delivery, Outcome};
