@@ -1,6 +1,7 @@
 //! What carries a notification to a service.
 
 mod cef;
+mod deadline;
 mod discord;
 mod email;
 #[cfg(test)]

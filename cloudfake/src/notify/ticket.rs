@@ -86,6 +86,10 @@ pub fn jira(user: &str, token: &str) -> Service {
                 issues.push((key.clone(), labels));
                 Reply::new(201, json!({"id": "10000", "key": key}))
             }
+            (_, ["issue", key, ..]) if !issues.iter().any(|(known, _)| known == key) => Reply::new(
+                404,
+                json!({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}),
+            ),
             ("GET", ["issue", key, "comment"]) => {
                 Reply::new(200, json!({"comments": comments.get(*key).cloned().unwrap_or_default()}))
             }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use egress::Client;
 use serde_json::{Value, json};
 
+use super::deadline::within;
 use super::message::{Message, stamp};
 use super::text::{Budget, defanged};
 use super::{Channel, Delivery, Outcome, Secret, http};
@@ -73,7 +74,7 @@ impl Channel for Discord {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

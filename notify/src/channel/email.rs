@@ -8,16 +8,14 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use egress::Client;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
-use tokio::time::timeout;
 
+use super::deadline::within;
 use super::tls::Server;
 use super::{Channel, Delivery, Outcome, Secret, SettingProblem};
 use letter::{letter, message_id};
@@ -67,9 +65,6 @@ pub struct Email {
     from: Mailbox,
     to: Vec<Mailbox>,
 }
-
-/// How long the whole exchange may take.
-const PATIENCE: Duration = Duration::from_secs(28);
 
 impl Email {
     /// Mail as the settings say.
@@ -190,11 +185,6 @@ impl Channel for Email {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        match timeout(PATIENCE, self.attempt(delivery)).await {
-            Ok(sent) => sent.unwrap_or_else(|outcome| outcome),
-            Err(_) => {
-                Outcome::Retry { after: None, reason: "the mail server does not answer in time".into() }
-            }
-        }
+        within(self.attempt(delivery)).await
     }
 }

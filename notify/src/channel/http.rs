@@ -64,6 +64,17 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
+/// The answer, if it is a good one.
+///
+/// # Errors
+/// What it means otherwise.
+pub(super) fn taken(answer: Answer) -> Result<Answer, Outcome> {
+    match outcome(&answer) {
+        Outcome::Delivered { .. } => Ok(answer),
+        outcome => Err(outcome),
+    }
+}
+
 /// What `Retry-After` asks for, in seconds; a date is left to the schedule.
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let seconds: f64 = answer.header("retry-after")?.trim().parse().ok()?;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use egress::{Answer, Client};
 use serde_json::{Value, json};
 
+use super::deadline::within;
 use super::message::Message;
 use super::text::{cut, plain};
 use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
@@ -84,20 +85,24 @@ impl Jira {
         let api =
             Api { client: &self.client, site: &self.settings.site, authorization: format!("Basic {basic}") };
         let remembered = delivery.remembered.filter(|key| is_issue(key)).map(str::to_owned);
-        let (issue, is_new) = match remembered {
-            Some(issue) => (issue, false),
-            None => match self.find(&api, told).await? {
-                Some(issue) => (issue, true),
-                None => {
-                    let issue = self.create(&api, told).await?;
-                    return Ok(Outcome::Delivered { remember: Some(issue) });
-                }
-            },
+        let is_new = remembered.is_none();
+        let found = match remembered {
+            Some(issue) => Some(issue),
+            None => self.find(&api, told).await?,
         };
-        // An issue just found by its label is the one that an attempt before this made for this very notification.
-        if !(is_new && delivery.attempt > 1 && told.kind == NotificationKind::Raised) {
-            self.comment(&api, &issue, delivery).await?;
+        // An issue that is found now is one that an attempt before this made for this very notification.
+        let is_told = is_new && delivery.attempt > 1 && told.kind == NotificationKind::Raised;
+        let mut known = None;
+        if let Some(issue) = found
+            && (is_told || self.comment(&api, &issue, delivery).await?)
+        {
+            known = Some(issue);
         }
+        let is_new = is_new || known.is_none();
+        let issue = match known {
+            Some(issue) => issue,
+            None => self.create(&api, told).await?,
+        };
         let transition = match told.kind {
             // The thread's own subject, not one of several in it.
             NotificationKind::Closed if told.subject_id == told.thread => &self.settings.close_transition,
@@ -128,13 +133,17 @@ impl Jira {
             .ok_or_else(|| Outcome::Retry { after: None, reason: "Jira's answer names no issue".into() })
     }
 
-    async fn comment(&self, api: &Api<'_>, issue: &str, delivery: Delivery<'_>) -> Result<(), Outcome> {
+    /// Comments an issue; whether it is there. Somebody may have deleted it.
+    async fn comment(&self, api: &Api<'_>, issue: &str, delivery: Delivery<'_>) -> Result<bool, Outcome> {
         let path = format!("issue/{issue}/comment");
         if delivery.attempt > 1 {
             let answer = api
-                .call("GET", &format!("{path}?orderBy=-created&maxResults=50&expand=properties"), None)
+                .ask("GET", &format!("{path}?orderBy=-created&maxResults=50&expand=properties"), None)
                 .await?;
-            let answer = http::json(&answer);
+            if answer.status == 404 {
+                return Ok(false);
+            }
+            let answer = http::json(&http::taken(answer)?);
             let comments = answer.get("comments").and_then(Value::as_array);
             let is_there = comments.into_iter().flatten().any(|comment| {
                 let properties = comment.get("properties").and_then(Value::as_array);
@@ -144,14 +153,18 @@ impl Jira {
                 })
             });
             if is_there {
-                return Ok(());
+                return Ok(true);
             }
         }
         let body = json!({
             "body": document::document(&Message::of(delivery.notification)),
             "properties": [{"key": PROPERTY, "value": {"key": delivery.key}}],
         });
-        api.call("POST", &path, Some(&body)).await.map(drop)
+        let answer = api.ask("POST", &path, Some(&body)).await?;
+        if answer.status == 404 {
+            return Ok(false);
+        }
+        http::taken(answer).map(|_| true)
     }
 
     async fn transition(&self, api: &Api<'_>, issue: &str, name: &str) -> Result<(), Outcome> {
@@ -180,7 +193,7 @@ impl Channel for Jira {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 
@@ -191,7 +204,12 @@ struct Api<'a> {
 }
 
 impl Api<'_> {
+    /// The answer, if it is a good one.
     async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, Outcome> {
+        http::taken(self.ask(method, path, body).await?)
+    }
+
+    async fn ask(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, Outcome> {
         let url = format!("{}/rest/api/3/{path}", self.site.trim_end_matches('/'));
         let mut headers = vec![
             ("accept".to_owned(), "application/json".to_owned()),
@@ -201,11 +219,7 @@ impl Api<'_> {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let answer = http::send(self.client, method, &url, headers, body).await?;
-        match http::outcome(&answer) {
-            Outcome::Delivered { .. } => Ok(answer),
-            outcome => Err(outcome),
-        }
+        http::send(self.client, method, &url, headers, body).await
     }
 }
 

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use egress::Client;
 use serde_json::{Map, Value, json};
 
+use super::deadline::within;
 use super::message::{Message, value};
 use super::text::{Budget, cut, plain};
 use super::{Channel, Delivery, Outcome, Secret, http};
@@ -42,6 +43,10 @@ impl Jsm {
             ("authorization".to_owned(), format!("GenieKey {}", self.key.get().await?)),
         ];
         let answer = http::send(&self.client, "POST", &url, headers, body.to_string().into_bytes()).await?;
+        // An alert that is not there, or is closed there, has nothing to be acknowledged or closed.
+        if answer.status == 404 && path != "alerts" {
+            return Ok(Outcome::Delivered { remember: None });
+        }
         Ok(http::outcome(&answer))
     }
 }
@@ -53,7 +58,7 @@ impl Channel for Jsm {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use egress::Client;
 use serde_json::{Map, Value, json};
 
+use super::deadline::within;
 use super::message::{Message, kind, severity, value};
 use super::text::{Budget, plain};
 use super::{Channel, Delivery, Outcome, Secret, http};
@@ -51,7 +52,7 @@ impl Channel for Ocsf {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use egress::Client;
 use serde_json::{Map, Value, json};
 
+use super::deadline::within;
 use super::message::{Message, stamp, value};
 use super::text::{cut, plain};
 use super::{Channel, Delivery, Outcome, Secret, http};
@@ -68,7 +69,7 @@ impl Channel for PagerDuty {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

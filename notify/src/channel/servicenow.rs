@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use egress::{Answer, Client};
 use serde_json::{Value, json};
 
+use super::deadline::within;
 use super::message::{Message, value};
 use super::text::{cut, plain};
 use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
@@ -90,39 +91,60 @@ impl ServiceNow {
             }
         };
         let Some(id) = found else {
-            let answer = self.call("POST", "", &authorization, Some(&incident(told))).await?;
-            let answer = http::json(&answer);
-            let id = answer.pointer("/result/sys_id").and_then(Value::as_str).filter(|id| is_sys_id(id));
-            return Ok(Outcome::Delivered { remember: id.map(str::to_owned) });
+            return self.create(told, &authorization).await;
         };
         if delivery.attempt > 1 && told.kind == NotificationKind::Raised {
             // The attempt before this made it, and it says all that there is to say.
             return Ok(Outcome::Delivered { remember: Some(id) });
         }
-        self.call("PATCH", &format!("/{id}"), &authorization, Some(&self.change(told))).await?;
-        Ok(Outcome::Delivered { remember: Some(id) })
+        let answer = self.ask("PATCH", &format!("/{id}"), &authorization, Some(&self.change(told))).await?;
+        if answer.status == 404 {
+            // Somebody has deleted it; what is told is still true.
+            return self.create(told, &authorization).await;
+        }
+        http::taken(answer).map(|_| Outcome::Delivered { remember: Some(id) })
     }
 
     /// What a notification changes of an incident that is there.
     fn change(&self, told: &Notification) -> Value {
-        let message = Message::of(told);
-        let mut change = json!({"work_notes": text(&message.text(), 8_000)});
-        let closes = told.kind == NotificationKind::Closed && told.subject_id == told.thread;
-        if let (true, false, Value::Object(change)) =
-            (closes, self.settings.close_state.is_empty(), &mut change)
-        {
-            let (verdict, reason) = told.verdict.clone().unwrap_or_default();
-            change.insert("state".into(), json!(self.settings.close_state));
-            change.insert("close_code".into(), json!(self.settings.close_code));
-            change.insert(
-                "close_notes".into(),
-                json!(text(&value(&format!("{verdict}: {reason}"), 1_000), 1_000)),
-            );
-        }
+        let mut change = json!({"work_notes": text(&Message::of(told).text(), 8_000)});
+        self.close(told, &mut change);
         change
     }
 
+    /// Adds what closes an incident, if the end of its thread is told.
+    fn close(&self, told: &Notification, change: &mut Value) {
+        let is_end = told.kind == NotificationKind::Closed && told.subject_id == told.thread;
+        if let (true, false, Value::Object(change)) = (is_end, self.settings.close_state.is_empty(), change) {
+            let (verdict, reason) = told.verdict.clone().unwrap_or_default();
+            let notes = value(&format!("{verdict}: {reason}"), 1_000);
+            change.insert("state".into(), json!(self.settings.close_state));
+            change.insert("close_code".into(), json!(self.settings.close_code));
+            change.insert("close_notes".into(), json!(text(&notes, 1_000)));
+        }
+    }
+
+    async fn create(&self, told: &Notification, authorization: &str) -> Result<Outcome, Outcome> {
+        let mut body = incident(told);
+        self.close(told, &mut body);
+        let answer = self.call("POST", "", authorization, Some(&body)).await?;
+        let answer = http::json(&answer);
+        let id = answer.pointer("/result/sys_id").and_then(Value::as_str).filter(|id| is_sys_id(id));
+        Ok(Outcome::Delivered { remember: id.map(str::to_owned) })
+    }
+
+    /// The answer, if it is a good one.
     async fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        authorization: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Outcome> {
+        http::taken(self.ask(method, path, authorization, body).await?)
+    }
+
+    async fn ask(
         &self,
         method: &'static str,
         path: &str,
@@ -137,11 +159,7 @@ impl ServiceNow {
             ("authorization".to_owned(), authorization.to_owned()),
         ];
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let answer = http::send(&self.client, method, &url, headers, body).await?;
-        match http::outcome(&answer) {
-            Outcome::Delivered { .. } => Ok(answer),
-            outcome => Err(outcome),
-        }
+        http::send(&self.client, method, &url, headers, body).await
     }
 }
 
@@ -152,7 +170,7 @@ impl Channel for ServiceNow {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use egress::{Answer, Client};
 use serde_json::{Value, json};
 
+use super::deadline::within;
 use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
 use crate::NotificationKind;
 use blocks::message;
@@ -230,10 +231,9 @@ impl Channel for Slack {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        let sent = match &self.settings.access {
-            SlackAccess::Bot { token, channel } => self.by_bot(token, channel, delivery).await,
-            SlackAccess::Hook(url) => self.by_hook(url, delivery).await,
-        };
-        sent.unwrap_or_else(|outcome| outcome)
+        match &self.settings.access {
+            SlackAccess::Bot { token, channel } => within(self.by_bot(token, channel, delivery)).await,
+            SlackAccess::Hook(url) => within(self.by_hook(url, delivery)).await,
+        }
     }
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::cef::{self, syslog_name};
+use super::deadline::within;
 use super::message::stamp;
 use super::tls::Server;
 use super::{Channel, Delivery, Outcome, SettingProblem, ocsf};
@@ -55,8 +56,6 @@ pub struct Syslog {
     settings: SyslogSettings,
 }
 
-/// How long the whole may take.
-const PATIENCE: Duration = Duration::from_secs(25);
 /// How long the other side may take to close.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -111,12 +110,7 @@ impl Channel for Syslog {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        match timeout(PATIENCE, self.attempt(delivery)).await {
-            Ok(sent) => sent.unwrap_or_else(|outcome| outcome),
-            Err(_) => {
-                Outcome::Retry { after: None, reason: "the syslog server does not take it in time".into() }
-            }
-        }
+        within(self.attempt(delivery)).await
     }
 }
 

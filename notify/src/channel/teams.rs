@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use egress::Client;
 use serde_json::{Value, json};
 
+use super::deadline::within;
 use super::message::Message;
 use super::text::{Budget, defanged, plain};
 use super::{Channel, Delivery, Outcome, Secret, http};
@@ -54,7 +55,7 @@ impl Channel for Teams {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }
 

@@ -114,7 +114,6 @@ pub(crate) fn certificate(folder: &std::path::Path) {
 }
 
 /// A Python that has these modules; `None`, loudly, where there is none.
-#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 pub(crate) fn python(modules: &str) -> Option<String> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin/python");
     let python = std::env::var("STORMGLASS_PYTHON").unwrap_or_else(|_| venv.to_owned());
@@ -152,7 +151,6 @@ fn run_with(program: &str, flag: &str, script: &str, input: &str) -> String {
 }
 
 /// A file of a Node package; `None`, loudly, where it is not.
-#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 pub(crate) fn node_module(path: &str) -> Option<String> {
     let file = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/node/node_modules/{}"), path);
     if std::path::Path::new(&file).exists() {

@@ -12,6 +12,7 @@ mod tests;
 use async_trait::async_trait;
 use egress::Client;
 
+use super::deadline::within;
 use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
 use crate::{Notification, NotificationKind};
 pub use cloud_event::CloudEvents;
@@ -202,6 +203,6 @@ impl Channel for Webhook {
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
-        self.attempt(delivery).await.unwrap_or_else(|outcome| outcome)
+        within(self.attempt(delivery)).await
     }
 }

@@ -229,6 +229,37 @@ async fn nothing_is_sent_without_what_must_be() {
     assert_eq!(server.mails().len(), 1);
 }
 
+/// Somebody on the way answers in the clear what TLS should hide (CVE-2011-0411 and its kin).
+#[tokio::test]
+async fn what_is_slipped_in_before_tls_is_not_read() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut seen = vec![0; 1 << 10];
+        stream.write_all(b"220 smtp.example.com\r\n").await.unwrap();
+        for answer in
+            ["250-smtp.example.com\r\n250 STARTTLS\r\n", "220 go\r\n250-forged\r\n250 AUTH PLAIN\r\n"]
+        {
+            assert!(stream.read(&mut seen).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.ok();
+        rest
+    });
+    let told = told(NotificationKind::Raised);
+    let outcome = email(&settings(port, folder.path(), Security::Starttls)).send(delivery(&told)).await;
+    assert!(matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("TLS")), "{outcome:?}");
+    // No command and no password: a record of TLS, if anything.
+    let rest = task.await.unwrap();
+    assert!(rest.first().is_none_or(|first| *first == 22 || *first == 21), "{rest:?}");
+    assert!(!rest.windows(4).any(|window| window == b"AUTH" || window == b"EHLO"));
+}
+
 #[test]
 fn settings_are_checked() {
     let good = EmailSettings {

@@ -94,6 +94,14 @@ async fn one_issue_a_thread_comments_and_transitions() {
         "delivered"
     );
     assert_eq!(receiver.seen().iter().filter(|one| one.path.ends_with("/transitions")).count(), 4);
+    // Deleted there: told anew.
+    for attempt in [1, 2] {
+        let sent = jira.send(Delivery { remembered: Some("SEC-99"), attempt, ..delivery(&closed) }).await;
+        assert!(
+            matches!(&sent, Outcome::Delivered { remember: Some(issue) } if issue != "SEC-99"),
+            "{sent:?}"
+        );
+    }
     for (status, wanted) in [(429, "retry"), (500, "retry"), (401, "disabled"), (400, "refused")] {
         receiver.answer(status, "", "");
         let outcome = jira.send(delivery(&raised)).await;

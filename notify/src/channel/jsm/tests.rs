@@ -65,6 +65,11 @@ async fn alerts_are_taken_or_have_their_fate() {
         receiver.answer(status, "", "");
         assert_eq!(fate(&jsm.send(delivery(&told)).await), wanted, "{status}");
     }
+    let closed = crate::channel::sample::told(NotificationKind::Closed);
+    receiver.answer(404, "", "");
+    assert_eq!(fate(&jsm.send(delivery(&closed)).await), "delivered");
+    receiver.answer(404, "", "");
+    assert_eq!(fate(&jsm.send(delivery(&told)).await), "disabled");
     let wrong =
         Jsm::new(client(), fixed("hunter2"), format!("{}/v2", receiver.url())).send(delivery(&told)).await;
     assert_eq!(fate(&wrong), "disabled");

@@ -22,7 +22,6 @@ fn every_kind_as_a_finding() {
 }
 
 /// The schema; `None`, loudly, where it is not.
-#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 fn schema() -> Option<resolve::Schema> {
     let root = std::env::var_os("STORMGLASS_CORPUS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus")),

@@ -84,6 +84,10 @@ async fn one_incident_a_thread() {
     assert_eq!(methods, ["GET", "POST", "GET", "PATCH"]);
     assert_eq!(seen[3].json()["state"], "6");
     assert_eq!(seen[3].json()["close_notes"], "false_positive: A drill.");
+    // Deleted there: told anew.
+    let gone = "f".repeat(32);
+    let sent = channel.send(Delivery { remembered: Some(&gone), ..delivery(&closed) }).await;
+    assert!(matches!(&sent, Outcome::Delivered { remember: Some(id) } if *id != gone), "{sent:?}");
     for (status, wanted) in [(429, "retry"), (500, "retry"), (401, "disabled"), (400, "refused")] {
         receiver.answer(status, "", "");
         let outcome = channel.send(delivery(&raised)).await;
