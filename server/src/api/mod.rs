@@ -2,6 +2,7 @@
 
 mod alerts;
 mod bodies;
+mod callbacks;
 mod collectors;
 mod dead_letters;
 mod health;
@@ -37,6 +38,7 @@ use crate::push;
 use bodies::BodyBudget;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use callbacks::{Callbacks, PREFIX as CALLBACKS};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
@@ -138,6 +140,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hec::ack))
         .routes(routes!(push::hec::health))
         .routes(routes!(push::hook::receive, push::hook::verify))
+        .routes(routes!(callbacks::slack))
+        .routes(routes!(callbacks::pagerduty))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use event::{Diagnostic, Level};
 use toml_edit::{Document, Item, Table};
 
+use super::channels::{self, ChannelConfig};
 use super::key::{KEYS, Key};
 use super::placeholder::{self, Placeholder};
 use super::push;
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
+    pub(crate) channels: Vec<ChannelConfig>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -50,6 +52,7 @@ pub(crate) fn load(
         sources: Vec::new(),
         hooks: Vec::new(),
         syslog: Vec::new(),
+        channels: Vec::new(),
     };
     let mut problems = Vec::new();
     if let Some(text) = text {
@@ -120,6 +123,11 @@ fn read_table(
             Item::ArrayOfTables(tables) if path == "sources" => {
                 for table in tables {
                     sources::read(place, table, &mut settings.sources, problems);
+                }
+            }
+            Item::ArrayOfTables(tables) if path == "channels" => {
+                for table in tables {
+                    channels::read(place, table, &mut settings.channels, problems);
                 }
             }
             Item::ArrayOfTables(hooks) if path == "hooks" => {

@@ -1,5 +1,6 @@
 //! The configuration: as written ([`load`]) and as used ([`Config`]).
 
+mod channels;
 mod key;
 mod load;
 mod placeholder;
@@ -20,6 +21,7 @@ use crate::push::{HookConfig, SyslogConfig};
 use load::{Origin, Settings};
 use value::Value;
 
+pub(crate) use channels::ChannelConfig;
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
 pub(crate) use sources::SourceConfig;
@@ -71,6 +73,7 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
+    pub(crate) channels: Vec<ChannelConfig>,
     settings: Settings,
 }
 
@@ -185,6 +188,7 @@ impl Config {
             sources: settings.sources.clone(),
             hooks: settings.hooks.clone(),
             syslog: settings.syslog.clone(),
+            channels: settings.channels.clone(),
             settings,
         })
     }
