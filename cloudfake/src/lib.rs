@@ -14,6 +14,7 @@ mod github;
 pub mod google;
 pub mod kafka;
 mod lookup;
+pub mod notify;
 mod object_queue;
 mod okta;
 mod proxy;

@@ -1,11 +1,51 @@
 //! What carries a notification to a service.
 
+mod cef;
+mod deadline;
+mod discord;
+mod email;
+#[cfg(test)]
+mod hostile;
+mod http;
+mod jira;
+mod jsm;
+mod message;
+mod ocsf;
+mod pagerduty;
+mod problem;
+#[cfg(test)]
+mod sample;
+mod secret;
+mod servicenow;
+mod slack;
+mod syslog;
+mod teams;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tls;
+mod webhook;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::Notification;
+
+pub use discord::Discord;
+pub use email::{Email, EmailSettings, Security};
+pub use jira::{Jira, JiraSettings};
+pub use jsm::Jsm;
+pub use ocsf::{Ocsf, finding as ocsf_finding};
+pub use pagerduty::PagerDuty;
+pub use problem::SettingProblem;
+pub use secret::Secret;
+pub use servicenow::{ServiceNow, ServiceNowSettings};
+pub use slack::{ACKNOWLEDGE as SLACK_ACKNOWLEDGE, CLOSE as SLACK_CLOSE, Slack, SlackAccess, SlackSettings};
+pub use syslog::{Syslog, SyslogFormat, SyslogSettings};
+pub use teams::Teams;
+pub use webhook::{CloudEvents, Webhook, WebhookSettings, document as webhook_document};
 
 /// One attempt to deliver a notification.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@
 //! [`Notifier`] runs it all: one task follows the feed, and each channel has a worker of its own, so that one
 //! that is dead delays no other.
 
-mod channel;
+pub mod channel;
 mod error;
 mod follow;
 mod hours;

@@ -20,7 +20,7 @@ use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
-use crate::api::Live;
+use crate::api::{Callbacks, Live};
 use crate::audit::Recorder;
 use crate::config::{Config, SourceConfig};
 use crate::push::Push;
@@ -53,6 +53,8 @@ pub(crate) struct App {
     pub(crate) live: Live,
     /// Tells people; not before [`Notifier::start`].
     pub(crate) notifier: Notifier,
+    /// The keys of what services call back with.
+    pub(crate) callbacks: Callbacks,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -167,6 +169,7 @@ impl App {
         let started = Instant::now();
         let push = Push::open(&config)?;
         drop(tokio::spawn(audit.clone().run()));
+        let callbacks = Callbacks::open(&config.channels);
         Ok(Self {
             config,
             log,
@@ -182,6 +185,7 @@ impl App {
             certificates: None,
             live: Live::default(),
             notifier,
+            callbacks,
             rule_files,
             started,
             recovered_head,
@@ -267,8 +271,21 @@ impl App {
 /// # Errors
 /// There is no TLS.
 fn open_channels(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {
-    let _client = egress::Client::new(config.egress.clone())?;
-    Ok(BTreeMap::new())
+    let client = egress::Client::new(config.egress.clone())?;
+    let mut channels = BTreeMap::new();
+    for channel in &config.channels {
+        let opened = channel.open(client.clone()).map_err(|problem| {
+            anyhow::anyhow!(
+                "channel `{}`, `{}`: {}; {}",
+                channel.name,
+                problem.field,
+                problem.problem,
+                problem.mend
+            )
+        })?;
+        channels.insert(channel.name.clone(), opened);
+    }
+    Ok(channels)
 }
 
 /// The rules that the configuration names, and what is wrong with them. Broken rules are left out.

@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod audit_ocsf;
 mod bodies;
+mod callbacks;
 mod collectors;
 mod conditional;
 mod contract;
@@ -52,6 +53,7 @@ pub(crate) use alerts::{
     NoiseBody, NoiseList,
 };
 pub(crate) use audit::AuditList;
+pub(crate) use callbacks::{Callbacks, PREFIX as CALLBACKS};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
@@ -194,6 +196,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hec::ack))
         .routes(routes!(push::hec::health))
         .routes(routes!(push::hook::receive, push::hook::verify))
+        .routes(routes!(callbacks::slack))
+        .routes(routes!(callbacks::pagerduty))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
 }

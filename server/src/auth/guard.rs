@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{RateLimit, Right, Role, Token};
-use crate::api::Problem;
+use crate::api::{CALLBACKS, Problem};
 use crate::push::{PushTally, count, hec, hook};
 
 /// What the gate knows.
@@ -49,7 +49,10 @@ enum Door {
 
 impl Door {
     fn of(path: &str) -> Self {
-        if path == "/services/collector/health" || path.starts_with(hook::PREFIX) {
+        if path == "/services/collector/health"
+            || path.starts_with(hook::PREFIX)
+            || path.starts_with(CALLBACKS)
+        {
             Self::Own
         } else if path.starts_with(hec::PREFIX) {
             Self::Splunk

@@ -7,6 +7,7 @@ use ::notify::Routing;
 use event::{Diagnostic, Level};
 use toml_edit::{Document, Item, Table};
 
+use super::channels::{self, ChannelConfig};
 use super::key::{KEYS, Key};
 use super::notify;
 use super::placeholder::{self, Placeholder};
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
     pub(crate) routing: Routing,
+    pub(crate) channels: Vec<ChannelConfig>,
 }
 
 /// Joins defaults, the file's text (named `file` in messages) and the environment.
@@ -54,6 +56,7 @@ pub(crate) fn load(
         hooks: Vec::new(),
         syslog: Vec::new(),
         routing: Routing::default(),
+        channels: Vec::new(),
     };
     let mut problems = Vec::new();
     if let Some(text) = text {
@@ -134,6 +137,11 @@ fn read_table(
             Item::ArrayOfTables(rotas) if path == "notify.rotas" => {
                 for rota in rotas {
                     notify::read_rota(place, rota, &mut settings.routing.rotas, problems);
+                }
+            }
+            Item::ArrayOfTables(tables) if path == "channels" => {
+                for table in tables {
+                    channels::read(place, table, &mut settings.channels, problems);
                 }
             }
             Item::ArrayOfTables(hooks) if path == "hooks" => {

@@ -1,5 +1,6 @@
 //! The configuration: as written ([`load`]) and as used ([`Config`]).
 
+mod channels;
 mod key;
 mod load;
 mod notify;
@@ -22,6 +23,7 @@ use crate::tls::TlsFiles;
 use load::{Origin, Settings};
 use value::Value;
 
+pub(crate) use channels::ChannelConfig;
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
 pub(crate) use sources::SourceConfig;
@@ -83,6 +85,7 @@ pub(crate) struct Config {
     pub(crate) notify_links: ::notify::LinkTemplate,
     pub(crate) notify_keep: Duration,
     pub(crate) notify_keep_rows: u64,
+    pub(crate) channels: Vec<ChannelConfig>,
     settings: Settings,
 }
 
@@ -223,6 +226,7 @@ impl Config {
             notify_links: link_template(&get)?,
             notify_keep: get.span("notify.keep"),
             notify_keep_rows: get.count("notify.keep_rows"),
+            channels: settings.channels.clone(),
             settings,
         })
     }
@@ -244,8 +248,8 @@ fn tls_files(get: &Getter<'_>) -> Result<Option<TlsFiles>, Vec<Diagnostic>> {
 }
 
 /// The names of the channels that routes may name.
-fn channel_names(_settings: &Settings) -> Vec<String> {
-    Vec::new()
+fn channel_names(settings: &Settings) -> Vec<String> {
+    settings.channels.iter().map(|channel| channel.name.clone()).collect()
 }
 
 /// Where a person reads more of an alert.

@@ -117,7 +117,8 @@ pub(super) fn read_hook(
             entry.refuse("name", format!("there are two hooks called `{name}`"), "rename one");
         }
     }
-    let scheme = entry.needed("scheme", "choose one of github, standard, slack, hmac, okta, bearer, pubsub");
+    let scheme = entry
+        .needed("scheme", "choose one of github, standard, slack, pagerduty, hmac, okta, bearer, pubsub");
     let scheme = scheme.and_then(|text| match text.parse::<Scheme>() {
         Ok(scheme) => Some(scheme),
         Err(problem) => {

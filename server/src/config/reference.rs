@@ -1,6 +1,7 @@
 //! The example file, the reference page and the effective settings, printed from the same table.
 
 use super::Config;
+use super::channels;
 use super::key::{KEYS, Key};
 use super::load::Origin;
 use super::notify::{ROTA_KEYS, ROUTE_KEYS};
@@ -21,9 +22,19 @@ step by step.";
 const PUSH_DOC: &str = "\
 Webhooks, each with its secret by reference, and listeners for syslog. docs/sources/push.md tells of both.";
 
+const CHANNELS_DOC: &str = "\
+How people are told: a table for each channel, which routes name. docs/channels.md tells how each is set up.";
+
+const CHANNELS_EXAMPLE: &str = r#"[[channels]]
+name = "soc"
+kind = "slack"               # `stormglass config reference` has all kinds and their settings
+token = "env:SLACK_TOKEN"    # "file:PATH" or "command:PROGRAM ARGUMENT"; never the secret itself
+channel = "C0123456789"
+"#;
+
 const PUSH_EXAMPLE: &str = r#"[[hooks]]
 name = "github"              # POST /hooks/github
-scheme = "github"            # github, standard, slack, hmac, okta, bearer or pubsub
+scheme = "github"            # github, standard, slack, pagerduty, hmac, okta, bearer or pubsub
 secret = "env:GITHUB_SECRET" # "file:PATH" or "command:PROGRAM ARGUMENT"; never the secret itself
 
 [[syslog]]
@@ -91,6 +102,10 @@ pub(crate) fn example() -> String {
         out.push_str(format!("# {line}").trim_end());
         out.push('\n');
     }
+    out.push_str(&format!("# {CHANNELS_DOC}\n"));
+    for line in CHANNELS_EXAMPLE.lines() {
+        out.push_str(&format!("# {line}\n"));
+    }
     out.push('\n');
     for line in TOKENS_DOC.lines() {
         out.push_str(&format!("# {line}\n"));
@@ -145,6 +160,15 @@ pub(crate) fn reference_page() -> String {
     out.push_str(&settings_table(ROUTE_KEYS));
     out.push_str("\n### Every rota\n");
     out.push_str(&settings_table(ROTA_KEYS));
+    out.push_str(&format!(
+        "\n## Channels\n\n```toml\n{CHANNELS_EXAMPLE}```\n\n{}\n\n### Every channel\n",
+        CHANNELS_DOC.replace("docs/channels.md tells", "[Channels](channels.md) tells")
+    ));
+    out.push_str(&settings_table(channels::COMMON));
+    for kind in channels::KINDS {
+        out.push_str(&format!("\n### kind = \"{}\"\n\n{}\n", kind.name, kind.doc));
+        out.push_str(&settings_table(kind.keys));
+    }
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );
@@ -193,6 +217,12 @@ pub(crate) fn show(config: &Config) -> String {
     for source in &config.sources {
         out.push_str("\n[[sources]]\n");
         for (name, value, origin) in source.shown() {
+            out.push_str(&format!("{:<40} # {}\n", format!("{name} = {}", toml(value)), place(origin)));
+        }
+    }
+    for channel in &config.channels {
+        out.push_str("\n[[channels]]\n");
+        for (name, value, origin) in channel.shown() {
             out.push_str(&format!("{:<40} # {}\n", format!("{name} = {}", toml(value)), place(origin)));
         }
     }

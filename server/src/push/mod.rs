@@ -26,7 +26,7 @@ use crate::auth::Caller;
 use crate::config::Config;
 
 pub(crate) use body::{BadBody, records};
-pub(crate) use hook::{GOOGLE_KEYS, Hook, HookConfig, IdentityRules, Scheme};
+pub(crate) use hook::{GOOGLE_KEYS, Hook, HookConfig, IdentityRules, Keys, Scheme};
 pub(crate) use ingest::SecretReference;
 pub(crate) use syslog::{SyslogConfig, Transport};
 pub(crate) use tally::{PushTally, count};

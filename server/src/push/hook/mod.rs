@@ -28,8 +28,7 @@ use crate::app::{App, now_us};
 
 use identity::Verifier;
 pub(crate) use identity::{GOOGLE_KEYS, IdentityRules};
-use scheme::Keys;
-pub(crate) use scheme::Scheme;
+pub(crate) use scheme::{Keys, Scheme};
 
 /// Where the hooks lie; they have keys of their own, so the gate asks for no token there.
 pub(crate) const PREFIX: &str = "/hooks/";

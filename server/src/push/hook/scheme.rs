@@ -5,6 +5,7 @@
 //! | `github` | `X-Hub-Signature-256` | `sha256=` and HMAC-SHA256 of the body in hexadecimal (GitHub, "Validating webhook deliveries") |
 //! | `standard` | `webhook-signature` | `v1,` and HMAC-SHA256 of `id.timestamp.body` in base64, several apart by blanks; the secret is `whsec_` and base64 (standardwebhooks.com) |
 //! | `slack` | `X-Slack-Signature` | `v0=` and HMAC-SHA256 of `v0:timestamp:body` in hexadecimal (Slack, "Verifying requests") |
+//! | `pagerduty` | `X-PagerDuty-Signature` | `v1=` and HMAC-SHA256 of the body in hexadecimal, several apart by commas (PagerDuty, "Webhooks v3, Verifying signatures") |
 //! | `hmac` | `X-Signature` or another | HMAC-SHA256 of the body in hexadecimal or base64, with or without `sha256=` |
 //! | `okta` | `Authorization` or another | the secret itself (Okta, "Event hooks") |
 //! | `bearer` | `Authorization` | `Bearer` and the secret |
@@ -28,6 +29,7 @@ pub(crate) enum Scheme {
     GitHub,
     Standard,
     Slack,
+    PagerDuty,
     Hmac,
     Okta,
     Bearer,
@@ -35,10 +37,11 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::GitHub, "github"),
         (Self::Standard, "standard"),
         (Self::Slack, "slack"),
+        (Self::PagerDuty, "pagerduty"),
         (Self::Hmac, "hmac"),
         (Self::Okta, "okta"),
         (Self::Bearer, "bearer"),
@@ -56,6 +59,7 @@ impl Scheme {
             Self::GitHub => "x-hub-signature-256",
             Self::Standard => "webhook-signature",
             Self::Slack => "x-slack-signature",
+            Self::PagerDuty => "x-pagerduty-signature",
             Self::Hmac => "x-signature",
             Self::Okta | Self::Bearer | Self::PubSub => "authorization",
         }
@@ -74,7 +78,7 @@ impl FromStr for Scheme {
 
 /// Why a request is refused. Says nothing of the secret, nor how near a guess came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("the hook has no key; the server's log says why")]
     NoKey,
     #[error("the header `{0}` is missing or no text")]
@@ -90,7 +94,7 @@ pub(super) enum Refusal {
 }
 
 /// The secrets of a hook, ready for use.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     scheme: Scheme,
     keys: Vec<Vec<u8>>,
 }
@@ -103,7 +107,7 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Reads the secrets.
-    pub(super) fn read(scheme: Scheme, secrets: &[SecretReference]) -> anyhow::Result<Self> {
+    pub(crate) fn read(scheme: Scheme, secrets: &[SecretReference]) -> anyhow::Result<Self> {
         let mut keys = Vec::new();
         for reference in secrets {
             let secret = reference.read()?;
@@ -120,7 +124,7 @@ impl Keys {
     }
 
     /// Admits a request or says why not.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &self,
         header: Option<&str>,
         headers: &HeaderMap,
@@ -147,6 +151,14 @@ impl Keys {
                 let signature = hexadecimal(shown.strip_prefix("v0=")).unwrap_or_default();
                 self.signed(&[b"v0:", stamp.as_bytes(), b":", body], &[signature])?;
                 timely(stamp, now_s, tolerance_s)
+            }
+            Scheme::PagerDuty => {
+                let signatures: Vec<_> = shown
+                    .split(',')
+                    .take(MAX_SIGNATURES)
+                    .filter_map(|one| hexadecimal(one.trim().strip_prefix("v1=")))
+                    .collect();
+                self.signed(&[body], &signatures)
             }
             Scheme::Standard => {
                 let (id, stamp) = (text("webhook-id")?, text("webhook-timestamp")?);
@@ -274,6 +286,28 @@ mod tests {
         assert_eq!(key.admit(None, &headers, body, 1_767_225_600, 300), Ok(()));
         assert_eq!(key.admit(None, &headers, body, 1_767_226_000, 300), Err(Refusal::Time));
         assert_eq!(key.admit(None, &headers, b"", 1_767_225_600, 300), Err(Refusal::Signature));
+    }
+
+    /// Computed by another implementation (Python's `hmac`).
+    #[test]
+    fn pagerduty_signs_with_each_key() {
+        let key = keys(Scheme::PagerDuty, &["8f742231b10e8888abcd99"]);
+        let body = br#"{"event":{"id":"01","event_type":"incident.acknowledged"}}"#;
+        let good = "v1=9c01f2dfe7016d5829d08c72a68a68e0a6e80ed448be3a5e2516fbbc8e8deb60";
+        let admit = |shown: &str, body: &[u8]| {
+            key.admit(None, &headers(&[("x-pagerduty-signature", shown)]), body, 0, 0)
+        };
+        assert_eq!(admit(good, body), Ok(()));
+        let other = format!("v1={},{good}", "0".repeat(64));
+        assert_eq!(admit(&other, body), Ok(()));
+        for (shown, body) in [
+            (good, &b"{}"[..]),
+            (&good.replace("v1=", ""), body),
+            (&good.replace("v1=", "v0="), body),
+            ("", body),
+        ] {
+            assert_eq!(admit(shown, body), Err(Refusal::Signature), "{shown}");
+        }
     }
 
     #[test]

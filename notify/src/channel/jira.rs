@@ -1,0 +1,255 @@
+//! Issues of Jira Cloud, REST API 3: one a thread, a comment for what follows, a transition when it is closed.
+//!
+//! Source: developer.atlassian.com, "The Jira Cloud platform REST API", version 3. Texts are Atlassian Document
+//! Format: text nodes, which know neither markup nor mentions. A summary has 255 characters and one line, a
+//! document 32,767. An issue that was made but not remembered is found by its label, a comment by its property.
+
+mod document;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use egress::{Answer, Client};
+use serde_json::{Value, json};
+
+use super::deadline::within;
+use super::message::Message;
+use super::text::{cut, plain};
+use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
+use crate::{Notification, NotificationKind};
+
+/// A project of Jira.
+#[derive(Debug, Clone)]
+pub struct JiraSettings {
+    /// The site, `https://example.atlassian.net`.
+    pub site: String,
+    /// The account's mail address.
+    pub user: String,
+    /// Its API token.
+    pub token: Secret,
+    /// The project's key, such as `SEC`.
+    pub project: String,
+    /// The name of the type of issue, such as `Task`.
+    pub issue_type: String,
+    /// The transition to take when the alert is closed; empty for none.
+    pub close_transition: String,
+    /// The transition to take when it is opened again; empty for none.
+    pub reopen_transition: String,
+}
+
+/// Issues of Jira.
+#[derive(Debug)]
+pub struct Jira {
+    client: Client,
+    settings: JiraSettings,
+}
+
+/// What the comments' property is called.
+const PROPERTY: &str = "stormglass.delivery";
+
+impl JiraSettings {
+    /// What is wrong with them.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let mut problems = Vec::new();
+        let is_key = (1..=32).contains(&self.project.len())
+            && self
+                .project
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if !is_key {
+            problems.push(SettingProblem::new(
+                "project",
+                "this is no key of a project",
+                "write it as in `SEC`",
+            ));
+        }
+        if self.user.is_empty() || self.user.contains(':') {
+            problems.push(SettingProblem::new("user", "this is no account", "write its mail address"));
+        }
+        problems
+    }
+}
+
+impl Jira {
+    /// Issues of a project.
+    pub fn new(client: Client, settings: JiraSettings) -> Self {
+        Self { client, settings }
+    }
+
+    async fn attempt(&self, delivery: Delivery<'_>) -> Result<Outcome, Outcome> {
+        let told = delivery.notification;
+        let token = self.settings.token.get().await?;
+        let basic = STANDARD.encode(format!("{}:{token}", self.settings.user));
+        let api =
+            Api { client: &self.client, site: &self.settings.site, authorization: format!("Basic {basic}") };
+        let remembered = delivery.remembered.filter(|key| is_issue(key)).map(str::to_owned);
+        let is_new = remembered.is_none();
+        let found = match remembered {
+            Some(issue) => Some(issue),
+            None => self.find(&api, told).await?,
+        };
+        // An issue that is found now is one that an attempt before this made for this very notification.
+        let is_told = is_new && delivery.attempt > 1 && told.kind == NotificationKind::Raised;
+        let mut known = None;
+        if let Some(issue) = found
+            && (is_told || self.comment(&api, &issue, delivery).await?)
+        {
+            known = Some(issue);
+        }
+        let is_new = is_new || known.is_none();
+        let issue = match known {
+            Some(issue) => issue,
+            None => self.create(&api, told).await?,
+        };
+        let transition = match told.kind {
+            // The thread's own subject, not one of several in it.
+            NotificationKind::Closed if told.subject_id == told.thread => &self.settings.close_transition,
+            NotificationKind::Reopened if told.subject_id == told.thread => &self.settings.reopen_transition,
+            _ => "",
+        };
+        if !transition.is_empty() {
+            self.transition(&api, &issue, transition).await?;
+        }
+        Ok(Outcome::Delivered { remember: is_new.then_some(issue) })
+    }
+
+    async fn find(&self, api: &Api<'_>, told: &Notification) -> Result<Option<String>, Outcome> {
+        let jql = format!("project = \"{}\" AND labels = \"{}\"", self.settings.project, label(told));
+        let query: String = url::form_urlencoded::byte_serialize(jql.as_bytes()).collect();
+        let answer =
+            api.call("GET", &format!("search/jql?jql={query}&maxResults=1&fields=labels"), None).await?;
+        let issue = http::json(&answer).pointer("/issues/0/key").and_then(Value::as_str).map(str::to_owned);
+        Ok(issue.filter(|issue| is_issue(issue)))
+    }
+
+    async fn create(&self, api: &Api<'_>, told: &Notification) -> Result<String, Outcome> {
+        let body = issue(told, &self.settings);
+        let answer = api.call("POST", "issue", Some(&body)).await?;
+        let answer = http::json(&answer);
+        let key = answer.get("key").and_then(Value::as_str).filter(|key| is_issue(key));
+        key.map(str::to_owned)
+            .ok_or_else(|| Outcome::Retry { after: None, reason: "Jira's answer names no issue".into() })
+    }
+
+    /// Comments an issue; whether it is there. Somebody may have deleted it.
+    async fn comment(&self, api: &Api<'_>, issue: &str, delivery: Delivery<'_>) -> Result<bool, Outcome> {
+        let path = format!("issue/{issue}/comment");
+        if delivery.attempt > 1 {
+            let answer = api
+                .ask("GET", &format!("{path}?orderBy=-created&maxResults=50&expand=properties"), None)
+                .await?;
+            if answer.status == 404 {
+                return Ok(false);
+            }
+            let answer = http::json(&http::taken(answer)?);
+            let comments = answer.get("comments").and_then(Value::as_array);
+            let is_there = comments.into_iter().flatten().any(|comment| {
+                let properties = comment.get("properties").and_then(Value::as_array);
+                properties.into_iter().flatten().any(|property| {
+                    property.get("key") == Some(&json!(PROPERTY))
+                        && property.pointer("/value/key") == Some(&json!(delivery.key))
+                })
+            });
+            if is_there {
+                return Ok(true);
+            }
+        }
+        let body = json!({
+            "body": document::document(&Message::of(delivery.notification)),
+            "properties": [{"key": PROPERTY, "value": {"key": delivery.key}}],
+        });
+        let answer = api.ask("POST", &path, Some(&body)).await?;
+        if answer.status == 404 {
+            return Ok(false);
+        }
+        http::taken(answer).map(|_| true)
+    }
+
+    async fn transition(&self, api: &Api<'_>, issue: &str, name: &str) -> Result<(), Outcome> {
+        let path = format!("issue/{issue}/transitions");
+        let answer = api.call("GET", &path, None).await?;
+        let answer = http::json(&answer);
+        let offered = answer.get("transitions").and_then(Value::as_array);
+        let wanted = offered.into_iter().flatten().find(|transition| {
+            transition
+                .get("name")
+                .and_then(Value::as_str)
+                .is_some_and(|offered| offered.eq_ignore_ascii_case(name))
+        });
+        // Not offered: the issue stands there already, or its work flow has no such step from where it stands.
+        let Some(id) = wanted.and_then(|transition| transition.get("id")).and_then(Value::as_str) else {
+            return Ok(());
+        };
+        api.call("POST", &path, Some(&json!({"transition": {"id": id}}))).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Channel for Jira {
+    fn kind(&self) -> &'static str {
+        "jira"
+    }
+
+    async fn send(&self, delivery: Delivery<'_>) -> Outcome {
+        within(self.attempt(delivery)).await
+    }
+}
+
+struct Api<'a> {
+    client: &'a Client,
+    site: &'a str,
+    authorization: String,
+}
+
+impl Api<'_> {
+    /// The answer, if it is a good one.
+    async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, Outcome> {
+        http::taken(self.ask(method, path, body).await?)
+    }
+
+    async fn ask(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, Outcome> {
+        let url = format!("{}/rest/api/3/{path}", self.site.trim_end_matches('/'));
+        let mut headers = vec![
+            ("accept".to_owned(), "application/json".to_owned()),
+            ("authorization".to_owned(), self.authorization.clone()),
+        ];
+        if body.is_some() {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        http::send(self.client, method, &url, headers, body).await
+    }
+}
+
+/// Whether a text is an issue's key, such as `SEC-7`.
+fn is_issue(text: &str) -> bool {
+    text.len() <= 64
+        && text.split_once('-').is_some_and(|(project, number)| {
+            !project.is_empty()
+                && project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+}
+
+/// The label that an issue of a thread is found by.
+fn label(told: &Notification) -> String {
+    let hash = blake3::hash(told.thread.as_bytes()).to_hex();
+    format!("stormglass-{}", hash.chars().take(32).collect::<String>())
+}
+
+/// The issue to make.
+fn issue(told: &Notification, settings: &JiraSettings) -> Value {
+    let message = Message::of(told);
+    json!({
+        "fields": {
+            "project": {"key": settings.project},
+            "issuetype": {"name": settings.issue_type},
+            "summary": cut(&message.headline(), 255, plain),
+            "description": document::document(&message),
+            "labels": ["stormglass", label(told)],
+        }
+    })
+}

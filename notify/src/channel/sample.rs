@@ -1,0 +1,216 @@
+//! Notifications for tests.
+
+use alerts::{Entity, EntityKind, Joined};
+use proptest::prelude::*;
+
+use crate::{Delivery, Notification, NotificationKind, Record};
+
+pub(crate) const KINDS: [NotificationKind; 9] = [
+    NotificationKind::Raised,
+    NotificationKind::Amended,
+    NotificationKind::Acknowledged,
+    NotificationKind::Closed,
+    NotificationKind::Reopened,
+    NotificationKind::Escalated,
+    NotificationKind::Digest,
+    NotificationKind::Flood,
+    NotificationKind::Test,
+];
+
+/// An alert as they are.
+pub(crate) fn alert() -> Notification {
+    let entity = |kind, value: &str, name: Option<&str>| Entity {
+        kind,
+        value: value.into(),
+        name: name.map(Into::into),
+    };
+    Notification {
+        kind: NotificationKind::Raised,
+        subject_id: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
+        thread: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
+        version: 1,
+        title: "Root signs in without MFA & makes a key".into(),
+        description:
+            "The account's root user signed in without a second factor.\nIt then made an access key.".into(),
+        severity_id: 4,
+        status: "new".into(),
+        verdict: None,
+        by: "stormglass".into(),
+        rule_id: "5c2b1d3e-0000-4000-8000-000000000001".into(),
+        tags: vec!["attack.t1078.004".into(), "attack.initial-access".into()],
+        provider: "AWS".into(),
+        entities: vec![
+            entity(EntityKind::Actor, "arn:aws:iam::111122223333:root", Some("root")),
+            entity(EntityKind::Account, "111122223333", Some("prod")),
+            entity(EntityKind::Address, "203.0.113.7", None),
+            entity(EntityKind::Resource, "arn:aws:iam::111122223333:user/ann", None),
+        ],
+        joined: Some(Joined {
+            by: vec![("actor".into(), "root".into())],
+            why: "2 events within 10 min".into(),
+            begin_us: 1_772_445_600_000_000,
+            events: 2,
+        }),
+        records: vec![
+            Record {
+                event_uid: "e-1".into(),
+                time_us: 1_772_445_600_000_000,
+                operation: "ConsoleLogin".into(),
+            },
+            Record {
+                event_uid: "e-2".into(),
+                time_us: 1_772_445_660_000_000,
+                operation: "CreateAccessKey".into(),
+            },
+        ],
+        events: 2,
+        response: vec!["Ask the owner of the account.".into(), "Delete the key.".into()],
+        count: 1,
+        time_us: 1_772_445_660_000_000,
+        created_us: 1_772_445_662_000_000,
+        link: Some("https://stormglass.example.com/alerts/3f0c1d2e4b5a69788796a5b4c3d2e1f0".parse().unwrap()),
+    }
+}
+
+/// The same, after what `kind` says.
+pub(crate) fn told(kind: NotificationKind) -> Notification {
+    let mut told = Notification { kind, ..alert() };
+    match kind {
+        NotificationKind::Acknowledged => (told.status, told.by) = ("acknowledged".into(), "ann".into()),
+        NotificationKind::Closed => {
+            (told.status, told.by) = ("closed".into(), "ann".into());
+            told.verdict = Some(("false_positive".into(), "A drill.".into()));
+        }
+        NotificationKind::Digest | NotificationKind::Flood => told.count = 4_711,
+        _ => {}
+    }
+    told
+}
+
+/// An alert in which every text that others can choose is `text`.
+pub(crate) fn all_of(text: &str) -> Notification {
+    let entity = |kind| Entity { kind, value: text.into(), name: Some(text.into()) };
+    Notification {
+        title: text.into(),
+        description: format!("{text}\n{text}"),
+        verdict: Some((text.into(), text.into())),
+        by: text.into(),
+        status: text.into(),
+        rule_id: text.into(),
+        tags: vec![text.into()],
+        provider: text.into(),
+        entities: vec![
+            entity(EntityKind::Actor),
+            entity(EntityKind::Address),
+            entity(EntityKind::Account),
+            entity(EntityKind::Resource),
+        ],
+        joined: Some(Joined {
+            by: vec![(text.into(), text.into())],
+            why: text.into(),
+            begin_us: 0,
+            events: 2,
+        }),
+        records: vec![Record { event_uid: text.into(), time_us: i64::MAX, operation: text.into() }],
+        response: vec![text.into()],
+        ..alert()
+    }
+}
+
+/// A delivery of it.
+pub(crate) fn delivery(notification: &Notification) -> Delivery<'_> {
+    Delivery { key: "k-5f2e9a77", notification, remembered: None, attempt: 1, now_us: 1_772_445_700_000_000 }
+}
+
+/// Texts of all lengths, many of them of characters that mean something somewhere.
+fn text(most: usize) -> BoxedStrategy<String> {
+    let short = proptest::collection::vec(
+        prop_oneof![
+            any::<char>(),
+            proptest::sample::select(
+                "<>&\"'|=\\\n\r\t@#*_`[]{}:/.%,;\u{202e}\u{200b}é東🙂".chars().collect::<Vec<_>>()
+            )
+        ],
+        0..60,
+    )
+    .prop_map(String::from_iter);
+    let long = (any::<char>(), 0..most).prop_map(|(character, count)| String::from(character).repeat(count));
+    let hostile = proptest::sample::select(super::hostile::TEXTS.to_vec()).prop_map(str::to_owned);
+    prop_oneof![4 => short, 1 => long, 3 => hostile].boxed()
+}
+
+/// Any notification at all.
+pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
+    let kinds = [
+        EntityKind::Actor,
+        EntityKind::Credential,
+        EntityKind::User,
+        EntityKind::Account,
+        EntityKind::Address,
+        EntityKind::Resource,
+    ];
+    let entity = (proptest::sample::select(kinds.to_vec()), text(3_000), proptest::option::of(text(300)))
+        .prop_map(|(kind, value, name)| Entity { kind, value, name });
+    let record = (text(300), any::<i64>(), text(300)).prop_map(|(event_uid, time_us, operation)| Record {
+        event_uid,
+        time_us,
+        operation,
+    });
+    let joined =
+        (proptest::collection::vec((text(300), text(300)), 0..12), text(2_000), any::<i64>(), any::<u64>())
+            .prop_map(|(by, why, begin_us, events)| Joined { by, why, begin_us, events });
+    let first = (
+        proptest::sample::select(KINDS.to_vec()),
+        text(300),
+        text(300),
+        any::<u32>(),
+        text(3_000),
+        text(20_000),
+        any::<u8>(),
+        prop_oneof![Just("new".to_owned()), Just("closed".to_owned()), text(100)],
+        proptest::option::of((text(100), text(5_000))),
+        text(300),
+    );
+    let second = (
+        text(300),
+        proptest::collection::vec(text(300), 0..40),
+        text(100),
+        proptest::collection::vec(entity, 0..40),
+        proptest::option::of(joined),
+        proptest::collection::vec(record, 0..25),
+        any::<u64>(),
+        proptest::collection::vec(text(3_000), 0..20),
+        any::<u64>(),
+        (any::<i64>(), any::<i64>(), proptest::option::of("[a-z&<>'\"]{0,3000}")),
+    );
+    (first, second).prop_map(|(first, second)| {
+        let (kind, subject_id, thread, version, title, description, severity_id, status, verdict, by) = first;
+        let (rule_id, tags, provider, entities, joined, records, events, response, count, rest) = second;
+        let (time_us, created_us, path) = rest;
+        let link = path.and_then(|path| format!("https://stormglass.example.com/{path}").parse().ok());
+        Notification {
+            kind,
+            subject_id,
+            thread,
+            version,
+            title,
+            description,
+            severity_id,
+            status,
+            verdict,
+            by,
+            rule_id,
+            tags,
+            provider,
+            entities,
+            joined,
+            records,
+            events,
+            response,
+            count,
+            time_us,
+            created_us,
+            link,
+        }
+    })
+}

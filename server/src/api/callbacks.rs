@@ -1,0 +1,292 @@
+//! `/callbacks/…`: what is done with an alert where it was told comes back here, signed by the service.
+//!
+//! The signature is of the body as it was sent, so nothing of it is read before that is right. What a call asks for
+//! is done in the name of the person that the service names.
+
+use std::sync::Arc;
+
+use alerts::{Change, StoredAlert, Verdict};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use notify::channel::{SLACK_ACKNOWLEDGE, SLACK_CLOSE};
+use serde_json::Value;
+
+use super::alerts::blocking;
+use super::problem::Problem;
+use crate::app::{App, now_us};
+use crate::config::ChannelConfig;
+use crate::push::{Keys, Scheme};
+
+/// Where callbacks lie; they have keys of their own, so the gate asks for no token there.
+pub(crate) const PREFIX: &str = "/callbacks/";
+
+/// How far the time of a signature may lie from ours, in seconds: Slack's own advice.
+const TOLERANCE_S: i64 = 300;
+
+/// The largest body; Slack's and PagerDuty's have some kilobytes.
+const MAX_BODY: usize = 256 << 10;
+
+/// The most actions of one call.
+const MAX_ACTIONS: usize = 4;
+
+/// The keys of what services call back with, by the names of their channels.
+#[derive(Debug)]
+pub(crate) struct Callbacks(Vec<(ChannelConfig, Result<Keys, String>)>);
+
+impl Callbacks {
+    /// Reads the keys of the channels that have one.
+    pub(crate) fn open(channels: &[ChannelConfig]) -> Self {
+        let mut keys = Vec::new();
+        for channel in channels {
+            let scheme = match channel.kind.name {
+                "slack" => Scheme::Slack,
+                "pagerduty" => Scheme::PagerDuty,
+                _ => continue,
+            };
+            let Some(secret) = channel.callback_secret() else { continue };
+            let read = Keys::read(scheme, &[secret]).map_err(|error| format!("{error:#}"));
+            keys.push((channel.clone(), read));
+        }
+        Self(keys)
+    }
+
+    /// Refuses channels without their secrets, as hooks are refused.
+    ///
+    /// # Errors
+    /// The first secret that cannot be read, and why.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for (channel, keys) in &self.0 {
+            if let Err(error) = keys {
+                anyhow::bail!(
+                    "the callback secret of the channel `{}` cannot be read: {error}",
+                    channel.name
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The channel, after its service has shown that it knows the secret.
+    fn admit(
+        &self,
+        kind: &str,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<&ChannelConfig, Problem> {
+        let found = self.0.iter().find(|(channel, _)| channel.name == name && channel.kind.name == kind);
+        let (channel, keys) =
+            found.ok_or_else(|| Problem::not_found("no channel of this name and kind is called back"))?;
+        if body.len() > MAX_BODY {
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "a callback has at most 256 KiB",
+            ));
+        }
+        let keys = keys
+            .as_ref()
+            .map_err(|_| Problem::unauthorized("the channel has no key; the server's log says why"))?;
+        keys.admit(None, headers, body, now_us() / 1_000_000, TOLERANCE_S).map_err(|refusal| {
+            tracing::warn!(channel = name, %refusal, "a callback is refused");
+            Problem::unauthorized(&refusal.to_string())
+        })?;
+        Ok(channel)
+    }
+}
+
+/// A change that somebody asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    alert_id: String,
+    change: Change,
+    /// The service's id of who asks, and what that one is called there.
+    user: (String, String),
+}
+
+/// What somebody clicked in Slack.
+#[utoipa::path(post, path = "/callbacks/slack/{channel}", tag = "callbacks",
+    params(("channel" = String, Path, description = "the channel's name")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "done"), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn slack(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let channel = app.callbacks.admit("slack", &name, &headers, &body)?.clone();
+    let payload = url::form_urlencoded::parse(&body).find(|(field, _)| field == "payload");
+    let payload: Value = payload
+        .and_then(|(_, text)| serde_json::from_str(&text).ok())
+        .ok_or_else(|| Problem::bad_request("`payload` is missing or no JSON"))?;
+    for wish in slack_wishes(&payload) {
+        grant(&app, &channel, wish, "closed in Slack", None).await?;
+    }
+    Ok(StatusCode::OK)
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What `block_actions` ask for (docs.slack.dev, "block_actions payload"); other interactions ask for nothing.
+fn slack_wishes(payload: &Value) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    if text(payload, "/type") != "block_actions" {
+        return wishes;
+    }
+    let shown = [text(payload, "/user/username"), text(payload, "/user/name"), text(payload, "/user/id")];
+    let shown = shown.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+    let user = (text(payload, "/user/id").to_owned(), shown.to_owned());
+    let actions = payload.get("actions").and_then(Value::as_array);
+    for action in actions.into_iter().flatten().take(MAX_ACTIONS) {
+        let asked = match text(action, "/action_id") {
+            SLACK_ACKNOWLEDGE => Some((text(action, "/value"), Change::Acknowledge)),
+            SLACK_CLOSE => {
+                text(action, "/selected_option/value").split_once(':').and_then(|(id, verdict)| {
+                    let verdict =
+                        verdict.parse::<Verdict>().ok().filter(|verdict| *verdict != Verdict::Refuted)?;
+                    Some((id, Change::Close(verdict)))
+                })
+            }
+            _ => None,
+        };
+        if let Some((id, change)) = asked {
+            wishes.push(Wish { alert_id: id.to_owned(), change, user: user.clone() });
+        }
+    }
+    wishes
+}
+
+/// What somebody did in PagerDuty (Webhooks v3).
+#[utoipa::path(post, path = "/callbacks/pagerduty/{channel}", tag = "callbacks",
+    params(("channel" = String, Path, description = "the channel's name")),
+    request_body(content = String, content_type = "application/json"),
+    responses((status = 200, description = "done, or nothing to do"), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn pagerduty(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let channel = app.callbacks.admit("pagerduty", &name, &headers, &body)?.clone();
+    let payload: Value =
+        serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is no JSON"))?;
+    let Some(wish) = pagerduty_wish(&payload) else { return Ok(StatusCode::OK) };
+    // The signature has no time: what was sent long ago, or is sent again, must not undo what came after it.
+    let at_us = chrono::DateTime::parse_from_rfc3339(text(&payload, "/event/occurred_at"))
+        .map_err(|_| Problem::bad_request("`event.occurred_at` is missing or no time"))?
+        .timestamp_micros();
+    match grant(&app, &channel, wish, "resolved in PagerDuty", Some(at_us)).await {
+        // Incidents of others come by the same subscription, and answers of theirs to what was told from here:
+        // a refusal would only be sent again.
+        Err(problem) if matches!(problem.status, 404 | 409) => Ok(StatusCode::OK),
+        Err(problem) => Err(problem),
+        Ok(()) => Ok(StatusCode::OK),
+    }
+}
+
+fn pagerduty_wish(payload: &Value) -> Option<Wish> {
+    let change = match text(payload, "/event/event_type") {
+        "incident.acknowledged" => Change::Acknowledge,
+        // PagerDuty has no verdict. Who resolves there has dealt with it.
+        "incident.resolved" => Change::Close(Verdict::TruePositive),
+        _ => return None,
+    };
+    // The service itself resolves what is told from here; only what people do is taken over.
+    if text(payload, "/event/agent/type") != "user_reference" {
+        return None;
+    }
+    let alert_id = text(payload, "/event/data/incident_key");
+    let id = text(payload, "/event/agent/id");
+    let shown = text(payload, "/event/agent/summary");
+    let shown = if shown.is_empty() { id } else { shown };
+    let is_named = !alert_id.is_empty() && !id.is_empty();
+    is_named.then(|| Wish { alert_id: alert_id.to_owned(), change, user: (id.to_owned(), shown.to_owned()) })
+}
+
+/// Does what was asked for, if that one may; `at_us`: unless the alert has changed since then.
+async fn grant(
+    app: &Arc<App>,
+    channel: &ChannelConfig,
+    wish: Wish,
+    reason: &'static str,
+    at_us: Option<i64>,
+) -> Result<(), Problem> {
+    let (id, shown) = &wish.user;
+    // It goes into the history, and from there to every channel.
+    let shown: String = shown.chars().filter(|c| !c.is_control()).take(80).collect();
+    let by = channel.user(id, &shown).ok_or_else(|| {
+        Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
+    })?;
+    let app = app.clone();
+    let changed = blocking(move || -> Result<Option<StoredAlert>, alerts::Error> {
+        if let Some(at_us) = at_us {
+            let (stored, _) = app.alerts.get(&wish.alert_id)?;
+            if stored.updated_us > at_us {
+                return Ok(None);
+            }
+        }
+        app.alerts.change(&wish.alert_id, wish.change, &by, reason, now_us()).map(Some)
+    })
+    .await??;
+    if let Some(alert) = changed {
+        tracing::info!(
+            channel = channel.name,
+            alert = alert.alert.id.as_str(),
+            "an alert was changed by a callback"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn clicks_are_wishes() {
+        let payload = json!({
+            "type": "block_actions",
+            "user": {"id": "U1", "username": "ann"},
+            "actions": [
+                {"action_id": "acknowledge", "value": "abc"},
+                {"action_id": "close", "selected_option": {"value": "abc:benign"}},
+                {"action_id": "close", "selected_option": {"value": "abc:refuted"}},
+                {"action_id": "close", "selected_option": {"value": "abc"}},
+                {"action_id": "acknowledge", "value": "beyond the bound"},
+            ],
+        });
+        let user = ("U1".to_owned(), "ann".to_owned());
+        let wish = |change| Wish { alert_id: "abc".into(), change, user: user.clone() };
+        assert_eq!(slack_wishes(&payload), [wish(Change::Acknowledge), wish(Change::Close(Verdict::Benign))]);
+        for other in [
+            json!({}),
+            json!([]),
+            json!({"type": "view_submission"}),
+            json!({"type": "block_actions", "actions": 7}),
+        ] {
+            assert_eq!(slack_wishes(&other), []);
+        }
+    }
+
+    #[test]
+    fn only_what_people_do_comes_from_pagerduty() {
+        let payload = |event_type: &str, agent: &str| {
+            json!({"event": {"event_type": event_type, "agent": {"id": "P1", "type": agent, "summary": "Ann"},
+                "data": {"incident_key": "abc"}}})
+        };
+        let wish = pagerduty_wish(&payload("incident.acknowledged", "user_reference")).unwrap();
+        assert_eq!((wish.change, wish.user.1.as_str()), (Change::Acknowledge, "Ann"));
+        assert!(pagerduty_wish(&payload("incident.resolved", "user_reference")).is_some());
+        assert_eq!(pagerduty_wish(&payload("incident.resolved", "service_reference")), None);
+        assert_eq!(pagerduty_wish(&payload("incident.triggered", "user_reference")), None);
+        assert_eq!(pagerduty_wish(&json!({})), None);
+    }
+}
