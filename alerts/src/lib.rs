@@ -9,10 +9,13 @@
 
 mod alert;
 mod amend;
+pub mod bundle;
 mod error;
 mod feed;
+pub mod incident;
 pub mod lifecycle;
 mod page;
+pub mod risk;
 mod store;
 #[cfg(test)]
 mod tests;

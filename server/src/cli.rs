@@ -1,5 +1,6 @@
 //! The command line.
 
+mod incidents;
 mod trail;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use incidents::{Entities, Incidents, IncidentsList};
 pub(crate) use trail::{Trail, TrailVerify};
 
 /// Security log engine: reads AWS, Azure and GCP audit logs, matches Sigma rules, answers SQL.
@@ -62,7 +64,7 @@ pub(crate) enum Command {
   zcat trail.json.gz | stormglass ingest --source trail -
   stormglass ingest s3://my-trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/")]
     Ingest(Ingest),
-    /// Run a SELECT over events, alerts, dead_letters, sources and observables.
+    /// Run a SELECT over events, alerts, incidents, dead_letters, sources and observables.
     #[command(after_help = "Examples:
   stormglass sql \"SELECT time, api_operation, actor_user_name FROM events ORDER BY time DESC LIMIT 10\"
   stormglass sql --format parquet \"SELECT * FROM events WHERE cloud_provider = 'AWS'\" > aws.parquet
@@ -71,6 +73,12 @@ pub(crate) enum Command {
     /// List, show and work on alerts.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// List, show, work on and export incidents: alerts that belong together.
+    #[command(subcommand)]
+    Incidents(Incidents),
+    /// Show the risk of people and things.
+    #[command(subcommand)]
+    Entities(Entities),
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),

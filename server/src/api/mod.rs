@@ -1,12 +1,14 @@
 //! The HTTP API, one resource a file. JSON of the API exists only here.
 
 mod alerts;
+mod assets;
 mod bodies;
 mod collectors;
 mod dead_letters;
 mod health;
 mod hunt;
 mod identity;
+mod incidents;
 mod ingest;
 mod metrics;
 mod problem;
@@ -37,10 +39,15 @@ use crate::push;
 use bodies::BodyBudget;
 
 pub(crate) use alerts::{AlertDetail, AlertList, AlertSummary};
+pub(crate) use assets::{EntityList, EntityRiskBody, EntityRiskDetail};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
+pub(crate) use incidents::{
+    AssignBody, CloseIncidentBody, CommentBody, IncidentDetail, IncidentList, IncidentSummary, MergeBody,
+    ReopenIncidentBody, SplitBody,
+};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
@@ -114,6 +121,21 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::close))
         .routes(routes!(alerts::reopen))
+        .routes(routes!(assets::alert_risk))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(incidents::acknowledge))
+        .routes(routes!(incidents::assign))
+        .routes(routes!(incidents::comment))
+        .routes(routes!(incidents::close))
+        .routes(routes!(incidents::reopen))
+        .routes(routes!(incidents::merge))
+        .routes(routes!(incidents::split))
+        .routes(routes!(incidents::export))
+        .routes(routes!(assets::list, assets::set))
+        .routes(routes!(assets::remove))
+        .routes(routes!(assets::entities))
+        .routes(routes!(assets::entity_risk))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
         .routes(routes!(collectors::pause))

@@ -104,8 +104,12 @@ impl IntoResponse for Problem {
 impl From<alerts::Error> for Problem {
     fn from(error: alerts::Error) -> Self {
         match &error {
-            alerts::Error::AlertUnknown { .. } => Self::not_found(&error.to_string()),
-            alerts::Error::ChangeRefused { .. } => Self::conflict(&error.to_string()),
+            alerts::Error::AlertUnknown { .. } | alerts::Error::IncidentUnknown { .. } => {
+                Self::not_found(&error.to_string())
+            }
+            alerts::Error::ChangeRefused { .. }
+            | alerts::Error::IncidentRefused { .. }
+            | alerts::Error::PackageTooLarge { .. } => Self::conflict(&error.to_string()),
             _ => Self::internal(&error, error.fate()),
         }
     }

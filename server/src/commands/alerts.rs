@@ -75,7 +75,7 @@ fn row(alert: &AlertSummary) -> Vec<String> {
 }
 
 /// The whole id that begins with `start`: lists show its first twelve digits.
-async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
+pub(super) async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
     if start.len() >= 32 || start.len() < 6 || !start.chars().all(|c| c.is_ascii_hexdigit()) {
         return Ok(start.to_owned());
     }

@@ -4,9 +4,12 @@ mod alerts;
 mod completions;
 mod config;
 mod dead_letters;
+mod entities;
 mod identity;
+mod incidents;
 mod ingest;
 pub(crate) mod mappings;
+mod package;
 mod progress;
 mod query_string;
 mod reading;
@@ -39,6 +42,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Ingest(command) => ingest::run(global, command).await,
         Command::Sql(command) => sql::run(global, command).await,
         Command::Alerts(command) => alerts::run(global, command).await,
+        Command::Incidents(command) => incidents::run(global, command).await,
+        Command::Entities(command) => entities::run(global, command).await,
         Command::Rules(Rules::Check { paths, strict, json }) => rules::check(global, &paths, strict, json),
         Command::Rules(Rules::Coverage(command)) => rules_coverage::run(global, &command),
         Command::Rules(Rules::Explain(command)) => rules_explain::run(global, command).await,

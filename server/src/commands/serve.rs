@@ -53,6 +53,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         }
     };
     let watching = tokio::spawn(crate::reload::watch(app.clone()));
+    let joining = tokio::spawn(crate::incidents::watch(app.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let serving = tokio::spawn(
@@ -67,6 +68,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     tracing::info!(signal = name, "stopping: requests in hand are finished, rows go into the table");
     drop(stop);
     watching.abort();
+    joining.abort();
     let drain = async {
         // What was pulled is made durable, saved and acknowledged; clients that hold their connection open
         // must not hold up the stop.

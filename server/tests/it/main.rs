@@ -16,6 +16,7 @@ mod corpus;
 mod correlations;
 mod google;
 mod http;
+mod incidents;
 mod kafka;
 mod kill;
 mod mappings;
