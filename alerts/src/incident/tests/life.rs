@@ -91,7 +91,7 @@ fn what_was_split_stays_split_and_what_was_merged_stays_merged() {
     fixture.take(&[alert("e9", 4, "impact", "ana", 4)], 3);
     assert_eq!(fixture.all().len(), 2);
     // Also after a restart, and whoever merges them again means it.
-    let again = Incidents::open(fixture.state.clone(), Settings::default()).unwrap();
+    let again = Incidents::open(fixture.state.clone(), quiet()).unwrap();
     again.follow(&context, 4).unwrap();
     assert_eq!(fixture.members(&whole), ["e0", "e2"]);
     let one = again.merge((&new.id, &whole), "dana", "no drill", &context, 5).unwrap();
@@ -167,7 +167,7 @@ fn what_is_taken_back_takes_its_incident_back() {
 
 #[test]
 fn clocks_run_by_severity_and_are_told_once() {
-    let mut settings = Settings::default();
+    let mut settings = quiet();
     settings.levels[3] = ServiceLevel { acknowledge_us: Some(100), close_us: Some(1000) };
     let fixture = fixture_with(settings);
     fixture.take(&[alert("a", 0, "impact", "ana", 4)], 50);
