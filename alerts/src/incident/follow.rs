@@ -374,7 +374,7 @@ impl Memory {
     /// The newest alerts, all those of incidents that they belong to, and what is written of them.
     fn load(state: &State, settings: &Settings) -> Result<Self> {
         state.read(|db| {
-            let seq = db.query_row("SELECT coalesce(max(seq), 0) FROM alert_feed", [], |row| row.get(0))?;
+            let seq = crate::feed::end(db)?;
             let mut memory = Self {
                 subjects: BTreeMap::new(),
                 times: HashMap::new(),

@@ -180,8 +180,9 @@ fn raw_name(entity: &Entity) -> String {
 /// Whether a name is one person's, or at least one session's.
 fn is_personal(name: &str) -> bool {
     let is_service = SERVICES.iter().any(|prefix| name.starts_with(prefix));
+    let is_anybodys_session = is_session(name) && !name.starts_with("aws:role-session:");
     !is_service
-        && !(is_session(name) && !name.starts_with("aws:role-session:"))
+        && !is_anybodys_session
         && !name.ends_with("gserviceaccount.com")
         && !name.starts_with("system:")
 }

@@ -9,7 +9,7 @@ fn each_export_names_the_one_before_and_differs_in_its_stamp_alone() {
     fixture.take(&[alert("a", 0, "impact", "ana", 4), alert("b", 1, "impact", "ana", 4)], 1);
     let id = fixture.all()[0].id.clone();
     let export = |now_us| {
-        let dossier = fixture.incidents.dossier(&id[..8]).unwrap();
+        let dossier = fixture.incidents.dossier(id.get(..8).unwrap()).unwrap();
         fixture.incidents.export(&dossier, "dana", "0.1.0", now_us).unwrap()
     };
     let (one, two) = (export(10), export(20));
