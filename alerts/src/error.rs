@@ -81,6 +81,46 @@ pub enum Error {
     /// A page cursor that this program did not hand out.
     #[error("the cursor is not one that this server gave; start again without it")]
     CursorUnknown,
+    /// No incident has this id. Mend: take an id from the list of incidents.
+    #[error("there is no incident `{id}`; `stormglass incidents list` shows those there are")]
+    IncidentUnknown {
+        /// The id asked for.
+        id: String,
+    },
+    /// What was asked for makes no sense for the incident as it is.
+    #[error("incident `{id}` {problem}")]
+    IncidentRefused {
+        /// The incident.
+        id: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// An asset is not written as it must be.
+    #[error("asset `{name}`: `{field}`: {problem}")]
+    AssetRefused {
+        /// The asset.
+        name: String,
+        /// What of it.
+        field: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// A package would be beyond bounds. Mend: split the incident.
+    #[error("the package of `{id}` would have {bytes} bytes, limit {limit}; split the incident first")]
+    PackageTooLarge {
+        /// The incident.
+        id: String,
+        /// How large it would be.
+        bytes: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// A package cannot be read.
+    #[error("the package is damaged: {problem}")]
+    PackageDamaged {
+        /// What is wrong.
+        problem: String,
+    },
     /// The state could not be read or written.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -110,7 +150,12 @@ impl Error {
             | Self::SilenceRefused { .. }
             | Self::SilenceUnknown { .. }
             | Self::SilenceOver { .. }
-            | Self::CursorUnknown => Fate::Reject,
+            | Self::CursorUnknown
+            | Self::IncidentUnknown { .. }
+            | Self::IncidentRefused { .. }
+            | Self::AssetRefused { .. }
+            | Self::PackageTooLarge { .. }
+            | Self::PackageDamaged { .. } => Fate::Reject,
             Self::Storage(error) => error.fate(),
             Self::Damaged { .. } | Self::SilenceDamaged { .. } => Fate::Stop,
         }

@@ -3,7 +3,7 @@
 //! An entry is written in the transaction of the change itself, by the database: whoever follows the feed
 //! (notifications, live lists) misses nothing and reads nothing that was undone.
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 use storage::state::{Txn, rusqlite};
 
 use crate::{AlertStore, Result};
@@ -56,13 +56,7 @@ impl AlertStore {
     /// # Errors
     /// The database refuses.
     pub fn feed_end(&self) -> Result<u64> {
-        self.state().read(|db| {
-            let seq = db
-                .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'alert_feed'")?
-                .query_row([], |row| row.get(0))
-                .optional()?;
-            Ok(seq.unwrap_or(0))
-        })
+        self.state().read(end)
     }
 
     /// Forgets what is older than `before_us` and has been followed up to `seq`; returns how many entries.
@@ -73,4 +67,13 @@ impl AlertStore {
         let mut delete = txn.prepare_cached("DELETE FROM alert_feed WHERE seq <= ?1 AND at_us < ?2")?;
         Ok(delete.execute(rusqlite::params![seq, before_us])?)
     }
+}
+
+/// The number of the newest entry, also if that is forgotten.
+pub(crate) fn end(db: &Connection) -> Result<u64> {
+    let seq = db
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'alert_feed'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(seq.unwrap_or(0))
 }

@@ -9,14 +9,17 @@
 
 mod alert;
 mod amend;
+pub mod bundle;
 mod edit;
 mod error;
 mod feed;
 mod group;
 mod history;
+pub mod incident;
 pub mod lifecycle;
 mod noise;
 mod page;
+pub mod risk;
 mod row;
 mod schema;
 pub mod silence;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::AlertStore;
+use alerts::incident::Incidents;
+use alerts::risk::Assets;
 use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
@@ -22,7 +24,7 @@ use storage::table::{EventTable, TableConfig};
 
 use crate::api::{Callbacks, Live};
 use crate::audit::Recorder;
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, SourceConfig, read_assets};
 use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
@@ -37,6 +39,10 @@ pub(crate) struct App {
     pub(crate) table: EventTable,
     pub(crate) state: State,
     pub(crate) alerts: AlertStore,
+    pub(crate) incidents: Incidents,
+    /// Of files; others are in the state.
+    pub(crate) assets: Arc<Assets>,
+    pub(crate) identities: Arc<Identities>,
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Arc<Pipeline>,
     /// What is pulled; nothing before [`start_sources`](Self::start_sources).
@@ -97,6 +103,9 @@ impl App {
             keep_rows: config.notify_keep_rows,
             now_us,
         })?;
+        let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
+        let assets = Arc::new(read_assets(&config.assets).map_err(crate::client::usage)?);
+        let identities = Arc::new(Identities::new(state.clone()));
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
@@ -119,19 +128,16 @@ impl App {
             concurrent: config.query_concurrent,
             ..QueryConfig::default()
         };
+        let mut views = alerts::state_tables();
+        views.extend(alerts::incident::state_tables());
+        views.push(notify::state_table());
+        views.push(storage::remembered::links_table());
+        views.push(storage::audit::state_table());
         let engine = QueryEngine::new(
             table.clone(),
             state.clone(),
-            [
-                alerts::state_tables(),
-                vec![
-                    notify::state_table(),
-                    storage::remembered::links_table(),
-                    storage::audit::state_table(),
-                ],
-            ]
-            .concat(),
-            Arc::new(KnownNames(Identities::new(state.clone()))),
+            views,
+            Arc::new(KnownNames(identities.clone())),
             query_config,
         );
         let parts = Parts {
@@ -176,6 +182,9 @@ impl App {
             table,
             state,
             alerts,
+            incidents,
+            assets,
+            identities,
             engine,
             pipeline,
             sources,
@@ -247,22 +256,25 @@ impl App {
     ///
     /// # Errors
     /// The pipeline has stopped.
-    pub(crate) async fn catch_up(&self) -> anyhow::Result<()> {
-        Ok(self.pipeline.caught_up(self.log.head()).await?)
+    pub(crate) async fn catch_up(self: &Arc<Self>) -> anyhow::Result<()> {
+        self.pipeline.caught_up(self.log.head()).await?;
+        self.follow_new_alerts().await
     }
 
     /// Writes all that the log holds into the table and stops.
     ///
     /// # Errors
     /// The pipeline has stopped, or did not end in time; nothing is lost, the log keeps the rest.
-    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+    pub(crate) async fn close(self: &Arc<Self>) -> anyhow::Result<()> {
         self.sources.stop(self.config.shutdown_grace / 2).await;
         self.notifier.stop(self.config.shutdown_grace / 4).await;
         let flushed = self.pipeline.flushed(self.log.head()).await;
+        let followed = self.follow_new_alerts().await;
         let stopped = self.pipeline.stop(self.config.shutdown_grace).await;
         self.audit.close().await;
         stopped?;
-        Ok(flushed?)
+        flushed?;
+        followed
     }
 }
 
@@ -342,7 +354,7 @@ pub(crate) fn now_us() -> i64 {
 
 /// What SQL's `identity` knows.
 #[derive(Debug)]
-struct KnownNames(Identities);
+struct KnownNames(Arc<Identities>);
 
 impl query::Names for KnownNames {
     fn current(&self) -> Result<Arc<HashMap<String, String>>, String> {

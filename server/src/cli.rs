@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod incidents;
 mod notify;
 mod silences;
 mod trail;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
+pub(crate) use incidents::{Entities, Incidents, IncidentsList};
 pub(crate) use notify::{DeadDeliveries, Notify, WhichDeliveries};
 pub(crate) use silences::{Silences, WhichSilenced};
 pub(crate) use trail::{Trail, TrailVerify};
@@ -70,7 +72,7 @@ pub(crate) enum Command {
   zcat trail.json.gz | stormglass ingest --source trail -
   stormglass ingest s3://my-trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/")]
     Ingest(Ingest),
-    /// Run a SELECT over events, alerts, dead_letters, sources and observables.
+    /// Run a SELECT over events, alerts, incidents, dead_letters, sources and observables.
     #[command(after_help = "Examples:
   stormglass sql \"SELECT time, api_operation, actor_user_name FROM events ORDER BY time DESC LIMIT 10\"
   stormglass sql --format parquet \"SELECT * FROM events WHERE cloud_provider = 'AWS'\" > aws.parquet
@@ -82,6 +84,12 @@ pub(crate) enum Command {
     /// Make, list, try and end silences: alerts that are known and not to be told for a while.
     #[command(subcommand)]
     Silences(Silences),
+    /// List, show, work on and export incidents: alerts that belong together.
+    #[command(subcommand)]
+    Incidents(Incidents),
+    /// Show the risk of people and things.
+    #[command(subcommand)]
+    Entities(Entities),
     /// Check and list rules, or run them over files.
     #[command(subcommand)]
     Rules(Rules),

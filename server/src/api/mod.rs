@@ -1,6 +1,7 @@
 //! The HTTP API, one resource a file. JSON of the API exists only here.
 
 mod alerts;
+mod assets;
 mod audit;
 mod audit_ocsf;
 mod bodies;
@@ -12,6 +13,7 @@ mod dead_letters;
 mod health;
 mod hunt;
 mod identity;
+mod incidents;
 mod ingest;
 mod live;
 mod metrics;
@@ -52,12 +54,17 @@ pub(crate) use alerts::{
     AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, BulkResult, ChangeBody, ChangeResult,
     NoiseBody, NoiseList,
 };
+pub(crate) use assets::{EntityList, EntityRiskBody, EntityRiskDetail};
 pub(crate) use audit::AuditList;
 pub(crate) use callbacks::{Callbacks, PREFIX as CALLBACKS};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
+pub(crate) use incidents::{
+    AssignBody, CloseIncidentBody, CommentBody, IncidentDetail, IncidentList, IncidentSummary, MergeBody,
+    ReopenIncidentBody, SplitBody,
+};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use live::{Live, LiveEntry};
 pub(crate) use notifications::{
@@ -167,6 +174,21 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(silences::test))
         .routes(routes!(silences::end))
         .routes(routes!(silences::release))
+        .routes(routes!(assets::alert_risk))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(incidents::acknowledge))
+        .routes(routes!(incidents::assign))
+        .routes(routes!(incidents::comment))
+        .routes(routes!(incidents::close))
+        .routes(routes!(incidents::reopen))
+        .routes(routes!(incidents::merge))
+        .routes(routes!(incidents::split))
+        .routes(routes!(incidents::export))
+        .routes(routes!(assets::list, assets::set))
+        .routes(routes!(assets::remove))
+        .routes(routes!(assets::entities))
+        .routes(routes!(assets::entity_risk))
         .routes(routes!(sql::run))
         .routes(routes!(sources::list))
         .routes(routes!(collectors::pause))

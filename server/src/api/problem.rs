@@ -123,12 +123,13 @@ impl IntoResponse for Problem {
 impl From<alerts::Error> for Problem {
     fn from(error: alerts::Error) -> Self {
         match &error {
-            alerts::Error::AlertUnknown { .. } | alerts::Error::SilenceUnknown { .. } => {
-                Self::not_found(&error.to_string())
-            }
-            alerts::Error::ChangeRefused { .. } | alerts::Error::SilenceOver { .. } => {
-                Self::conflict(&error.to_string())
-            }
+            alerts::Error::AlertUnknown { .. }
+            | alerts::Error::SilenceUnknown { .. }
+            | alerts::Error::IncidentUnknown { .. } => Self::not_found(&error.to_string()),
+            alerts::Error::ChangeRefused { .. }
+            | alerts::Error::SilenceOver { .. }
+            | alerts::Error::IncidentRefused { .. }
+            | alerts::Error::PackageTooLarge { .. } => Self::conflict(&error.to_string()),
             alerts::Error::Stale { .. } => Self::stale(&error.to_string()),
             _ => Self::internal(&error, error.fate()),
         }

@@ -8,10 +8,13 @@ mod audit;
 mod completions;
 mod config;
 mod dead_letters;
+mod entities;
 mod identity;
+mod incidents;
 mod ingest;
 pub(crate) mod mappings;
 mod notify;
+mod package;
 mod progress;
 mod query_string;
 mod reading;
@@ -46,6 +49,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sql(command) => sql::run(global, command).await,
         Command::Alerts(command) => alerts::run(global, command).await,
         Command::Silences(command) => silences::run(global, command).await,
+        Command::Incidents(command) => incidents::run(global, command).await,
+        Command::Entities(command) => entities::run(global, command).await,
         Command::Rules(Rules::Check { paths, strict, json }) => rules::check(global, &paths, strict, json),
         Command::Rules(Rules::Coverage(command)) => rules_coverage::run(global, &command),
         Command::Rules(Rules::Explain(command)) => rules_explain::run(global, command).await,

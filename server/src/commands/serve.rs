@@ -71,6 +71,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         // Without a handler, it would end the process.
         drop(signal(SignalKind::hangup())?);
     }
+    let joining = tokio::spawn(crate::incidents::watch(app.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = api::router(app.clone()).into_make_service_with_connect_info::<tls::Peer>();
     let serving = tokio::spawn(
@@ -87,6 +88,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     app.live.stop();
     watching.abort();
     app.audit.later(Fact::of_stormglass("server.stop").with("signal", name));
+    joining.abort();
     let drain = async {
         // What was pulled is made durable, saved and acknowledged; clients that hold their connection open
         // must not hold up the stop.

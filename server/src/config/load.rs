@@ -281,6 +281,13 @@ pub(super) struct Place<'a> {
     text: &'a str,
 }
 
+impl<'a> Place<'a> {
+    /// The text of a file, named `file` in messages.
+    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text }
+    }
+}
+
 impl Place<'_> {
     pub(super) fn line_column(&self, at: usize) -> (u32, u32) {
         let before = self.text.get(..at).unwrap_or_default();

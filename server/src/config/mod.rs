@@ -1,6 +1,8 @@
 //! The configuration: as written ([`load`]) and as used ([`Config`]).
 
+mod assets;
 mod channels;
+mod incidents;
 mod key;
 mod load;
 mod notify;
@@ -23,6 +25,7 @@ use crate::tls::TlsFiles;
 use load::{Origin, Settings};
 use value::Value;
 
+pub(crate) use assets::read_files as read_assets;
 pub(crate) use channels::ChannelConfig;
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
@@ -66,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) correlation_hits: usize,
     pub(crate) correlation_rule_hits: usize,
     pub(crate) correlation_key_hits: usize,
+    pub(crate) incidents: alerts::incident::Settings,
+    pub(crate) assets: Vec<PathBuf>,
     pub(crate) limits: ingest::Limits,
     pub(crate) query_memory: usize,
     pub(crate) query_max_rows: usize,
@@ -202,6 +207,8 @@ impl Config {
                 .unwrap_or(usize::MAX),
             correlation_key_hits: usize::try_from(get.count("correlation.key_events")).unwrap_or(usize::MAX),
             rules_paths: get.texts("rules.paths").into_iter().map(Into::into).collect(),
+            incidents: incidents::settings(&get),
+            assets: get.texts("risk.assets").into_iter().map(Into::into).collect(),
             limits: ingest::Limits {
                 record_bytes: get.size("ingest.record"),
                 inflated_bytes: get.count("ingest.inflated"),

@@ -18,6 +18,7 @@ mod corpus;
 mod correlations;
 mod google;
 mod http;
+mod incidents;
 mod kafka;
 mod kill;
 mod live;

@@ -1,0 +1,261 @@
+//! What people do about incidents.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use storage::state::{Txn, rusqlite};
+
+use super::decision::{Decision, DecisionKind};
+use super::follow::{Context, Incidents};
+use super::store::{self, Incident};
+use crate::{Error, Result, Verdict};
+
+/// The longest text that somebody may write about an incident, in bytes.
+const MAX_TEXT: usize = 16 << 10;
+
+/// Where an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IncidentStatus {
+    /// Nobody has looked at it.
+    New,
+    /// Somebody works on it.
+    Acknowledged,
+    /// Done with; the verdict says how.
+    Closed,
+}
+
+impl IncidentStatus {
+    /// The name in the API and in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Acknowledged => "acknowledged",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl FromStr for IncidentStatus {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        [Self::New, Self::Acknowledged, Self::Closed]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+            .ok_or_else(|| format!("unknown status `{name}`; choose new, acknowledged or closed"))
+    }
+}
+
+/// A step in an incident's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentChange {
+    /// The incident, or one that was merged into it later.
+    pub incident_id: String,
+    /// When, microseconds since 1970.
+    pub at_us: i64,
+    /// Who; `stormglass` where nobody did.
+    pub by: String,
+    /// What, as a word: `opened`, `grew`, `commented` and so on.
+    pub change: String,
+    /// The verdict of a closing.
+    pub verdict: Option<String>,
+    /// Why, what exactly, or the comment.
+    pub reason: String,
+}
+
+/// What somebody does about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Takes it; whoever does becomes its owner, if it has none.
+    Acknowledge,
+    /// Gives it to somebody; an empty name to nobody.
+    Assign(String),
+    /// Says something about it.
+    Comment(String),
+    /// Is done with it. Its alerts keep their own status.
+    Close(Verdict, String),
+    /// Was done with it too early.
+    Reopen(String),
+}
+
+impl Incidents {
+    /// Takes a step, and writes it into the history.
+    ///
+    /// # Errors
+    /// [`Error::IncidentUnknown`], [`Error::IncidentRefused`] where the step makes no sense or a text is empty or too
+    /// long, or the database refuses. Nothing has changed then.
+    pub fn step(&self, id: &str, step: &Step, by: &str, now_us: i64) -> Result<Incident> {
+        self.state().write(|txn| {
+            let id = store::resolve(txn, id)?;
+            let incident = store::get(txn, &id)?;
+            apply(txn, &incident, step, by, now_us)?;
+            store::get(txn, &id)
+        })
+    }
+
+    /// Makes one incident of two, for good: whatever joins either joins both.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step); both are the same already.
+    pub fn merge(
+        &self,
+        ids: (&str, &str),
+        by: &str,
+        reason: &str,
+        context: &Context,
+        now_us: i64,
+    ) -> Result<Incident> {
+        let (a, b) = self
+            .state()
+            .read(|db| Ok::<_, Error>((store::resolve(db, ids.0)?, store::resolve(db, ids.1)?)))?;
+        if a == b {
+            return Err(refused(&a, "and the other are one incident already"));
+        }
+        text(&a, "reason", reason)?;
+        let (of_a, of_b) = (self.member_ids(&a)?, self.member_ids(&b)?);
+        let (Some(first_a), Some(first_b)) = (of_a.first(), of_b.first()) else {
+            return Err(refused(&a, "or the other has no alerts"));
+        };
+        let kind = DecisionKind::Merge { a: first_a.clone(), b: first_b.clone() };
+        let merged = of_a.iter().chain(&of_b).cloned().collect();
+        let decision = Decision { by: by.into(), reason: reason.into(), at_us: now_us, kind };
+        self.decide(decision, &merged)?;
+        self.follow(context, now_us)?;
+        self.get(&a)
+    }
+
+    /// Takes alerts out of an incident and makes one of their own of them, for good: nothing joins them to the
+    /// rest again. Returns the new incident; where too little is left of either to be an incident, the alerts are
+    /// in none, and the old one is returned.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step); the alerts are not all of the incident, or are all that it has.
+    pub fn split(
+        &self,
+        id: &str,
+        alerts: &BTreeSet<String>,
+        by: &str,
+        reason: &str,
+        context: &Context,
+        now_us: i64,
+    ) -> Result<Incident> {
+        let id = self.state().read(|db| store::resolve(db, id))?;
+        text(&id, "reason", reason)?;
+        let all: BTreeSet<String> = self.member_ids(&id)?.into_iter().collect();
+        if let Some(stranger) = alerts.iter().find(|alert| !all.contains(*alert)) {
+            return Err(refused(
+                &id,
+                &format!("has no alert `{stranger}`; write whole ids, as it shows them"),
+            ));
+        }
+        let rest: BTreeSet<_> = all.difference(alerts).cloned().collect();
+        if alerts.is_empty() || rest.is_empty() {
+            return Err(refused(&id, "would keep or lose all its alerts; name some of them"));
+        }
+        let kind = DecisionKind::Split { out: alerts.clone(), rest };
+        self.decide(Decision { by: by.into(), reason: reason.into(), at_us: now_us, kind }, &all)?;
+        self.follow(context, now_us)?;
+        let new = alerts.first().map(|alert| self.of_alert(alert)).transpose()?.flatten();
+        self.get(&new.unwrap_or(id))
+    }
+
+    fn member_ids(&self, id: &str) -> Result<Vec<String>> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 ORDER BY time_us, alert_id",
+            )?;
+            Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+fn refused(id: &str, problem: &str) -> Error {
+    Error::IncidentRefused { id: id.into(), problem: problem.into() }
+}
+
+fn text(id: &str, field: &str, text: &str) -> Result<()> {
+    if text.trim().is_empty() || text.len() > MAX_TEXT {
+        return Err(refused(id, &format!("needs a `{field}` of 1 to {MAX_TEXT} bytes")));
+    }
+    Ok(())
+}
+
+fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64) -> Result<()> {
+    let (id, is_closed) = (incident.id.as_str(), incident.status == IncidentStatus::Closed);
+    match step {
+        Step::Acknowledge => {
+            if is_closed {
+                return Err(refused(id, "is closed and cannot be acknowledged; reopen it first"));
+            }
+            txn.execute(
+                "UPDATE incidents SET status = 'acknowledged', owner = coalesce(owner, ?2), \
+                 acknowledged_us = coalesce(acknowledged_us, ?3), updated_us = ?3 WHERE id = ?1",
+                rusqlite::params![id, by, now_us],
+            )?;
+            note(txn, id, by, "acknowledged", None, "", now_us)
+        }
+        Step::Assign(owner) => {
+            if owner.len() > 200 || owner.chars().any(char::is_control) {
+                return Err(refused(id, "needs an owner of at most 200 bytes without control characters"));
+            }
+            let owner = Some(owner.trim()).filter(|owner| !owner.is_empty());
+            txn.execute(
+                "UPDATE incidents SET owner = ?2, updated_us = ?3 WHERE id = ?1",
+                rusqlite::params![id, owner, now_us],
+            )?;
+            note(txn, id, by, "assigned", None, owner.unwrap_or("nobody"), now_us)
+        }
+        Step::Comment(comment) => {
+            text(id, "comment", comment)?;
+            txn.execute("UPDATE incidents SET updated_us = ?2 WHERE id = ?1", rusqlite::params![id, now_us])?;
+            note(txn, id, by, "commented", None, comment, now_us)
+        }
+        Step::Close(verdict, reason) => {
+            if is_closed {
+                return Err(refused(id, "is closed already; reopen it first"));
+            }
+            text(id, "reason", reason)?;
+            let verdict = verdict.as_str();
+            txn.execute(
+                "UPDATE incidents SET status = 'closed', verdict = ?2, reason = ?3, closed_us = ?4, \
+                 acknowledged_us = coalesce(acknowledged_us, ?4), updated_us = ?4 WHERE id = ?1",
+                rusqlite::params![id, verdict, reason, now_us],
+            )?;
+            note(txn, id, by, "closed", Some(verdict), reason, now_us)
+        }
+        Step::Reopen(reason) => {
+            if !is_closed {
+                return Err(refused(id, "is not closed"));
+            }
+            reopen(txn, id, by, reason, now_us)
+        }
+    }
+}
+
+/// Opens a closed incident again; its clocks begin anew.
+pub(super) fn reopen(txn: &Txn<'_>, id: &str, by: &str, reason: &str, now_us: i64) -> Result<()> {
+    txn.execute(
+        "UPDATE incidents SET status = 'new', verdict = NULL, reason = NULL, closed_us = NULL, \
+         acknowledge_due_us = ?2 + (acknowledge_due_us - clock_us), close_due_us = ?2 + (close_due_us - clock_us), \
+         acknowledge_overdue = 0, close_overdue = 0, acknowledged_us = NULL, clock_us = ?2, updated_us = ?2 \
+         WHERE id = ?1",
+        rusqlite::params![id, now_us],
+    )?;
+    note(txn, id, by, "reopened", None, reason, now_us)
+}
+
+pub(super) fn note(
+    txn: &Txn<'_>,
+    id: &str,
+    by: &str,
+    change: &str,
+    verdict: Option<&str>,
+    reason: &str,
+    now_us: i64,
+) -> Result<()> {
+    let mut insert = txn.prepare_cached(
+        "INSERT INTO incident_changes (incident_id, at_us, by, change, verdict, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    insert.execute(rusqlite::params![id, now_us, by, change, verdict, reason])?;
+    Ok(())
+}

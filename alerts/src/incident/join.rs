@@ -1,0 +1,484 @@
+//! Which alerts belong together: a function of the alerts and of what people decided, in whatever order they
+//! come.
+//!
+//! Alerts that share a [`Key`] within the window form a chain: each is at most a window away from the next. A
+//! chain joins its alerts if its key is one that means something (the table at [`Key`]); what chains join, over
+//! several keys, is one incident. What many share means nothing: an address behind which many act, an identity
+//! that acts from everywhere. What grows beyond all bounds is joined anew by its strongest keys alone, and if
+//! that does not help, day by day.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::decision::{Decision, DecisionKind};
+use super::subject::Subject;
+use super::tactic::progress;
+
+/// When alerts belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// How long after one alert another may come and still belong to it, in microseconds.
+    pub window_us: i64,
+    /// An address or a target that more identities than this share within a window joins nothing.
+    pub sharing: usize,
+    /// An identity or credential that is used from more addresses than this within a window joins only what also
+    /// has address or resource in common.
+    pub addresses: usize,
+    /// An incident of more alerts than this is joined by its strongest keys alone.
+    pub alerts: usize,
+}
+
+impl Default for Joining {
+    fn default() -> Self {
+        Self { window_us: 24 * 3_600_000_000, sharing: 3, addresses: 25, alerts: 500 }
+    }
+}
+
+/// What alerts have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Key<'a> {
+    /// Who acted, where that is one person.
+    Identity(&'a str),
+    /// The credential used, of an owner that nothing tells.
+    Credential(&'a str),
+    /// Who acted, also where many may, and on what.
+    IdentityResource(&'a str, &'a str),
+    /// Who acted, also where many may, and from where.
+    IdentityAddress(&'a str, &'a str),
+    /// To whom something was done, and who then acts: the user that was made is used. Only if tactics go on.
+    Turned(&'a str),
+    /// From one address on one thing, if few act from there.
+    AddressResource(&'a str, &'a str),
+    /// From one address, if few act from there and at least three tactics follow in order.
+    Address(&'a str),
+}
+
+/// Keys of at least this strength hold what is too large together.
+const STRONG: u8 = 90;
+const BY_HAND: u8 = 100;
+/// How many tactics in order it takes for an address alone to join.
+const TACTICS_OF_ADDRESS: usize = 3;
+const DAY_US: i64 = 86_400_000_000;
+
+impl Key<'_> {
+    /// How surely it joins, in percent.
+    fn strength(self) -> u8 {
+        match self {
+            Self::Identity(_) | Self::Credential(_) => STRONG,
+            Self::IdentityResource(..) => 80,
+            Self::IdentityAddress(..) => 75,
+            Self::Turned(_) => 70,
+            Self::AddressResource(..) => 60,
+            Self::Address(_) => 50,
+        }
+    }
+
+    fn describe(self) -> String {
+        match self {
+            Self::Identity(who) => format!("the same actor `{who}`"),
+            Self::Credential(key) => format!("the same credential `{key}`"),
+            Self::IdentityResource(who, what) => {
+                format!("the same actor `{who}` on the same resource `{what}`")
+            }
+            Self::IdentityAddress(who, from) => {
+                format!("the same actor `{who}` from the same address `{from}`")
+            }
+            Self::Turned(who) => format!("`{who}`, to whom something was done, acts, and the tactics go on"),
+            Self::AddressResource(from, what) => {
+                format!("the same address `{from}` on the same resource `{what}`")
+            }
+            Self::Address(from) => format!("the same address `{from}`, and three tactics follow in order"),
+        }
+    }
+}
+
+/// Alerts that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The alerts in order of time, then id: their places among the subjects given.
+    pub members: Vec<Joined>,
+    /// How sure the weakest thing is that holds it together, in percent.
+    pub strength: u8,
+}
+
+/// An alert in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Its place among the subjects given.
+    pub at: usize,
+    /// What joins it to another, in words.
+    pub why: String,
+}
+
+/// Groups the subjects; each is in exactly one group. Repeated ones count once.
+pub fn join(subjects: &[Subject], decisions: &[Decision], joining: &Joining) -> Vec<Group> {
+    let mut order: Vec<usize> = (0..subjects.len()).collect();
+    let place =
+        |at: &usize| subjects.get(*at).map(|subject| (subject.seed.time_us, subject.seed.id.as_str()));
+    order.sort_by(|a, b| place(a).cmp(&place(b)));
+    order.dedup_by(|a, b| place(a) == place(b));
+    let sorted: Vec<&Subject> = order.iter().filter_map(|at| subjects.get(*at)).collect();
+    let all: Vec<u32> = (0..sorted.len() as u32).collect();
+    let union = Union { subjects: &sorted, decisions: Decided::new(&sorted, decisions), joining };
+    let mut groups = Vec::new();
+    for part in union.parts(&all, 0, None) {
+        if part.members.len() <= joining.alerts {
+            groups.push(part);
+            continue;
+        }
+        for part in union.parts(&part.places(), STRONG, None) {
+            if part.members.len() <= joining.alerts {
+                groups.push(part);
+            } else {
+                groups.extend(union.parts(&part.places(), STRONG, Some(DAY_US)));
+            }
+        }
+    }
+    let in_input = |part: Part| Group {
+        strength: part.strength,
+        members: part
+            .members
+            .into_iter()
+            .filter_map(|(at, why)| Some(Joined { at: *order.get(at as usize)?, why }))
+            .collect(),
+    };
+    groups.into_iter().map(in_input).collect()
+}
+
+/// Decisions by the places of the alerts that they name.
+struct Decided<'a> {
+    /// By alert, on which side of which splits it is.
+    sides: HashMap<u32, Vec<(usize, bool)>>,
+    /// What belongs together because somebody said so.
+    merges: Vec<(u32, u32, &'a Decision)>,
+}
+
+impl<'a> Decided<'a> {
+    fn new(subjects: &[&Subject], decisions: &'a [Decision]) -> Self {
+        let mut decided = Self { sides: HashMap::new(), merges: Vec::new() };
+        if decisions.is_empty() {
+            return decided;
+        }
+        let places: HashMap<&str, u32> =
+            subjects.iter().zip(0..).map(|(subject, at)| (subject.seed.id.as_str(), at)).collect();
+        let at = |id: &String| places.get(id.as_str()).copied();
+        for (number, decision) in decisions.iter().enumerate() {
+            match &decision.kind {
+                DecisionKind::Merge { a, b } => {
+                    if let (Some(a), Some(b)) = (at(a), at(b)) {
+                        decided.merges.push((a.min(b), a.max(b), decision));
+                    }
+                }
+                DecisionKind::Split { out, rest } => {
+                    for (ids, side) in [(out, true), (rest, false)] {
+                        let mut places: Vec<u32> = ids.iter().filter_map(at).collect();
+                        places.sort_unstable();
+                        for place in &places {
+                            decided.sides.entry(*place).or_default().push((number, side));
+                        }
+                        // What stood between them may be on the other side now.
+                        for (a, b) in places.iter().zip(places.iter().skip(1)) {
+                            decided.merges.push((*a, *b, decision));
+                        }
+                    }
+                }
+            }
+        }
+        decided
+    }
+
+    fn sides(&self, at: u32) -> &[(usize, bool)] {
+        self.sides.get(&at).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Two alerts that belong together, the earlier one first.
+struct Edge<'a> {
+    a: u32,
+    b: u32,
+    strength: u8,
+    gap_us: i64,
+    why: Why<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Why<'a> {
+    Key(Key<'a>),
+    Decision(&'a Decision),
+}
+
+/// A group in the making.
+struct Part {
+    members: Vec<(u32, String)>,
+    strength: u8,
+}
+
+impl Part {
+    fn places(&self) -> Vec<u32> {
+        self.members.iter().map(|(at, _)| *at).collect()
+    }
+}
+
+struct Union<'a> {
+    /// In order of time, then id.
+    subjects: &'a [&'a Subject],
+    decisions: Decided<'a>,
+    joining: &'a Joining,
+}
+
+impl<'a> Union<'a> {
+    fn subject(&self, at: u32) -> Option<&'a Subject> {
+        self.subjects.get(at as usize).copied()
+    }
+
+    fn time_us(&self, at: u32) -> i64 {
+        self.subject(at).map_or(0, |subject| subject.seed.time_us)
+    }
+
+    /// Unites what keys of at least the strength `least` join among `places` (in order); with `cut_us`, nothing
+    /// is joined across its multiples.
+    fn parts(&self, places: &[u32], least: u8, cut_us: Option<i64>) -> Vec<Part> {
+        let mut edges = self.edges(places, least, cut_us);
+        // The surest and nearest first: where a split keeps two sides apart, an alert goes to the nearer one.
+        edges.sort_by_key(|edge| (std::cmp::Reverse(edge.strength), edge.gap_us, edge.a, edge.b));
+        let mut sets = Sets::new(places, &self.decisions);
+        let mut held = Vec::with_capacity(edges.len());
+        for edge in &edges {
+            if sets.unite(edge.a, edge.b) {
+                held.push(edge);
+            }
+        }
+        let mut reasons: HashMap<u32, String> = HashMap::new();
+        let mut fallback: HashMap<u32, String> = HashMap::new();
+        let mut weakest: HashMap<u32, u8> = HashMap::new();
+        for edge in &held {
+            // Sorted by strength: the last word is the weakest.
+            weakest.insert(sets.root(edge.a), edge.strength);
+        }
+        for edge in &edges {
+            if sets.root(edge.a) == sets.root(edge.b) {
+                reasons.entry(edge.b).or_insert_with(|| self.reason(edge, edge.a));
+                fallback.entry(edge.a).or_insert_with(|| self.reason(edge, edge.b));
+            }
+        }
+        let mut parts: BTreeMap<u32, Part> = BTreeMap::new();
+        let mut first_of: HashMap<u32, u32> = HashMap::new();
+        for at in places {
+            let root = sets.root(*at);
+            let first = *first_of.entry(root).or_insert(*at);
+            let why = match reasons.remove(at).or_else(|| fallback.remove(at)) {
+                Some(why) if first != *at => why,
+                _ => "it is the first".to_owned(),
+            };
+            let strength = weakest.get(&root).copied().unwrap_or(BY_HAND);
+            let part = parts.entry(first).or_insert(Part { members: Vec::new(), strength });
+            part.members.push((*at, why));
+        }
+        parts.into_values().collect()
+    }
+
+    fn edges(&self, places: &[u32], least: u8, cut_us: Option<i64>) -> Vec<Edge<'a>> {
+        let mut by_key: HashMap<Key<'a>, Vec<u32>> = HashMap::new();
+        for at in places {
+            let Some(subject) = self.subject(*at) else { continue };
+            for key in keys(subject).into_iter().filter(|key| key.strength() >= least) {
+                by_key.entry(key).or_default().push(*at);
+            }
+        }
+        let mut edges = Vec::new();
+        let cut = |at: u32| cut_us.map(|cut_us| self.time_us(at).div_euclid(cut_us));
+        for (key, members) in &by_key {
+            let mut chain: Vec<u32> = Vec::new();
+            for at in members {
+                let goes_on = chain.last().is_some_and(|last| {
+                    self.time_us(*at) - self.time_us(*last) <= self.joining.window_us
+                        && cut(*last) == cut(*at)
+                });
+                if !goes_on {
+                    self.link(*key, &chain, &mut edges);
+                    chain.clear();
+                }
+                chain.push(*at);
+            }
+            self.link(*key, &chain, &mut edges);
+        }
+        let within: BTreeSet<u32> = places.iter().copied().collect();
+        for (a, b, decision) in &self.decisions.merges {
+            if within.contains(a) && within.contains(b) {
+                let gap_us = self.time_us(*b) - self.time_us(*a);
+                edges.push(Edge { a: *a, b: *b, strength: BY_HAND, gap_us, why: Why::Decision(decision) });
+            }
+        }
+        edges
+    }
+
+    /// Links the alerts of a chain one to the next, if its key means something there.
+    fn link(&self, key: Key<'a>, chain: &[u32], edges: &mut Vec<Edge<'a>>) {
+        if chain.len() < 2 || !self.means_something(key, chain) {
+            return;
+        }
+        let mut before: Option<u32> = None;
+        let mut before_on_side: HashMap<&[(usize, bool)], u32> = HashMap::new();
+        for at in chain {
+            let sides = self.decisions.sides(*at);
+            let on_side = if sides.is_empty() { None } else { before_on_side.insert(sides, *at) };
+            for other in before.into_iter().chain(on_side.filter(|other| Some(*other) != before)) {
+                let gap_us = self.time_us(*at) - self.time_us(other);
+                edges.push(Edge { a: other, b: *at, strength: key.strength(), gap_us, why: Why::Key(key) });
+            }
+            before = Some(*at);
+        }
+    }
+
+    fn means_something(&self, key: Key<'a>, chain: &[u32]) -> bool {
+        let subjects = || chain.iter().filter_map(|at| self.subject(*at));
+        let few_actors =
+            || self.most_at_once(chain, |subject| subject.actors().collect()) <= self.joining.sharing;
+        match key {
+            Key::Identity(_) | Key::Credential(_) => {
+                let addresses = |subject: &'a Subject| subject.addresses.iter().map(String::as_str).collect();
+                self.most_at_once(chain, addresses) <= self.joining.addresses
+            }
+            Key::IdentityResource(..) | Key::IdentityAddress(..) => true,
+            Key::AddressResource(..) => few_actors(),
+            Key::Address(_) => {
+                let tactics = || subjects().map(|subject| subject.seed.tactics.as_slice());
+                few_actors() && progress(tactics()).len() >= TACTICS_OF_ADDRESS
+            }
+            Key::Turned(who) => few_actors() && is_turned(who, subjects()),
+        }
+    }
+
+    /// How many different names there are within one window at most: over months everybody has many.
+    fn most_at_once(&self, chain: &[u32], names: impl Fn(&'a Subject) -> Vec<&'a str>) -> usize {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let mut most = 0;
+        let mut leaving = chain.iter().copied().peekable();
+        for at in chain {
+            let is_over = |old: &u32| self.time_us(*at) - self.time_us(*old) > self.joining.window_us;
+            while let Some(old) = leaving.next_if(is_over) {
+                for name in self.subject(old).map(&names).unwrap_or_default() {
+                    if let Some(count) = counts.get_mut(name) {
+                        *count -= 1;
+                        if *count == 0 {
+                            counts.remove(name);
+                        }
+                    }
+                }
+            }
+            for name in self.subject(*at).map(&names).unwrap_or_default() {
+                *counts.entry(name).or_default() += 1;
+            }
+            most = most.max(counts.len());
+        }
+        most
+    }
+
+    fn reason(&self, edge: &Edge<'a>, other: u32) -> String {
+        let id = self.subject(other).map(|subject| subject.seed.id.as_str()).unwrap_or_default();
+        let id: String = id.chars().take(12).collect();
+        match edge.why {
+            Why::Decision(decision) => {
+                format!("joined by hand to alert {id} by {}: {}", decision.by, decision.reason)
+            }
+            Why::Key(key) => {
+                let (gap, side) = (span(edge.gap_us), if other == edge.a { "before" } else { "after" });
+                format!("{} as alert {id}, {gap} {side}", key.describe())
+            }
+        }
+    }
+}
+
+/// Whether something was done to `who`, who then acts with a later tactic.
+fn is_turned<'a>(who: &str, chain: impl Iterator<Item = &'a Subject>) -> bool {
+    let mut done = None;
+    for subject in chain {
+        let (first, last) = (subject.seed.tactics.first(), subject.seed.tactics.last());
+        if subject.actors().any(|actor| actor == who) && done.is_some() && last > done {
+            return true;
+        }
+        if first.is_some() && subject.targets.iter().any(|target| target == who) {
+            done = if done.is_none() { first } else { done.min(first) };
+        }
+    }
+    false
+}
+
+/// A span of time in words.
+fn span(us: i64) -> String {
+    let seconds = us / 1_000_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn keys(subject: &Subject) -> Vec<Key<'_>> {
+    let mut keys = Vec::new();
+    keys.extend(subject.people.iter().map(|who| Key::Identity(who)));
+    keys.extend(subject.credentials.iter().map(|key| Key::Credential(key)));
+    for who in subject.actors() {
+        keys.extend(subject.resources.iter().map(|what| Key::IdentityResource(who, what)));
+        keys.extend(subject.addresses.iter().map(|from| Key::IdentityAddress(who, from)));
+        keys.push(Key::Turned(who));
+    }
+    keys.extend(subject.targets.iter().map(|who| Key::Turned(who)));
+    for from in &subject.addresses {
+        keys.extend(subject.resources.iter().map(|what| Key::AddressResource(from, what)));
+        keys.push(Key::Address(from));
+    }
+    keys
+}
+
+/// Sets that know which of them must stay apart.
+struct Sets {
+    parent: HashMap<u32, u32>,
+    /// By root, the side on which each split has put it.
+    sides: HashMap<u32, BTreeMap<usize, bool>>,
+}
+
+impl Sets {
+    fn new(places: &[u32], decisions: &Decided<'_>) -> Self {
+        let sides = places
+            .iter()
+            .map(|at| (*at, decisions.sides(*at).iter().copied().collect::<BTreeMap<_, _>>()))
+            .filter(|(_, sides)| !sides.is_empty())
+            .collect();
+        Self { parent: HashMap::with_capacity(places.len()), sides }
+    }
+
+    fn root(&mut self, at: u32) -> u32 {
+        let mut root = at;
+        while let Some(parent) = self.parent.get(&root) {
+            root = *parent;
+        }
+        let mut at = at;
+        while at != root {
+            at = self.parent.insert(at, root).unwrap_or(root);
+        }
+        root
+    }
+
+    /// Makes one set of two; `false` if they are one already, or must stay apart.
+    fn unite(&mut self, a: u32, b: u32) -> bool {
+        let (a, b) = (self.root(a), self.root(b));
+        if a == b {
+            return false;
+        }
+        if let (Some(one), Some(other)) = (self.sides.get(&a), self.sides.get(&b))
+            && one.iter().any(|(split, side)| other.get(split).is_some_and(|other| other != side))
+        {
+            return false;
+        }
+        let (root, child) = (a.min(b), a.max(b));
+        self.parent.insert(child, root);
+        if let Some(gone) = self.sides.remove(&child) {
+            self.sides.entry(root).or_default().extend(gone);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! What of an alert decides where it belongs: who, with what, from where, to what.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use super::tactic::Tactic;
+use crate::{Entity, EntityKind};
+
+/// Of so many of a kind an alert is about each; with more it is about the many, and joins none of them.
+const MOST_OF_A_KIND: usize = 5;
+
+/// Names of identities that many use as one: who holds them says little about who acted.
+const SERVICES: [&str; 7] =
+    ["gcp:sa:", "entra:sp:", "entra:app:", "azure:managed-identity:", "k8s:user:", "oidc:", "gcp:principal:"];
+
+/// Who is nobody.
+const NOBODY: [&str; 5] = ["", "-", "unknown", "anonymous", "00000000-0000-0000-0000-000000000000"];
+
+/// By name of an account, key or session, the name of the identity that it belongs to, over all clouds.
+pub type Names = HashMap<String, String>;
+
+/// An alert as those see it who decide which incident it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The alert.
+    pub id: String,
+    /// When its deciding event happened, microseconds since 1970.
+    pub time_us: i64,
+    /// When it was raised, microseconds since 1970.
+    pub created_us: i64,
+    /// 1 to 5.
+    pub severity_id: u8,
+    /// Its rule.
+    pub rule_id: String,
+    /// Its rule's title.
+    pub title: String,
+    /// Its rule's tactics, in order.
+    pub tactics: Vec<Tactic>,
+    /// AWS, Azure, GCP, or several, joined by commas.
+    pub provider: String,
+    /// Who and what it is about.
+    pub entities: Vec<Entity>,
+    /// Whether nobody needs to look at it any more.
+    pub is_closed: bool,
+    /// Whether somebody has found that it means no harm: it stays where it is and weighs nothing.
+    pub is_harmless: bool,
+}
+
+/// A seed with what is known of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The alert.
+    pub seed: Seed,
+    /// Who acted: the names of identities.
+    pub people: Vec<String>,
+    /// Who acted, of those whom many may be: service accounts, applications, sessions of unknown owners.
+    pub services: Vec<String>,
+    /// Credentials used that belong to no identity known.
+    pub credentials: Vec<String>,
+    /// To whom it was done, if that is somebody else.
+    pub targets: Vec<String>,
+    /// Addresses it came from.
+    pub addresses: Vec<String>,
+    /// What it was done to, accounts aside: those hold everything.
+    pub resources: Vec<String>,
+}
+
+impl Subject {
+    /// A seed with its names looked up.
+    pub fn new(seed: Seed, names: &Names) -> Self {
+        let of = |kind| seed.entities.iter().filter(move |entity| entity.kind == kind);
+        let mut people = BTreeSet::new();
+        let mut services = BTreeSet::new();
+        let mut credentials = BTreeSet::new();
+        let mut add = |name: &str| {
+            if is_personal(name) {
+                people.insert(name.to_owned())
+            } else {
+                services.insert(name.to_owned())
+            };
+        };
+        let mut has_owner = false;
+        for credential in of(EntityKind::Credential) {
+            match names.get(&credential.value) {
+                Some(name) => {
+                    has_owner = true;
+                    add(name);
+                }
+                None if !is_nobody(&credential.value) => {
+                    credentials.insert(credential.value.clone());
+                }
+                None => {}
+            }
+        }
+        for actor in of(EntityKind::Actor).filter(|actor| !is_nobody(&actor.value)) {
+            // The name of a session says nothing once its key has said whose it is.
+            match names.get(&actor.value) {
+                Some(name) => add(name),
+                None if has_owner && is_session(&actor.value) => {}
+                None => add(&raw_name(actor)),
+            }
+        }
+        let identity =
+            |entity: &Entity| names.get(&entity.value).cloned().unwrap_or_else(|| raw_name(entity));
+        let targets: BTreeSet<_> = of(EntityKind::User)
+            .filter(|user| !is_nobody(&user.value))
+            .map(identity)
+            .filter(|name| !people.contains(name) && !services.contains(name))
+            .collect();
+        let addresses: BTreeSet<_> = of(EntityKind::Address)
+            .filter(|address| address.value.parse::<IpAddr>().is_ok())
+            .map(|address| address.value.clone())
+            .collect();
+        let accounts: BTreeSet<_> = of(EntityKind::Account).map(|account| account.value.as_str()).collect();
+        let resources: BTreeSet<_> = of(EntityKind::Resource)
+            .map(|resource| resource.value.as_str())
+            .filter(|value| !is_nobody(value) && !accounts.contains(value))
+            .map(str::to_owned)
+            .collect();
+        Self {
+            people: few(people),
+            services: few(services),
+            credentials: few(credentials),
+            targets: few(targets),
+            addresses: few(addresses),
+            resources: few(resources),
+            seed,
+        }
+    }
+
+    /// Everybody who acted.
+    pub fn actors(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().chain(&self.services).map(String::as_str)
+    }
+
+    /// Every name that it goes by, of whatever kind, as looked up and as written.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.actors().collect();
+        names.extend(self.targets.iter().map(String::as_str));
+        for entity in &self.seed.entities {
+            names.push(&entity.value);
+            names.extend(entity.name.as_deref());
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The name that stands for the alert where one is wanted: who acted, else to whom it was done, else where.
+    pub fn headline(&self) -> Option<&str> {
+        let lists = [&self.people, &self.services, &self.targets, &self.resources, &self.addresses];
+        lists.into_iter().find_map(|list| list.first()).map(String::as_str)
+    }
+}
+
+fn few(names: BTreeSet<String>) -> Vec<String> {
+    if names.len() > MOST_OF_A_KIND { Vec::new() } else { names.into_iter().collect() }
+}
+
+fn is_nobody(value: &str) -> bool {
+    NOBODY.iter().any(|nobody| value.eq_ignore_ascii_case(nobody)) || value.ends_with(".amazonaws.com")
+}
+
+fn is_session(value: &str) -> bool {
+    value.contains(":assumed-role/")
+}
+
+/// The name of somebody of whom nothing more is known. An id of Entra does not tell a person from an application;
+/// a person's comes with a name that is an address.
+fn raw_name(entity: &Entity) -> String {
+    let is_guid = entity.value.len() == 36 && entity.value.bytes().filter(|byte| *byte == b'-').count() == 4;
+    let has_address = entity.name.as_deref().is_some_and(|name| name.contains('@'));
+    match (is_guid, has_address) {
+        (true, true) => format!("entra:user:{}", entity.value.to_ascii_lowercase()),
+        (true, false) => format!("entra:sp:{}", entity.value.to_ascii_lowercase()),
+        _ => entity.value.clone(),
+    }
+}
+
+/// Whether a name is one person's, or at least one session's.
+fn is_personal(name: &str) -> bool {
+    let is_service = SERVICES.iter().any(|prefix| name.starts_with(prefix));
+    let is_anybodys_session = is_session(name) && !name.starts_with("aws:role-session:");
+    !is_service
+        && !is_anybodys_session
+        && !name.ends_with("gserviceaccount.com")
+        && !name.starts_with("system:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(kind: EntityKind, value: &str) -> Entity {
+        Entity { kind, value: value.into(), name: None }
+    }
+
+    fn subject(entities: Vec<Entity>, names: &[(&str, &str)]) -> Subject {
+        let seed = Seed {
+            id: "a".into(),
+            time_us: 0,
+            created_us: 0,
+            severity_id: 3,
+            rule_id: "r".into(),
+            title: "t".into(),
+            tactics: Vec::new(),
+            provider: "AWS".into(),
+            entities,
+            is_closed: false,
+            is_harmless: false,
+        };
+        Subject::new(seed, &names.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+    }
+
+    const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/Admin/GitHubActions";
+
+    #[test]
+    fn a_key_tells_whose_the_session_is() {
+        use EntityKind::{Actor, Credential};
+        let both = || vec![entity(Actor, SESSION), entity(Credential, "ASIAEXAMPLE")];
+        let known = subject(both(), &[("ASIAEXAMPLE", "aws:user:ana")]);
+        assert_eq!((known.people, known.services.len()), (vec!["aws:user:ana".to_owned()], 0));
+        let unknown = subject(both(), &[]);
+        assert_eq!((unknown.people.len(), unknown.services), (0, vec![SESSION.to_owned()]));
+        assert_eq!(unknown.credentials, ["ASIAEXAMPLE"]);
+    }
+
+    #[test]
+    fn nobody_accounts_and_crowds_join_nothing() {
+        use EntityKind::{Account, Actor, Address, Resource};
+        let none = subject(
+            vec![
+                entity(Actor, "Unknown"),
+                entity(Actor, "ec2.amazonaws.com"),
+                entity(Account, "111122223333"),
+                entity(Resource, "111122223333"),
+                entity(Address, "cloudtrail.amazonaws.com"),
+            ],
+            &[],
+        );
+        assert_eq!(none.headline(), None);
+        let crowd = (0..6).map(|n| entity(Actor, &format!("u{n}"))).collect();
+        assert!(subject(crowd, &[]).people.is_empty());
+    }
+
+    #[test]
+    fn an_id_of_entra_is_a_person_where_its_name_is_an_address() {
+        let guid = "0aaaaaaa-aaaa-4bbb-accc-000000000003";
+        let mut actor = entity(EntityKind::Actor, guid);
+        assert_eq!(subject(vec![actor.clone()], &[]).services, [format!("entra:sp:{guid}")]);
+        actor.name = Some("ana@example.com".into());
+        assert_eq!(subject(vec![actor], &[]).people, [format!("entra:user:{guid}")]);
+    }
+}

@@ -1,0 +1,536 @@
+//! Writing incidents and risk: the difference between what is there and what is to be, within one transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use storage::state::Txn;
+use storage::state::rusqlite::{self, Connection, OptionalExtension as _};
+
+use super::change::{note, reopen};
+use super::follow::{STORMGLASS, ServiceLevel, Wanted, criticality};
+use super::subject::Subject;
+use crate::alert::severity_name;
+use crate::risk::{self, Assets, Fading, RiskKind, Score, Share};
+use crate::{Alert, AlertId, AlertStore, Entity, EntityKind, Error, Joined, Result, RuleRef};
+
+/// How many alerts are named in the description of an alert about risk.
+const NAMED: usize = 10;
+
+/// An incident as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Live {
+    /// Its alerts, in order.
+    pub(super) members: Vec<String>,
+    /// What tells whether anything about it differs.
+    digest: blake3::Hash,
+}
+
+fn digest<'a>(assessment: &str, members: impl Iterator<Item = (&'a str, &'a str)>) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(assessment.as_bytes());
+    for (alert, why) in members {
+        for text in [alert, why] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+    hasher.finalize()
+}
+
+/// Every incident that lives, as it is written.
+pub(super) fn read_live(db: &Connection) -> Result<BTreeMap<String, Live>> {
+    let mut members: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    let mut select = db.prepare_cached(
+        "SELECT incident_id, alert_id, why FROM incident_alerts ORDER BY incident_id, time_us, alert_id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        members.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
+    }
+    let mut live = BTreeMap::new();
+    let mut select = db.prepare_cached("SELECT id, assessment FROM incidents WHERE merged_into IS NULL")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, assessment): (String, String) = (row.get(0)?, row.get(1)?);
+        // One without alerts was taken back.
+        if let Some(members) = members.remove(&id) {
+            let pairs = members.iter().map(|(alert, why)| (alert.as_str(), why.as_str()));
+            let digest = digest(&assessment, pairs);
+            live.insert(id, Live { members: members.into_iter().map(|(alert, _)| alert).collect(), digest });
+        }
+    }
+    Ok(live)
+}
+
+/// The incident that an alert is written for.
+pub(super) fn incident_of(db: &Connection, alert: &str) -> Result<Option<String>> {
+    let mut select = db.prepare_cached("SELECT incident_id FROM incident_alerts WHERE alert_id = ?1")?;
+    Ok(select.query_row([alert], |row| row.get(0)).optional()?)
+}
+
+/// What people have made of an incident.
+#[derive(Debug, Clone)]
+struct Triage {
+    status: String,
+    owner: Option<String>,
+    verdict: Option<String>,
+    reason: Option<String>,
+    created_us: i64,
+    clock_us: i64,
+    acknowledged_us: Option<i64>,
+    closed_us: Option<i64>,
+    acknowledge_overdue: bool,
+    close_overdue: bool,
+    severity_id: u8,
+    is_merged: bool,
+}
+
+impl Triage {
+    fn new(now_us: i64) -> Self {
+        Self {
+            status: "new".into(),
+            owner: None,
+            verdict: None,
+            reason: None,
+            created_us: now_us,
+            clock_us: now_us,
+            acknowledged_us: None,
+            closed_us: None,
+            acknowledge_overdue: false,
+            close_overdue: false,
+            severity_id: 0,
+            is_merged: false,
+        }
+    }
+
+    fn read(txn: &Txn<'_>, id: &str) -> Result<Option<Self>> {
+        let mut select = txn.prepare_cached(
+            "SELECT status, owner, verdict, reason, created_us, clock_us, acknowledged_us, closed_us, severity_id, \
+             merged_into IS NOT NULL, acknowledge_overdue, close_overdue FROM incidents WHERE id = ?1",
+        )?;
+        let found = select.query_row([id], |row| {
+            Ok(Self {
+                status: row.get(0)?,
+                owner: row.get(1)?,
+                verdict: row.get(2)?,
+                reason: row.get(3)?,
+                created_us: row.get(4)?,
+                clock_us: row.get(5)?,
+                acknowledged_us: row.get(6)?,
+                closed_us: row.get(7)?,
+                severity_id: row.get(8)?,
+                is_merged: row.get(9)?,
+                acknowledge_overdue: row.get(10)?,
+                close_overdue: row.get(11)?,
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// Takes over what people made of an incident that turned out to be this one. What is open stays open; who
+    /// works on either works on both.
+    fn absorb(&mut self, other: &Self) {
+        let rank = |status: &str| match status {
+            "closed" => 0,
+            "new" => 1,
+            _ => 2,
+        };
+        if rank(&other.status) > rank(&self.status) {
+            self.status.clone_from(&other.status);
+            self.verdict = None;
+            self.reason = None;
+            self.closed_us = None;
+        }
+        self.owner = self.owner.take().or_else(|| other.owner.clone());
+        self.created_us = self.created_us.min(other.created_us);
+        self.clock_us = self.clock_us.min(other.clock_us);
+        self.acknowledged_us = match (self.acknowledged_us, other.acknowledged_us) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.acknowledge_overdue |= other.acknowledge_overdue;
+        self.close_overdue |= other.close_overdue;
+        self.severity_id = self.severity_id.max(other.severity_id);
+    }
+}
+
+/// Makes the incidents of `live` those of `wanted`; returns what is live then.
+pub(super) fn incidents(
+    txn: &Txn<'_>,
+    live: &BTreeMap<String, Live>,
+    wanted: &BTreeMap<String, Wanted>,
+    levels: &[ServiceLevel; 5],
+    now_us: i64,
+) -> Result<BTreeMap<String, Live>> {
+    let mut next = BTreeMap::new();
+    let mut changed: Vec<(&Wanted, String)> = Vec::new();
+    for (id, incident) in wanted {
+        let assessment = serde_json::to_string(&incident.assessment)
+            .map_err(|source| Error::Damaged { id: id.clone(), source })?;
+        let pairs = incident.members.iter().map(|member| (member.alert.as_str(), member.why.as_str()));
+        let digest = digest(&assessment, pairs);
+        if live.get(id).is_none_or(|live| live.digest != digest) {
+            changed.push((incident, assessment));
+        }
+        let members = incident.members.iter().map(|member| member.alert.clone()).collect();
+        next.insert(id.clone(), Live { members, digest });
+    }
+    let home: HashMap<&str, &str> = wanted
+        .values()
+        .flat_map(|incident| {
+            incident.members.iter().map(|member| (member.alert.as_str(), incident.id.as_str()))
+        })
+        .collect();
+    // What is gone lives on where its first alert is.
+    let mut heirs: BTreeMap<&str, Vec<(&str, &Live)>> = BTreeMap::new();
+    let mut gone: Vec<&str> = Vec::new();
+    for (id, live) in live.iter().filter(|(id, _)| !wanted.contains_key(*id)) {
+        gone.push(id);
+        if let Some(heir) = live.members.iter().find_map(|alert| home.get(alert.as_str())) {
+            heirs.entry(heir).or_default().push((id, live));
+        } else {
+            take_back(txn, id, now_us)?;
+        }
+    }
+    for id in changed.iter().map(|(incident, _)| incident.id.as_str()).chain(gone) {
+        txn.prepare_cached("DELETE FROM incident_alerts WHERE incident_id = ?1")?.execute([id])?;
+    }
+    for (incident, assessment) in &changed {
+        let absorbed = heirs.remove(incident.id.as_str()).unwrap_or_default();
+        write(txn, live, incident, assessment, &absorbed, levels, now_us)?;
+    }
+    Ok(next)
+}
+
+/// Late events show that an incident never was, or too little of it is left.
+fn take_back(txn: &Txn<'_>, id: &str, now_us: i64) -> Result<()> {
+    let closed = txn.execute(
+        "UPDATE incidents SET status = 'closed', verdict = 'refuted', reason = 'what it rested on was taken back', \
+         closed_us = ?2, alerts = 0, updated_us = ?2 WHERE id = ?1 AND status <> 'closed'",
+        rusqlite::params![id, now_us],
+    )?;
+    if closed > 0 {
+        note(txn, id, STORMGLASS, "refuted", Some("refuted"), "what it rested on was taken back", now_us)?;
+    }
+    Ok(())
+}
+
+fn write(
+    txn: &Txn<'_>,
+    live: &BTreeMap<String, Live>,
+    incident: &Wanted,
+    assessment: &str,
+    absorbed: &[(&str, &Live)],
+    levels: &[ServiceLevel; 5],
+    now_us: i64,
+) -> Result<()> {
+    let id = incident.id.as_str();
+    let stored = Triage::read(txn, id)?;
+    let is_back = stored.as_ref().is_some_and(|triage| triage.verdict.as_deref() == Some("refuted"));
+    let is_new = stored.is_none();
+    // One that was merged away and lives again begins anew: what people did went with the other.
+    let lived = stored.filter(|triage| !triage.is_merged && !is_back);
+    let mut triage = lived.clone();
+    for (other, _) in absorbed {
+        let Some(other) = Triage::read(txn, other)? else { continue };
+        match &mut triage {
+            Some(triage) => triage.absorb(&other),
+            None => triage = Some(other),
+        }
+    }
+    let before: BTreeSet<&str> = std::iter::once(live.get(id))
+        .flatten()
+        .chain(absorbed.iter().map(|(_, live)| *live))
+        .flat_map(|live| live.members.iter().map(String::as_str))
+        .collect();
+    let is_continued = triage.is_some();
+    let triage = triage.unwrap_or_else(|| Triage::new(now_us));
+    let old_severity_id = triage.severity_id;
+    put(txn, incident, assessment, &triage, levels, now_us)?;
+    for member in &incident.members {
+        // An alert comes from one incident to another where one is divided.
+        txn.prepare_cached(
+            "INSERT INTO incident_alerts (alert_id, incident_id, time_us, why) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (alert_id) DO UPDATE SET incident_id = ?2, time_us = ?3, why = ?4",
+        )?
+        .execute(rusqlite::params![member.alert, id, member.time_us, member.why])?;
+    }
+    let say = |change: &str, reason: &str| note(txn, id, STORMGLASS, change, None, reason, now_us);
+    if !is_continued {
+        let origin = incident.members.first().and_then(|member| {
+            live.iter().find(|(other, live)| *other != id && live.members.contains(&member.alert))
+        });
+        match origin {
+            Some((origin, _)) => say("opened", &format!("its alerts were part of {origin}"))?,
+            None if is_new => say("opened", &incident.assessment.title)?,
+            None => say("opened", "it is one of its own again")?,
+        }
+        return Ok(());
+    }
+    for (other, _) in absorbed {
+        txn.execute(
+            "UPDATE incidents SET merged_into = ?2, updated_us = ?3 WHERE id = ?1",
+            rusqlite::params![other, id, now_us],
+        )?;
+        txn.execute("UPDATE incidents SET merged_into = ?2 WHERE merged_into = ?1", [*other, id])?;
+        note(txn, other, STORMGLASS, "merged", None, &format!("it is part of {id}"), now_us)?;
+    }
+    let joined: Vec<_> =
+        incident.members.iter().filter(|member| !before.contains(member.alert.as_str())).collect();
+    if let Some(first) = joined.first() {
+        say("grew", &format!("{} alerts joined, the first {}: {}", joined.len(), first.alert, first.why))?;
+    }
+    let left = before.len() + joined.len() - incident.members.len();
+    if left > 0 {
+        say("shrank", &format!("{left} alerts left"))?;
+    }
+    let severity_id = incident.assessment.severity_id;
+    if severity_id != old_severity_id {
+        let (from, to) = (severity_name(old_severity_id), severity_name(severity_id));
+        let why = incident.assessment.severity_why.join("; ");
+        say("severity", &format!("from {from} to {to}: {why}"))?;
+    }
+    if triage.status == "closed"
+        && let Some(open) = joined.iter().find(|member| !member.is_closed)
+    {
+        reopen(txn, id, STORMGLASS, &format!("alert {} joined", open.alert), now_us)?;
+    }
+    Ok(())
+}
+
+fn put(
+    txn: &Txn<'_>,
+    incident: &Wanted,
+    assessment: &str,
+    triage: &Triage,
+    levels: &[ServiceLevel; 5],
+    now_us: i64,
+) -> Result<()> {
+    let found = &incident.assessment;
+    let level = levels.get(usize::from(found.severity_id).wrapping_sub(1)).copied().unwrap_or_default();
+    let due = |bound: Option<i64>| bound.map(|bound| triage.clock_us.saturating_add(bound));
+    txn.prepare_cached(
+        "INSERT INTO incidents (id, status, owner, verdict, reason, title, severity_id, severity, confidence, risk, alerts, \
+            first_us, last_us, created_us, updated_us, clock_us, acknowledged_us, closed_us, acknowledge_due_us, \
+            close_due_us, assessment, acknowledge_overdue, close_overdue) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+         ON CONFLICT (id) DO UPDATE SET merged_into = NULL, status = ?2, owner = ?3, verdict = ?4, reason = ?5, title = ?6, \
+            severity_id = ?7, severity = ?8, confidence = ?9, risk = ?10, alerts = ?11, first_us = ?12, last_us = ?13, \
+            created_us = ?14, updated_us = ?15, clock_us = ?16, acknowledged_us = ?17, closed_us = ?18, \
+            acknowledge_due_us = ?19, close_due_us = ?20, assessment = ?21, acknowledge_overdue = ?22, close_overdue = ?23",
+    )?
+    .execute(rusqlite::params![
+        incident.id,
+        triage.status,
+        triage.owner,
+        triage.verdict,
+        triage.reason,
+        found.title,
+        found.severity_id,
+        severity_name(found.severity_id),
+        found.confidence,
+        found.risk,
+        incident.members.len(),
+        found.first_us,
+        found.last_us,
+        triage.created_us,
+        now_us,
+        triage.clock_us,
+        triage.acknowledged_us,
+        triage.closed_us,
+        due(level.acknowledge_us),
+        due(level.close_us),
+        assessment,
+        triage.acknowledge_overdue,
+        triage.close_overdue,
+    ])?;
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------
+
+/// What is written of the risk of alerts.
+pub(super) fn read_scores(db: &Connection) -> Result<HashMap<String, Score>> {
+    let mut select = db.prepare_cached("SELECT alert_id, score, parts FROM alert_risk")?;
+    let mut rows = select.query([])?;
+    let mut scores = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let (id, parts): (String, String) = (row.get(0)?, row.get(2)?);
+        if let Ok(parts) = serde_json::from_str(&parts) {
+            scores.insert(id, Score { score: row.get(1)?, parts, criticality: Default::default() });
+        }
+    }
+    Ok(scores)
+}
+
+/// Writes the scores that differ from those `known`.
+pub(super) fn scores<'a>(
+    txn: &Txn<'_>,
+    scored: impl Iterator<Item = (&'a Subject, &'a Score)>,
+    known: &HashMap<String, Score>,
+) -> Result<()> {
+    let mut insert = txn.prepare_cached(
+        "INSERT INTO alert_risk (alert_id, score, parts) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (alert_id) DO UPDATE SET score = ?2, parts = ?3",
+    )?;
+    for (subject, score) in scored {
+        let id = subject.seed.id.as_str();
+        if known.get(id).is_some_and(|known| known.score == score.score && known.parts == score.parts) {
+            continue;
+        }
+        let parts =
+            serde_json::to_string(&score.parts).map_err(|source| Error::Damaged { id: id.into(), source })?;
+        insert.execute(rusqlite::params![id, score.score, parts])?;
+    }
+    Ok(())
+}
+
+/// An entity whose risk is known.
+pub(super) type EntityName = (RiskKind, String);
+
+/// Writes the risk of the entities whose alerts differ from those `known`, as it is at `now_us`.
+pub(super) fn entities(
+    txn: &Txn<'_>,
+    all: &BTreeMap<EntityName, Vec<Share>>,
+    known: &BTreeMap<EntityName, Vec<Share>>,
+    assets: &Assets,
+    fading: &Fading,
+    now_us: i64,
+) -> Result<()> {
+    if known.is_empty() {
+        // Of what an earlier run wrote nothing may stay that is not written again.
+        txn.execute("DELETE FROM entity_risk", [])?;
+    }
+    let mut delete = txn.prepare_cached("DELETE FROM entity_risk WHERE kind = ?1 AND entity = ?2")?;
+    for (kind, name) in known.keys().filter(|entity| !all.contains_key(*entity)) {
+        delete.execute([kind.as_str(), name])?;
+    }
+    let mut insert = txn.prepare_cached(
+        "INSERT INTO entity_risk (kind, entity, risk, as_of_us, half_life_us, alerts, first_us, last_us, criticality) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (kind, entity) DO UPDATE SET risk = ?3, as_of_us = ?4, \
+            half_life_us = ?5, alerts = ?6, first_us = ?7, last_us = ?8, criticality = ?9",
+    )?;
+    for (entity, list) in all.iter().filter(|(entity, list)| known.get(*entity) != Some(list)) {
+        let (kind, name) = entity;
+        insert.execute(rusqlite::params![
+            kind.as_str(),
+            name,
+            fading.risk(list, now_us),
+            now_us,
+            fading.half_life_us,
+            list.len(),
+            list.first().map(|share| share.time_us),
+            list.last().map(|share| share.time_us),
+            criticality(assets, name).as_str(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// An entity's risk crossing the threshold.
+#[derive(Debug, Clone)]
+pub(super) struct Crossing {
+    pub(super) entity: EntityName,
+    alert: Alert,
+}
+
+/// The crossings, by the id of the alert that tells of each. Addresses are told of by those who act from them: what
+/// lies behind a shared one adds up to nothing in particular.
+pub(super) fn crossings(
+    all: &BTreeMap<EntityName, Vec<Share>>,
+    fading: &Fading,
+) -> BTreeMap<String, Crossing> {
+    let mut crossings = BTreeMap::new();
+    for ((kind, name), list) in all.iter().filter(|((kind, _), _)| *kind != RiskKind::Address) {
+        for (share, risk) in fading.crossings(list) {
+            let until = list.partition_point(|other| other <= share);
+            let alert = crossing_alert(*kind, name, list.get(..until).unwrap_or_default(), risk, fading);
+            crossings.insert(alert.id.to_string(), Crossing { entity: (*kind, name.clone()), alert });
+        }
+    }
+    crossings
+}
+
+fn crossing_alert(kind: RiskKind, name: &str, before: &[Share], risk: f64, fading: &Fading) -> Alert {
+    let last = before.last();
+    let uid = last.map(|share| share.alert.as_str()).unwrap_or_default();
+    let mut greatest: Vec<&Share> = before.iter().collect();
+    greatest.sort_by_key(|share| (std::cmp::Reverse(share.score), &share.alert));
+    let named: Vec<_> =
+        greatest.iter().take(NAMED).map(|share| format!("{} ({})", share.alert, share.score)).collect();
+    let days = fading.half_life_us / 86_400_000_000;
+    let description = format!(
+        "The risk of `{name}` has reached {risk:.0}, the threshold is {:.0}. It is the sum of the risks of its {} alerts, \
+         each halved every {days} days. The greatest are {}. `stormglass entities risk` shows it as it is now.",
+        fading.threshold,
+        before.len(),
+        named.join(", "),
+    );
+    let time_us = last.map(|share| share.time_us).unwrap_or_default();
+    let entity_kind = match kind {
+        RiskKind::Identity => EntityKind::Actor,
+        RiskKind::Address => EntityKind::Address,
+        RiskKind::Resource => EntityKind::Resource,
+    };
+    Alert {
+        id: AlertId::new(risk::RULE, [kind.as_str(), name, uid]),
+        rule: RuleRef {
+            id: risk::RULE.to_owned(),
+            title: "The Risk Of An Entity Is High".to_owned(),
+            level: "high".to_owned(),
+            tags: Vec::new(),
+            description,
+            response: vec!["Look at the entity's alerts together: each alone may be harmless.".to_owned()],
+        },
+        severity_id: 4,
+        time_us,
+        provider: String::new(),
+        entities: vec![Entity { kind: entity_kind, value: name.to_owned(), name: None }],
+        evidence: Vec::new(),
+        joined: Some(Joined {
+            by: vec![(kind.as_str().to_owned(), name.to_owned())],
+            why: format!("risk {risk:.0}"),
+            begin_us: before.first().map(|share| share.time_us).unwrap_or_default(),
+            events: before.len() as u64,
+        }),
+    }
+}
+
+/// The alerts about risk that stand, with their entities.
+pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>> {
+    let mut select = db.prepare_cached("SELECT alert_id, kind, entity FROM entity_risk_alerts")?;
+    let mut rows = select.query([])?;
+    let mut told = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(1)?;
+        let kind = match kind.as_str() {
+            "identity" => RiskKind::Identity,
+            "address" => RiskKind::Address,
+            _ => RiskKind::Resource,
+        };
+        told.insert(row.get(0)?, (kind, row.get(2)?));
+    }
+    Ok(told)
+}
+
+/// Raises the alerts about crossings that were not told, and takes back those that are none any more.
+pub(super) fn told(
+    txn: &Txn<'_>,
+    crossings: &BTreeMap<String, Crossing>,
+    known: &BTreeMap<String, EntityName>,
+    now_us: i64,
+) -> Result<()> {
+    for (id, crossing) in crossings.iter().filter(|(id, _)| !known.contains_key(*id)) {
+        AlertStore::record_or_amend(txn, &crossing.alert, now_us)?;
+        let (kind, name) = &crossing.entity;
+        txn.execute(
+            "INSERT OR REPLACE INTO entity_risk_alerts (alert_id, kind, entity) VALUES (?1, ?2, ?3)",
+            [id.as_str(), kind.as_str(), name],
+        )?;
+    }
+    for id in known.keys().filter(|id| !crossings.contains_key(*id)) {
+        let reason = "the alerts that it rests on show another picture";
+        AlertStore::refute(txn, &AlertId::stored(id.clone()), reason, now_us)?;
+        txn.execute("DELETE FROM entity_risk_alerts WHERE alert_id = ?1", [id])?;
+    }
+    Ok(())
+}

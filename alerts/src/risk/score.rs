@@ -1,0 +1,206 @@
+//! The risk of an alert: 0 to 100, as the sum of parts that say why.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::asset::{Asset, Assets, Criticality, Indicator};
+use crate::incident::Subject;
+
+/// How far back a rule that fired for the same entity makes an alert less remarkable.
+const BEFORE_US: i64 = 30 * 86_400_000_000;
+
+/// One reason for a score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `severity`, `confidence`, `criticality`, `indicator` or `rarity`.
+    pub name: String,
+    /// What it adds; may be negative.
+    pub points: i32,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The risk of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// 0 to 100.
+    pub score: u8,
+    /// What it is the sum of, before it is cut to 0 to 100.
+    pub parts: Vec<Part>,
+    /// How critical the most critical thing is that the alert is about.
+    #[serde(skip)]
+    pub criticality: Criticality,
+}
+
+/// How sure a rule is of what it says, 0 to 100, by its id.
+pub type Confidences = HashMap<String, u8>;
+
+/// What a rule of which nothing is known counts for.
+const CONFIDENCE: u8 = 70;
+
+/// The scores of `subjects`, in their order. A function of all of them together: how rare an alert is depends on
+/// the others before it.
+pub fn scores(subjects: &[Subject], assets: &Assets, confidences: &Confidences) -> Vec<Score> {
+    let mut fired: HashMap<(&str, &str), Vec<i64>> = HashMap::new();
+    for subject in subjects {
+        if let Some(name) = subject.headline() {
+            fired.entry((subject.seed.rule_id.as_str(), name)).or_default().push(subject.seed.time_us);
+        }
+    }
+    for times in fired.values_mut() {
+        times.sort_unstable();
+    }
+    let before = |subject: &Subject| {
+        let times = fired.get(&(subject.seed.rule_id.as_str(), subject.headline()?))?;
+        let until = times.partition_point(|time| *time < subject.seed.time_us);
+        let from = times.partition_point(|time| *time < subject.seed.time_us.saturating_sub(BEFORE_US));
+        Some(until - from)
+    };
+    // Of many alerts few are about other things: each list of names is looked up once.
+    let mut known: HashMap<Vec<&str>, (Option<&Asset>, Option<&Indicator>)> = HashMap::new();
+    let mut scores = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let confidence = confidences.get(&subject.seed.rule_id).copied().unwrap_or(CONFIDENCE);
+        let names = subject.names();
+        let (asset, indicator) =
+            *known.entry(names).or_insert_with_key(|names| (assets.find(names), assets.indicator(names)));
+        let parts = [
+            Some(severity_part(subject.seed.severity_id)),
+            Some(confidence_part(confidence)),
+            asset.map(asset_part),
+            indicator.map(indicator_part),
+            before(subject).map(rarity_part),
+        ];
+        let parts: Vec<Part> = parts.into_iter().flatten().collect();
+        let sum: i32 = parts.iter().map(|part| part.points).sum();
+        let criticality = asset.map(|asset| asset.criticality).unwrap_or_default();
+        scores.push(Score { score: sum.clamp(0, 100) as u8, parts, criticality });
+    }
+    scores
+}
+
+fn part(name: &str, points: i32, why: String) -> Part {
+    Part { name: name.into(), points, why }
+}
+
+fn severity_part(severity_id: u8) -> Part {
+    let points = match severity_id {
+        0 | 1 => 5,
+        2 => 20,
+        3 => 40,
+        4 => 60,
+        _ => 80,
+    };
+    part("severity", points, format!("the rule's level is {}", crate::alert::severity_name(severity_id)))
+}
+
+fn confidence_part(confidence: u8) -> Part {
+    let points = (i32::from(confidence.min(100)) - i32::from(CONFIDENCE)) / 5;
+    part("confidence", points, format!("the rule is {} % sure", confidence.min(100)))
+}
+
+fn asset_part(asset: &Asset) -> Part {
+    let points = match asset.criticality {
+        Criticality::Low => -15,
+        Criticality::Normal => 0,
+        Criticality::High => 10,
+        Criticality::Critical => 20,
+    };
+    let why = format!("the criticality of `{}` is {}", asset.name, asset.criticality.as_str());
+    part("criticality", points, why)
+}
+
+fn indicator_part(indicator: &Indicator) -> Part {
+    let points = i32::from(indicator.confidence.min(100)) / 5;
+    let why = format!("`{}` is known to be bad, {} % sure", indicator.value, indicator.confidence.min(100));
+    part("indicator", points, why)
+}
+
+fn rarity_part(before: usize) -> Part {
+    let points = match before {
+        0 => 10,
+        1..=2 => 5,
+        3..=9 => 0,
+        10..=49 => -10,
+        _ => -20,
+    };
+    let why = match before {
+        0 => "the rule had not fired for this entity in 30 days".to_owned(),
+        _ => format!("the rule had fired for this entity {before} times in 30 days"),
+    };
+    part("rarity", points, why)
+}
+
+/// The risk of several alerts together, 0 to 100: more than that of the greatest, and never beyond 100.
+pub fn together(scores: impl IntoIterator<Item = u8>) -> u8 {
+    let safe: f64 = scores.into_iter().map(|score| 1.0 - f64::from(score.min(100)) / 100.0).product();
+    ((1.0 - safe) * 100.0).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::Seed;
+    use crate::{Entity, EntityKind};
+
+    fn subject(rule: &str, day: i64, severity_id: u8) -> Subject {
+        let seed = Seed {
+            id: format!("{rule}{day}"),
+            time_us: day * 86_400_000_000,
+            created_us: 0,
+            severity_id,
+            rule_id: rule.into(),
+            title: rule.into(),
+            tactics: Vec::new(),
+            provider: "AWS".into(),
+            entities: vec![Entity { kind: EntityKind::Actor, value: "ana".into(), name: None }],
+            is_closed: false,
+            is_harmless: false,
+        };
+        Subject::new(seed, &HashMap::new())
+    }
+
+    #[test]
+    fn a_score_is_the_sum_of_its_parts_and_stays_in_bounds() {
+        let assets = Assets {
+            assets: vec![Asset {
+                name: "admins".into(),
+                patterns: vec!["an*".into()],
+                criticality: Criticality::Critical,
+                owner: String::new(),
+                tags: Vec::new(),
+            }],
+            indicators: vec![Indicator { value: "ANA".into(), confidence: 100 }],
+        };
+        let sure = Confidences::from([("r".to_owned(), 100)]);
+        let [high] = scores(&[subject("r", 1, 4)], &assets, &sure).try_into().unwrap();
+        let points: Vec<_> = high.parts.iter().map(|part| (part.name.as_str(), part.points)).collect();
+        let expected =
+            [("severity", 60), ("confidence", 6), ("criticality", 20), ("indicator", 20), ("rarity", 10)];
+        assert_eq!((points, high.score), (expected.to_vec(), 100));
+        let [plain] =
+            scores(&[subject("r", 1, 2)], &Assets::default(), &Confidences::new()).try_into().unwrap();
+        assert_eq!(plain.score, 30);
+    }
+
+    #[test]
+    fn what_fires_often_weighs_less_whatever_the_order() {
+        let mut alerts: Vec<_> = (0..60).map(|day| subject("r", day, 3)).collect();
+        let plain = scores(&alerts, &Assets::default(), &Confidences::new());
+        let told: Vec<_> = plain.iter().map(|score| score.score).collect();
+        assert_eq!((told[0], told[1], told[5], told[20], told[59]), (50, 45, 40, 30, 30));
+        alerts.reverse();
+        let mut other = scores(&alerts, &Assets::default(), &Confidences::new());
+        other.reverse();
+        assert_eq!(plain, other);
+    }
+
+    #[test]
+    fn several_risks_are_more_than_one_and_never_beyond_a_hundred() {
+        assert_eq!(together([]), 0);
+        assert_eq!(together([60]), 60);
+        assert_eq!(together([60, 50]), 80);
+        assert_eq!(together([100, 100]), 100);
+    }
+}
