@@ -20,6 +20,7 @@ use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
+use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig};
 use crate::push::Push;
 use crate::reload::RuleFiles;
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) backfills: Mutex<Vec<BackfillRun>>,
     pub(crate) rule_files: RuleFiles,
     pub(crate) push: Push,
+    /// Who may do what.
+    pub(crate) auth: Arc<Auth>,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -134,6 +137,8 @@ impl App {
         let backfills = Mutex::default();
         let started = Instant::now();
         let push = Push::open(&config)?;
+        let directory = Arc::new(Directory::open(state.clone(), config.access.ends)?);
+        let auth = Arc::new(Auth::new(config.auth()?, directory, push.tally.clone()));
         Ok(Self {
             config,
             log,
@@ -145,6 +150,7 @@ impl App {
             sources,
             backfills,
             push,
+            auth,
             rule_files,
             started,
             recovered_head,

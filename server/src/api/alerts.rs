@@ -159,7 +159,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<ListParameters>,
 ) -> Result<Json<AlertList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let cursor = wanted.cursor.as_deref().map(Cursor::decode).transpose()?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
     let filter = filter(wanted)?;
@@ -205,7 +205,7 @@ pub(crate) async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<AlertDetail>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let (stored, history) = blocking(move || app.alerts.get(&id)).await??;
     Ok(Json(detail(stored, history)))
 }

@@ -11,9 +11,13 @@ mod ingest;
 mod metrics;
 mod problem;
 mod rules;
+mod scim;
+mod session;
 mod sources;
 mod sql;
 mod time;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -32,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Auth, authenticate};
+use crate::auth::authenticate;
 use crate::push;
 use bodies::BodyBudget;
 
@@ -44,9 +48,12 @@ pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
+pub(crate) use scim::scim_refusal;
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
+pub(crate) use tokens::{MadeToken, NewToken, TokenList};
+pub(crate) use users::{NewUser, RoleList, UserBody, UserChange, UserList};
 
 /// The description that is served at `/api/v1/openapi.json`.
 #[derive(OpenApi)]
@@ -74,7 +81,7 @@ impl utoipa::Modify for BearerToken {
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
-    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second, app.push.tally.clone()));
+    let auth = app.auth.clone();
     let budget = Arc::new(BodyBudget::new(config.body_memory, &app.push));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
@@ -104,7 +111,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(layers)
 }
 
-fn described() -> OpenApiRouter<Arc<App>> {
+/// The routes with their description.
+pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -138,6 +146,19 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hec::ack))
         .routes(routes!(push::hec::health))
         .routes(routes!(push::hook::receive, push::hook::verify))
+        .routes(routes!(session::sign_in, session::show, session::sign_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(session::oidc_begin))
+        .routes(routes!(session::oidc_callback))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::end_sessions))
+        .routes(routes!(users::roles))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(scim::config))
+        .routes(routes!(scim::list, scim::add))
+        .routes(routes!(scim::show, scim::change, scim::remove))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
 }

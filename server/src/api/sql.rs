@@ -57,7 +57,7 @@ pub(crate) async fn run(
     headers: HeaderMap,
     Json(body): Json<SqlBody>,
 ) -> Result<Response, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::Query)?;
     let (media_type, format) = accepted(&headers)?;
     let started = std::time::Instant::now();
     let request = QueryRequest {

@@ -23,6 +23,7 @@ mod sources_test;
 mod sql;
 mod token;
 mod trail;
+mod users;
 
 use std::process::ExitCode;
 
@@ -55,7 +56,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Deadletters(command) => dead_letters::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
-        Command::Token(command) => token::run(command),
+        Command::Token(command) => token::run(global, command).await,
+        Command::Users(command) => users::run(global, command).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

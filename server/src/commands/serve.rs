@@ -32,6 +32,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let address = listener.local_addr()?;
     let app = Arc::new(App::open(config).await?);
     app.push.check()?;
+    app.auth.check()?;
     let syslog = Listeners::open(&app).await?;
     let url = format!("http://{address}");
     app.start_sources()?;

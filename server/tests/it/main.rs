@@ -8,6 +8,7 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod access;
 mod aws_files;
 mod azure;
 mod bad_input;
@@ -27,6 +28,7 @@ mod readers;
 mod rule_tools;
 mod running;
 mod saas;
+mod single_sign_on;
 mod sources;
 mod story;
 mod syslog;
