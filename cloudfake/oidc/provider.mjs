@@ -3,6 +3,9 @@
 import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 
+// Its advice for production is not for a test, and nobody reads what comes after the issuer.
+console.info = () => {};
+console.warn = () => {};
 const [, , entry, redirect] = process.argv;
 const { default: Provider } = await import(pathToFileURL(entry).href);
 

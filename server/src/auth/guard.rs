@@ -186,7 +186,6 @@ impl Auth {
     }
 
     /// Tells what happened at the gate. The one place for it.
-    #[expect(clippy::unused_self, reason = "what hears of it will be the gate's")]
     pub(crate) fn tell(&self, event: AuthEvent) {
         let AuthEvent { what, who, whom, address, detail } = event;
         let address = address.map(|address| address.to_string()).unwrap_or_default();

@@ -129,7 +129,7 @@ mod tests {
             turned,
             text.to_uppercase(),
             text.replace("sgm_", "sgm-"),
-            text[..68].to_owned(),
+            text.chars().take(68).collect(),
             format!("{text}0"),
             String::new(),
             "sgm_é".repeat(30),
