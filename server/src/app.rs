@@ -24,6 +24,7 @@ use storage::table::{EventTable, TableConfig};
 
 use crate::api::{Callbacks, Live};
 use crate::audit::Recorder;
+use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig, read_assets};
 use crate::push::Push;
 use crate::reload::RuleFiles;
@@ -61,6 +62,8 @@ pub(crate) struct App {
     pub(crate) notifier: Notifier,
     /// The keys of what services call back with.
     pub(crate) callbacks: Callbacks,
+    /// Who may do what.
+    pub(crate) auth: Arc<Auth>,
     pub(crate) started: Instant,
     /// Where the log ended when it was opened; once that is refined, the server is ready.
     pub(crate) recovered_head: event::Offset,
@@ -176,6 +179,8 @@ impl App {
         let push = Push::open(&config)?;
         drop(tokio::spawn(audit.clone().run()));
         let callbacks = Callbacks::open(&config.channels);
+        let directory = Arc::new(Directory::open(state.clone(), config.access.ends)?);
+        let auth = Arc::new(Auth::new(config.auth()?, directory, push.tally.clone()));
         Ok(Self {
             config,
             log,
@@ -195,6 +200,7 @@ impl App {
             live: Live::default(),
             notifier,
             callbacks,
+            auth,
             rule_files,
             started,
             recovered_head,

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod alerts;
 mod audit;
 mod incidents;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use access::{TokenCommand, Tokens, Users};
 pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
 pub(crate) use incidents::{Entities, Incidents, IncidentsList};
@@ -120,10 +122,14 @@ pub(crate) enum Command {
     /// Check, show and document the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make a token for the API and print its entry for the configuration.
-    #[command(after_help = "Example:
-  stormglass token --role analyst --name laptop")]
+    /// Make, list and revoke tokens of the API; or make one for the configuration and print its entry.
+    #[command(after_help = "Examples:
+  stormglass token create laptop --role analyst     a token that ends, kept by the server
+  stormglass token --role analyst --name laptop     an entry for the configuration file")]
     Token(TokenCommand),
+    /// Add, list, change and disable users.
+    #[command(subcommand)]
+    Users(Users),
     /// Print shell completions.
     #[command(after_help = "Example:
   stormglass completions bash > /etc/bash_completion.d/stormglass")]
@@ -507,15 +513,4 @@ pub(crate) enum ConfigCommand {
     /// Print the reference page.
     #[command(hide = true)]
     Reference,
-}
-
-/// `token`
-#[derive(Debug, Args)]
-pub(crate) struct TokenCommand {
-    /// What it is called in the history of alerts.
-    #[arg(long)]
-    pub(crate) name: String,
-    /// admin, analyst or ingest.
-    #[arg(long)]
-    pub(crate) role: String,
 }

@@ -118,6 +118,28 @@ impl Client {
         self.send(Method::GET, path, None, "application/json", accept).await
     }
 
+    /// `PATCH path` with JSON, answered with JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let body = Bytes::from(serde_json::to_vec(body)?);
+        read_json(self.send(Method::PATCH, path, Some(body), "application/json", "application/json").await?)
+            .await
+    }
+
+    /// `DELETE path`, whatever is answered.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.send(Method::DELETE, path, None, "application/json", "application/json").await.map(drop)
+    }
+
     /// `POST path` with JSON, answered with a stream of the media type `accept`.
     ///
     /// # Errors

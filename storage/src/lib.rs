@@ -5,7 +5,7 @@
 //! - [`table::EventTable`]: events as columns, a Delta table of Parquet files. Each commit holds the
 //!   log offset that it covers.
 //! - [`state::State`]: one SQLite database for what changes in small steps and must change together:
-//!   alerts, what correlations have [`remembered`], [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
+//!   alerts, [`accounts`], what correlations have [`remembered`], [`dead_letter`]s, the [`ledger`] of what became of every record, the [`position`]s of
 //!   the log's consumers, the [`source_position`]s of sources that are pulled.
 //! - [`audit::AuditLog`]: what was done to Stormglass and by whom, chained and signed.
 //! - [`seen::UidIndex`]: which events came at an earlier offset.
@@ -44,6 +44,7 @@
 
 mod error;
 
+pub mod accounts;
 pub mod audit;
 pub mod dead_letter;
 pub mod ledger;

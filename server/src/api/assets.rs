@@ -165,7 +165,7 @@ pub(crate) async fn entities(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<EntityParameters>,
 ) -> Result<Json<EntityList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 1000);
     let ranked = blocking(move || {
         app.follow_alerts()?;
@@ -198,7 +198,7 @@ pub(crate) async fn entity_risk(
     Extension(caller): Extension<Caller>,
     Path(entity): Path<String>,
 ) -> Result<Json<EntityRiskDetail>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let wanted = entity.clone();
     let detail = blocking(move || {
         app.follow_alerts()?;
@@ -256,7 +256,7 @@ pub(crate) async fn alert_risk(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<AlertRiskBody>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let found = blocking(move || {
         app.follow_alerts()?;
         let risk = app.incidents.alert_risk(&id)?.ok_or(alerts::Error::AlertUnknown { id: id.clone() })?;

@@ -126,7 +126,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<AuditParameters>,
 ) -> Result<Json<AuditList>, Problem> {
-    caller.needs(Right::Audit)?;
+    caller.needs(Right::ReadAudit)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
     let before = wanted.cursor.as_deref().map(|cursor| {
         cursor.parse::<u64>().map_err(|_| Problem::bad_request("`cursor` is none that a page has given"))
@@ -166,7 +166,7 @@ pub(crate) async fn checkpoint(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<CheckpointBody>, Problem> {
-    caller.needs(Right::Audit)?;
+    caller.needs(Right::ReadAudit)?;
     let newest = blocking(move || app.audit.log().newest_checkpoint()).await??;
     let newest =
         newest.ok_or_else(|| Problem::not_found("the audit log is not signed yet; wait a minute"))?;
@@ -203,7 +203,7 @@ pub(crate) async fn export(
     Query(wanted): Query<ExportParameters>,
 ) -> Result<Response, Problem> {
     const PAGE: usize = 1000;
-    caller.needs(Right::Audit)?;
+    caller.needs(Right::ReadAudit)?;
     let pages = futures::stream::try_unfold(0_u64, move |after| {
         let app = app.clone();
         async move {

@@ -71,7 +71,7 @@ pub(crate) async fn backtest(
     Path(rule): Path<String>,
     Json(body): Json<HuntBody>,
 ) -> Result<Json<HuntResult>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::Query)?;
     run(&app, rule, &body, false).await
 }
 

@@ -63,7 +63,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<LinkParameters>,
 ) -> Result<Json<LinkList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::Query)?;
     if wanted.name.trim().is_empty() {
         return Err(Problem::bad_request("`name` is empty; give a name of an identity or a part of it"));
     }

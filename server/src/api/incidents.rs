@@ -247,7 +247,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<IncidentParameters>,
 ) -> Result<Json<IncidentList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let cursor = wanted.cursor.as_deref().map(Cursor::decode).transpose()?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
     let filter = filter(wanted)?;
@@ -295,7 +295,7 @@ pub(crate) async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<IncidentDetail>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let detail = blocking(move || {
         app.follow_alerts()?;
         let incident = app.incidents.get(&id)?;
@@ -431,7 +431,7 @@ pub(crate) async fn export(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    caller.needs(Right::Triage)?;
+    caller.needs(Right::Export)?;
     let asked = app.clone();
     let mut dossier = blocking(move || {
         asked.follow_alerts()?;

@@ -96,7 +96,7 @@ pub(crate) async fn stream(
     Query(wanted): Query<LiveParameters>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let last = headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
         number.ok_or_else(|| Problem::bad_request("`Last-Event-ID` is no id of an event of this stream"))

@@ -22,10 +22,14 @@ mod problem;
 mod problems;
 mod requests;
 mod rules;
+mod scim;
+mod session;
 mod silences;
 mod sources;
 mod sql;
 mod time;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -45,7 +49,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::audit::gate;
-use crate::auth::{Auth, authenticate};
+use crate::auth::authenticate;
 use crate::push;
 use crate::tls::Peer;
 use bodies::BodyBudget;
@@ -72,10 +76,13 @@ pub(crate) use notifications::{
 };
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
+pub(crate) use scim::scim_refusal;
 pub(crate) use silences::{SilenceBody, SilenceList, SilenceRequest, TrialBody};
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
+pub(crate) use tokens::{MadeToken, NewToken, TokenList};
+pub(crate) use users::{NewUser, RoleList, UserBody, UserChange, UserList};
 
 /// The description that is served at `/api/v1/openapi.json`.
 #[derive(OpenApi)]
@@ -103,7 +110,7 @@ impl utoipa::Modify for BearerToken {
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let config = &app.config;
-    let auth = Arc::new(Auth::new(config.tokens.clone(), config.requests_per_second, app.push.tally.clone()));
+    let auth = app.auth.clone();
     let budget = Arc::new(BodyBudget::new(config.body_memory, &app.push));
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
@@ -146,7 +153,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(layers)
 }
 
-fn described() -> OpenApiRouter<Arc<App>> {
+/// The routes with their description.
+pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -220,6 +228,19 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push::hook::receive, push::hook::verify))
         .routes(routes!(callbacks::slack))
         .routes(routes!(callbacks::pagerduty))
+        .routes(routes!(session::sign_in, session::show, session::sign_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(session::oidc_begin))
+        .routes(routes!(session::oidc_callback))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::end_sessions))
+        .routes(routes!(users::roles))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(scim::config))
+        .routes(routes!(scim::list, scim::add))
+        .routes(routes!(scim::show, scim::change, scim::remove))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
 }

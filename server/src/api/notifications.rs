@@ -168,7 +168,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<DeliveryParameters>,
 ) -> Result<Json<DeliveryList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let state: Option<DeliveryState> = wanted
         .state
         .map(|name| name.parse())
@@ -263,7 +263,7 @@ pub(crate) async fn preview(
     Extension(caller): Extension<Caller>,
     Path(alert): Path<String>,
 ) -> Result<Json<PreviewBody>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let preview = blocking(move || app.notifier.preview(&alert)).await??;
     let considered = preview.considered.into_iter();
     let considered = considered.map(|one| ConsideredBody { route: one.path, refusal: one.refusal });

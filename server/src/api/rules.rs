@@ -175,7 +175,7 @@ pub(crate) async fn reload(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<ReloadResult>, Problem> {
-    caller.needs(Right::Manage)?;
+    caller.needs(Right::ManageRules)?;
     let changed = crate::reload::reload(&app).await;
     let changed = changed.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
     let rules = app.pipeline.rules();

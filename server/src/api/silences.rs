@@ -162,7 +162,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<SilenceQuery>,
 ) -> Result<Json<SilenceList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let now = now_us();
     let silences = blocking(move || app.alerts.silences(wanted.all, now)).await??;
     Ok(Json(SilenceList { silences: silences.into_iter().map(|counted| body(counted, now)).collect() }))
@@ -176,7 +176,7 @@ pub(crate) async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<SilenceBody>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let found = blocking(move || app.alerts.silence(&id)).await??;
     Ok(Json(body(found, now_us())))
 }
@@ -189,7 +189,7 @@ pub(crate) async fn test(
     Extension(caller): Extension<Caller>,
     Json(mut request): Json<SilenceRequest>,
 ) -> Result<Json<TrialBody>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     // Neither end nor reason matter to a trial.
     if request.ends.is_empty() {
         request.ends = "1h".to_owned();

@@ -64,11 +64,11 @@ pub(crate) async fn run(
     headers: HeaderMap,
     Json(body): Json<SqlBody>,
 ) -> Result<Response, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::Query)?;
     let (media_type, format) = accepted(&headers)?;
     let started = std::time::Instant::now();
     // The audit log is for those who may read it elsewhere as well.
-    let may_audit = caller.needs(Right::Audit).is_ok();
+    let may_audit = caller.needs(Right::ReadAudit).is_ok();
     let request = QueryRequest {
         sql: body.sql.clone(),
         max_rows: body.max_rows,

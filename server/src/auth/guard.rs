@@ -4,33 +4,97 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use storage::accounts::{SecretHash, TENANT};
+use tokio::sync::Semaphore;
 
-use super::{RateLimit, Right, Role, Token};
-use crate::api::{CALLBACKS, Problem};
+use super::access::{Access, Shut, access};
+use super::site::has_csrf_token;
+use super::token::{MAX_BYTES, is_well_formed, same, secret_hash};
+use super::{
+    AuthAct, AuthEvent, Directory, Lockout, Oidc, RateLimit, Right, Rights, Role, Roles, Site, Token,
+};
+use crate::api::{CALLBACKS, Problem, scim_refusal};
+use crate::app::now_us;
 use crate::push::{PushTally, count, hec, hook};
+
+/// The cookie of a session.
+pub(crate) const SESSION_COOKIE: &str = "stormglass_session";
+/// Where directories tell users.
+const SCIM_PREFIX: &str = "/scim/";
+/// Requests a second and address to the routes that look for themselves who signs in.
+const SIGN_INS_PER_SECOND: u32 = 10;
+/// Passwords that are hashed at once; each takes 19 MiB and a core.
+const HASHED_AT_ONCE: usize = 2;
+
+/// What the gate is made of.
+#[derive(Debug)]
+pub(crate) struct AuthConfig {
+    /// Tokens of the configuration.
+    pub(crate) tokens: Vec<Token>,
+    /// All roles.
+    pub(crate) roles: Roles,
+    /// Requests a second and caller.
+    pub(crate) requests_per_second: u32,
+    /// How browsers reach the server.
+    pub(crate) site: Site,
+    /// The provider of single sign-on.
+    pub(crate) oidc: Option<Oidc>,
+}
 
 /// What the gate knows.
 #[derive(Debug)]
 pub(crate) struct Auth {
     tokens: Vec<Token>,
+    /// All roles.
+    pub(crate) roles: Roles,
+    /// Users, sessions, tokens.
+    pub(crate) directory: Arc<Directory>,
+    /// How browsers reach the server.
+    pub(crate) site: Site,
+    /// The provider of single sign-on.
+    pub(crate) oidc: Option<Oidc>,
+    pub(super) lockout: Lockout,
+    pub(super) hashing: Semaphore,
     limit: RateLimit,
+    sign_in_limit: RateLimit,
     tally: Arc<PushTally>,
 }
 
 /// Who makes a request; set by the gate, read by the handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// The token's name, or `local` without tokens.
+    /// The user's or token's name; `local` while nobody is known, `cli` of the command line on the folder.
     pub(crate) name: String,
     /// What it may do.
     pub(crate) role: Role,
+    /// Whose data.
+    pub(crate) tenant: String,
+    /// How it has shown who it is.
+    pub(crate) means: Means,
 }
+
+/// How a caller shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// It is on this machine, or in this process.
+    Place,
+    /// By a token of the configuration.
+    ConfiguredToken,
+    /// By a token of the state, of this user where it has one.
+    Token { owner_id: Option<String> },
+    /// By a cookie.
+    Session { user_id: String, hash: SecretHash, csrf_token: String },
+}
+
+/// Where a request comes from; set by the gate. None of requests of this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(pub(crate) Option<IpAddr>);
 
 /// Marks a request that comes from this process itself and has no address.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +103,12 @@ pub(crate) struct InProcess;
 /// What a path asks of its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Door {
-    /// A bearer token.
+    /// A bearer token, or the cookie of a session.
     Bearer,
     /// A token as clients of HEC send it, and answers that they understand.
     Splunk,
+    /// A bearer token, and answers that directories understand.
+    Scim,
     /// None: the handler looks for itself, or has nothing to hide.
     Own,
 }
@@ -56,15 +122,32 @@ impl Door {
             Self::Own
         } else if path.starts_with(hec::PREFIX) {
             Self::Splunk
+        } else if path.starts_with(SCIM_PREFIX) {
+            Self::Scim
         } else {
             Self::Bearer
+        }
+    }
+
+    fn refuse(self, problem: Problem, has_credentials: bool) -> Response {
+        match self {
+            Self::Splunk if problem.status != StatusCode::METHOD_NOT_ALLOWED => {
+                hec::refused(StatusCode::from_u16(problem.status).unwrap_or_default(), has_credentials)
+            }
+            Self::Scim => scim_refusal(problem),
+            Self::Splunk | Self::Bearer | Self::Own => problem.into_response(),
         }
     }
 }
 
 /// The token of a request: behind `Bearer`; for HEC behind `Splunk`, or as a password whose user is ignored.
 fn credentials(headers: &HeaderMap, door: Door) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next()?.to_str().ok()?;
+    // Of two, one would be judged here and perhaps the other by a proxy.
+    if values.next().is_some() {
+        return None;
+    }
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     if scheme.eq_ignore_ascii_case("bearer")
@@ -80,26 +163,92 @@ fn credentials(headers: &HeaderMap, door: Door) -> Option<String> {
 }
 
 impl Auth {
-    /// A gate for `tokens`; without any, callers on loopback are admin and others are refused.
-    pub(crate) fn new(tokens: Vec<Token>, requests_per_second: u32, tally: Arc<PushTally>) -> Self {
-        Self { tokens, limit: RateLimit::new(requests_per_second), tally }
+    /// A gate. While nobody is known (no token, no user, no provider), callers on loopback are admin and
+    /// others are refused.
+    pub(crate) fn new(config: AuthConfig, directory: Arc<Directory>, tally: Arc<PushTally>) -> Self {
+        Self {
+            tokens: config.tokens,
+            roles: config.roles,
+            directory,
+            site: config.site,
+            oidc: config.oidc,
+            lockout: Lockout::default(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
+            limit: RateLimit::new(config.requests_per_second),
+            sign_in_limit: RateLimit::new(SIGN_INS_PER_SECOND),
+            tally,
+        }
+    }
+
+    /// Refuses to serve with less than what is configured.
+    ///
+    /// # Errors
+    /// The secret of single sign-on cannot be read.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.oidc.as_ref().map_or(Ok(()), Oidc::check)
+    }
+
+    /// Tells what happened at the gate. The one place for it.
+    pub(crate) fn tell(&self, event: AuthEvent) {
+        let AuthEvent { what, who, whom, address, detail } = event;
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        let what_name = what.as_str();
+        if what.is_refusal() {
+            tracing::warn!(what = what_name, who, whom, address, detail, "access refused");
+        } else {
+            tracing::info!(what = what_name, who, whom, address, detail, "access");
+        }
+    }
+
+    /// Whether a token of the configuration may manage users: somebody can always come in.
+    pub(crate) fn has_configured_manager(&self) -> bool {
+        self.tokens.iter().any(|token| token.role.may(Right::ManageUsers))
+    }
+
+    /// Whether a token of the configuration is called `name`.
+    pub(crate) fn has_configured(&self, name: &str) -> bool {
+        self.tokens.iter().any(|token| token.name == name)
+    }
+
+    /// Whether nobody is known, so that this machine may do everything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.oidc.is_none() && self.directory.is_empty()
     }
 
     /// Who the caller is.
-    fn caller(&self, headers: &HeaderMap, address: Option<IpAddr>, door: Door) -> Result<Caller, Problem> {
-        if self.tokens.is_empty() {
+    fn caller(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+        door: Door,
+    ) -> Result<Caller, Problem> {
+        let has_token = headers.contains_key(header::AUTHORIZATION);
+        if self.is_open() {
             // A page in a browser on this machine can be made to send requests to loopback (DNS
             // rebinding); such a request names another host.
             return match address {
                 Some(address) if address.is_loopback() && host_is_local(headers) => {
-                    Ok(Caller { name: "local".into(), role: Role::Admin })
+                    Ok(Caller::at_place("local"))
                 }
                 _ => Err(Problem::unauthorized("no token is configured, so only this machine may call")),
             };
         }
+        if !has_token
+            && door == Door::Bearer
+            && let Some(secret) = self.site.cookie(headers, SESSION_COOKIE)
+        {
+            return self.by_session(method, headers, &secret);
+        }
         let text = credentials(headers, door)
+            .filter(|text| text.len() <= MAX_BYTES)
             .ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer <token>`"))?;
-        let hash = Token::hash_of(&text);
+        self.by_token(&text, address)
+    }
+
+    fn by_token(&self, text: &str, address: Option<IpAddr>) -> Result<Caller, Problem> {
+        let unknown = || Problem::unauthorized("the token is not known, or has ended");
+        let hash = Token::hash_of(text);
         // Every entry is compared, in full, so that the time tells nothing of how near a guess came.
         let mut found = None;
         for token in &self.tokens {
@@ -107,64 +256,161 @@ impl Auth {
                 found = Some(token);
             }
         }
-        let token = found.ok_or_else(|| Problem::unauthorized("the token is not known"))?;
-        Ok(Caller { name: token.name.clone(), role: token.role })
+        if let Some(token) = found {
+            return Ok(Caller {
+                name: token.name.clone(),
+                role: token.role.clone(),
+                tenant: TENANT.to_owned(),
+                means: Means::ConfiguredToken,
+            });
+        }
+        // Looked up by the hash of 256 random bits: what the time tells of it leads nowhere.
+        if !is_well_formed(text) {
+            return Err(unknown());
+        }
+        let (token, owner, is_stale) =
+            self.directory.token(SecretHash(hash), now_us()).ok_or_else(unknown)?;
+        let mut role = self.roles.named(&token.role).map_err(|_| unknown())?;
+        if let Some(owner) = &owner {
+            let bound = self.roles.named(&owner.role).map_err(|_| unknown())?;
+            role = role.within(bound.rights());
+        }
+        if let Some(rights) = &token.rights {
+            // A right that no longer exists is none.
+            let rights: Rights = rights.split(',').filter_map(|name| name.parse().ok()).collect();
+            role = role.within(rights);
+        }
+        if is_stale {
+            self.tell(AuthEvent::new(AuthAct::TokenUsed, &token.name, address));
+            self.keep_use(token.hash);
+        }
+        let means = Means::Token { owner_id: owner.map(|owner| owner.id) };
+        Ok(Caller { name: token.name, role, tenant: token.tenant, means })
+    }
+
+    fn by_session(&self, method: &Method, headers: &HeaderMap, secret: &str) -> Result<Caller, Problem> {
+        let ended = || Problem::unauthorized("the session has ended; sign in again");
+        let hash = secret_hash(secret);
+        let (session, user, is_stale) = self.directory.session(hash, now_us()).ok_or_else(ended)?;
+        let role = self.roles.named(&user.role).map_err(|_| ended())?;
+        let is_change = !matches!(*method, Method::GET | Method::HEAD);
+        if is_change && !(self.site.is_own_origin(headers) && has_csrf_token(headers, secret)) {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "csrf",
+                "a change by cookie must come from a page of this server and carry `X-CSRF-Token` as `GET \
+                 /api/v1/session` tells it",
+            ));
+        }
+        if is_stale {
+            self.keep_use(hash);
+        }
+        let csrf_token = super::csrf_token(secret);
+        let means = Means::Session { user_id: user.id, hash: session.hash, csrf_token };
+        Ok(Caller { name: user.name, role, tenant: user.tenant, means })
+    }
+
+    /// Writes the last use down, while the request goes on.
+    fn keep_use(&self, hash: SecretHash) {
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = directory.keep_use(hash) {
+                tracing::warn!(%error, "the use of a session or token is not written down");
+            }
+        });
     }
 }
 
 impl Caller {
+    /// Somebody on this machine or in this process.
+    fn at_place(name: &str) -> Self {
+        Self { name: name.into(), role: Role::admin(), tenant: TENANT.to_owned(), means: Means::Place }
+    }
+
     /// Refuses unless the caller has `right`.
     ///
     /// # Errors
-    /// A problem with status 403 that names the role.
+    /// A problem with status 403 that names role and right.
     pub(crate) fn needs(&self, right: Right) -> Result<(), Problem> {
         if self.role.may(right) {
             return Ok(());
         }
-        Err(Problem::forbidden(&format!("a token with the role `{}` may not do this", self.role.as_str())))
+        let (role, right) = (self.role.as_str(), right.as_str());
+        Err(Problem::forbidden(&format!("this needs the right `{right}`, which the role `{role}` has not")))
     }
 }
 
-/// Admits a request or answers it: who is it, and does it come too often?
+/// Admits a request or answers it: who is it, does it come too often, and may it?
 pub(crate) async fn authenticate(
     State(auth): State<Arc<Auth>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let door = Door::of(request.uri().path());
-    if door == Door::Own {
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let wanted = route.map(|route| access(request.method(), &route));
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = auth.site.client(peer, request.headers());
+    request.extensions_mut().insert(Client(address));
+    if wanted == Some(Ok(Access::Open)) {
         let key = address.map_or_else(String::new, |address| format!("own {address}"));
-        return match auth.limit.admit(&key, Instant::now()) {
+        // Who signs in is not as many as what a hook sends.
+        let limit = if door == Door::Own { &auth.limit } else { &auth.sign_in_limit };
+        return match limit.admit(&key, Instant::now()) {
             Ok(()) => next.run(request).await,
             Err(seconds) => Problem::too_many("too many requests", seconds).into_response(),
         };
     }
-    let caller = if request.extensions().get::<InProcess>().is_some() {
-        Ok(Caller { name: "cli".into(), role: Role::Admin })
+    let is_in_process = request.extensions().get::<InProcess>().is_some();
+    let has_credentials = request.headers().contains_key(header::AUTHORIZATION);
+    let caller = if is_in_process {
+        Ok(Caller::at_place("cli"))
     } else {
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let caller = auth.caller(request.headers(), address, door);
+        let caller = auth.caller(request.method(), request.headers(), address, door);
         // Failed attempts are limited by address, so that tokens cannot be guessed at line speed.
         let key = match (&caller, address) {
             (Ok(caller), _) => caller.name.clone(),
             (Err(_), address) => address.map_or_else(String::new, |address| address.to_string()),
         };
         match auth.limit.admit(&key, Instant::now()) {
-            Ok(()) => caller.inspect_err(|_| count(&auth.tally.unauthorized)),
+            Ok(()) => caller.inspect_err(|problem| {
+                count(&auth.tally.unauthorized);
+                if has_credentials {
+                    auth.tell(AuthEvent::new(AuthAct::Refused, "", address).because(&problem.detail));
+                }
+            }),
             Err(seconds) => Err(Problem::too_many("too many requests", seconds)),
         }
     };
-    match caller {
+    let admitted = caller.and_then(|caller| {
+        match wanted {
+            // No route: who is known is told so.
+            None | Some(Ok(Access::Known | Access::Open)) => {}
+            Some(Ok(Access::Needs(right))) => caller.needs(right).inspect_err(|_| {
+                if right == Right::Push {
+                    count(&auth.tally.unauthorized);
+                }
+                let path = request.uri().path().chars().take(128).collect::<String>();
+                auth.tell(
+                    AuthEvent::new(AuthAct::Refused, &caller.name, address).to(&path).because(right.as_str()),
+                );
+            })?,
+            Some(Err(Shut::Method)) => {
+                let detail = "see /api/v1/openapi.json";
+                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail));
+            }
+            Some(Err(Shut::Unlisted)) => {
+                return Err(Problem::forbidden("nobody may do this: the route has no stated right"));
+            }
+        }
+        Ok(caller)
+    });
+    match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) if door == Door::Splunk => {
-            let has_credentials = request.headers().contains_key(header::AUTHORIZATION);
-            hec::refused(StatusCode::from_u16(problem.status).unwrap_or_default(), has_credentials)
-        }
-        Err(problem) => problem.into_response(),
+        Err(problem) => door.refuse(problem, has_credentials),
     }
 }
 
@@ -177,16 +423,30 @@ fn host_is_local(headers: &HeaderMap) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use crate::auth::SessionEnds;
+    use storage::state::State;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().unwrap());
+        }
+        map
+    }
+
+    fn gate(tokens: Vec<Token>) -> (tempfile::TempDir, Auth) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        let ends = SessionEnds { idle: Duration::from_secs(1_800), absolute: Duration::from_secs(43_200) };
+        let directory = Arc::new(Directory::open(state, ends).unwrap());
+        let roles = Roles::default();
+        let config = AuthConfig { tokens, roles, requests_per_second: 10, site: Site::default(), oidc: None };
+        (dir, Auth::new(config, directory, Arc::default()))
     }
 
     const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -194,8 +454,10 @@ mod tests {
 
     #[test]
     fn without_tokens_only_loopback_under_its_own_name() {
-        let auth = Auth::new(Vec::new(), 10, Arc::default());
-        let allowed = |host, address| auth.caller(&headers(&[("host", host)]), address, Door::Bearer).is_ok();
+        let (_dir, auth) = gate(Vec::new());
+        let allowed = |host, address| {
+            auth.caller(&Method::GET, &headers(&[("host", host)]), address, Door::Bearer).is_ok()
+        };
         assert!(allowed("127.0.0.1:7171", LOOPBACK));
         assert!(allowed("localhost:7171", LOOPBACK));
         assert!(allowed("[::1]:7171", LOOPBACK));
@@ -216,6 +478,8 @@ mod tests {
             ("/hooks", Door::Bearer),
             ("/hookshot", Door::Bearer),
             ("//hooks/github", Door::Bearer),
+            ("/scim/v2/Users", Door::Scim),
+            ("/scim", Door::Bearer),
         ] {
             assert_eq!(Door::of(path), door, "{path}");
         }
@@ -223,18 +487,22 @@ mod tests {
 
     #[test]
     fn with_tokens_nobody_without_one() {
-        let tokens = vec![Token { name: "a".into(), role: Role::Analyst, hash: Token::hash_of("secret") }];
-        let auth = Auth::new(tokens, 10, Arc::default());
+        let analyst = Roles::default().named("analyst").unwrap();
+        let tokens = vec![Token { name: "a".into(), role: analyst, hash: Token::hash_of("secret") }];
+        let (_dir, auth) = gate(tokens);
         let through = |door, value: &str| {
-            auth.caller(&headers(&[("authorization", value)]), LOOPBACK, door).map(|c| c.role).ok()
+            let caller = auth.caller(&Method::GET, &headers(&[("authorization", value)]), LOOPBACK, door);
+            caller.map(|caller| caller.role.as_str().to_owned()).ok()
         };
         let role = |value: &str| through(Door::Bearer, value);
-        assert_eq!(role("Bearer secret"), Some(Role::Analyst));
-        assert_eq!(role("bearer secret"), Some(Role::Analyst));
+        assert_eq!(role("Bearer secret").as_deref(), Some("analyst"));
+        assert_eq!(role("bearer secret").as_deref(), Some("analyst"));
         for bad in ["Bearer wrong", "Bearer", "Basic secret", "secret", "Bearer secret2", "Bearer "] {
             assert_eq!(role(bad), None, "{bad}");
         }
-        assert!(auth.caller(&HeaderMap::new(), LOOPBACK, Door::Bearer).is_err());
+        assert!(auth.caller(&Method::GET, &HeaderMap::new(), LOOPBACK, Door::Bearer).is_err());
+        let twice = headers(&[("authorization", "Bearer secret"), ("authorization", "Bearer secret")]);
+        assert!(auth.caller(&Method::GET, &twice, LOOPBACK, Door::Bearer).is_err());
         // `x:secret`, `secret:` and `secret` in base64.
         for (value, is_good) in [
             ("Splunk secret", true),

@@ -1,68 +1,23 @@
-//! Tokens and roles.
+//! The text of tokens, and those of the configuration.
+//!
+//! A token is `sgm_`, 64 hexadecimal digits of 256 random bits, and 8 of a checksum: scanners for leaked
+//! secrets know it by its beginning and can tell it from a lookalike without asking anybody.
 
 use std::fmt;
-use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use storage::accounts::SecretHash;
 
-/// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Everything.
-    Admin,
-    /// Read everything, run SQL, work on alerts.
-    Analyst,
-    /// Push records, nothing else.
-    Ingest,
-}
+use super::Role;
 
-/// What a request needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Right {
-    /// Read alerts, events, sources, dead letters; run SQL.
-    Read,
-    /// Change alerts.
-    Triage,
-    /// Push records.
-    Push,
-    /// Retry dead letters, reload rules.
-    Manage,
-    /// Read the audit log.
-    Audit,
-}
-
-impl Role {
-    pub(crate) const ALL: [Self; 3] = [Self::Admin, Self::Analyst, Self::Ingest];
-
-    /// The name in the configuration.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Analyst => "analyst",
-            Self::Ingest => "ingest",
-        }
-    }
-
-    /// Whether the role has `right`; what is not listed is denied.
-    pub(crate) fn may(self, right: Right) -> bool {
-        match self {
-            Self::Admin => true,
-            Self::Analyst => matches!(right, Right::Read | Right::Triage),
-            Self::Ingest => matches!(right, Right::Push),
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == name)
-            .ok_or_else(|| format!("`{name}` is no role; choose one of admin, analyst, ingest"))
-    }
-}
+/// What every token begins with.
+pub(crate) const PREFIX: &str = "sgm_";
+/// Hexadecimal digits of the random part.
+const RANDOM_DIGITS: usize = 64;
+/// And of the checksum.
+const CHECK_DIGITS: usize = 8;
+/// A longer text is no token.
+pub(crate) const MAX_BYTES: usize = 512;
 
 /// A token as the configuration holds it.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,20 +55,53 @@ impl Token {
     }
 }
 
-/// A new token's text and the hash of it. The prefix lets secret scanners find a leaked one.
+/// A new token's text and the hash of it.
 ///
 /// # Errors
 /// The system gives no randomness.
 pub(crate) fn new_token() -> Result<(String, String), getrandom::Error> {
-    let mut random = [0u8; 32];
-    getrandom::fill(&mut random)?;
-    let text = format!("sgm_{}", hex(&random));
+    let digits = random_hex()?;
+    let text = format!("{PREFIX}{digits}{}", checksum(&digits));
     let hash = hex(&Token::hash_of(&text));
     Ok((text, hash))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Whether `text` could be a token that was made here; a typing error or a lookalike is not.
+pub(crate) fn is_well_formed(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix(PREFIX) else { return false };
+    let Some((random, check)) = digits.split_at_checked(RANDOM_DIGITS) else { return false };
+    let is_lower_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_lower_hex && check.len() == CHECK_DIGITS && check == checksum(random)
+}
+
+fn checksum(digits: &str) -> String {
+    let digest = Sha256::digest(format!("stormglass token {digits}").as_bytes());
+    hex(&digest).chars().take(CHECK_DIGITS).collect()
+}
+
+/// A secret of 256 random bits, as 64 hexadecimal digits.
+///
+/// # Errors
+/// The system gives no randomness.
+pub(crate) fn random_hex() -> Result<String, getrandom::Error> {
+    let mut random = [0u8; RANDOM_DIGITS / 2];
+    getrandom::fill(&mut random)?;
+    Ok(hex(&random))
+}
+
+/// The hash by which a secret is looked up.
+pub(crate) fn secret_hash(text: &str) -> SecretHash {
+    SecretHash(Token::hash_of(text))
+}
+
+/// `bytes` in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether two hashes are the same; the time does not tell where they differ.
+pub(crate) fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 #[cfg(test)]
@@ -123,9 +111,31 @@ mod tests {
     #[test]
     fn a_new_token_hashes_to_its_entry() {
         let (text, hash) = new_token().unwrap();
-        assert!(text.starts_with("sgm_") && text.len() == 68);
+        assert!(text.starts_with("sgm_") && text.len() == 76);
         assert_eq!(Token::parse_hash(&hash), Some(Token::hash_of(&text)));
         assert_ne!(new_token().unwrap().0, text);
+    }
+
+    #[test]
+    fn a_checksum_tells_lookalikes() {
+        let (text, _) = new_token().unwrap();
+        assert!(is_well_formed(&text));
+        let turned: String = text
+            .chars()
+            .enumerate()
+            .map(|(at, c)| if at == 10 { if c == '0' { '1' } else { '0' } } else { c })
+            .collect();
+        for bad in [
+            turned,
+            text.to_uppercase(),
+            text.replace("sgm_", "sgm-"),
+            text.chars().take(68).collect(),
+            format!("{text}0"),
+            String::new(),
+            "sgm_é".repeat(30),
+        ] {
+            assert!(!is_well_formed(&bad), "{bad}");
+        }
     }
 
     #[test]
@@ -133,25 +143,12 @@ mod tests {
         assert_eq!(Token::parse_hash("0f"), None);
         assert_eq!(Token::parse_hash(&"zz".repeat(32)), None);
         assert_eq!(Token::parse_hash(&"é".repeat(32)), None);
-    }
-
-    #[test]
-    fn the_matrix_of_roles_and_rights() {
-        use Right::*;
-        for (role, rights) in [
-            (Role::Admin, vec![Read, Triage, Push, Manage, Audit]),
-            (Role::Analyst, vec![Read, Triage]),
-            (Role::Ingest, vec![Push]),
-        ] {
-            for right in [Read, Triage, Push, Manage, Audit] {
-                assert_eq!(role.may(right), rights.contains(&right), "{role:?} {right:?}");
-            }
-        }
+        assert!(same(&[7; 32], &[7; 32]) && !same(&[7; 32], &[8; 32]));
     }
 
     #[test]
     fn a_token_never_shows_its_hash() {
-        let token = Token { name: "a".into(), role: Role::Admin, hash: [7; 32] };
+        let token = Token { name: "a".into(), role: Role::admin(), hash: [7; 32] };
         assert!(!format!("{token:?}").contains('7'));
     }
 }

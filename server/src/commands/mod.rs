@@ -32,6 +32,7 @@ mod sources_test;
 mod sql;
 mod token;
 mod trail;
+mod users;
 
 use std::process::ExitCode;
 
@@ -69,7 +70,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(global, command),
         Command::Audit(command) => audit::run(global, command).await,
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
-        Command::Token(command) => token::run(command),
+        Command::Token(command) => token::run(global, command).await,
+        Command::Users(command) => users::run(global, command).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let app = Arc::new(App { certificates: certificates.clone(), ..App::open(config).await? });
     app.push.check()?;
     app.callbacks.check()?;
+    app.auth.check()?;
     let syslog = Listeners::open(&app).await?;
     let url = format!("{}://{address}", if certificates.is_some() { "https" } else { "http" });
     started(&app, &url).await?;

@@ -51,7 +51,7 @@ pub(super) const fn key(path: &'static str, kind: Kind, default: &'static str, d
     Key { path, kind, default, doc }
 }
 
-/// Every setting but the tokens (`[[auth.tokens]]`) and the sources (`[[sources]]`), in the order of the example file.
+/// Every setting but the tokens (`[[auth.tokens]]`), roles (`[[auth.roles]]`) and the sources (`[[sources]]`), in the order of the example file.
 pub(crate) const KEYS: &[Key] = &[
     key(
         "data",
@@ -84,6 +84,18 @@ pub(crate) const KEYS: &[Key] = &[
         r#""""#,
         "Certificates in PEM of which clients must show one that they have signed; without it, none is asked for.",
     ),
+    key(
+        "server.public_url",
+        Kind::Text,
+        r#""""#,
+        "How browsers reach the server, such as https://logs.example.com. With https its cookies go over TLS alone, and passwords are taken from beyond this machine.",
+    ),
+    key(
+        "server.trusted_proxies",
+        Kind::Texts,
+        "[]",
+        "Addresses and networks of proxies whose `X-Forwarded-For` tells who asks. Without them, all that comes through a proxy counts as one address.",
+    ),
     key("server.max_body", Kind::Bytes, r#""32 MiB""#, "The largest request body, after decompression."),
     key(
         "server.body_memory",
@@ -114,6 +126,69 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Span,
         r#""25 s""#,
         "How long a stop waits for work in hand; what is left is done at the next start.",
+    ),
+    key("auth.session_idle", Kind::Span, r#""30 min""#, "How long a session of a user lasts without use."),
+    key("auth.session_absolute", Kind::Span, r#""12 h""#, "How long a session of a user lasts at most."),
+    key(
+        "auth.landing",
+        Kind::Text,
+        r#""/api/v1/session""#,
+        "The path that a browser is sent to after single sign-on.",
+    ),
+    key(
+        "oidc.issuer",
+        Kind::Text,
+        r#""""#,
+        "The provider of single sign-on (OpenID Connect), to the letter as its discovery document names itself. Empty: there is none.",
+    ),
+    key("oidc.client_id", Kind::Text, r#""""#, "What the provider calls this server."),
+    key(
+        "oidc.client_secret",
+        Kind::Secret,
+        r#""""#,
+        "Where the secret lies that the provider has given; empty for a public client.",
+    ),
+    key(
+        "oidc.scopes",
+        Kind::Texts,
+        r#"["openid", "profile", "email"]"#,
+        "What is asked of the provider; some want `groups` too.",
+    ),
+    key(
+        "oidc.hosts",
+        Kind::Texts,
+        "[]",
+        "Other hosts than the issuer's that its endpoints lie on, such as oauth2.googleapis.com and www.googleapis.com.",
+    ),
+    key(
+        "oidc.algorithms",
+        Kind::Texts,
+        r#"["RS256", "PS256", "ES256", "EdDSA"]"#,
+        "How the provider may sign; also RS384, RS512, PS384, PS512, ES384.",
+    ),
+    key(
+        "oidc.name_claim",
+        Kind::Text,
+        r#""preferred_username""#,
+        "The claim that names a user: what the user is called here.",
+    ),
+    key(
+        "oidc.groups_claim",
+        Kind::Text,
+        r#""groups""#,
+        "The claim that lists the groups of a user; dots lead into it, as in realm_access.roles.",
+    ),
+    key(
+        "oidc.group_roles",
+        Kind::Pairs,
+        "[]",
+        "Groups and the role of each, as GROUP=ROLE. The first that a user is in counts, at every sign-in anew.",
+    ),
+    key(
+        "oidc.default_role",
+        Kind::Text,
+        r#""""#,
+        "The role of users in none of these groups. Empty: they stay out.",
     ),
     key("log.segment", Kind::Bytes, r#""64 MiB""#, "The size of a file of the embedded log."),
     key(
@@ -412,6 +487,7 @@ impl Key {
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
             Kind::Pairs => match self.path {
                 "identity.cluster_issuers" => "a list of pairs, such as [\"eks-prod=https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE\"]".into(),
+                "oidc.group_roles" => "a list of pairs, such as [\"soc-analysts=analyst\"]".into(),
                 _ => "a list of pairs, such as [\"projects/1/locations/global/workloadIdentityPools/ci/providers/github=https://token.actions.githubusercontent.com\"]".into(),
             },
             Kind::Texts => match self.path {

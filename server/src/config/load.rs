@@ -7,6 +7,7 @@ use ::notify::Routing;
 use event::{Diagnostic, Level};
 use toml_edit::{Document, Item, Table};
 
+use super::auth;
 use super::channels::{self, ChannelConfig};
 use super::key::{KEYS, Key};
 use super::notify;
@@ -14,7 +15,7 @@ use super::placeholder::{self, Placeholder};
 use super::push;
 use super::sources::{self, SourceConfig};
 use super::value::{Value, from_text, from_toml};
-use crate::auth::{Role, Token};
+use crate::auth::{Roles, Token};
 use crate::push::{HookConfig, SyslogConfig};
 
 /// Where a setting's value comes from.
@@ -31,6 +32,7 @@ pub(crate) enum Origin {
 pub(crate) struct Settings {
     pub(crate) values: BTreeMap<&'static str, (Value, Origin)>,
     pub(crate) tokens: Vec<Token>,
+    pub(crate) roles: Roles,
     pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
@@ -51,6 +53,7 @@ pub(crate) fn load(
     let mut settings = Settings {
         values: defaults(),
         tokens: Vec::new(),
+        roles: Roles::default(),
         placeholders: Vec::new(),
         sources: Vec::new(),
         hooks: Vec::new(),
@@ -98,6 +101,8 @@ fn read_file(file: &str, text: &str, settings: &mut Settings, problems: &mut Vec
             return;
         }
     };
+    // Tokens name roles, wherever in the file those stand.
+    auth::read_roles(&place, document.as_table(), &mut settings.roles, problems);
     read_table(&place, "", document.as_table(), settings, problems);
 }
 
@@ -121,9 +126,10 @@ fn read_table(
             Item::Table(inner) if is_section(&path) => read_table(place, &path, inner, settings, problems),
             Item::ArrayOfTables(tokens) if path == "auth.tokens" => {
                 for token in tokens {
-                    read_token(place, token, settings, problems);
+                    auth::read_token(place, token, settings, problems);
                 }
             }
+            Item::ArrayOfTables(_) if path == "auth.roles" => {}
             Item::ArrayOfTables(tables) if path == "sources" => {
                 for table in tables {
                     sources::read(place, table, &mut settings.sources, problems);
@@ -194,39 +200,6 @@ fn read_value(
                 format!("the default is {}", key.default),
             ));
         }
-    }
-}
-
-fn read_token(place: &Place<'_>, table: &Table, settings: &mut Settings, problems: &mut Vec<Diagnostic>) {
-    let at = table.span().map_or(0, |span| span.start);
-    let mend = "`stormglass token --role analyst --name NAME` prints a whole entry";
-    for (name, _) in table.iter() {
-        if !["name", "role", "sha256"].contains(&name) {
-            let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
-            let problem = "a token has no such setting".to_owned();
-            problems.push(place.problem(at, &format!("auth.tokens.{name}"), problem, mend.into()));
-        }
-    }
-    let text = |name: &str| table.get(name).and_then(Item::as_str).map(str::trim).unwrap_or_default();
-    let mut refuse = |field: &str, problem: String| {
-        let at = table.get(field).and_then(Item::span).map_or(at, |span| span.start);
-        problems.push(place.problem(at, &format!("auth.tokens.{field}"), problem, mend.into()));
-    };
-    if text("name").is_empty() {
-        refuse("name", "a token needs a name".into());
-    } else if settings.tokens.iter().any(|token| token.name == text("name")) {
-        refuse("name", format!("there are two tokens called `{}`", text("name")));
-    }
-    let role = text("role").parse::<Role>();
-    if let Err(problem) = &role {
-        refuse("role", problem.clone());
-    }
-    let hash = Token::parse_hash(text("sha256"));
-    if hash.is_none() {
-        refuse("sha256", "this is not a SHA-256 in 64 hexadecimal digits".into());
-    }
-    if let (Ok(role), Some(hash)) = (role, hash) {
-        settings.tokens.push(Token { name: text("name").into(), role, hash });
     }
 }
 
@@ -436,6 +409,6 @@ mod tests {
         let found =
             problems("[[auth.tokens]]\nname = \"a\"\nrole = \"boss\"\nsha256 = \"12\"\nsecret = \"x\"\n");
         assert_eq!(found.len(), 3, "{found:#?}");
-        assert!(found.iter().any(|line| line.contains("admin, analyst, ingest")), "{found:#?}");
+        assert!(found.iter().any(|line| line.contains("analyst, responder, auditor")), "{found:#?}");
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration: as written ([`load`]) and as used ([`Config`]).
 
 mod assets;
+mod auth;
 mod channels;
 mod incidents;
 mod key;
@@ -19,13 +20,14 @@ use std::time::Duration;
 
 use event::{Diagnostic, Level};
 
-use crate::auth::Token;
+use crate::auth::{AuthConfig, Roles, Token};
 use crate::push::{HookConfig, SyslogConfig};
 use crate::tls::TlsFiles;
 use load::{Origin, Settings};
 use value::Value;
 
 pub(crate) use assets::read_files as read_assets;
+pub(crate) use auth::AccessConfig;
 pub(crate) use channels::ChannelConfig;
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
@@ -82,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
+    pub(crate) roles: Roles,
+    pub(crate) access: AccessConfig,
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
     pub(crate) syslog: Vec<SyslogConfig>,
@@ -103,6 +107,14 @@ impl Config {
             cluster_issuers: self.identity_clusters.iter().filter_map(|pair| cluster(pair)).collect(),
             pool_providers: self.identity_providers.iter().filter_map(|pair| provider(pair)).collect(),
         }
+    }
+
+    /// What the gate is made of.
+    ///
+    /// # Errors
+    /// There is no TLS.
+    pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
+        self.access.gate(self.tokens.clone(), self.roles.clone(), self.requests_per_second)
     }
 
     /// Reads the file named, or `stormglass.toml` where there is one, and the environment; `data`
@@ -131,6 +143,12 @@ impl Config {
         Self::resolve(settings)
     }
 
+    /// The configuration of a file of this text, for tests.
+    #[cfg(test)]
+    pub(crate) fn from_text(text: &str) -> Self {
+        load::load("s.toml", Some(text), std::iter::empty()).and_then(Self::resolve).unwrap()
+    }
+
     /// The values of the placeholders, read from their files now.
     ///
     /// # Errors
@@ -147,7 +165,8 @@ impl Config {
         let rules_group =
             groups.map_err(|problem| vec![refusal("rules.group", problem, "see docs/alerts.md")])?;
         let address = resolve_address(&listen)?;
-        if !address.ip().is_loopback() && settings.tokens.is_empty() {
+        let access = auth::resolve(&get, &settings.roles)?;
+        if !address.ip().is_loopback() && settings.tokens.is_empty() && access.oidc.is_none() {
             return Err(vec![refusal(
                 "server.listen",
                 format!("`{listen}` is beyond loopback and no token is configured"),
@@ -225,6 +244,8 @@ impl Config {
             log_filter: get.text("logging.filter"),
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
+            roles: settings.roles.clone(),
+            access,
             sources: settings.sources.clone(),
             hooks: settings.hooks.clone(),
             syslog: settings.syslog.clone(),

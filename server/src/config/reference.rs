@@ -7,10 +7,14 @@ use super::load::Origin;
 use super::notify::{ROTA_KEYS, ROUTE_KEYS};
 use super::sources::{COMMON, KINDS};
 use super::value::Value;
+use crate::auth::{Right, Roles};
 
 const TOKENS_DOC: &str = "\
-Who may use the API. Without any entry only this machine may, and as admin. `stormglass token`
-prints a new token and its entry; only the hash is kept here.";
+Who may use the API. While there is neither a token nor a user nor single sign-on, only this machine may,
+and as admin. `stormglass token` prints a new token and its entry; only the hash is kept here.";
+
+const ROLES_DOC: &str = "\
+Roles of one's own, besides those that docs/access.md lists: what a role does not list is denied.";
 
 const PLACEHOLDERS_DOC: &str = "\
 Lists that rules name as `field|expand: '%name%'`, such as indicators: values, or a file with one value a
@@ -107,10 +111,14 @@ pub(crate) fn example() -> String {
         out.push_str(&format!("# {line}\n"));
     }
     out.push('\n');
+    out.push_str(&format!("# {ROLES_DOC}\n"));
+    out.push_str("# [[auth.roles]]\n# name = \"scraper\"\n# rights = [\"read\"]\n\n");
     for line in TOKENS_DOC.lines() {
         out.push_str(&format!("# {line}\n"));
     }
-    out.push_str("# [[auth.tokens]]\n# name = \"laptop\"\n# role = \"analyst\"           # admin, analyst or ingest\n# sha256 = \"…\"\n");
+    out.push_str(
+        "# [[auth.tokens]]\n# name = \"laptop\"\n# role = \"analyst\"           # a role\n# sha256 = \"…\"\n",
+    );
     out
 }
 
@@ -173,10 +181,16 @@ pub(crate) fn reference_page() -> String {
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );
     out.push_str(&TOKENS_DOC.replace('\n', " "));
-    out.push_str(
-        " An `ingest` token may only push records; `analyst` may read everything, run SQL and work on alerts; \
-         `admin` may also push records, retry dead letters and change the rules in use.\n",
-    );
+    out.push_str(" Tokens that end, users, sessions and single sign-on: [access](access.md).\n");
+    out.push_str("\n## Roles\n\n```toml\n[[auth.roles]]\nname = \"scraper\"\nrights = [\"read\"]\n```\n\n");
+    out.push_str(&ROLES_DOC.replace("those that docs/access.md lists", "these"));
+    out.push_str("\n\n| role | rights | |\n| --- | --- | --- |\n");
+    for role in Roles::default().iter() {
+        let is_all = role.rights().names().len() == Right::ALL.len();
+        let rights =
+            if is_all { "all".to_owned() } else { format!("`{}`", role.rights().names().join("`, `")) };
+        out.push_str(&format!("| `{}` | {rights} | {} |\n", role.as_str(), role.doc()));
+    }
     out
 }
 
@@ -246,6 +260,10 @@ pub(crate) fn show(config: &Config) -> String {
         out.push_str(&format!(
             "\n[[syslog]]\nsource = {source:?}\ntransport = {transport:?}\nlisten = \"{listen}\"\n"
         ));
+    }
+    for role in config.roles.iter().skip(Roles::default().iter().count()) {
+        let (name, rights) = (role.as_str(), role.rights().names());
+        out.push_str(&format!("\n[[auth.roles]]\nname = {name:?}\nrights = {rights:?}\n"));
     }
     for token in &config.tokens {
         let (name, role) = (&token.name, token.role.as_str());

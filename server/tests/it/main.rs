@@ -8,6 +8,7 @@
     reason = "tests may panic, and print what they found"
 )]
 
+mod access;
 mod audit;
 mod aws_files;
 mod azure;
@@ -33,6 +34,7 @@ mod rule_tools;
 mod running;
 mod saas;
 mod silences;
+mod single_sign_on;
 mod sources;
 mod story;
 mod syslog;

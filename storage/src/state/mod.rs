@@ -23,7 +23,7 @@ pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::readers::Readers;
-use crate::{Error, Result, dead_letter, ledger, position, remembered, source_position};
+use crate::{Error, Result, accounts, dead_letter, ledger, position, remembered, source_position};
 
 /// An open state database. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -69,6 +69,7 @@ impl State {
         state.migrate("ledger", ledger::MIGRATIONS)?;
         state.migrate("remembered", remembered::MIGRATIONS)?;
         state.migrate("source_position", source_position::MIGRATIONS)?;
+        state.migrate("auth", accounts::MIGRATIONS)?;
         Ok(state)
     }
 

@@ -86,7 +86,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<AlertQuery>,
 ) -> Result<Json<AlertList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let cursor = wanted.cursor.as_deref().map(Cursor::decode).transpose()?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
     let filter = filter(wanted)?;
@@ -136,7 +136,7 @@ pub(crate) async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<(HeaderMap, Json<AlertDetail>), Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let read = move || Ok::<_, ::alerts::Error>((app.alerts.get(&id)?, app.alerts.versions(&id)?));
     let ((stored, history), versions) = blocking(read).await??;
     Ok((revision::etag(stored.revision), Json(body::detail(stored, history, versions))))

@@ -67,7 +67,7 @@ pub(crate) async fn noise(
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<NoiseQuery>,
 ) -> Result<Json<NoiseList>, Problem> {
-    caller.needs(Right::Read)?;
+    caller.needs(Right::ReadAlerts)?;
     let since_us = moment("since", wanted.since.as_deref().unwrap_or("30d"), now_us())?;
     let rules = blocking(move || app.alerts.noise(since_us)).await??;
     Ok(Json(NoiseList { since: format_us(since_us), rules: rules.into_iter().map(body).collect() }))
