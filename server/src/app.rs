@@ -180,7 +180,8 @@ impl App {
         drop(tokio::spawn(audit.clone().run()));
         let callbacks = Callbacks::open(&config.channels);
         let directory = Arc::new(Directory::open(state.clone(), config.access.ends)?);
-        let auth = Arc::new(Auth::new(config.auth()?, directory, push.tally.clone()));
+        let auth = Auth::new(config.auth()?, directory, push.tally.clone());
+        let auth = Arc::new(auth.recording(audit.clone()));
         Ok(Self {
             config,
             log,

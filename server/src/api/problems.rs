@@ -27,6 +27,12 @@ pub(crate) const KINDS: [(&str, u16, &str, &str); 17] = [
         "The state does not allow it",
         "Such as closing an alert that is closed. Read it again.",
     ),
+    (
+        "csrf",
+        403,
+        "Not sent by a page of ours",
+        "A change by cookie comes from the server's own address, with the session's token in `X-CSRF-Token`.",
+    ),
     ("forbidden", 403, "The role may not do this", "Use a token whose role may."),
     ("internal", 500, "An error of ours", "The server's log has it under the request's id."),
     (

@@ -128,7 +128,7 @@ impl Recorder {
     }
 
     /// Takes an entry that is told together with others like it.
-    pub(super) fn fold(&self, fact: Fact, window: Duration) {
+    pub(crate) fn fold(&self, fact: Fact, window: Duration) {
         let mut inner = self.inner.lock();
         let at_us = now_us();
         if let Some(first) = inner.folds.take(fact, window, at_us, Instant::now()) {

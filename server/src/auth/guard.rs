@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use storage::accounts::{SecretHash, TENANT};
+use storage::audit::{Fact, Outcome};
 use tokio::sync::Semaphore;
 
 use super::access::{Access, Shut, access};
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::api::{CALLBACKS, Problem, scim_refusal};
 use crate::app::now_us;
+use crate::audit::Recorder;
 use crate::push::{PushTally, count, hec, hook};
 
 /// The cookie of a session.
@@ -64,7 +66,12 @@ pub(crate) struct Auth {
     limit: RateLimit,
     sign_in_limit: RateLimit,
     tally: Arc<PushTally>,
+    /// Where what happens at the gate is recorded.
+    recorder: Option<Arc<Recorder>>,
 }
+
+/// How long refusals of one name at one address are gathered in the audit log.
+const REFUSALS: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Who makes a request; set by the gate, read by the handlers.
 #[derive(Debug, Clone)]
@@ -177,7 +184,13 @@ impl Auth {
             limit: RateLimit::new(config.requests_per_second),
             sign_in_limit: RateLimit::new(SIGN_INS_PER_SECOND),
             tally,
+            recorder: None,
         }
+    }
+
+    /// The same gate, which writes what happens at it into the audit log.
+    pub(crate) fn recording(self, recorder: Arc<Recorder>) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     /// Refuses to serve with less than what is configured.
@@ -197,6 +210,17 @@ impl Auth {
             tracing::warn!(what = what_name, who, whom, address, detail, "access refused");
         } else {
             tracing::info!(what = what_name, who, whom, address, detail, "access");
+        }
+        let Some(recorder) = &self.recorder else { return };
+        let mut fact = Fact::new(format!("access.{what_name}"), who);
+        (fact.address, fact.object) = (address, whom);
+        if !detail.is_empty() {
+            fact = fact.with("why", detail);
+        }
+        if what.is_refusal() {
+            recorder.fold(Fact { outcome: Outcome::Refused, ..fact }, REFUSALS);
+        } else {
+            recorder.later(fact);
         }
     }
 
