@@ -5,6 +5,7 @@ mod feed;
 mod groups;
 mod life;
 mod list;
+mod migration;
 mod noise;
 mod record;
 mod silences;
