@@ -20,7 +20,7 @@ use crate::{AlertStore, Error, Result};
 const ENTRIES: usize = 10_000;
 
 /// How often what was written is looked at again: an alert about risk is an alert, too.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 2;
 
 /// Who changes incidents when nobody does.
 pub(super) const STORMGLASS: &str = "stormglass";
@@ -46,7 +46,7 @@ pub struct Settings {
     /// The service level of each severity, informational first.
     pub levels: [ServiceLevel; 5],
     /// So many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes
-    /// about 1 KiB of memory.
+    /// about 5 KiB of memory, and every change costs time in proportion to all of them.
     pub alerts: usize,
 }
 
@@ -57,7 +57,7 @@ impl Default for Settings {
             fading: Fading::default(),
             alone: 4,
             levels: [ServiceLevel::default(); 5],
-            alerts: 100_000,
+            alerts: 50_000,
         }
     }
 }

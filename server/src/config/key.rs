@@ -335,8 +335,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "incidents.remember",
         Kind::Count(1000, 10_000_000),
-        "100000",
-        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 1 KiB of memory.",
+        "50000",
+        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 5 KiB of memory, and the time to join grows with their number.",
     ),
     key(
         "incidents.acknowledge_critical",
