@@ -11,6 +11,7 @@
 mod aws_files;
 mod azure;
 mod bad_input;
+mod callbacks;
 mod command_line;
 mod corpus;
 mod correlations;
