@@ -250,6 +250,8 @@ async fn the_description_names_every_route() {
         "/api/v1/sources",
         "/api/v1/sql",
         "/services/collector/event",
+        "/callbacks/pagerduty/{channel}",
+        "/callbacks/slack/{channel}",
         "/hooks/{name}",
         "/v1/logs",
     ] {

@@ -13,6 +13,7 @@ mod audit;
 mod aws_files;
 mod azure;
 mod bad_input;
+mod callbacks;
 mod command_line;
 mod contract;
 mod corpus;
