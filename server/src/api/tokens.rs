@@ -169,7 +169,7 @@ pub(crate) async fn make(
     if owner.as_ref().is_some_and(|owner| owner.name == caller.name) {
         caller.needs(Right::OwnTokens)?;
     }
-    if auth.is_open() && !new.role.as_deref().is_none_or(|role| role == "admin") {
+    if auth.is_open() && new.role.as_deref().is_some_and(|role| role != "admin") {
         return Err(Problem::conflict(
             "with the first token this machine is no longer let in as it is; make one with the role `admin` first",
         ));
