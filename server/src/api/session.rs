@@ -21,6 +21,9 @@ use crate::auth::{
 /// The cookie of a browser that is at the provider.
 const FLOW_COOKIE: &str = "stormglass_sign_in";
 
+/// The longest name of a user, in characters.
+const MOST_NAME: usize = 128;
+
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +107,9 @@ pub(crate) async fn sign_in(
             "a password must not go over plain HTTP; put TLS in front and set `server.public_url` to https://…",
         ));
     }
-    let user = auth.check_password(&body.user.trim().to_lowercase(), body.password, address).await?;
+    // No name is longer, and what is longer is not worth being counted in full.
+    let name: String = body.user.trim().to_lowercase().chars().take(MOST_NAME).collect();
+    let user = auth.check_password(&name, body.password, address).await?;
     begin(&app, &user, address, "password", &headers).await
 }
 

@@ -21,7 +21,7 @@ fn exit_codes_and_streams() {
         (vec!["--config", "/nowhere.toml", "config", "check"], 2, "/nowhere.toml"),
         (vec!["--url", "ftp://x", "sources"], 2, "ftp://x"),
         (vec!["--url", "http://127.0.0.1:9", "sources"], 1, "cannot be reached"),
-        (vec!["token", "--role", "boss", "--name", "x"], 2, "admin, analyst, ingest"),
+        (vec!["token", "--role", "boss", "--name", "x"], 2, "admin, detection_engineer, analyst"),
     ] {
         let output = outcome(&arguments);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
