@@ -100,8 +100,10 @@ pub(crate) async fn list(
 ) -> Result<Json<DeadLetterList>, Problem> {
     caller.needs(Right::Read)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    // No number is larger than the database can hold.
-    let after = wanted.after.map(|after| after.min(i64::MAX as u64));
+    let after = wanted.after;
+    if after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(Problem::bad_request("`after` is none that a page has given"));
+    }
     let (filter, state) = (filter(&wanted), app.state.clone());
     let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
     Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))

@@ -328,9 +328,7 @@ fn sql_shows_the_columns_that_are_named() {
     let (state, _log) = open(folder.path());
     let table = state_table();
     let names: Vec<String> = state
-        .read(|db| {
-            Ok::<_, Error>(db.prepare(table.sql)?.column_names().into_iter().map(str::to_owned).collect())
-        })
+        .read(|db| Ok::<_, Error>(db.prepare(table.sql)?.column_names().map(str::to_owned).collect()))
         .unwrap();
     assert_eq!(names, table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
 }
