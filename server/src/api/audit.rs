@@ -34,7 +34,6 @@ pub(crate) struct AuditParameters {
     /// Only before this time (RFC 3339).
     until: Option<String>,
     /// How many; 50 if not given, 500 at most.
-    #[param(minimum = 1)]
     limit: Option<usize>,
     /// `next` of the page before.
     cursor: Option<String>,

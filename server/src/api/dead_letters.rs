@@ -100,8 +100,7 @@ pub(crate) async fn list(
 ) -> Result<Json<DeadLetterList>, Problem> {
     caller.needs(Right::Read)?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    // No number is larger than the database can hold.
-    let after = wanted.after.map(|after| after.min(i64::MAX as u64));
+    let after = number(wanted.after)?;
     let (filter, state) = (filter(&wanted), app.state.clone());
     let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
     Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))
@@ -142,6 +141,7 @@ pub(crate) async fn retry(
     Json(wanted): Json<DeadLetterParameters>,
 ) -> Result<Json<RetryResult>, Problem> {
     caller.needs(Right::Manage)?;
+    number(wanted.after)?;
     let filter = DeadLetterFilter { retried: Some(false), ..filter(&wanted) };
     let mut result = RetryResult { retried: 0, skipped: 0, failed_again: 0 };
     // Letters that fail again come after this and are not tried twice in one request.
@@ -169,6 +169,16 @@ pub(crate) async fn retry(
         result.failed_again += u64::from(again.is_some());
     }
     Ok(Json(result))
+}
+
+/// A number of a dead letter; none is larger than the database can hold.
+fn number(after: Option<u64>) -> Result<Option<u64>, Problem> {
+    match after {
+        Some(after) if i64::try_from(after).is_err() => {
+            Err(Problem::bad_request("`after` is none that a page has given"))
+        }
+        after => Ok(after),
+    }
 }
 
 const RETRY_ORIGIN: &str = "retry of dead letter ";

@@ -30,7 +30,6 @@ pub(crate) struct RuleList {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleParameters {
     /// How many; all if not given.
-    #[param(minimum = 1)]
     limit: Option<usize>,
     /// `next` of the page before.
     cursor: Option<String>,

@@ -31,8 +31,8 @@ fn schemathesis_finds_nothing() {
         // stream of events ends after a minute, and text of any form is a record to `ingest`.
         .args(["--exclude-path-regex", "^/(services|v1|hooks|opentelemetry)|/alerts/live$|/ingest$"])
         .args(["--checks", "all"])
-        // Bodies may be refused for what they say, and most texts say something: 2xx for an odd text is right.
-        .args(["--exclude-checks", "negative_data_rejection,positive_data_acceptance"])
+        // A text of the right form can still say nothing: a time, a severity, a statement of SQL.
+        .args(["--exclude-checks", "positive_data_acceptance"])
         .current_dir(folder.path())
         .output()
         .unwrap();
