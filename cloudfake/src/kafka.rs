@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// What a namespace of Event Hubs would take as password for the user `$ConnectionString`.
 pub const CONNECTION_STRING: &str =
     "Endpoint=sb://127.0.0.1/;SharedAccessKeyName=listen;SharedAccessKey=bm90LWEtc2VjcmV0";
-/// The password of `alice` (`PLAIN`) and of `bob` (`SCRAM`).
+/// The password of `alice` and `carol` (`PLAIN`) and of `bob` (`SCRAM`).
 pub const PASSWORD: &str = "not-a-secret";
 
 /// The broker.
@@ -34,7 +34,7 @@ pub struct Kafka {
     pub behind_proxy: String,
     /// Where a test's own proxy is to listen.
     pub proxy: String,
-    /// TLS and SASL: `PLAIN` (`alice`, `$ConnectionString`), `SCRAM` (`bob`), `OAUTHBEARER` (tokens that are
+    /// TLS and SASL: `PLAIN` (`alice`, `carol`, `$ConnectionString`), `SCRAM` (`bob`), `OAUTHBEARER` (tokens that are
     /// not signed).
     pub sasl: String,
     /// TLS where the client needs a certificate.
@@ -111,6 +111,10 @@ fn start(jars: &Path) -> io::Result<Kafka> {
         "transaction.state.log.min.isr=1",
         "group.initial.rebalance.delay.ms=0",
         "auto.create.topics.enable=false",
+        // What nobody has a rule for is free for all; of the rest, `carol` has what tests allow her.
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found=true",
+        "super.users=User:ANONYMOUS;User:alice;User:bob;User:$ConnectionString",
         "num.network.threads=2",
         "num.io.threads=2",
         // Cleaners take 128 MiB otherwise.
@@ -121,7 +125,7 @@ fn start(jars: &Path) -> io::Result<Kafka> {
     let module = "org.apache.kafka.common.security";
     writeln!(
         text,
-        "listener.name.sasl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_alice=\"{PASSWORD}\" user_$ConnectionString=\"{CONNECTION_STRING}\";"
+        "listener.name.sasl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_alice=\"{PASSWORD}\" user_carol=\"{PASSWORD}\" user_$ConnectionString=\"{CONNECTION_STRING}\";"
     )
     .map_err(io::Error::other)?;
     for mechanism in ["scram-sha-256", "scram-sha-512"] {
@@ -273,6 +277,78 @@ impl Kafka {
         match ClientConfig::new().set("bootstrap.servers", &self.plain).create() {
             Ok(admin) => admin,
             Err(error) => panic!("no client: {error}"),
+        }
+    }
+}
+
+/// What access to a resource is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Resource<'a> {
+    /// A topic by its name.
+    Topic(&'a str),
+    /// A group by its name.
+    Group(&'a str),
+}
+
+/// An operation on a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// To read, which implies to describe.
+    Read,
+    /// To know of it.
+    Describe,
+}
+
+impl Kafka {
+    /// Allows `user` an operation. From then on nobody but whom somebody allowed it may use the resource, and
+    /// the tests' own users, who may do everything.
+    ///
+    /// librdkafka's client for Rust has no call for it: this is `CreateAcls` in its first version, byte by byte
+    /// (<https://kafka.apache.org/protocol#The_Messages_CreateAcls>).
+    ///
+    /// # Errors
+    /// The broker does not take it.
+    pub fn allow(&self, user: &str, operation: Operation, resource: Resource<'_>) -> io::Result<()> {
+        use std::io::{Read as _, Write as _};
+        const CREATE_ACLS: i16 = 30;
+        const LITERAL: u8 = 3;
+        const ALLOW: u8 = 3;
+        let (kind, name) = match resource {
+            Resource::Topic(name) => (2_u8, name),
+            Resource::Group(name) => (3, name),
+        };
+        let operation = match operation {
+            Operation::Read => 3_u8,
+            Operation::Describe => 8,
+        };
+        let mut request = Vec::new();
+        let text = |request: &mut Vec<u8>, text: &str| {
+            let length = i16::try_from(text.len()).unwrap_or(i16::MAX);
+            request.extend(length.to_be_bytes());
+            request.extend(text.as_bytes());
+        };
+        request.extend(CREATE_ACLS.to_be_bytes());
+        request.extend(1_i16.to_be_bytes());
+        request.extend(7_i32.to_be_bytes());
+        text(&mut request, "tests");
+        request.extend(1_i32.to_be_bytes());
+        request.push(kind);
+        text(&mut request, name);
+        request.push(LITERAL);
+        text(&mut request, &format!("User:{user}"));
+        text(&mut request, "*");
+        request.extend([operation, ALLOW]);
+        let mut stream = TcpStream::connect(&self.plain)?;
+        stream.write_all(&i32::try_from(request.len()).unwrap_or(i32::MAX).to_be_bytes())?;
+        stream.write_all(&request)?;
+        // Length, correlation, throttling, how many results; then the code of the first.
+        let mut head = [0; 18];
+        stream.read_exact(&mut head)?;
+        match head {
+            [.., 0, 0] => Ok(()),
+            [.., high, low] => {
+                Err(io::Error::other(format!("CreateAcls: code {}", i16::from_be_bytes([high, low]))))
+            }
         }
     }
 }

@@ -21,12 +21,13 @@ mod xml;
 
 use std::time::Duration;
 
+pub(crate) use check::allow;
 pub use check::{check_digests, check_lookup_events, check_s3_queue};
 pub use digest::{
     ChainWalk, DigestReport, DigestState, DigestsCollector, Finding, FollowDigestsConfig, LogFile,
     PublicKeys, StoredDigest, Trail, TrailArn, TrailDigests, TrailDigestsConfig, TrailPlace, verify_chain,
 };
-pub use lookup::{LookupEventsCollector, LookupEventsConfig};
+pub use lookup::LookupEventsConfig;
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
 pub use queue::{S3QueueCollector, S3QueueConfig};
 pub(crate) use s3::S3;

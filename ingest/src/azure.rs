@@ -15,9 +15,9 @@ use std::time::Duration;
 
 pub(crate) use credentials::Entra;
 
-pub use activity_log::{ActivityLogCollector, ActivityLogConfig};
-pub use graph::{GraphCollector, GraphConfig, GraphLog};
-pub use management::{CONTENT_TYPES, ManagementActivityCollector, ManagementActivityConfig};
+pub use activity_log::{ActivityLogCollector, ActivityLogConfig, check_activity_log};
+pub use graph::{GraphConfig, GraphLog};
+pub use management::{CONTENT_TYPES, ManagementActivityConfig};
 pub use mend::mend;
 pub use storage::StorageConfig;
 

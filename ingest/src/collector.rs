@@ -33,6 +33,16 @@ pub struct Collected {
     pub ticket: u64,
 }
 
+/// What waits at a source, as the source itself tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// How much it is, in messages or what else the source counts.
+    pub records: u64,
+    /// How far reading has come where it is the furthest behind: when that was stored at the source, in
+    /// microseconds since 1970. `None`: it is not known.
+    pub since_us: Option<i64>,
+}
+
 /// What a turn of a collector led to.
 #[derive(Debug, Clone)]
 pub enum Polled {
@@ -66,6 +76,11 @@ pub trait Collector: Send {
     /// # Errors
     /// The source cannot be read; the fate says whether trying again can help.
     async fn poll(&mut self) -> Result<Polled>;
+
+    /// What waits at the source, some seconds ago; `None`: it does not tell.
+    fn backlog(&self) -> Option<Backlog> {
+        None
+    }
 
     /// What these tickets stand for is durable: delete the messages, commit the offsets.
     ///

@@ -4,8 +4,6 @@
 //! A window is a search for `created:FROM..TO`, oldest first. What GitHub lists late is found by the overlap
 //! of windows, and what comes later still by a second reading.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +18,15 @@ use url::Url;
 
 use crate::error::RATE_LIMITED;
 use crate::jwt::SigningKey;
-use crate::list::{self, List, Listed, Lists, Window, Windowing, records_at, seconds};
+use crate::list::{self, List, ListPurpose, ListSource, Listed, Window, Windowing, records_at, seconds};
 use crate::session::{Kept, Session};
 use crate::token::{Token, TokenSource};
 use crate::web::{Answer, Call, Web, below, next_page, service_url};
-use crate::{Collector, Error, Polled, ReadOptions, Result, SecretReference};
+use crate::{Error, Result, SecretReference};
 
 const PAGE: usize = 100;
+/// The longest window.
+const WINDOW: Duration = Duration::from_secs(86_400);
 /// The log is kept for 180 days.
 const KEPT_S: i64 = 180 * 86_400;
 /// 1,750 queries an hour are allowed to a user or app and its address; others may ask as well.
@@ -34,6 +34,8 @@ const GAP: Duration = Duration::from_millis(250);
 /// What GitHub advises where a secondary limit says nothing of its end.
 const SECONDARY_LIMIT_WAIT: Duration = Duration::from_secs(60);
 const RESET: &str = "x-ratelimit-reset";
+/// What asking for a token is called in errors.
+const CALL: &str = "the app's installation token";
 
 /// How an audit log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +113,11 @@ impl GithubConfig {
         Ok(())
     }
 
-    fn lists(&self, is_past: bool, now_us: fn() -> i64) -> Result<Vec<Box<dyn List>>> {
+    /// Its list, not asked yet; to follow it, twice where late events are looked for.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub fn lists(&self, purpose: ListPurpose, now_us: fn() -> i64) -> Result<ListSource> {
         self.check()?;
         let base = service_url("url", &self.url)?;
         let path = match &self.owner {
@@ -145,66 +151,17 @@ impl GithubConfig {
             session,
             permission,
             include: self.include.clone(),
-            windowing: Windowing {
-                settle_s: seconds(self.settle).min(KEPT_S),
-                overlap_s: seconds(self.overlap).min(KEPT_S),
-                length_s: seconds(self.every).clamp(86_400, KEPT_S),
-                step_s: seconds(self.every).clamp(1, KEPT_S),
-            },
+            windowing: Windowing::of(self.settle, self.overlap, WINDOW, self.every, KEPT_S),
             pause: Duration::ZERO,
             now_us,
         };
-        let mut lists: Vec<Box<dyn List>> = Vec::new();
-        if let Some(after) = self.again_after.filter(|_| !is_past) {
+        let tokens = list.session.tokens();
+        let mut lists: Vec<Box<dyn List>> = vec![Box::new(list.clone())];
+        if let Some(after) = self.again_after.filter(|_| purpose == ListPurpose::Follow) {
             let windowing = list.windowing.again_after(after);
-            lists.push(Box::new(AuditLog { name: "audit_log/again", windowing, ..list.clone() }));
+            lists.push(Box::new(AuditLog { name: "audit_log/again", windowing, ..list }));
         }
-        lists.insert(0, Box::new(list));
-        Ok(lists)
-    }
-}
-
-/// Reads an audit log window by window.
-#[derive(Debug)]
-pub struct GithubCollector(Lists);
-
-impl GithubCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn open(
-        config: &GithubConfig,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.lists(false, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.lookback, GAP, positions, options)))
-    }
-
-    /// Reads what happened in `span_us` (microseconds since 1970) once, and ends.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn over(
-        config: &GithubConfig,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.lists(true, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, GAP, positions, options)))
-    }
-}
-
-#[async_trait]
-impl Collector for GithubCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+        Ok(ListSource { lists, lookback: self.lookback, gap: GAP, tokens, mend })
     }
 }
 
@@ -240,6 +197,10 @@ impl List for AuditLog {
         self.name
     }
 
+    fn grant(&self) -> String {
+        self.permission.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::GithubAudit)
     }
@@ -254,6 +215,10 @@ impl List for AuditLog {
 
     fn kept_s(&self) -> Option<i64> {
         Some(KEPT_S)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.session.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {
@@ -319,7 +284,6 @@ struct App {
 #[async_trait]
 impl TokenSource for App {
     async fn token(&self) -> Result<Token> {
-        const CALL: &str = "the app's installation token";
         let key = SigningKey::from_pem(&self.key.get().await?)?;
         let now_s = (self.now_us)() / 1_000_000;
         // A minute back, as clocks differ; ten minutes at most.
@@ -344,4 +308,34 @@ impl TokenSource for App {
 /// A second as a search has it.
 fn time(at_s: i64) -> String {
     DateTime::from_timestamp(at_s, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// What to do about a refusal by GitHub; `None` where it says nothing of rights or names.
+pub fn mend(error: &Error) -> Option<String> {
+    let Error::Refused { call, status, code, .. } = error else { return None };
+    if code == RATE_LIMITED {
+        return None;
+    }
+    let told = match (call.as_str(), status) {
+        (CALL, 401) => {
+            "the app's id and key do not fit: check `app_id` and `key`, and the clock of this machine"
+        }
+        (CALL, 403 | 404) => {
+            "there is no such installation of the app: check `installation_id`; the app's page lists where it is installed"
+        }
+        (_, 401) => {
+            "the token is wrong, was revoked or has ended: make another with the scope `read:audit_log`"
+        }
+        ("organization_administration:read", 403 | 404) => {
+            "give the app the organisation's permission `Administration: read-only`, and accept it where the app is installed; check the name of the organisation, which needs GitHub Enterprise Cloud"
+        }
+        ("enterprise_administration:read", 403 | 404) => {
+            "give the app the enterprise's permission `Enterprise administration: read-only`, and accept it where the app is installed; check the name of the enterprise"
+        }
+        (_, 403 | 404) => {
+            "give the token the scope `read:audit_log`, authorize it for the organisation's single sign-on, and let it be an owner's; check the name of the organisation, which needs GitHub Enterprise Cloud"
+        }
+        _ => return None,
+    };
+    Some(told.to_owned())
 }

@@ -3,6 +3,7 @@
 //! No SDK: the few calls are JSON over HTTPS, and tokens are found where Google's own tools find them
 //! (`credentials.rs`). docs/sources/gcp.md says how to set a source up.
 
+mod check;
 mod client;
 mod credentials;
 mod environment;
@@ -14,11 +15,13 @@ mod pubsub;
 mod scc;
 mod store;
 
+pub use check::check_pubsub;
 pub use environment::Environment;
-pub use logging::{AUDIT_FILTER, LoggingCollector, LoggingConfig};
+pub use logging::{AUDIT_FILTER, LoggingConfig};
 pub use mend::mend;
+pub(crate) use mend::objects_mend;
 pub use pubsub::{PubSubCollector, PubSubConfig};
-pub use scc::{SccCollector, SccConfig};
+pub use scc::SccConfig;
 pub(crate) use store::GcsTokens;
 
 use crate::SecretReference;

@@ -5,8 +5,6 @@
 //! others. Google lists activities minutes to hours after they happened, by application
 //! (<https://support.google.com/a/answer/7061566>): windows overlap, and everything is read a second time.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,21 +18,23 @@ use url::Url;
 
 use crate::error::RATE_LIMITED;
 use crate::jwt::SigningKey;
-use crate::list::{List, Listed, Lists, Window, Windowing, records_at, seconds, text_at};
+use crate::list::{List, ListPurpose, ListSource, Listed, Window, Windowing, records_at, seconds, text_at};
 use crate::oauth;
 use crate::session::Session;
 use crate::token::{Token, TokenSource};
 use crate::web::{Answer, Call, Web, below, service_url};
-use crate::{Collector, Error, Polled, ReadOptions, Result, SecretReference};
+use crate::{Error, Result, SecretReference};
 
 /// What the service account must be allowed for the whole domain.
 const SCOPE: &str = "https://www.googleapis.com/auth/admin.reports.audit.readonly";
 const CALL: &str = "admin.reports.audit.readonly";
+/// What asking for a token is called in errors.
+const TOKEN: &str = "the token for admin.reports.audit.readonly";
 const PAGE: &str = "1000";
 /// Activities are kept for 180 days, some for longer.
 const KEPT_S: i64 = 180 * 86_400;
 /// The longest window that every application answers (Gmail: 30 days).
-const WINDOW_S: i64 = 86_400;
+const WINDOW: Duration = Duration::from_secs(86_400);
 /// 2,400 requests a minute are allowed to a project, and 250 of some kinds.
 const GAP: Duration = Duration::from_millis(100);
 /// What a refusal for too many requests waits for, as it says nothing.
@@ -97,20 +97,22 @@ impl WorkspaceConfig {
         Ok(())
     }
 
-    fn lists(&self, is_past: bool, now_us: fn() -> i64) -> Result<Vec<Box<dyn List>>> {
+    /// A list for each application, not asked yet; to follow them, twice where late activities are looked for.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub fn lists(&self, purpose: ListPurpose, now_us: fn() -> i64) -> Result<ListSource> {
         self.check()?;
         let base = service_url("url", &self.url)?;
         let web = Web::new()?;
         let account =
             ServiceAccount { web: web.clone(), key: self.key.clone(), subject: self.subject.clone(), now_us };
         let session = Session::bearer(web, Arc::new(account), now_us);
-        let windowing = Windowing {
-            settle_s: 0,
-            overlap_s: seconds(self.overlap).min(KEPT_S),
-            length_s: seconds(self.every).clamp(WINDOW_S, KEPT_S),
-            step_s: seconds(self.every).clamp(1, KEPT_S),
-        };
-        let again = self.again_after.filter(|_| !is_past).map(|after| windowing.again_after(after));
+        let windowing = Windowing::of(Duration::ZERO, self.overlap, WINDOW, self.every, KEPT_S);
+        let again = self
+            .again_after
+            .filter(|_| purpose == ListPurpose::Follow)
+            .map(|after| windowing.again_after(after));
         let mut lists: Vec<Box<dyn List>> = Vec::new();
         for application in &self.applications {
             let path = format!("admin/reports/v1/activity/users/all/applications/{application}");
@@ -122,51 +124,8 @@ impl WorkspaceConfig {
             }
             lists.push(Box::new(list));
         }
-        Ok(lists)
-    }
-}
-
-/// Reads activities, each application window by window.
-#[derive(Debug)]
-pub struct WorkspaceCollector(Lists);
-
-impl WorkspaceCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn open(
-        config: &WorkspaceConfig,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.lists(false, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.lookback, GAP, positions, options)))
-    }
-
-    /// Reads what happened in `span_us` (microseconds since 1970) once, and ends.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn over(
-        config: &WorkspaceConfig,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.lists(true, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, GAP, positions, options)))
-    }
-}
-
-#[async_trait]
-impl Collector for WorkspaceCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+        let (tokens, lookback) = (session.tokens(), self.lookback);
+        Ok(ListSource { lists, lookback, gap: GAP, tokens, mend })
     }
 }
 
@@ -185,6 +144,10 @@ impl List for Activities {
         &self.name
     }
 
+    fn grant(&self) -> String {
+        CALL.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::GoogleWorkspace)
     }
@@ -199,6 +162,10 @@ impl List for Activities {
 
     fn kept_s(&self) -> Option<i64> {
         Some(KEPT_S)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.session.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {
@@ -283,11 +250,40 @@ impl TokenSource for ServiceAccount {
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.as_str()),
         ];
-        oauth::ask(&self.web, "the token for admin.reports.audit.readonly", &url, &form, now_us).await
+        oauth::ask(&self.web, TOKEN, &url, &form, now_us).await
     }
 }
 
 /// A second as Google takes it.
 fn time(at_s: i64) -> String {
     DateTime::from_timestamp(at_s, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What to do about a refusal by Google; `None` where it says nothing of rights or names.
+pub fn mend(error: &Error) -> Option<String> {
+    let Error::Refused { call, status, code, message, .. } = error else { return None };
+    let told = match (call.as_str(), status, code.as_str()) {
+        (_, _, RATE_LIMITED) => return None,
+        (TOKEN, _, "unauthorized_client" | "access_denied") => {
+            return Some(format!(
+                "let the service account act for the domain: Admin console > Security > API controls > \
+                 Domain-wide delegation, the account's client id with the scope `{SCOPE}`"
+            ));
+        }
+        (TOKEN, 400 | 401, _) => {
+            "the key was revoked, `subject` is no user of the domain, or the clock of this machine is wrong"
+        }
+        (CALL, 403, "SERVICE_DISABLED") => {
+            "switch the Admin SDK API on in the service account's project: `gcloud services enable admin.googleapis.com`"
+        }
+        (CALL, 403, _) if message.contains("has not been used") => {
+            "switch the Admin SDK API on in the service account's project: `gcloud services enable admin.googleapis.com`"
+        }
+        (CALL, 401 | 403, _) => {
+            "give the administrator in `subject` a role with the privilege Reports (Admin console > Account > Admin roles); an application may need a licence of its own: leave it out of `applications` where there is none"
+        }
+        (CALL, 400 | 404, _) => "the Reports API knows no such application: check `applications`",
+        _ => return None,
+    };
+    Some(told.to_owned())
 }

@@ -6,6 +6,7 @@
 //! ([`assignment`]). docs/sources/kafka.md says how to set a source up.
 
 mod assignment;
+mod check;
 mod client;
 mod collector;
 mod context;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use crate::azure::AzureAccess;
 use crate::{Environment, Error, Result, SecretReference};
 
+pub use check::check_kafka;
 pub use collector::{KafkaCollector, KafkaCounts};
 pub use event_hubs::EventHubsConfig;
 pub use oidc::OidcClient;

@@ -67,14 +67,15 @@ mod web;
 
 pub use batches::{Batches, FailedInput, ReadOptions, ReadProgress};
 pub use check::{CheckOutcome, CheckStep};
-pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress};
-pub use collector::{Collected, Collector, Polled, PositionChange};
+pub use collect::{Files, FilesConfig, Objects, ObjectsConfig, Sweep, SweepProgress, check_objects};
+pub use collector::{Backlog, Collected, Collector, Polled, PositionChange};
 pub use environment::Environment;
 pub use error::{Error, Result};
 pub use expand::expand;
 pub use finding::{FindingKind, SourceFinding};
 pub use input::Input;
 pub use limits::Limits;
+pub use list::{ListPurpose, ListSource, Lists};
 pub use object::open_store;
 pub use queue::QueueCounts;
 pub use reader::{RecordReader, split_body};

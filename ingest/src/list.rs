@@ -7,6 +7,7 @@
 
 mod json;
 mod rate;
+mod source;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 pub(crate) use json::{records_at, text_at};
 pub(crate) use rate::pause;
+pub use source::{ListPurpose, ListSource};
 pub(crate) use window::{Progress, Window, Windowing};
 
 use crate::{
@@ -32,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LEAST_WAIT: Duration = Duration::from_millis(20);
 /// A longer token of a page is not kept.
 const MAX_TOKEN: usize = 32 << 10;
+/// A watermark that lies so far ahead of now, in seconds, is one of a clock that was wrong.
+const AHEAD_S: i64 = 300;
 /// A list that fails is left alone so long at most.
 const MAX_REST: Duration = Duration::from_secs(900);
 
@@ -40,6 +44,11 @@ const MAX_REST: Duration = Duration::from_secs(900);
 pub(crate) trait List: Debug + Send {
     /// Its name within the source: the key of its position. At most 1 KiB; the same at every start.
     fn name(&self) -> &str;
+
+    /// The permission that it needs, as the service names it.
+    fn grant(&self) -> String {
+        String::new()
+    }
 
     /// What its records are.
     fn log_type(&self) -> Option<LogType>;
@@ -53,6 +62,11 @@ pub(crate) trait List: Debug + Send {
     /// How long the service keeps its records, in seconds. Where a saved position is older, what was between
     /// is told as a gap; nothing older is asked for.
     fn kept_s(&self) -> Option<i64> {
+        None
+    }
+
+    /// The time by the service's own clock when it last answered, in seconds since 1970, where it says it.
+    fn service_s(&self) -> Option<i64> {
         None
     }
 
@@ -91,9 +105,9 @@ pub(crate) enum Listed {
     TokenEnded,
 }
 
-/// A collector over the lists of one source.
+/// A collector over the lists of one source; see [`ListSource`].
 #[derive(Debug)]
-pub(crate) struct Lists {
+pub struct Lists {
     options: ReadOptions,
     /// Between two requests; services count over all lists of an identity.
     gap: Duration,
@@ -274,6 +288,28 @@ impl Lists {
         None
     }
 
+    /// Goes back where this machine's clock was ahead and the service told no time: what happened until the clock
+    /// was put right may not have been listed when it was asked for. The list that has it, and what to tell.
+    fn ahead(&mut self) -> Option<(PositionChange, SourceFinding)> {
+        let now_s = (self.options.now_us)() / 1_000_000;
+        for turn in self.lists.iter_mut().filter(|_| self.until_s.is_none()) {
+            let Some(was_s) = turn.progress.go_back(&turn.list.windowing(), now_s, AHEAD_S) else { continue };
+            let name = turn.list.name().to_owned();
+            let finding = SourceFinding {
+                kind: FindingKind::Gap,
+                subject: format!("{}/clock/{was_s}", turn.list.origin()),
+                detail: format!(
+                    "the clock of this machine was ahead, and `{name}` was read up to a time that is still to \
+                     come; it goes on from now. What happened while the clock was wrong may be missing: read \
+                     that time again with `stormglass sources backfill`"
+                ),
+                span_us: Some(now_s * 1_000_000..was_s * 1_000_000),
+            };
+            return Some((PositionChange { key: name, value: Some(turn.progress.to_text()) }, finding));
+        }
+        None
+    }
+
     /// How long it is until there may be something to ask for.
     fn until_due(&self) -> Duration {
         let (now, now_us) = (Instant::now(), (self.options.now_us)());
@@ -305,7 +341,7 @@ impl Lists {
 #[async_trait]
 impl Collector for Lists {
     async fn poll(&mut self) -> Result<Polled> {
-        if let Some((position, finding)) = self.expired() {
+        if let Some((position, finding)) = self.expired().or_else(|| self.ahead()) {
             self.next_ticket += 1;
             return Ok(Polled::Collected(Collected {
                 batch: None,
@@ -377,12 +413,14 @@ impl Collector for Lists {
                 return Err(Error::BadAnswer { call: call.to_owned(), problem });
             }
         }
+        // By whichever clock is behind: a page holds nothing of a time that has not come for the service.
+        let now_s = (self.options.now_us)() / 1_000_000;
+        let now_s = turn.list.service_s().map_or(now_s, |service_s| service_s.min(now_s));
         match next {
             Some(next) if is_caught_up => {
-                let now_s = (self.options.now_us)() / 1_000_000;
                 turn.progress.caught_up(records.len() as u64, next, &windowing, now_s);
             }
-            next => turn.progress.page(records.len() as u64, next),
+            next => turn.progress.page(records.len() as u64, next, now_s - windowing.settle_s),
         }
         turn.has_begun = true;
         self.next_ticket += 1;

@@ -4,8 +4,6 @@
 //! come, ordered by when they were stored, however late that was, and the cursor stays good. The past is
 //! asked with an end, ordered by when things happened; what was stored late may be missing from it.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +15,17 @@ use serde_json::json;
 use url::Url;
 
 use crate::jwt::SigningKey;
-use crate::list::{self, List, Listed, Lists, Window, Windowing, records_at, seconds};
+use crate::list::{self, List, ListPurpose, ListSource, Listed, Window, Windowing, records_at, seconds};
 use crate::oauth;
 use crate::session::{Kept, Session};
 use crate::token::{Token, TokenSource};
 use crate::web::{Answer, Call, Web, below, next_page, service_url};
-use crate::{Collector, Error, Polled, ReadOptions, Result, SecretReference};
+use crate::{Error, Result, SecretReference};
 
 /// What a token or an app must be allowed.
 const SCOPE: &str = "okta.logs.read";
+/// What asking for a token is called in errors.
+const TOKEN: &str = "the token for okta.logs.read";
 const LIMIT: usize = 1_000;
 /// Okta keeps events for 90 days.
 const KEPT_S: i64 = 90 * 86_400;
@@ -87,8 +87,13 @@ impl OktaConfig {
         Ok(())
     }
 
-    fn list(&self, is_past: bool, now_us: fn() -> i64) -> Result<Vec<Box<dyn List>>> {
+    /// Its list, not asked yet.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub fn lists(&self, purpose: ListPurpose, now_us: fn() -> i64) -> Result<ListSource> {
         self.check()?;
+        let is_past = purpose != ListPurpose::Follow;
         let base = service_url("url", &self.url)?;
         let web = Web::new()?;
         let session = match &self.access {
@@ -113,7 +118,8 @@ impl OktaConfig {
             true => Windowing { settle_s: 0, overlap_s: 0, length_s: PAST_WINDOW_S, step_s: 1 },
             false => Windowing { settle_s: 0, overlap_s: OVERLAP_S, length_s: KEPT_S, step_s: every_s },
         };
-        Ok(vec![Box::new(SystemLog {
+        let tokens = session.tokens();
+        let list = Box::new(SystemLog {
             logs: below("url", &base, "api/v1/logs")?,
             session,
             filter: self.filter.clone(),
@@ -121,51 +127,8 @@ impl OktaConfig {
             windowing,
             pause: Duration::ZERO,
             now_us,
-        })])
-    }
-}
-
-/// Reads the System Log.
-#[derive(Debug)]
-pub struct OktaCollector(Lists);
-
-impl OktaCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn open(
-        config: &OktaConfig,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.list(false, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.lookback, Duration::ZERO, positions, options)))
-    }
-
-    /// Reads what happened in `span_us` (microseconds since 1970) once, and ends.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn over(
-        config: &OktaConfig,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = config.list(true, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, Duration::ZERO, positions, options)))
-    }
-}
-
-#[async_trait]
-impl Collector for OktaCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+        });
+        Ok(ListSource { lists: vec![list], lookback: self.lookback, gap: Duration::ZERO, tokens, mend })
     }
 }
 
@@ -218,6 +181,10 @@ impl List for SystemLog {
         "logs"
     }
 
+    fn grant(&self) -> String {
+        SCOPE.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::OktaSystem)
     }
@@ -232,6 +199,10 @@ impl List for SystemLog {
 
     fn kept_s(&self) -> Option<i64> {
         Some(KEPT_S)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.session.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {
@@ -300,7 +271,7 @@ impl TokenSource for App {
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", &assertion),
         ];
-        oauth::ask(&self.web, "the token for okta.logs.read", &self.url, &form, now_us).await
+        oauth::ask(&self.web, TOKEN, &self.url, &form, now_us).await
     }
 }
 
@@ -315,4 +286,29 @@ fn random() -> Result<u64> {
 /// A second as Okta writes it.
 fn rfc3339(at_s: i64) -> String {
     DateTime::from_timestamp(at_s, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What to do about a refusal by Okta; `None` where it says nothing of rights or names.
+pub fn mend(error: &Error) -> Option<String> {
+    let Error::Refused { call, status, code, .. } = error else { return None };
+    let told = match (call.as_str(), status, code.as_str()) {
+        (TOKEN, _, "invalid_scope") => {
+            "grant the app the scope `okta.logs.read` on its page Okta API Scopes, and give it a role that may read logs, such as Read-only Administrator, on its page Admin roles"
+        }
+        (TOKEN, _, "invalid_dpop_proof") => {
+            "switch off `Require Demonstrating Proof of Possession` (DPoP) on the app's page"
+        }
+        (TOKEN, 400 | 401, _) => {
+            "the app and its key do not fit: check `client_id`, `key` and `key_id`, that the app signs in with `Public key / Private key`, and the clock of this machine"
+        }
+        (SCOPE, 401, _) => {
+            "the token is wrong, was revoked, or ended after 30 days without use: make another on Security > API > Tokens"
+        }
+        (SCOPE, 403, _) => {
+            "give the token's user, or the app, a role that may read logs, such as Read-only Administrator or Report Administrator"
+        }
+        (SCOPE, 404, _) => "there is no System Log at this address: check `url`, https://example.okta.com",
+        _ => return None,
+    };
+    Some(told.to_owned())
 }

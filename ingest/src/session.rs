@@ -46,6 +46,16 @@ impl Session {
         Self { web, tokens: None, header: reqwest::header::AUTHORIZATION, scheme: "" }
     }
 
+    /// Who gives its tokens; `None`: nothing is shown.
+    pub(crate) fn tokens(&self) -> Option<TokenCache> {
+        self.tokens.clone()
+    }
+
+    /// See [`Web::service_s`].
+    pub(crate) fn service_s(&self) -> Option<i64> {
+        self.web.service_s()
+    }
+
     /// Sends `call`, and once more with a new token where the first is refused with 401: it ended before its
     /// time, or was replaced. A refusal is an answer.
     ///

@@ -1,6 +1,8 @@
 //! One call of a service over HTTP: bounded in time and bytes, never redirected, no secret in an error.
 
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +26,8 @@ pub(crate) struct Web {
     services: reqwest::Client,
     /// For what is near and hands out keys (metadata servers): never through a proxy.
     near: reqwest::Client,
+    /// What the service's clock last said, in seconds since 1970; 0: nothing.
+    service_s: Arc<AtomicI64>,
 }
 
 /// A request.
@@ -216,7 +220,13 @@ impl Web {
         };
         let failed = |source| Error::Unreachable { call: "TLS".into(), source: Box::new(source) };
         let services = builder().build().map_err(failed)?;
-        Ok(Self { services, near: builder().no_proxy().build().map_err(failed)? })
+        let near = builder().no_proxy().build().map_err(failed)?;
+        Ok(Self { services, near, service_s: Arc::default() })
+    }
+
+    /// The time by the clock of whoever answered last, in seconds since 1970; `None`: none did, or said no time.
+    pub(crate) fn service_s(&self) -> Option<i64> {
+        Some(self.service_s.load(Ordering::Relaxed)).filter(|time_s| *time_s > 0)
     }
 
     /// Sends a request once. A refusal is an answer.
@@ -246,6 +256,9 @@ impl Web {
             }
             body.extend_from_slice(&chunk);
         }
+        let date = headers.get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        self.service_s.store(date.map_or(0, |date| date.timestamp()), Ordering::Relaxed);
         let body = match headers.get(reqwest::header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             Some(b"gzip" | b"x-gzip") if takes_gzip => inflated(&name, &body, max_bytes)?,
             _ => body.freeze(),

@@ -149,6 +149,10 @@ fn clues<'a>(record: &Object<'a>) -> Clues<'a> {
             | "TargetResources"
             | "initiatedBy"
             | "InitiatedBy"
+            | "provisioningAction"
+            | "ProvisioningAction"
+            | "provisioningStatusInfo"
+            | "ProvisioningStatusInfo"
             | "AADOperationType" => clues.audit += 1,
             _ => {}
         }
@@ -165,7 +169,7 @@ fn by_table(table: &str) -> Option<LogType> {
         | "AADServicePrincipalSignInLogs"
         | "AADManagedIdentitySignInLogs"
         | "ADFSSignInLogs" => LogType::EntraSignin,
-        "AuditLogs" => LogType::EntraAudit,
+        "AuditLogs" | "AADProvisioningLogs" => LogType::EntraAudit,
         _ => return None,
     })
 }
@@ -181,7 +185,7 @@ fn by_category(category: &str) -> Option<LogType> {
         | "ServicePrincipalSignInLogs"
         | "ManagedIdentitySignInLogs"
         | "ADFSSignInLogs" => LogType::EntraSignin,
-        "AuditLogs" => LogType::EntraAudit,
+        "AuditLogs" | "ProvisioningLogs" => LogType::EntraAudit,
         "NetworkSecurityGroupFlowEvent" => LogType::AzureNsgFlow,
         "FlowLogFlowEvent" => LogType::AzureVnetFlow,
         "TunnelDiagnosticLog"

@@ -196,6 +196,7 @@ impl Runner {
                 false => flight.bytes < self.spec.in_flight_bytes as u64,
             };
             let turn = self.turn(&mut *collector, &mut flight, not_before, has_room).await?;
+            self.status.waits(collector.backlog());
             acks.append(&mut flight.durable);
             if !acks.is_empty() && ack_not_before.is_none_or(|at| at <= Instant::now()) {
                 ack_not_before = None;

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ingest::Backlog;
+
 /// The state of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
@@ -41,7 +43,8 @@ pub struct HealthBounds {
     pub silent_after: Option<Duration>,
     /// With nothing but errors for so long it is failing, and an alert says so.
     pub failing_after: Duration,
-    /// When its newest event is so much older than its newest record, it is lagging; `None`: never.
+    /// When its newest event is so much older than its newest record, or what waits at the source is so old, it
+    /// is lagging; `None`: never.
     pub lagging_after: Option<Duration>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct SourceHealth {
     started_us: i64,
     last_records_us: Option<i64>,
     newest_event_us: Option<i64>,
+    backlog: Option<Backlog>,
     gaps_us: VecDeque<i64>,
     failure: Option<Failure>,
     paused_since_us: Option<i64>,
@@ -107,6 +111,7 @@ impl SourceHealth {
             started_us: now_us,
             last_records_us: last_records_us.map(|last_us| last_us.min(now_us)),
             newest_event_us: None,
+            backlog: None,
             gaps_us: VecDeque::new(),
             failure: None,
             paused_since_us: None,
@@ -158,6 +163,11 @@ impl SourceHealth {
         self.notice(now_us);
         let since_us = self.failure.as_ref().map_or(now_us, |failure| failure.since_us);
         self.failure = Some(Failure { since_us, why: why.to_owned(), is_lasting });
+    }
+
+    /// So much waits at the source; `None`: it does not tell.
+    pub(crate) fn waits(&mut self, backlog: Option<Backlog>) {
+        self.backlog = backlog;
     }
 
     /// Somebody paused it.
@@ -236,6 +246,17 @@ impl SourceHealth {
                 }
             );
             return (SourceState::Silent, why, since_us);
+        }
+        if let (Some(after), Some(Backlog { records, since_us: Some(read_to_us) })) =
+            (self.bounds.lagging_after, self.backlog)
+            && records > 0
+            && now_us.saturating_sub(read_to_us) > micros(after)
+        {
+            let why = format!(
+                "{records} messages wait at the source; reading is {} behind",
+                words(now_us.saturating_sub(read_to_us))
+            );
+            return (SourceState::Lagging, why, now_us);
         }
         if let (Some(after), Some(event_us), Some(records_us)) =
             (self.bounds.lagging_after, self.newest_event_us, self.last_records_us)
@@ -396,6 +417,22 @@ mod tests {
         assert_eq!(health.judge(Some(10_000 * S), 10_003 * S).state, SourceState::Ok);
         // No events at all, such as nothing but dead letters, is no lag.
         assert_eq!(health.judge(None, 10_004 * S).state, SourceState::Ok);
+    }
+
+    #[test]
+    fn what_waits_at_the_source_for_long_is_a_lag() {
+        let mut health = source();
+        health.records(10_000 * S);
+        let waits = |records, since_us| Some(Backlog { records, since_us });
+        health.waits(waits(7, Some(6_400 * S)));
+        assert_eq!(state(&mut health, 10_000 * S), SourceState::Ok);
+        assert_eq!(state(&mut health, 10_001 * S), SourceState::Lagging);
+        assert_eq!(health.judgement().why, "7 messages wait at the source; reading is 60 min behind");
+        // Nothing waits, or nobody knows since when.
+        for well in [waits(0, Some(6_400 * S)), waits(7, None), None] {
+            health.waits(well);
+            assert_eq!(state(&mut health, 10_001 * S), SourceState::Ok);
+        }
     }
 
     #[test]

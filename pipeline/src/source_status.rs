@@ -1,5 +1,6 @@
 //! What is known of a source while it runs, shared by its runner and those who ask.
 
+use ingest::Backlog;
 use parking_lot::Mutex;
 
 use crate::source_health::{HealthBounds, Judgement, SourceHealth, Trouble};
@@ -12,6 +13,8 @@ pub struct SourceReport {
     pub health: Judgement,
     /// How far its newest event lies back, in microseconds.
     pub lag_us: Option<i64>,
+    /// What waits at the source, where it tells that.
+    pub backlog: Option<Backlog>,
     /// The gap between records that is usual for it, in microseconds.
     pub usual_gap_us: Option<i64>,
     /// What its runner has counted.
@@ -69,6 +72,7 @@ struct Inner {
     last_saved_us: Option<i64>,
     last_error: Option<(i64, String)>,
     last_finding: Option<(i64, String)>,
+    backlog: Option<Backlog>,
     is_done: bool,
 }
 
@@ -86,6 +90,7 @@ impl SourceStatus {
             last_saved_us,
             last_error: None,
             last_finding: None,
+            backlog: None,
             is_done: false,
         };
         Self { inner: Mutex::new(inner) }
@@ -112,9 +117,19 @@ impl SourceStatus {
         }
     }
 
+    /// So much waits at the source.
+    pub(crate) fn waits(&self, backlog: Option<Backlog>) {
+        let mut inner = self.inner.lock();
+        inner.backlog = backlog;
+        inner.health.waits(backlog);
+    }
+
     /// Batches were given up before they were durable.
     pub(crate) fn dropped(&self) {
-        self.inner.lock().counts.in_flight_bytes = 0;
+        let mut inner = self.inner.lock();
+        inner.counts.in_flight_bytes = 0;
+        inner.backlog = None;
+        inner.health.waits(None);
     }
 
     pub(crate) fn answered(&self, now_us: i64) {
@@ -179,6 +194,7 @@ impl SourceStatus {
         SourceReport {
             health: inner.health.judgement().clone(),
             lag_us: inner.health.lag_us(now_us),
+            backlog: inner.backlog,
             usual_gap_us: inner.health.usual_gap_us(),
             counts: inner.counts,
             last_success_us: inner.last_success_us,

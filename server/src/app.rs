@@ -238,7 +238,9 @@ impl App {
         source: &SourceConfig,
         span_us: Range<i64>,
     ) -> anyhow::Result<Option<Arc<Source>>> {
-        let Some(open) = source.kind.backfill else { return Ok(None) };
+        if !source.has_past() {
+            return Ok(None);
+        }
         let positions = format!("{} backfill {} {}", source.id, span_us.start, span_us.end);
         let progress = Arc::new(SweepProgress::default());
         let (opened, limits, told, span) =
@@ -247,7 +249,7 @@ impl App {
         let running = self.sources.start(SourceSpec {
             id: source.id.clone(),
             positions,
-            open: Box::new(move |positions| open(&opened, &limits, span.clone(), positions, told.clone())),
+            open: Box::new(move |positions| opened.open_past(&limits, span.clone(), positions, told.clone())),
             in_flight_bytes: source.in_flight(),
             bounds: source.bounds(),
             gives_way: true,

@@ -418,6 +418,9 @@ pub(crate) enum SourcesCommand {
     Test {
         /// The source.
         name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Take nothing more from a source until it is resumed, also after a restart.
     Pause {

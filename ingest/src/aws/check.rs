@@ -11,7 +11,8 @@ use super::notification::decode_notification;
 use super::s3::S3;
 use super::sqs::Sqs;
 use super::{AwsAccess, Environment, FollowDigestsConfig, LookupEventsConfig, ObjectAddress, S3QueueConfig};
-use crate::{CheckOutcome, CheckStep, Error, Result};
+use crate::check::Checks;
+use crate::{CheckStep, Error, Result};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_BYTES: usize = 4 << 20;
@@ -23,10 +24,10 @@ pub async fn check_s3_queue(
     environment: &Environment,
     now_us: fn() -> i64,
 ) -> Vec<CheckStep> {
-    let mut steps = Vec::new();
+    let mut checks = Checks::default();
     let region = region_of_queue(&config.queue_url);
     let client = config.check().and_then(|()| Client::new(&config.access, region, environment, now_us));
-    let Some(client) = signed_in(&mut steps, client, &config.access).await else { return steps };
+    let Some(client) = signed_in(&mut checks, client, &config.access).await else { return checks.done() };
 
     let queue = Sqs::new(client.clone(), config.queue_url.clone());
     let arn = queue_arn(&config.queue_url, client.region());
@@ -39,14 +40,13 @@ pub async fn check_s3_queue(
         };
         format!("{} messages wait; {redrive}", get("ApproximateNumberOfMessages"))
     };
-    step(&mut steps, "queue", queue.attributes().await, describe, |error| {
+    checks.tried(("queue", "sqs:GetQueueAttributes"), queue.attributes().await, describe, |error| {
         queue_mend(error, "sqs:GetQueueAttributes", &arn)
     });
     let received = queue.receive(Duration::ZERO, Duration::ZERO).await;
     let bodies: Vec<bytes::Bytes> = received.iter().flatten().map(|message| message.body.clone()).collect();
-    step(
-        &mut steps,
-        "receive",
+    checks.tried(
+        ("receive", "sqs:ReceiveMessage"),
         received,
         |messages| format!("{} messages came", messages.len()),
         |error| queue_mend(error, "sqs:ReceiveMessage", &arn),
@@ -56,31 +56,29 @@ pub async fn check_s3_queue(
     for bucket in &config.buckets {
         let listed = s3.list(bucket, "", "").await;
         let describe = |(keys, _): &(Vec<String>, bool)| format!("`{bucket}` lists {} keys", keys.len());
-        let can_list = step(&mut steps, "list", listed, describe, |_| {
+        checks.tried(("list", "s3:ListBucket"), listed, describe, |_| {
             format!(
                 "only backfill and digest validation need it: {}",
                 allow(&["s3:ListBucket"], &format!("arn:aws:s3:::{bucket}"))
             )
         });
-        if let (false, Some(step)) = (can_list, steps.last_mut()) {
-            step.outcome = CheckOutcome::Spare;
-        }
+        checks.last_is_spare();
     }
     let announced = bodies.iter().flat_map(|body| decode_notification(body).objects).next();
     match announced {
         Some(announced) => {
             let got = s3.probe(&announced.object, announced.region.as_deref()).await;
             let object = announced.object.clone();
-            step(&mut steps, "object", got, |()| object.to_string(), |error| object_mend(error, &object));
+            let step = ("object", "s3:GetObject");
+            checks.tried(step, got, |()| object.to_string(), |error| object_mend(error, &object));
         }
-        None => steps.push(CheckStep {
-            name: "object",
-            outcome: CheckOutcome::Skipped,
-            detail: "no message announces an object now".into(),
-            mend: "write an object, or wait for the next delivery, and check again".into(),
-        }),
+        None => checks.skipped(
+            ("object", "s3:GetObject"),
+            "no message announces an object now",
+            "write an object, or wait for the next delivery, and check again",
+        ),
     }
-    steps
+    checks.done()
 }
 
 /// Tries everything that following digests needs, for one chain.
@@ -89,20 +87,19 @@ pub async fn check_digests(
     environment: &Environment,
     now_us: fn() -> i64,
 ) -> Vec<CheckStep> {
-    let mut steps = Vec::new();
-    let Some(trail) = config.chains.first() else { return steps };
+    let mut checks = Checks::default();
+    let Some(trail) = config.chains.first() else { return checks.done() };
     let access = AwsAccess { region: Some(trail.region.clone()), ..config.access.clone() };
     let client = Client::new(&access, None, environment, now_us);
-    let Some(client) = signed_in(&mut steps, client, &access).await else { return steps };
+    let Some(client) = signed_in(&mut checks, client, &access).await else { return checks.done() };
     let now_s = now_us() / 1_000_000;
     if config.public_keys.is_none() {
         let body = json!({"StartTime": now_s - 86_400, "EndTime": now_s});
         let keys = client.action(Service::CloudTrail, "ListPublicKeys", &body, TIMEOUT, MAX_BYTES).await;
         let count =
             |answer: &Value| answer.get("PublicKeyList").and_then(Value::as_array).map_or(0, Vec::len);
-        step(
-            &mut steps,
-            "keys",
+        checks.tried(
+            ("keys", "cloudtrail:ListPublicKeys"),
             keys,
             |answer| format!("{} public keys of `{}`", count(answer), trail.region),
             |_| allow(&["cloudtrail:ListPublicKeys"], "*"),
@@ -113,27 +110,25 @@ pub async fn check_digests(
     // What is a day old is enough to see that the names are right.
     let listed = s3.list(&trail.bucket, &folder, &trail.digest_key(now_s - 86_400)).await;
     let newest = listed.as_ref().ok().and_then(|(keys, _)| keys.last().cloned());
-    step(
-        &mut steps,
-        "list",
+    checks.tried(
+        ("list", "s3:ListBucket"),
         listed,
         |(keys, _)| format!("{} digests since yesterday in `s3://{}/{folder}`", keys.len(), trail.bucket),
         |_| allow(&["s3:ListBucket"], &format!("arn:aws:s3:::{}", trail.bucket)),
     );
     let Some(key) = newest else {
-        steps.push(CheckStep {
-            name: "object",
-            outcome: CheckOutcome::Skipped,
-            detail: "there is no digest since yesterday".into(),
-            mend: "switch on log file validation of the trail; check its name, account, region and prefix"
-                .into(),
-        });
-        return steps;
+        checks.skipped(
+            ("object", "s3:GetObject"),
+            "there is no digest since yesterday",
+            "switch on log file validation of the trail; check its name, account, region and prefix",
+        );
+        return checks.done();
     };
     let object = ObjectAddress { bucket: trail.bucket.clone(), key };
     let got = s3.probe(&object, None).await;
-    step(&mut steps, "object", got, |()| object.to_string(), |error| object_mend(error, &object));
-    steps
+    let step = ("object", "s3:GetObject");
+    checks.tried(step, got, |()| object.to_string(), |error| object_mend(error, &object));
+    checks.done()
 }
 
 /// Tries everything that `LookupEvents` needs.
@@ -142,89 +137,45 @@ pub async fn check_lookup_events(
     environment: &Environment,
     now_us: fn() -> i64,
 ) -> Vec<CheckStep> {
-    let mut steps = Vec::new();
+    let mut checks = Checks::default();
     let client = Client::new(&config.access, None, environment, now_us);
-    let Some(client) = signed_in(&mut steps, client, &config.access).await else { return steps };
+    let Some(client) = signed_in(&mut checks, client, &config.access).await else { return checks.done() };
     let body = json!({"MaxResults": 1});
     let answer = client.action(Service::CloudTrail, "LookupEvents", &body, TIMEOUT, MAX_BYTES).await;
     let describe = |_: &Value| format!("`{}` answers", client.region());
-    step(&mut steps, "lookup", answer, describe, |_| allow(&["cloudtrail:LookupEvents"], "*"));
-    steps
+    let step = ("lookup", "cloudtrail:LookupEvents");
+    checks.tried(step, answer, describe, |_| allow(&["cloudtrail:LookupEvents"], "*"));
+    checks.done()
 }
 
 /// The client, if there are keys for it; else what is wrong.
-async fn signed_in(
-    steps: &mut Vec<CheckStep>,
-    client: Result<Client>,
-    access: &AwsAccess,
-) -> Option<Arc<Client>> {
-    let client = match client {
-        Ok(client) => Arc::new(client),
-        Err(error) => {
-            steps.push(failed("settings", &error, "correct the setting".into()));
-            return None;
-        }
-    };
+async fn signed_in(checks: &mut Checks, client: Result<Client>, access: &AwsAccess) -> Option<Arc<Client>> {
+    let client = Arc::new(checks.opened(client)?);
     let source = client.describe_keys().unwrap_or_default();
-    if !step(
-        steps,
-        "credentials",
-        client.keys().await,
-        |_| source.clone(),
-        |error| {
-            let role = access.role_arn.as_deref();
-            match (error, role) {
-                (Error::Refused { .. }, Some(role)) => format!(
-                    "{}; the role's trust policy must name this identity, and its `sts:ExternalId` must be the \
-                 one that is configured",
-                    allow(&["sts:AssumeRole"], role)
-                ),
-                _ => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or attach a role to the \
-                  machine or pod"
-                    .into(),
-            }
-        },
-    ) {
-        return None;
+    let (grant, role) = match access.role_arn.as_deref() {
+        Some(role) => ("sts:AssumeRole", Some(role)),
+        None => ("", None),
+    };
+    let mend = |error: &Error| {
+        match (error, role) {
+        (Error::Refused { .. }, Some(role)) => format!(
+            "{}; the role's trust policy must name this identity, and its `sts:ExternalId` must be the one that \
+             is configured",
+            allow(&["sts:AssumeRole"], role)
+        ),
+        _ => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or attach a role to the machine or pod"
+            .into(),
     }
-    step(steps, "identity", client.caller().await, Clone::clone, |_| {
+    };
+    checks.tried(("credentials", grant), client.keys().await, |_| source, mend)?;
+    checks.tried(("identity", ""), client.caller().await, Clone::clone, |_| {
         "the keys are not valid: make new ones, or correct the secret".into()
     });
-
     Some(client)
 }
 
-fn step<T>(
-    steps: &mut Vec<CheckStep>,
-    name: &'static str,
-    tried: Result<T>,
-    describe: impl FnOnce(&T) -> String,
-    mend: impl FnOnce(&Error) -> String,
-) -> bool {
-    match tried {
-        Ok(value) => {
-            let detail = describe(&value);
-            steps.push(CheckStep { name, outcome: CheckOutcome::Good, detail, mend: String::new() });
-            true
-        }
-        Err(error) => {
-            let mend = if error.is_passing() {
-                "check the network, the region and the endpoint, then try again".into()
-            } else {
-                mend(&error)
-            };
-            steps.push(failed(name, &error, mend));
-            false
-        }
-    }
-}
-
-fn failed(name: &'static str, error: &Error, mend: String) -> CheckStep {
-    CheckStep { name, outcome: CheckOutcome::Failed, detail: error.to_string(), mend }
-}
-
 /// The statement of a policy that grants `actions`.
-fn allow(actions: &[&str], resource: &str) -> String {
+pub(crate) fn allow(actions: &[&str], resource: &str) -> String {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": resource});
     format!("add to the identity's policy: {statement}")
 }

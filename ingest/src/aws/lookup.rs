@@ -4,7 +4,6 @@
 //! quiet account within minutes, and never the main feed
 //! (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,8 +13,8 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::endpoint::Service;
 use super::{AwsAccess, Environment};
-use crate::list::{List, Listed, Lists, Window, Windowing, seconds};
-use crate::{Collector, Error, Polled, ReadOptions, Result};
+use crate::list::{List, ListSource, Listed, Window, Windowing, seconds};
+use crate::{Error, Result};
 
 /// Two requests a second are allowed to an account and region; others may ask as well.
 const GAP: Duration = Duration::from_millis(600);
@@ -56,45 +55,27 @@ impl Default for LookupEventsConfig {
     }
 }
 
-/// Reads `LookupEvents` window by window.
-#[derive(Debug)]
-pub struct LookupEventsCollector(Lists);
-
-impl LookupEventsCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
+impl LookupEventsConfig {
     /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn open(
-        config: &LookupEventsConfig,
-        environment: &Environment,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let windowing = Windowing {
-            settle_s: seconds(config.settle).min(KEPT_S),
-            overlap_s: seconds(config.overlap).min(KEPT_S),
-            length_s: seconds(config.window.max(config.every)).clamp(1, KEPT_S),
-            step_s: seconds(config.every).clamp(1, KEPT_S),
-        };
-        if seconds(config.lookback) > KEPT_S {
+    /// [`Error::BadSetting`] for the first setting that cannot be.
+    pub fn check(&self) -> Result<()> {
+        if seconds(self.lookback) > KEPT_S {
             let problem = "at most 90 days: CloudTrail keeps no more".into();
             return Err(Error::BadSetting { field: "lookback", problem });
         }
-        let client = Client::new(&config.access, None, environment, options.now_us)?;
+        Ok(())
+    }
+
+    /// Its list, not asked yet.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub fn lists(&self, environment: &Environment, now_us: fn() -> i64) -> Result<ListSource> {
+        self.check()?;
+        let windowing = Windowing::of(self.settle, self.overlap, self.window, self.every, KEPT_S);
+        let client = Client::new(&self.access, None, environment, now_us)?;
         let list = Box::new(LookupEvents { client, windowing });
-        Ok(Self(Lists::open(vec![list], config.lookback, GAP, positions, options)))
-    }
-}
-
-#[async_trait]
-impl Collector for LookupEventsCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+        Ok(ListSource { lists: vec![list], lookback: self.lookback, gap: GAP, tokens: None, mend: |_| None })
     }
 }
 

@@ -13,9 +13,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::{Client, is_token_ended, page_of, time};
-use super::{AzureAccess, AzureTimes};
-use crate::list::{List, Listed, Lists, Window, Windowing};
-use crate::{Collector, Environment, Error, Polled, ReadOptions, Result};
+use super::{AzureAccess, AzureTimes, mend};
+use crate::check::Checks;
+use crate::list::{List, ListSource, Listed, Lists, Window, Windowing};
+use crate::{CheckStep, Collector, Environment, Error, Polled, ReadOptions, Result};
 
 /// Resource Manager refills 25 reads a second for an identity and subscription; others ask as well.
 const GAP: Duration = Duration::from_millis(200);
@@ -25,6 +26,10 @@ const LONGEST: Duration = Duration::from_secs(12 * 3_600);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// More subscriptions are not asked for: at this gap they would not be asked in time.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
+
+/// As permissions name them.
+const LOOK: &str = "Microsoft.Resources/subscriptions/read";
+const LIST: &str = "Microsoft.Insights/eventtypes/values/read";
 
 /// How the activity log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,18 +142,55 @@ impl ActivityLogCollector {
     }
 
     fn ask(&mut self, subscriptions: &[String]) {
-        let windowing = self.config.times.windowing(LONGEST, KEPT);
-        let tenant = self.config.tenant_log.then_some(None);
-        let all = subscriptions.iter().map(|id| Some(id.to_ascii_lowercase())).chain(tenant);
-        let lists = all.map(|subscription| {
-            let name =
-                subscription.as_ref().map_or_else(|| "tenant".into(), |id| format!("subscriptions/{id}"));
-            let path = subscription.map_or_else(String::new, |id| format!("subscriptions/{id}/"));
-            let client = self.client.clone();
-            Box::new(Events { client, name, path, windowing, now_us: self.now_us }) as Box<dyn List>
-        });
-        self.lists.replace(lists.collect());
+        self.lists.replace(lists(&self.config, &self.client, subscriptions, self.now_us));
     }
+}
+
+fn lists(
+    config: &ActivityLogConfig,
+    client: &Client,
+    subscriptions: &[String],
+    now_us: fn() -> i64,
+) -> Vec<Box<dyn List>> {
+    let windowing = config.times.windowing(LONGEST, KEPT);
+    let tenant = config.tenant_log.then_some(None);
+    let all = subscriptions.iter().map(|id| Some(id.to_ascii_lowercase())).chain(tenant);
+    let list = |subscription: Option<String>| {
+        let name = subscription.as_ref().map_or_else(|| "tenant".into(), |id| format!("subscriptions/{id}"));
+        let path = subscription.map_or_else(String::new, |id| format!("subscriptions/{id}/"));
+        let client = client.clone();
+        Box::new(Events { client, name, path, windowing, now_us }) as Box<dyn List>
+    };
+    all.map(list).collect()
+}
+
+/// Tries everything that the collector needs, and changes nothing: a token, the subscriptions if they are
+/// looked for, and the log of each and of the tenant.
+pub async fn check_activity_log(
+    config: &ActivityLogConfig,
+    environment: &Environment,
+    now_us: fn() -> i64,
+) -> Vec<CheckStep> {
+    let mut checks = Checks::default();
+    let client = Client::new(&config.access, environment, &config.endpoint, now_us);
+    let Some(client) = checks.opened(client) else { return checks.done() };
+    let mut subscriptions = config.subscriptions.clone();
+    let mend_of = |error: &Error| mend(error).unwrap_or_else(|| "mend what Azure says".into());
+    if subscriptions.is_empty() && client.tokens().get().await.is_ok() {
+        // With the tenant's log alone it may see none; the check wants to know all the same.
+        let found = look(&client, false).await;
+        let describe = |found: &Vec<String>| format!("{} subscriptions are seen", found.len());
+        let found = checks.tried(("subscriptions", LOOK), found, describe, mend_of);
+        if config.tenant_log {
+            checks.last_is_spare();
+        }
+        subscriptions = found.unwrap_or_default();
+    }
+    let lists = lists(config, &client, &subscriptions, now_us);
+    let (lookback, tokens) = (config.times.lookback, Some(client.tokens()));
+    let source = ListSource { lists, lookback, gap: GAP, tokens, mend };
+    source.check_into(&mut checks, now_us()).await;
+    checks.done()
 }
 
 #[async_trait]
@@ -179,7 +221,7 @@ impl Collector for ActivityLogCollector {
 
 /// The subscriptions that the identity sees.
 async fn look(client: &Client, may_be_none: bool) -> Result<Vec<String>> {
-    const CALL: &str = "Microsoft.Resources/subscriptions/read";
+    const CALL: &str = LOOK;
     let mut url = client.url("subscriptions", "api-version=2022-12-01");
     let mut found = Vec::new();
     loop {
@@ -233,6 +275,10 @@ impl List for Events {
         &self.name
     }
 
+    fn grant(&self) -> String {
+        LIST.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::AzureActivity)
     }
@@ -249,8 +295,12 @@ impl List for Events {
         Some(crate::list::seconds(KEPT))
     }
 
+    fn service_s(&self) -> Option<i64> {
+        self.client.service_s()
+    }
+
     async fn page(&mut self, window: &Window) -> Result<Listed> {
-        const CALL: &str = "Microsoft.Insights/eventtypes/values/read";
+        const CALL: &str = LIST;
         let url = match &window.token {
             Some(next) => self.client.own(CALL, next)?,
             None => {

@@ -42,6 +42,16 @@ impl Client {
         Ok(Self { web, tokens: TokenCache::new(Arc::new(entra), now_us), base })
     }
 
+    /// Who gives its tokens.
+    pub(super) fn tokens(&self) -> TokenCache {
+        self.tokens.clone()
+    }
+
+    /// See [`Web::service_s`].
+    pub(super) fn service_s(&self) -> Option<i64> {
+        self.web.service_s()
+    }
+
     /// The address of `path` with a query of characters that need no encoding but blanks and quotes.
     pub(super) fn url(&self, path: &str, query: &str) -> Url {
         let mut url = self.base.clone();

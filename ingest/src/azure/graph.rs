@@ -5,17 +5,15 @@
 //! throttled shall ask for less time at once, says
 //! <https://learn.microsoft.com/en-us/graph/throttling-limits#identity-and-access-reports-service-limits>.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use event::LogType;
 
 use super::client::{Client, is_token_ended, page_of, time};
-use super::{AzureAccess, AzureTimes};
-use crate::list::{List, Listed, Lists, Window, Windowing};
-use crate::{Collector, Environment, Error, Polled, ReadOptions, Result};
+use super::{AzureAccess, AzureTimes, mend};
+use crate::list::{List, ListSource, Listed, Window, Windowing, seconds};
+use crate::{Environment, Error, Result};
 
 /// What Entra keeps at most: 30 days.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
@@ -74,6 +72,14 @@ impl GraphLog {
         }
     }
 
+    /// The application permission of Microsoft Graph that reads it.
+    pub fn permission(self) -> &'static str {
+        match self {
+            Self::Alerts => "SecurityAlert.Read.All",
+            _ => "AuditLog.Read.All",
+        }
+    }
+
     fn resource(self) -> Resource {
         let sign_ins = |path, also| Resource {
             path,
@@ -112,6 +118,8 @@ pub struct GraphConfig {
     pub logs: Vec<GraphLog>,
     /// When it is asked.
     pub times: AzureTimes,
+    /// How long the tenant keeps its logs: 30 days, or 7 without a P1 or P2 licence.
+    pub kept: Duration,
     /// The least time between two requests.
     pub gap: Duration,
 }
@@ -128,68 +136,35 @@ impl Default for GraphConfig {
                 settle: Duration::from_secs(15 * 60),
                 overlap: Duration::from_secs(3_600),
             },
+            kept: KEPT,
             gap: Duration::from_millis(2_200),
         }
     }
 }
 
-/// Reads Graph's lists window by window.
-#[derive(Debug)]
-pub struct GraphCollector(Lists);
-
-impl GraphCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
+impl GraphConfig {
+    /// A list for each log, not asked yet. Entra keeps 7 days, or 30 with a P1 or P2 licence.
     ///
     /// # Errors
     /// [`Error::BadSetting`].
-    pub fn open(
-        config: &GraphConfig,
-        environment: &Environment,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.times.lookback, config.gap, positions, options)))
-    }
-
-    /// Reads what happened in `span_us` (microseconds since 1970) once and ends; Entra keeps 7 days, or 30
-    /// with a P1 or P2 licence.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn backfill(
-        config: &GraphConfig,
-        environment: &Environment,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, config.gap, positions, options)))
-    }
-}
-
-fn lists(config: &GraphConfig, environment: &Environment, now_us: fn() -> i64) -> Result<Vec<Box<dyn List>>> {
-    if config.logs.is_empty() {
-        return Err(Error::BadSetting { field: "logs", problem: "name one at least".into() });
-    }
-    let client = Client::new(&config.access, environment, &config.endpoint, now_us)?;
-    let windowing = config.times.windowing(LONGEST, KEPT);
-    let list = |log: &GraphLog| {
-        Box::new(Log { client: client.clone(), log: *log, windowing, length_s: windowing.length_s })
-            as Box<dyn List>
-    };
-    Ok(config.logs.iter().map(list).collect())
-}
-
-#[async_trait]
-impl Collector for GraphCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+    pub fn lists(&self, environment: &Environment, now_us: fn() -> i64) -> Result<ListSource> {
+        if self.logs.is_empty() {
+            return Err(Error::BadSetting { field: "logs", problem: "name one at least".into() });
+        }
+        let client = Client::new(&self.access, environment, &self.endpoint, now_us)?;
+        let windowing = self.times.windowing(LONGEST, KEPT);
+        let list = |log: &GraphLog| {
+            Box::new(Log {
+                client: client.clone(),
+                log: *log,
+                windowing,
+                length_s: windowing.length_s,
+                kept_s: seconds(self.kept.min(KEPT)),
+            }) as Box<dyn List>
+        };
+        let lists = self.logs.iter().map(list).collect();
+        let (lookback, tokens) = (self.times.lookback, Some(client.tokens()));
+        Ok(ListSource { lists, lookback, gap: self.gap, tokens, mend })
     }
 }
 
@@ -200,12 +175,18 @@ struct Log {
     windowing: Windowing,
     /// The longest window at the moment: half of it after each throttling, twice after a page.
     length_s: i64,
+    /// How long its records are kept.
+    kept_s: i64,
 }
 
 #[async_trait]
 impl List for Log {
     fn name(&self) -> &str {
         self.log.name()
+    }
+
+    fn grant(&self) -> String {
+        self.log.permission().to_owned()
     }
 
     fn log_type(&self) -> Option<LogType> {
@@ -221,7 +202,11 @@ impl List for Log {
     }
 
     fn kept_s(&self) -> Option<i64> {
-        Some(crate::list::seconds(KEPT))
+        Some(self.kept_s)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.client.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {

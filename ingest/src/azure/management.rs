@@ -4,8 +4,7 @@
 //! A list of each content type names contents by when they became available; each content is read by itself.
 //! A content type that nobody subscribed to is subscribed to; what happened before is not there then.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::ops::Range;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,10 +16,10 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::client::{Client, is_token_ended, time};
-use super::{AzureAccess, AzureTimes};
-use crate::list::{List, Listed, Lists, Window, Windowing};
+use super::{AzureAccess, AzureTimes, mend};
+use crate::list::{List, ListPurpose, ListSource, Listed, Window, Windowing};
 use crate::web::Call;
-use crate::{Collector, Environment, Error, Polled, ReadOptions, Result};
+use crate::{Environment, Error, Result};
 
 /// What there is to read; the last needs a permission of its own.
 pub const CONTENT_TYPES: [&str; 5] =
@@ -77,95 +76,70 @@ impl Default for ManagementActivityConfig {
     }
 }
 
-/// Reads the unified audit log, content by content.
-#[derive(Debug)]
-pub struct ManagementActivityCollector(Lists);
-
-impl ManagementActivityCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
+impl ManagementActivityConfig {
+    /// A list for each content type, not asked yet. A check does not subscribe to anything.
     ///
     /// # Errors
     /// [`Error::BadSetting`].
-    pub fn open(
-        config: &ManagementActivityConfig,
+    pub fn lists(
+        &self,
         environment: &Environment,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.times.lookback, GAP, positions, options)))
-    }
-
-    /// Reads what became available in `span_us` (microseconds since 1970, at most 7 days ago) once and ends.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn backfill(
-        config: &ManagementActivityConfig,
-        environment: &Environment,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, GAP, positions, options)))
+        purpose: ListPurpose,
+        now_us: fn() -> i64,
+    ) -> Result<ListSource> {
+        let bad = |field, problem: String| Error::BadSetting { field, problem };
+        if self.content_types.is_empty() {
+            return Err(bad("content_types", "name one at least".into()));
+        }
+        if let Some(odd) = self.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str())) {
+            let known = CONTENT_TYPES.join(", ");
+            return Err(bad("content_types", format!("`{odd}` is none of {known}")));
+        }
+        let is_id = |text: &str| text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        let tenant =
+            self.access.tenant.clone().or_else(|| environment.get("AZURE_TENANT_ID").map(str::to_owned));
+        let tenant = tenant.filter(|tenant| is_id(tenant));
+        let tenant = tenant
+            .ok_or_else(|| bad("tenant", "give the tenant's id; its domain does not do here".into()))?;
+        let publisher = self.publisher.clone().unwrap_or_else(|| tenant.clone());
+        if !is_id(&publisher) {
+            return Err(bad("publisher", "it is no id of a tenant".into()));
+        }
+        let client = Client::new(&self.access, environment, &self.endpoint, now_us)?;
+        let tokens = Some(client.tokens());
+        let subscribe = match (self.subscribe, purpose) {
+            (false, _) => Subscribe::Never,
+            (true, ListPurpose::Check) => Subscribe::Later,
+            (true, _) => Subscribe::Now,
+        };
+        let path = format!("api/v1.0/{tenant}/activity/feed");
+        let feed = Feed { client, path, publisher, subscribe };
+        let windowing = self.times.windowing(LONGEST, KEPT);
+        let list = |name: &String| {
+            Box::new(Contents {
+                feed: feed.clone(),
+                content_type: name.clone(),
+                windowing,
+                now_us,
+                listing: None,
+                recent: HashSet::new(),
+                order: VecDeque::new(),
+            }) as Box<dyn List>
+        };
+        let lists = self.content_types.iter().map(list).collect();
+        Ok(ListSource { lists, lookback: self.times.lookback, gap: GAP, tokens, mend })
     }
 }
 
-fn lists(
-    config: &ManagementActivityConfig,
-    environment: &Environment,
-    now_us: fn() -> i64,
-) -> Result<Vec<Box<dyn List>>> {
-    let bad = |field, problem: String| Error::BadSetting { field, problem };
-    if config.content_types.is_empty() {
-        return Err(bad("content_types", "name one at least".into()));
-    }
-    if let Some(odd) = config.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str())) {
-        let known = CONTENT_TYPES.join(", ");
-        return Err(bad("content_types", format!("`{odd}` is none of {known}")));
-    }
-    let is_id = |text: &str| text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let tenant =
-        config.access.tenant.clone().or_else(|| environment.get("AZURE_TENANT_ID").map(str::to_owned));
-    let tenant = tenant.filter(|tenant| is_id(tenant));
-    let tenant =
-        tenant.ok_or_else(|| bad("tenant", "give the tenant's id; its domain does not do here".into()))?;
-    let publisher = config.publisher.clone().unwrap_or_else(|| tenant.clone());
-    if !is_id(&publisher) {
-        return Err(bad("publisher", "it is no id of a tenant".into()));
-    }
-    let client = Client::new(&config.access, environment, &config.endpoint, now_us)?;
-    let feed = Feed {
-        client,
-        path: format!("api/v1.0/{tenant}/activity/feed"),
-        publisher,
-        subscribe: config.subscribe,
-    };
-    let windowing = config.times.windowing(LONGEST, KEPT);
-    let list = |name: &String| {
-        Box::new(Contents {
-            feed: feed.clone(),
-            content_type: name.clone(),
-            windowing,
-            now_us,
-            listing: None,
-            recent: HashSet::new(),
-            order: VecDeque::new(),
-        }) as Box<dyn List>
-    };
-    Ok(config.content_types.iter().map(list).collect())
-}
-
-#[async_trait]
-impl Collector for ManagementActivityCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
-    }
+/// What becomes of a content type that nobody subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscribe {
+    /// It is an error.
+    Never,
+    /// It is subscribed to.
+    Now,
+    /// It will be; nothing is listed yet.
+    Later,
 }
 
 /// A tenant's feed.
@@ -174,7 +148,7 @@ struct Feed {
     client: Client,
     path: String,
     publisher: String,
-    subscribe: bool,
+    subscribe: Subscribe,
 }
 
 /// A page of a listing.
@@ -234,8 +208,11 @@ impl Feed {
         let answer = match self.client.get(CALL, url.clone()).await {
             // Nobody subscribed, or the subscription was stopped.
             Err(Error::Refused { code, .. })
-                if self.subscribe && ["AF20022", "AF20023"].contains(&code.as_str()) =>
+                if self.subscribe != Subscribe::Never && ["AF20022", "AF20023"].contains(&code.as_str()) =>
             {
+                if self.subscribe == Subscribe::Later {
+                    return Ok(Listing { window, page: page.map(str::to_owned), ..Listing::default() });
+                }
                 self.start(content_type).await?;
                 self.client.get(CALL, url).await?
             }
@@ -330,6 +307,12 @@ impl List for Contents {
         &self.content_type
     }
 
+    fn grant(&self) -> String {
+        let permission =
+            if self.content_type == "DLP.All" { "ActivityFeed.ReadDlp" } else { "ActivityFeed.Read" };
+        permission.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::M365Audit)
     }
@@ -344,6 +327,10 @@ impl List for Contents {
 
     fn kept_s(&self) -> Option<i64> {
         Some(crate::list::seconds(KEPT))
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.feed.client.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {

@@ -13,10 +13,13 @@ use object_store::{CredentialProvider, ObjectStore, RetryConfig};
 
 use super::AzureAccess;
 use super::credentials::{Entra, https};
-use crate::collect::Place;
+use crate::check::Checks;
+use crate::collect::{BLOBS_READ, Place, Rights, check_places};
 use crate::token::TokenCache;
 use crate::web::Web;
-use crate::{Environment, Error, Objects, ObjectsConfig, Result, SecretReference, Sweep, SweepProgress};
+use crate::{
+    CheckStep, Environment, Error, Objects, ObjectsConfig, Result, SecretReference, Sweep, SweepProgress,
+};
 
 /// What a token for blobs is for, in every cloud.
 const SCOPE: &str = "https://storage.azure.com/.default";
@@ -68,6 +71,37 @@ impl StorageConfig {
     ) -> Result<Sweep> {
         let places = self.places(environment, objects.now_us)?;
         Ok(Sweep::of(places, objects, modified_us, positions, progress))
+    }
+
+    /// Tries everything that the collector needs, and changes nothing: a token, if there is neither key nor
+    /// signature, and of each container to list and to read a blob.
+    pub async fn check_access(&self, environment: &Environment, now_us: fn() -> i64) -> Vec<CheckStep> {
+        let mut checks = Checks::default();
+        let Some(places) = checks.opened(self.places(environment, now_us)) else { return checks.done() };
+        let mend = |error: &Error| super::mend(error).unwrap_or_else(|| "mend what Azure says".into());
+        if self.signature.is_none() && self.account_key.is_none() {
+            let entra = Web::new().and_then(|web| Entra::new(&self.access, environment, SCOPE, web, now_us));
+            let Some(entra) = checks.opened(entra) else { return checks.done() };
+            let token = TokenCache::new(Arc::new(entra), now_us).get().await;
+            if checks.tried(("credentials", ""), token, |_| "there is a token".into(), mend).is_none() {
+                return checks.done();
+            }
+        }
+        let (list, read) = match &self.signature {
+            Some(_) => ("sp=l", "sp=r"),
+            None => (BLOBS_READ, BLOBS_READ),
+        };
+        let mend_right = |error: &Error, grant: &str| match (&self.signature, mend(error)) {
+            // A signature has its rights in itself.
+            (Some(_), told) if !told.contains("wrong or has ended") => format!(
+                "make a shared access signature that may read and list (`sp=rl`); this one misses `{grant}`: \
+                 `az storage container generate-sas --account-name {} --name CONTAINER --permissions rl`",
+                self.account
+            ),
+            (_, told) => told,
+        };
+        check_places(&mut checks, places, &Rights { list, read, mend: &mend_right }).await;
+        checks.done()
     }
 
     /// What is wrong with the settings, as far as they tell.

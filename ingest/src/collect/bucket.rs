@@ -4,16 +4,19 @@ use std::collections::BinaryHeap;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 use url::Url;
 
 use crate::aws::{AwsAccess, Environment, S3, open_bucket, open_listing};
 use crate::object::{ObjectReader, open_store};
 use crate::{Error, FindingKind, Result, SourceFinding};
+
+/// How many objects a look takes in.
+const LOOKED_AT: usize = 1_000;
 
 /// A prefix in a store. Its calls block, and wait for the runtime: not on one of its own threads.
 #[derive(Debug)]
@@ -165,22 +168,8 @@ impl Bucket {
         after: Option<&Path>,
         mut visit: impl FnMut(ObjectMeta),
     ) -> object_store::Result<()> {
-        let Some((s3, bucket)) = &self.own else {
-            let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
-            let mut listed = match after {
-                Some(after) => self.store.list_with_offset(prefix, after),
-                None => self.store.list(prefix),
-            };
-            while let Some(meta) = listed.try_next().await? {
-                visit(meta);
-            }
-            return Ok(());
-        };
-        // As `object_store` does it: whole parts of keys.
-        let prefix = match self.prefix.as_ref() {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
+        let Some((s3, bucket)) = &self.own else { return self.visit_folders(after, visit).await };
+        let prefix = self.own_prefix();
         let mut after = Some(after.map(ToString::to_string).unwrap_or_default());
         while let Some(from) = after {
             let listed = s3.objects(bucket, &prefix, &from).await;
@@ -195,6 +184,95 @@ impl Bucket {
         Ok(())
     }
 
+    /// The first object that has bytes, as far as one page of the listing shows.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(super) async fn first(&self) -> Result<Option<ObjectMeta>> {
+        let store_error = |source| Error::Store { address: self.address.clone(), source };
+        if let Some((s3, bucket)) = &self.own {
+            let listed = s3.objects(bucket, &self.own_prefix(), "").await?;
+            return Ok(listed.objects.into_iter().find(|meta| meta.size > 0));
+        }
+        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let mut listed = self.store.list(prefix).take(LOOKED_AT);
+        loop {
+            match listed.try_next().await {
+                Ok(Some(meta)) if meta.size > 0 => return Ok(Some(meta)),
+                Ok(Some(_)) => {}
+                // A key that `object_store` cannot have: it may be listed all the same.
+                Ok(None) | Err(object_store::Error::InvalidPath { .. }) => return Ok(None),
+                Err(error) => return Err(store_error(error)),
+            }
+        }
+    }
+
+    /// Reads the first byte of an object.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(super) async fn probe(&self, meta: &ObjectMeta) -> Result<()> {
+        let read = self.store.get_range(&meta.location, 0..1).await;
+        let address = self.address_of(&meta.location);
+        read.map(|_| ()).map_err(|source| Error::Store { address, source })
+    }
+
+    /// The prefix as a listing of S3 takes it: whole parts of keys.
+    fn own_prefix(&self) -> String {
+        match self.prefix.as_ref() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The same through `object_store`, for which one key with an empty part spoils the whole of a listing: then
+    /// folder by folder, and what is right below the folder that has such a key is left out.
+    async fn visit_folders(
+        &self,
+        after: Option<&Path>,
+        mut visit: impl FnMut(ObjectMeta),
+    ) -> object_store::Result<()> {
+        // With each folder the key up to which it was seen already; listings are in the order of keys.
+        let mut folders = vec![(self.prefix.clone(), after.cloned())];
+        while let Some((folder, mut seen)) = folders.pop() {
+            let prefix = Some(&folder).filter(|prefix| !prefix.as_ref().is_empty());
+            let mut listed = match &seen {
+                Some(seen) => self.store.list_with_offset(prefix, seen),
+                None => self.store.list(prefix),
+            };
+            let odd = loop {
+                match listed.try_next().await {
+                    Ok(Some(meta)) => {
+                        seen = Some(meta.location.clone());
+                        visit(meta);
+                    }
+                    Ok(None) => break None,
+                    Err(object_store::Error::InvalidPath { source }) => break Some(source),
+                    Err(error) => return Err(error),
+                }
+            };
+            let Some(odd) = odd else { continue };
+            match self.store.list_with_delimiter(prefix).await {
+                Ok(found) => {
+                    let is_new = |meta: &ObjectMeta| seen.as_ref().is_none_or(|seen| meta.location > *seen);
+                    found.objects.into_iter().filter(is_new).for_each(&mut visit);
+                    folders.extend(found.common_prefixes.into_iter().map(|folder| (folder, seen.clone())));
+                }
+                Err(object_store::Error::InvalidPath { .. }) => {
+                    let told = format!("{folder}/…: {odd}");
+                    self.odd.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(told);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be told of a key that cannot be read here, the first time that there is one.
     pub(super) fn odd(&self) -> Option<SourceFinding> {
         let odd = self.odd.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
@@ -202,8 +280,8 @@ impl Bucket {
             kind: FindingKind::Gap,
             subject: self.address.clone(),
             detail: format!(
-                "objects with an empty part in their keys, such as `{odd}`, are not read from a listing; a queue \
-                 (`aws_s3_queue`) reads them"
+                "objects with an empty part in their keys, such as `{odd}`, are not read from a listing, nor, but \
+                 for S3, what lies beside them; a queue (`aws_s3_queue`, `gcp_pubsub`) reads them"
             ),
             span_us: None,
         })

@@ -7,6 +7,7 @@
 
 mod background;
 mod bucket;
+mod check;
 mod files;
 mod growing;
 mod kept;
@@ -15,6 +16,8 @@ mod objects;
 mod sweep;
 
 pub(crate) use bucket::Place;
+pub use check::check_objects;
+pub(crate) use check::{BLOBS_READ, Rights, check_places};
 pub use files::{Files, FilesConfig};
 pub use objects::{Objects, ObjectsConfig};
 pub use sweep::{Sweep, SweepProgress};

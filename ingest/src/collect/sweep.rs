@@ -2,12 +2,13 @@
 //! once, in the order of keys.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use event::{RawBatchBuilder, RawRecord};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use tokio::runtime::Handle;
@@ -20,6 +21,9 @@ use crate::{Collected, Collector, Error, Polled, PositionChange, Result};
 
 /// Objects that are listed at once.
 const LISTED: usize = 10_000;
+
+/// An object that cannot be read so many times, while others can, becomes a dead letter.
+const TRIES: u32 = 5;
 
 /// A collector that ends: a backfill.
 #[derive(Debug)]
@@ -101,6 +105,7 @@ impl Sweep {
             after: positions.clone(),
             queue: VecDeque::new(),
             current: None,
+            tries: 0,
             moved: Vec::new(),
             progress,
             ticket: 0,
@@ -132,6 +137,8 @@ struct Engine {
     after: BTreeMap<String, String>,
     queue: VecDeque<ObjectMeta>,
     current: Option<(ObjectMeta, Growing)>,
+    /// How often the object that is next could not be read.
+    tries: u32,
     moved: Vec<PositionChange>,
     progress: Arc<SweepProgress>,
     ticket: u64,
@@ -151,9 +158,27 @@ impl Engine {
                     // Deleted since it was listed, as by a rule for old objects.
                     Err(Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
                     Err(Error::Read { source, .. }) => {
-                        // Tried again from its beginning.
-                        self.queue.push_front(meta);
-                        return Err(Error::Object { address: origin, source });
+                        self.tries += 1;
+                        if self.tries < TRIES || !can_read_others(bucket, &self.queue) {
+                            // Tried again from its beginning.
+                            self.queue.push_front(meta);
+                            return Err(Error::Object { address: origin, source });
+                        }
+                        self.tries = 0;
+                        let reason =
+                            format!("unreadable: the object could not be read {TRIES} times: {source}");
+                        let mut batch = RawBatchBuilder::with_capacity(0);
+                        let number = growing.mark().number;
+                        let fits = batch.push(RawRecord { bytes: b"", number, reject: Some(&reason) });
+                        debug_assert!(fits, "an empty record fits");
+                        let ObjectsConfig { source, log_type, now_us, .. } = &self.config;
+                        let batch = batch.finish(source.clone(), *log_type, origin, now_us());
+                        let key = address.clone();
+                        self.after.insert(key.clone(), meta.location.to_string());
+                        let value = Some(meta.location.to_string());
+                        let mut position = std::mem::take(&mut self.moved);
+                        position.push(PositionChange { key, value });
+                        return Ok(Some(self.collected(Some(batch), position)));
                     }
                     batch => batch,
                 };
@@ -168,6 +193,7 @@ impl Engine {
                     let position = std::mem::take(&mut self.moved);
                     return Ok(Some(self.collected(Some(batch), position)));
                 }
+                self.tries = 0;
                 self.progress.objects.fetch_add(1, Ordering::Relaxed);
                 self.progress.bytes.fetch_add(meta.size, Ordering::Relaxed);
                 let key = address.clone();
@@ -199,3 +225,18 @@ impl Engine {
         Collected { batch, position, findings: Vec::new(), ticket: self.ticket }
     }
 }
+
+/// Whether an object that cannot be read is alone with that: the next one can be read or, where it is the last,
+/// the prefix can be listed. Else the store or the network is in trouble, and it is waited for.
+fn can_read_others(bucket: &Bucket, others: &VecDeque<ObjectMeta>) -> bool {
+    match others.front() {
+        Some(next) => match bucket.read(next, 0).read(&mut [0; 1]) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(_) => true,
+        },
+        None => bucket.list(None, 1, |_| true, |meta| meta.location.clone()).is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

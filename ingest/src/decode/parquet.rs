@@ -5,6 +5,7 @@
 //! time. What a file claims of itself is checked before memory is given for it ([`pages`]).
 
 mod kept;
+mod lists;
 mod pages;
 mod thrift;
 
@@ -104,7 +105,8 @@ fn open(kept: Arc<Kept>) -> Result<ParquetRecordBatchReader, String> {
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(Handle(kept.clone())).map_err(|error| error.to_string())?;
     let sizes = pages::check(builder.metadata(), &kept)?;
-    let rows = ROWS_BYTES / sizes.row_bytes.max(1);
+    let row_bytes = sizes.row_bytes.max(lists::largest_row(&kept)?);
+    let rows = ROWS_BYTES / row_bytes.max(1);
     let rows = usize::try_from(rows).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS);
     builder.with_batch_size(rows).build().map_err(|error| error.to_string())
 }

@@ -77,6 +77,11 @@ impl Client {
         &self.tokens
     }
 
+    /// See [`Web::service_s`].
+    pub(super) fn service_s(&self) -> Option<i64> {
+        self.web.service_s()
+    }
+
     /// The address of `path` at `service`.
     pub(super) fn url(&self, service: Service, path: &str) -> Result<Url> {
         let [pubsub, storage] = &self.emulators;

@@ -15,6 +15,8 @@ use crate::{Error, Result};
 
 /// As permissions name it.
 pub(super) const GET: &str = "storage.objects.get";
+/// As permissions name it; a listing is no part of reading what is announced.
+pub(super) const LIST: &str = "storage.objects.list";
 /// For a part.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -37,9 +39,40 @@ pub(super) async fn part(
     at: u64,
     generation: Option<String>,
 ) -> Result<Part> {
+    ranged(client, object, at, PART_BYTES, generation).await
+}
+
+/// Reads the first byte of an object.
+///
+/// # Errors
+/// As of [`part`].
+pub(super) async fn probe(client: &Client, object: &GcsObject) -> Result<()> {
+    ranged(client, object, 0, 1, None).await.map(|_| ())
+}
+
+/// The name of the first object of a bucket, if it has any.
+///
+/// # Errors
+/// [`Error::Refused`] and others of a call.
+pub(super) async fn first(client: &Client, bucket: &str) -> Result<Option<GcsObject>> {
+    let mut url = client.url(Service::Storage, &format!("storage/v1/b/{}/o", encode(bucket)))?;
+    url.query_pairs_mut().append_pair("maxResults", "1").append_pair("fields", "items(name)");
+    let call = Call { timeout: TIMEOUT, ..Call::get(LIST, url) };
+    let answer = client.send(call).await?.accepted(LIST)?.json(LIST)?;
+    let name = answer.pointer("/items/0/name").and_then(serde_json::Value::as_str);
+    Ok(name.map(|name| GcsObject { bucket: bucket.to_owned(), name: name.to_owned(), generation: None }))
+}
+
+async fn ranged(
+    client: &Client,
+    object: &GcsObject,
+    at: u64,
+    length: u64,
+    generation: Option<String>,
+) -> Result<Part> {
     let generation = generation.or_else(|| object.generation.clone());
     let url = address(client, object, generation.as_deref())?;
-    let range = HeaderValue::from_str(&format!("bytes={at}-{}", at + PART_BYTES - 1));
+    let range = HeaderValue::from_str(&format!("bytes={at}-{}", at + length - 1));
     let range = range.map_err(|error| Error::BadAnswer { call: GET.into(), problem: error.to_string() })?;
     let mut call = Call { timeout: TIMEOUT, max_bytes: PART_BYTES as usize, ..Call::get(GET, url) };
     // Without it, what is stored as gzip is inflated on the way, and ranges are not kept

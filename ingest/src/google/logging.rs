@@ -3,8 +3,6 @@
 //! <https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list>: a page of up to 1,000 entries,
 //! 60 requests a minute and project; whoever has more uses a sink.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +13,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::client::{Client, Service};
-use super::{Environment, GoogleAccess};
-use crate::list::{List, Listed, Lists, Window, Windowing, seconds};
+use super::{Environment, GoogleAccess, mend};
+use crate::list::{List, ListSource, Listed, Window, Windowing, seconds};
 use crate::web::Call;
-use crate::{Collector, Error, Polled, ReadOptions, Result};
+use crate::{Error, Result};
 
 /// Audit logs of every kind: admin activity, data access, system events, denied by policy.
 pub const AUDIT_FILTER: &str = "logName:\"cloudaudit.googleapis.com\"";
@@ -56,6 +54,8 @@ pub struct LoggingConfig {
     pub window: Duration,
     /// The shortest window: how often is asked.
     pub every: Duration,
+    /// How long the bucket keeps its entries; what was not read for longer is a gap. `None`: it is not known.
+    pub kept: Option<Duration>,
 }
 
 impl Default for LoggingConfig {
@@ -69,6 +69,7 @@ impl Default for LoggingConfig {
             overlap: Duration::from_secs(900),
             window: Duration::from_secs(6 * 3_600),
             every: Duration::from_secs(60),
+            kept: None,
         }
     }
 }
@@ -95,6 +96,24 @@ impl LoggingConfig {
         }
         Ok(())
     }
+
+    /// A list for each resource, not asked yet.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`], [`Error::NoCredentials`].
+    pub fn lists(&self, environment: &Environment, now_us: fn() -> i64) -> Result<ListSource> {
+        self.check()?;
+        let client = Client::new(&self.access, environment, now_us)?;
+        let windowing = Windowing::of(self.settle, self.overlap, self.window, self.every, MAX_SPAN_S);
+        let list = |resource: &String| {
+            let (client, resource, filter) = (client.clone(), resource.clone(), self.filter.clone());
+            let kept_s = self.kept.map(seconds);
+            Box::new(Entries { client, resource, filter, windowing, kept_s }) as Box<dyn List>
+        };
+        let lists = self.resources.iter().map(list).collect();
+        let (lookback, tokens) = (self.lookback, Some(client.tokens().clone()));
+        Ok(ListSource { lists, lookback, gap: GAP, tokens, mend })
+    }
 }
 
 /// Whether `text` names something that has logs, or findings.
@@ -110,72 +129,6 @@ pub(super) fn is_resource(text: &str) -> bool {
         })
 }
 
-/// Reads `entries.list` window by window.
-#[derive(Debug)]
-pub struct LoggingCollector(Lists);
-
-impl LoggingCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`], [`Error::NoCredentials`].
-    pub fn open(
-        config: &LoggingConfig,
-        environment: &Environment,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, &options)?;
-        Ok(Self(Lists::open(lists, config.lookback, GAP, positions, options)))
-    }
-
-    /// Reads the past in `span_us` (microseconds since 1970) once and ends.
-    ///
-    /// # Errors
-    /// As of [`open`](Self::open).
-    pub fn over(
-        config: &LoggingConfig,
-        environment: &Environment,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, &options)?;
-        Ok(Self(Lists::over(lists, span_us, GAP, positions, options)))
-    }
-}
-
-fn lists(
-    config: &LoggingConfig,
-    environment: &Environment,
-    options: &ReadOptions,
-) -> Result<Vec<Box<dyn List>>> {
-    config.check()?;
-    let client = Client::new(&config.access, environment, options.now_us)?;
-    let windowing = Windowing {
-        settle_s: seconds(config.settle).min(MAX_SPAN_S),
-        overlap_s: seconds(config.overlap).min(MAX_SPAN_S),
-        length_s: seconds(config.window.max(config.every)).clamp(1, MAX_SPAN_S),
-        step_s: seconds(config.every).clamp(1, MAX_SPAN_S),
-    };
-    let list = |resource: &String| {
-        let (client, resource, filter) = (client.clone(), resource.clone(), config.filter.clone());
-        Box::new(Entries { client, resource, filter, windowing }) as Box<dyn List>
-    };
-    Ok(config.resources.iter().map(list).collect())
-}
-
-#[async_trait]
-impl Collector for LoggingCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
-    }
-}
-
 /// The entries of one resource.
 #[derive(Debug)]
 struct Entries {
@@ -183,6 +136,7 @@ struct Entries {
     resource: String,
     filter: String,
     windowing: Windowing,
+    kept_s: Option<i64>,
 }
 
 /// A page, with the entries as they were written.
@@ -199,6 +153,10 @@ impl List for Entries {
         &self.resource
     }
 
+    fn grant(&self) -> String {
+        LIST.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         None
     }
@@ -209,6 +167,14 @@ impl List for Entries {
 
     fn windowing(&self) -> Windowing {
         self.windowing
+    }
+
+    fn kept_s(&self) -> Option<i64> {
+        self.kept_s
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.client.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {

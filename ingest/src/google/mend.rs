@@ -8,7 +8,8 @@ pub fn mend(error: &Error) -> Option<String> {
     let Error::Refused { call, status, code, .. } = error else { return None };
     let granted = match call.as_str() {
         pubsub::CONSUME => ("roles/pubsub.subscriber", "the subscription"),
-        gcs::GET => ("roles/storage.objectViewer", "the bucket"),
+        pubsub::DESCRIBE => ("roles/pubsub.viewer", "the subscription"),
+        gcs::GET | gcs::LIST => ("roles/storage.objectViewer", "the bucket"),
         logging::LIST => (
             "roles/logging.viewer (for Data Access logs roles/logging.privateLogViewer)",
             "the project, folder or organisation",
@@ -33,6 +34,14 @@ pub fn mend(error: &Error) -> Option<String> {
         404 => Some(format!("there is no such thing, or `{call}` is missing: check the name of {place}")),
         _ => None,
     }
+}
+
+/// What grants reading and listing of a bucket's objects.
+pub(crate) fn objects_mend(bucket: &str) -> String {
+    format!(
+        "grant the role: `gcloud storage buckets add-iam-policy-binding gs://{bucket} \
+         --member=serviceAccount:EMAIL --role=roles/storage.objectViewer`"
+    )
 }
 
 #[cfg(test)]

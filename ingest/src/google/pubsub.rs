@@ -23,6 +23,8 @@ use crate::{Collector, Error, Polled, ReadOptions, Result};
 
 /// As permissions name it: pulling, acknowledging and extending are one.
 pub(super) const CONSUME: &str = "pubsub.subscriptions.consume";
+/// As permissions name it; reading does not need it.
+pub(super) const DESCRIBE: &str = "pubsub.subscriptions.get";
 /// Google answers an empty pull by itself after some 90 s at most.
 const PULL_TIMEOUT: Duration = Duration::from_secs(120);
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -319,12 +321,12 @@ impl PubSub {
     }
 }
 
-fn is_timeout(error: &Error) -> bool {
+pub(super) fn is_timeout(error: &Error) -> bool {
     let Error::Unreachable { source, .. } = error else { return false };
     source.downcast_ref::<reqwest::Error>().is_some_and(|error| error.is_timeout() && !error.is_connect())
 }
 
-fn message_of(value: &Value) -> Result<Message> {
+pub(super) fn message_of(value: &Value) -> Result<Message> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     let needed = |pointer: &str| {
         text(pointer).map(str::to_owned).ok_or_else(|| Error::BadAnswer {

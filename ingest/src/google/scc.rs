@@ -4,8 +4,6 @@
 //! A finding comes again whenever its state changes, with another `eventTime`. Notifications through Pub/Sub
 //! are faster (docs/sources/gcp.md).
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::client::{Client, Service};
 use super::logging::{is_resource, page, rfc3339};
-use super::{Environment, GoogleAccess};
-use crate::list::{List, Listed, Lists, Window, Windowing, seconds};
+use super::{Environment, GoogleAccess, mend};
+use crate::list::{List, ListSource, Listed, Window, Windowing};
 use crate::web::Call;
-use crate::{Collector, Error, Polled, ReadOptions, Result};
+use crate::{Error, Result};
 
 /// As permissions name it.
 pub(super) const LIST: &str = "securitycenter.findings.list";
@@ -28,6 +26,7 @@ const PAGE: u32 = 1_000;
 const MAX_BYTES: usize = 128 << 20;
 /// Findings are kept for 13 months.
 const MAX_SPAN_S: i64 = 400 * 86_400;
+const KEPT_S: i64 = 395 * 86_400;
 
 /// How findings are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,71 +86,26 @@ impl SccConfig {
         }
         Ok(())
     }
-}
 
-/// Reads findings window by window.
-#[derive(Debug)]
-pub struct SccCollector(Lists);
-
-impl SccCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
+    /// A list for each parent, not asked yet.
     ///
     /// # Errors
     /// [`Error::BadSetting`], [`Error::NoCredentials`].
-    pub fn open(
-        config: &SccConfig,
-        environment: &Environment,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, &options)?;
-        Ok(Self(Lists::open(lists, config.lookback, GAP, positions, options)))
-    }
-
-    /// Reads the past in `span_us` (microseconds since 1970) once and ends.
-    ///
-    /// # Errors
-    /// As of [`open`](Self::open).
-    pub fn over(
-        config: &SccConfig,
-        environment: &Environment,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, environment, &options)?;
-        Ok(Self(Lists::over(lists, span_us, GAP, positions, options)))
-    }
-}
-
-fn lists(config: &SccConfig, environment: &Environment, options: &ReadOptions) -> Result<Vec<Box<dyn List>>> {
-    config.check()?;
-    let client = Client::new(&config.access, environment, options.now_us)?;
-    let windowing = Windowing {
-        settle_s: seconds(config.settle).min(MAX_SPAN_S),
-        overlap_s: seconds(config.overlap).min(MAX_SPAN_S),
-        length_s: seconds(config.window.max(config.every)).clamp(1, MAX_SPAN_S),
-        step_s: seconds(config.every).clamp(1, MAX_SPAN_S),
-    };
-    let list = |parent: &String| {
-        let sources = match &config.location {
-            Some(location) => format!("{parent}/sources/-/locations/{location}"),
-            None => format!("{parent}/sources/-"),
+    pub fn lists(&self, environment: &Environment, now_us: fn() -> i64) -> Result<ListSource> {
+        self.check()?;
+        let client = Client::new(&self.access, environment, now_us)?;
+        let windowing = Windowing::of(self.settle, self.overlap, self.window, self.every, MAX_SPAN_S);
+        let list = |parent: &String| {
+            let sources = match &self.location {
+                Some(location) => format!("{parent}/sources/-/locations/{location}"),
+                None => format!("{parent}/sources/-"),
+            };
+            let client = client.clone();
+            Box::new(Findings { client, name: parent.clone(), sources, windowing }) as Box<dyn List>
         };
-        let client = client.clone();
-        Box::new(Findings { client, name: parent.clone(), sources, windowing }) as Box<dyn List>
-    };
-    Ok(config.parents.iter().map(list).collect())
-}
-
-#[async_trait]
-impl Collector for SccCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
+        let lists = self.parents.iter().map(list).collect();
+        let (lookback, tokens) = (self.lookback, Some(client.tokens().clone()));
+        Ok(ListSource { lists, lookback, gap: GAP, tokens, mend })
     }
 }
 
@@ -178,6 +132,10 @@ impl List for Findings {
         &self.name
     }
 
+    fn grant(&self) -> String {
+        LIST.to_owned()
+    }
+
     fn log_type(&self) -> Option<LogType> {
         Some(LogType::GcpScc)
     }
@@ -188,6 +146,14 @@ impl List for Findings {
 
     fn windowing(&self) -> Windowing {
         self.windowing
+    }
+
+    fn kept_s(&self) -> Option<i64> {
+        Some(KEPT_S)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.client.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {

@@ -118,6 +118,8 @@ pub struct HttpListConfig {
     pub overlap: Duration,
     /// How long after its time everything is read a second time; nothing: never.
     pub again_after: Option<Duration>,
+    /// How long the service keeps its records; what was not read for longer is a gap. `None`: it is not known.
+    pub kept: Option<Duration>,
     /// Between two requests.
     pub gap: Duration,
 }

@@ -6,8 +6,6 @@
 mod config;
 mod template;
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,34 +17,55 @@ pub use crate::oauth::ClientSecret;
 pub use config::{HttpAuth, HttpListConfig, Paging};
 pub use template::TimeFormat;
 
-use crate::list::{List, Listed, Lists, Window, Windowing, records_at, seconds, text_at};
+use crate::list::{List, ListPurpose, ListSource, Listed, Window, Windowing, records_at, seconds, text_at};
 use crate::oauth::{Client, basic};
 use crate::session::{Kept, Session};
 use crate::token::{Token, TokenSource};
 use crate::web::{Answer, Call, Web, next_page, service_url};
-use crate::{Collector, Error, Polled, ReadOptions, Result};
+use crate::{Error, Result};
 use config::{MOST_S, Request};
 use template::Values;
 
-/// The list, and once more where it is read a second time.
-fn lists(config: &HttpListConfig, is_past: bool, now_us: fn() -> i64) -> Result<Vec<Box<dyn List>>> {
-    let request = config.checked()?;
-    let every_s = seconds(config.every).clamp(1, MOST_S);
-    let windowing = Windowing {
-        settle_s: seconds(config.settle).min(MOST_S),
-        overlap_s: seconds(config.overlap).min(MOST_S),
-        length_s: seconds(config.window).clamp(every_s, MOST_S),
-        step_s: every_s,
-    };
-    let session = session(&config.auth, now_us)?;
-    let list = HttpList { name: "list", config: Arc::new(config.clone()), request, session, windowing };
-    let mut lists: Vec<Box<dyn List>> = Vec::new();
-    if let Some(after) = config.again_after.filter(|_| !is_past) {
-        let windowing = windowing.again_after(after);
-        lists.push(Box::new(HttpList { name: "list/again", windowing, ..list.clone() }));
+impl HttpListConfig {
+    /// The list, not asked yet; to follow it, once more where it is read a second time.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub fn lists(&self, purpose: ListPurpose, now_us: fn() -> i64) -> Result<ListSource> {
+        let request = self.checked()?;
+        let windowing = Windowing::of(self.settle, self.overlap, self.window, self.every, MOST_S);
+        let session = session(&self.auth, now_us)?;
+        let tokens = session.tokens();
+        let list = HttpList { name: "list", config: Arc::new(self.clone()), request, session, windowing };
+        let mut lists: Vec<Box<dyn List>> = vec![Box::new(list.clone())];
+        if let Some(after) = self.again_after.filter(|_| purpose == ListPurpose::Follow) {
+            let windowing = windowing.again_after(after);
+            lists.push(Box::new(HttpList { name: "list/again", windowing, ..list }));
+        }
+        Ok(ListSource { lists, lookback: self.lookback, gap: self.gap, tokens, mend })
     }
-    lists.insert(0, Box::new(list));
-    Ok(lists)
+}
+
+/// What to do about a refusal; `None` where it says nothing of rights or names.
+pub fn mend(error: &Error) -> Option<String> {
+    let Error::Refused { call, status, .. } = error else { return None };
+    let told = match (call == CALL, status) {
+        (false, 400..=403) => {
+            "the token service refuses the client: check `client_id`, `secret`, `client_secret_in` and what is asked for in `token_form`"
+        }
+        (_, 401) => {
+            "the service does not take the secret: check `auth` and `secret`, and whether it was revoked or has ended"
+        }
+        (_, 403) => {
+            "the service knows the secret and does not let it read this list: give it the right to read, as the service's documentation names it"
+        }
+        (_, 404) => "there is no such list: check `url`; some services answer so to who may not read",
+        (_, 400 | 422) => {
+            "the service does not understand the request: check the placeholders of `url` and `body`, and `time`"
+        }
+        _ => return None,
+    };
+    Some(told.to_owned())
 }
 
 fn session(auth: &HttpAuth, now_us: fn() -> i64) -> Result<Session> {
@@ -93,50 +112,6 @@ impl TokenSource for Password {
     async fn token(&self) -> Result<Token> {
         let Token { secret, expires_us } = self.kept.token().await?;
         Ok(Token { secret: basic(&self.user, &secret), expires_us })
-    }
-}
-
-/// Reads a list of JSON records.
-#[derive(Debug)]
-pub struct HttpListCollector(Lists);
-
-impl HttpListCollector {
-    /// A collector that goes on at the saved `positions`. Nothing is called yet.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn open(
-        config: &HttpListConfig,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, false, options.now_us)?;
-        Ok(Self(Lists::open(lists, config.lookback, config.gap, positions, options)))
-    }
-
-    /// Reads what happened in `span_us` (microseconds since 1970) once, and ends.
-    ///
-    /// # Errors
-    /// [`Error::BadSetting`].
-    pub fn over(
-        config: &HttpListConfig,
-        span_us: &Range<i64>,
-        positions: &BTreeMap<String, String>,
-        options: ReadOptions,
-    ) -> Result<Self> {
-        let lists = lists(config, true, options.now_us)?;
-        Ok(Self(Lists::over(lists, span_us, config.gap, positions, options)))
-    }
-}
-
-#[async_trait]
-impl Collector for HttpListCollector {
-    async fn poll(&mut self) -> Result<Polled> {
-        self.0.poll().await
-    }
-
-    async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
-        self.0.ack(tickets).await
     }
 }
 
@@ -258,6 +233,14 @@ impl List for HttpList {
 
     fn windowing(&self) -> Windowing {
         self.windowing
+    }
+
+    fn kept_s(&self) -> Option<i64> {
+        self.config.kept.map(seconds)
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.session.service_s()
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {

@@ -30,6 +30,7 @@ fn config() -> HttpListConfig {
         settle: Duration::ZERO,
         overlap: Duration::from_secs(600),
         again_after: None,
+        kept: None,
         gap: Duration::ZERO,
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use event::RawBatch;
 
 use super::gather::{Gathering, Place};
-use crate::ReadOptions;
+use crate::{FindingKind, ReadOptions, SourceFinding};
 
 /// Up to where something is read: what is durable once a batch is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Mark {
 pub(super) struct Handed {
     pub(super) batch: Option<RawBatch>,
     pub(super) marks: Vec<Mark>,
+    /// What is known to be missing.
+    pub(super) findings: Vec<SourceFinding>,
 }
 
 /// One partition that is ours.
@@ -37,6 +39,10 @@ pub(super) struct Partition {
     pub(super) next: Option<i64>,
     pub(super) generation: u64,
     gathering: Option<Gathering>,
+    /// Stretches of offsets that are gone, not told yet: the first, the one to go on at, and why.
+    lost: Vec<(i64, i64, String)>,
+    /// When the newest message that was read was stored, in milliseconds since 1970.
+    newest_ms: Option<i64>,
     /// Something was passed over (an empty message) that no batch tells of.
     is_moved: bool,
     /// Up to where batches were handed out, and up to where they came back.
@@ -71,6 +77,8 @@ impl Assignment {
             next,
             generation: self.generations,
             gathering: None,
+            lost: Vec::new(),
+            newest_ms: None,
             is_moved: false,
             handed: None,
             acknowledged: None,
@@ -140,6 +148,7 @@ impl Assignment {
         let Some(index) = self.index(place.topic, place.partition) else { return };
         let Some(one) = self.partitions.get_mut(index) else { return };
         one.gathering.get_or_insert_with(|| Gathering::new(0)).reject(place, reason);
+        one.lost.push((place.offset, next, reason.to_owned()));
         one.next = Some(next);
         one.is_moved = true;
         self.records += 1;
@@ -160,16 +169,37 @@ impl Assignment {
             next: one.next?,
             generation: one.generation,
         };
+        let origin = format!("kafka://{cluster}/{}/{}", one.topic, one.partition);
+        let findings = one.lost.drain(..).map(|(from, next, detail)| SourceFinding {
+            kind: FindingKind::Gap,
+            subject: format!("{origin} offsets {from} to {next}"),
+            detail,
+            span_us: None,
+        });
+        let findings = findings.collect();
         let gathering = one.gathering.take();
         if let Some(gathering) = &gathering {
             self.bytes -= gathering.byte_len();
             self.records -= gathering.len();
         }
-        let batch = gathering.filter(|gathering| gathering.len() > 0).map(|gathering| {
-            let origin = format!("kafka://{cluster}/{}/{}", one.topic, one.partition);
-            gathering.finish(options, origin)
-        });
-        Some(Handed { batch, marks: vec![mark] })
+        let batch = gathering
+            .filter(|gathering| gathering.len() > 0)
+            .map(|gathering| gathering.finish(options, origin));
+        Some(Handed { batch, marks: vec![mark], findings })
+    }
+
+    /// Notes when a message that was read was stored.
+    pub(super) fn stamp(&mut self, topic: &str, partition: i32, stored_ms: Option<i64>) {
+        let found = self.index(topic, partition).and_then(|index| self.partitions.get_mut(index));
+        if let (Some(one), Some(stored_ms)) = (found, stored_ms) {
+            one.newest_ms = one.newest_ms.max(Some(stored_ms));
+        }
+    }
+
+    /// When the newest message of a partition that was read was stored, in milliseconds since 1970.
+    pub(super) fn newest_ms(&self, topic: &str, partition: i32) -> Option<i64> {
+        let is_it = |one: &&Partition| one.partition == partition && one.topic == topic;
+        self.partitions.iter().find(is_it).and_then(|one| one.newest_ms)
     }
 
     /// Whether a mark is of a partition as it is ours now.
@@ -274,7 +304,15 @@ mod tests {
         let batch = handed[0].batch.as_ref().unwrap();
         let record = batch.get(0).unwrap();
         assert_eq!((record.number, record.reject), (4_000_000, Some("lost: 4 to 8")));
+        let finding = &handed[0].findings[0];
+        assert_eq!((finding.kind, &*finding.subject), (FindingKind::Gap, "kafka://b:1/t/0 offsets 4 to 9"));
+        take(&mut assignment, 0, 9, b"{}");
+        assert!(hand(&mut assignment)[0].findings.is_empty(), "a gap is told once");
         assert_eq!(handed[0].marks[0].next, 9);
+        assert_eq!(assignment.newest_ms("t", 0), None);
+        assignment.stamp("t", 0, Some(7));
+        assignment.stamp("t", 0, Some(5));
+        assert_eq!(assignment.newest_ms("t", 0), Some(7));
     }
 
     #[test]

@@ -5,28 +5,68 @@ use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use tokio::runtime::Handle;
 
+use super::context::{Context, Shared};
 use super::oidc::OidcTokens;
 use super::{KafkaConfig, KafkaSasl};
 use crate::azure::Entra;
-use crate::token::TokenSource;
+use crate::token::{TokenCache, TokenSource};
 use crate::web::Web;
-use crate::{Error, Result};
+use crate::{Error, ReadOptions, Result};
+
+/// A client; `more` are settings of librdkafka besides. It blocks while secrets are read.
+///
+/// # Errors
+/// There is no secret, a file is none, or librdkafka refuses a setting.
+pub(super) fn connect(
+    config: &KafkaConfig,
+    options: &ReadOptions,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    more: &[(&str, &str)],
+) -> Result<BaseConsumer<Context>> {
+    let mut parts = parts(config, options.source.as_str(), options.now_us)?;
+    for (name, value) in more {
+        parts.config.set(*name, *value);
+    }
+    let tokens = parts.tokens.map(|source| TokenCache::new(source, options.now_us));
+    let cluster = config.cluster();
+    let is_group = config.group.is_some();
+    let hide = Context::new(shared.clone(), cluster, is_group, parts.secrets.clone(), None, runtime.clone());
+    let context = Context::new(shared, cluster, is_group, parts.secrets, tokens, runtime);
+    parts.config.create_with_context(context).map_err(|error| {
+        let problem = match &error {
+            // The value may be a secret.
+            KafkaError::ClientConfig(_, problem, key, _) => format!("`{key}` is refused: {problem}"),
+            KafkaError::ClientCreation(problem) => problem.clone(),
+            other => other.to_string(),
+        };
+        Error::Kafka {
+            cluster: cluster.to_owned(),
+            problem: hide.hide(&problem),
+            mend: "check the files and secrets of `tls` and `sasl`",
+            is_passing: false,
+        }
+    })
+}
 
 /// What a client is made of.
-pub(super) struct ClientParts {
-    pub(super) config: ClientConfig,
+struct ClientParts {
+    config: ClientConfig,
     /// What may be in no text.
-    pub(super) secrets: Vec<String>,
+    secrets: Vec<String>,
     /// Who gives tokens, for `OAUTHBEARER`.
-    pub(super) tokens: Option<Arc<dyn TokenSource>>,
+    tokens: Option<Arc<dyn TokenSource>>,
 }
 
 /// Makes them. It blocks while secrets are read.
 ///
 /// # Errors
 /// There is no secret, or a file is none.
-pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> Result<ClientParts> {
+fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> Result<ClientParts> {
     let mut client = ClientConfig::new();
     let mut secrets = Vec::new();
     let mut tokens: Option<Arc<dyn TokenSource>> = None;

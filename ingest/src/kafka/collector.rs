@@ -14,7 +14,7 @@ use super::KafkaConfig;
 use super::assignment::{Handed, Mark};
 use super::context::Shared;
 use super::reading::Reading;
-use crate::{Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
+use crate::{Backlog, Collected, Collector, Error, Polled, PositionChange, ReadOptions, Result};
 
 /// How long a poll waits for messages.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +32,11 @@ pub struct KafkaCounts {
     pub lost_stretches: u64,
     /// Messages in the partitions that are ours and not read yet, a few seconds ago.
     pub lag_messages: u64,
+    /// When the last message was stored that was read of the partition that is the furthest behind, in
+    /// milliseconds since 1970.
+    pub lag_since_ms: Option<i64>,
+    /// The two before are known.
+    pub has_lag: bool,
 }
 
 /// Reads topics of Kafka.
@@ -77,7 +82,7 @@ impl KafkaCollector {
     fn collected(&mut self, handed: Handed) -> Polled {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        let Handed { batch, marks } = handed;
+        let Handed { batch, marks, findings } = handed;
         let mut position = Vec::new();
         if self.is_group {
             self.tickets.insert(ticket, marks);
@@ -87,7 +92,7 @@ impl KafkaCollector {
                 value: Some(mark.next.to_string()),
             }));
         }
-        Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket })
+        Polled::Collected(Collected { batch, position, findings, ticket })
     }
 }
 
@@ -112,6 +117,12 @@ impl Collector for KafkaCollector {
                 () = tokio::time::sleep_until(until) => return Ok(Polled::Idle),
             }
         }
+    }
+
+    fn backlog(&self) -> Option<Backlog> {
+        let counts = self.counts();
+        let since_us = counts.lag_since_ms.map(|ms| ms.saturating_mul(1_000));
+        counts.has_lag.then_some(Backlog { records: counts.lag_messages, since_us })
     }
 
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {

@@ -208,13 +208,31 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
+        let assignment = self.assignment.lock();
         let mut lag = 0;
+        let mut since_ms = None;
         for topic in statistics.topics.values() {
-            for partition in topic.partitions.values().filter(|partition| partition.app_offset >= 0) {
-                lag += u64::try_from(partition.hi_offset - partition.app_offset).unwrap_or(0);
+            for partition in topic.partitions.values() {
+                // Of what is fetched and not taken yet there is no offset of ours.
+                let next =
+                    if partition.app_offset >= 0 { partition.app_offset } else { partition.next_offset };
+                let is_known = partition.hi_offset >= 0 && next >= 0;
+                let is_ours = is_known && assignment.contains(&topic.topic, partition.partition);
+                let behind = u64::try_from(partition.hi_offset - next).unwrap_or(0);
+                if !is_ours || behind == 0 {
+                    continue;
+                }
+                lag += behind;
+                since_ms = match (since_ms, assignment.newest_ms(&topic.topic, partition.partition)) {
+                    (Some(before), Some(newest)) => Some(newest.min(before)),
+                    (before, newest) => before.or(newest),
+                };
             }
         }
-        self.shared.counts.lock().lag_messages = lag;
+        drop(assignment);
+        let mut counts = self.shared.counts.lock();
+        (counts.lag_messages, counts.lag_since_ms) = (lag, since_ms);
+        counts.has_lag = true;
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -23,8 +23,7 @@ use super::offsets::{self, GoOn};
 use super::refusal::refusal;
 use super::topics::{Found, MAX_PARTITIONS, Topics};
 use super::{KafkaConfig, KafkaStart};
-use crate::token::TokenCache;
-use crate::{Error, ReadOptions, Result};
+use crate::{ReadOptions, Result};
 
 /// How long messages are gathered before a batch is handed out that is not full.
 const LINGER: Duration = Duration::from_millis(50);
@@ -92,7 +91,8 @@ impl Reading {
     /// Reads until nobody wants more.
     pub(super) fn run(mut self) {
         while !self.shared.is_stopped() {
-            let consumer = match self.connect() {
+            let (shared, runtime) = (self.shared.clone(), self.runtime.clone());
+            let consumer = match client::connect(&self.config, &self.options, shared, runtime, &[]) {
                 Ok(consumer) => consumer,
                 Err(error) => {
                     self.shared.report(error);
@@ -125,31 +125,6 @@ impl Reading {
                 End::Renew => self.rest(ASK_AGAIN),
             }
         }
-    }
-
-    fn connect(&self) -> Result<BaseConsumer<Context>> {
-        let parts = client::parts(&self.config, self.options.source.as_str(), self.options.now_us)?;
-        let tokens = parts.tokens.map(|source| TokenCache::new(source, self.options.now_us));
-        let (shared, runtime) = (self.shared.clone(), self.runtime.clone());
-        let cluster = self.config.cluster();
-        let is_group = self.config.group.is_some();
-        let hide =
-            Context::new(shared.clone(), cluster, is_group, parts.secrets.clone(), None, runtime.clone());
-        let context = Context::new(shared, cluster, is_group, parts.secrets, tokens, runtime);
-        parts.config.create_with_context(context).map_err(|error| {
-            let problem = match &error {
-                // The value may be a secret.
-                KafkaError::ClientConfig(_, problem, key, _) => format!("`{key}` is refused: {problem}"),
-                KafkaError::ClientCreation(problem) => problem.clone(),
-                other => other.to_string(),
-            };
-            Error::Kafka {
-                cluster: cluster.to_owned(),
-                problem: hide.hide(&problem),
-                mend: "check the files and secrets of `tls` and `sasl`",
-                is_passing: false,
-            }
-        })
     }
 
     fn rest(&self, span: Duration) {
@@ -305,7 +280,7 @@ impl Reading {
         match looked {
             Ok(marks) => {
                 if !marks.is_empty() {
-                    self.hand(client, Handed { batch: None, marks })?;
+                    self.hand(client, Handed { batch: None, marks, findings: Vec::new() })?;
                 }
                 Ok(true)
             }
@@ -489,7 +464,10 @@ impl Client {
                 let (topic, partition) = (message.topic(), message.partition());
                 let place = Place { topic, partition, offset: message.offset() };
                 let payload = message.payload().unwrap_or_default();
-                Turn::Message(self.consumer.context().assignment.lock().take(&place, payload, options))
+                let mut assignment = self.consumer.context().assignment.lock();
+                let taken = assignment.take(&place, payload, options);
+                assignment.stamp(topic, partition, message.timestamp().to_millis());
+                Turn::Message(taken)
             }
             Some(Err(KafkaError::MessageConsumption(code))) if code == lost => {
                 self.has_lost_its_place = true;

@@ -302,3 +302,73 @@ async fn lists_come_and_go() {
     assert!(lists.next().is_none());
     assert!(back_asked.lock().unwrap().is_empty());
 }
+
+/// A list whose service says a time of its own, or none.
+#[derive(Debug)]
+struct Timed {
+    list: Scripted,
+    service_s: Option<i64>,
+}
+
+#[async_trait]
+impl List for Timed {
+    fn name(&self) -> &str {
+        self.list.name()
+    }
+
+    fn log_type(&self) -> Option<LogType> {
+        self.list.log_type()
+    }
+
+    fn origin(&self) -> String {
+        self.list.origin()
+    }
+
+    fn windowing(&self) -> Windowing {
+        self.list.windowing()
+    }
+
+    fn service_s(&self) -> Option<i64> {
+        self.service_s
+    }
+
+    async fn page(&mut self, window: &Window) -> Result<Listed> {
+        self.list.page(window).await
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_leaves_nothing_out() {
+    let timed = |service_s| {
+        let asked = Asked::default();
+        let list = Scripted { name: "l", answers: VecDeque::new(), asked: asked.clone() };
+        (Box::new(Timed { list, service_s }) as Box<dyn List>, asked)
+    };
+    // Our clock is an hour ahead of the service's: the window is read, and counts up to the service's time.
+    let saved = BTreeMap::from([("l".to_owned(), Progress::from(NOW_S - 4_000).to_text())]);
+    let (list, asked) = timed(Some(NOW_S - 3_600));
+    let mut lists = open(vec![list], &saved);
+    let first = collected(&mut lists).await;
+    assert!(first.findings.is_empty());
+    let position = Progress::from_text(first.position[0].value.as_ref().unwrap()).unwrap();
+    assert_eq!(position.watermark_s, NOW_S - 3_600 - 60);
+    collected(&mut lists).await;
+    assert_eq!(asked.lock().unwrap()[1].start_s, NOW_S - 3_690, "it goes on where the service was");
+
+    // It was a day ahead, and nobody knew: it is told, once, and read from now on.
+    let saved = BTreeMap::from([("l".to_owned(), Progress::from(NOW_S + 86_400).to_text())]);
+    let (list, asked) = timed(None);
+    let mut lists = open(vec![list], &saved);
+    let told = collected(&mut lists).await;
+    assert_eq!((told.batch.is_none(), told.findings.len()), (true, 1));
+    let finding = &told.findings[0];
+    assert_eq!(finding.kind, FindingKind::Gap);
+    assert_eq!(finding.subject, format!("test://l/clock/{}", NOW_S + 86_400));
+    assert_eq!(finding.span_us, Some(NOW_S * 1_000_000..(NOW_S + 86_400) * 1_000_000));
+    assert_eq!(
+        Progress::from_text(told.position[0].value.as_ref().unwrap()),
+        Some(Progress::from(NOW_S - 60))
+    );
+    assert!(lists.expired().is_none() && lists.ahead().is_none());
+    assert!(asked.lock().unwrap().is_empty());
+}

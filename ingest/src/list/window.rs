@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::seconds;
+
 /// How a list is cut into windows; all in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Windowing {
@@ -21,6 +23,23 @@ pub(crate) struct Windowing {
 }
 
 impl Windowing {
+    /// Windows as settings give them, each span of `most_s` at most: `window` is the longest, `every` the
+    /// shortest.
+    pub(crate) fn of(
+        settle: Duration,
+        overlap: Duration,
+        window: Duration,
+        every: Duration,
+        most_s: i64,
+    ) -> Self {
+        Self {
+            settle_s: seconds(settle).min(most_s),
+            overlap_s: seconds(overlap).min(most_s),
+            length_s: seconds(window.max(every)).clamp(1, most_s),
+            step_s: seconds(every).clamp(1, most_s),
+        }
+    }
+
     /// How the same list is read a second time when everything is `after` old: what was listed too late for
     /// the first reading is found without long overlaps, which read everything many times.
     pub(crate) fn again_after(self, after: Duration) -> Self {
@@ -71,14 +90,15 @@ impl Progress {
         self.window.clone()
     }
 
-    /// A page was read: how many records it had, and the token of the next.
-    pub(crate) fn page(&mut self, records: u64, token: Option<String>) {
+    /// A page was read: how many records it had, and the token of the next. Nothing after `settled_s` counts as
+    /// read: it had not settled when the page was made.
+    pub(crate) fn page(&mut self, records: u64, token: Option<String>, settled_s: i64) {
         let Some(window) = &mut self.window else { return };
         window.records += records;
         window.token = token;
         if window.token.is_none() {
             // Never back, whatever a clock or a window of old says.
-            self.watermark_s = self.watermark_s.max(window.end_s);
+            self.watermark_s = self.watermark_s.max(window.end_s.min(settled_s));
             self.window = None;
         }
     }
@@ -91,6 +111,17 @@ impl Progress {
         let left_out = (self.watermark_s, oldest_s);
         *self = Self::from(oldest_s);
         Some(left_out)
+    }
+
+    /// Goes back to what has settled at `now_s` where the watermark lies more than `ahead_s` after it: the
+    /// watermark that was left, if so. A window that is being read is read to its end.
+    pub(crate) fn go_back(&mut self, windowing: &Windowing, now_s: i64, ahead_s: i64) -> Option<i64> {
+        let was_s = self.watermark_s;
+        if self.window.is_some() || was_s <= now_s.saturating_add(ahead_s) {
+            return None;
+        }
+        *self = Self::from(now_s - windowing.settle_s);
+        Some(was_s)
     }
 
     /// Cuts a window of which nothing was read yet to what is the longest now.
@@ -163,16 +194,39 @@ mod tests {
         assert_eq!(progress.next(&WINDOWING, 10_960), Some(first.clone()));
         // The question stays the same, whatever the time is.
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(first.clone()));
-        progress.page(50, Some("t".into()));
+        progress.page(50, Some("t".into()), i64::MAX);
         let second = Window { token: Some("t".into()), records: 50, ..first.clone() };
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(second));
         progress.rewind();
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(first));
-        progress.page(3, None);
+        progress.page(3, None, i64::MAX);
         assert_eq!(progress.watermark_s, 10_060);
         let behind = Window { start_s: 8_260, end_s: 13_660, token: None, records: 0 };
         assert_eq!(progress.next(&WINDOWING, 99_999), Some(behind));
         assert_eq!(Progress::from_text("{}"), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_moves_no_watermark_past_the_services() {
+        let mut progress = Progress::from(10_000);
+        // Ours says 99,999; the service's 12,000: what settled by that was read, and is gone on from.
+        assert_eq!(progress.next(&WINDOWING, 99_999).unwrap().end_s, 13_600);
+        progress.page(7, None, 12_000 - WINDOWING.settle_s);
+        assert_eq!(progress.watermark_s, 11_100);
+        let next = progress.next(&WINDOWING, 99_999).unwrap();
+        assert_eq!((next.start_s, next.end_s), (9_300, 14_700));
+        // Never back.
+        progress.page(7, None, 5_000);
+        assert_eq!(progress.watermark_s, 11_100);
+        // Where the service says no time: back to now once the clock is right.
+        progress.next(&WINDOWING, 99_999);
+        progress.page(7, None, i64::MAX);
+        assert_eq!(progress.watermark_s, 14_700);
+        assert_eq!(progress.go_back(&WINDOWING, 14_400, 300), None);
+        assert_eq!(progress.go_back(&WINDOWING, 12_000, 300), Some(14_700));
+        assert_eq!(progress, Progress::from(11_100));
+        progress.next(&WINDOWING, 99_999);
+        assert_eq!(progress.go_back(&WINDOWING, 1_000, 300), None, "a window is read to its end");
     }
 
     #[test]
@@ -184,10 +238,10 @@ mod tests {
         assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 13_600);
         progress.narrow(&shorter);
         assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
-        progress.page(7, Some("t".into()));
+        progress.page(7, Some("t".into()), i64::MAX);
         progress.narrow(&Windowing { length_s: 60, ..WINDOWING });
         assert_eq!(progress.next(&shorter, 99_999).unwrap().end_s, 10_600);
-        progress.page(7, None);
+        progress.page(7, None, i64::MAX);
         assert_eq!(progress.watermark_s, 10_600);
     }
 
@@ -246,7 +300,7 @@ mod tests {
                     open = Some(window);
                     continue;
                 }
-                progress.page(records, has_more.then(|| format!("t{fate}")));
+                progress.page(records, has_more.then(|| format!("t{fate}")), i64::MAX);
                 open = has_more.then(|| window.clone());
                 if !has_more {
                     read_to = read_to.max(window.end_s);

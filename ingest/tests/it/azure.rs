@@ -2,6 +2,7 @@
 //! check (`peers.rs`), with and without faults.
 
 mod azurite;
+mod checks;
 mod identity;
 mod lists;
 mod peers;

@@ -1,6 +1,7 @@
 //! The collectors of Google Cloud: against Google's own in-memory Pub/Sub and fake-gcs-server where these do
 //! what the service does, against `cloudfake` for the rest, which Google's discovery documents judge.
 
+mod checks;
 mod credentials;
 mod discovery;
 mod lists;

@@ -1,5 +1,6 @@
 //! Topics of a real Apache Kafka: what is read, in which words, and where it goes on.
 
+mod checks;
 mod group;
 mod security;
 mod topics;

@@ -14,7 +14,7 @@ mod saas;
 use std::path::PathBuf;
 
 use event::{RawBatch, SourceId};
-use ingest::{Batches, FailedInput, Input, Limits, ReadOptions};
+use ingest::{Batches, CheckOutcome, CheckStep, FailedInput, Input, Limits, ReadOptions};
 
 fn options(readers: usize) -> ReadOptions {
     ReadOptions {
@@ -24,6 +24,16 @@ fn options(readers: usize) -> ReadOptions {
         readers,
         now_us: || 1_700_000_000_000_000,
     }
+}
+
+/// The names of the steps that have this outcome.
+fn steps(steps: &[CheckStep], outcome: CheckOutcome) -> Vec<&str> {
+    steps.iter().filter(|step| step.outcome == outcome).map(|step| step.name.as_str()).collect()
+}
+
+/// What is to be done about a step.
+fn mend<'a>(steps: &'a [CheckStep], name: &str) -> &'a str {
+    &steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("{steps:?}")).mend
 }
 
 async fn read_all(inputs: Vec<Input>, options: ReadOptions) -> (Vec<RawBatch>, Vec<FailedInput>) {

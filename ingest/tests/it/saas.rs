@@ -1,6 +1,7 @@
 //! Lists of services against fakes of them: pages, restarts at each step, limits, tokens that end, torn
 //! answers, late events.
 
+mod checks;
 mod clients;
 mod github;
 mod http_list;

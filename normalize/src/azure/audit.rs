@@ -3,7 +3,7 @@
 //! The members are those of Microsoft Graph's resource `directoryAudit`, which diagnostic settings put
 //! under `properties` and Log Analytics spells as columns. What a change did to its targets
 //! (`modifiedProperties`, with the values before and after) stays together: `targetResources` as a whole
-//! is the `api_request_data`.
+//! is the `api_request_data`. What Entra provisions elsewhere is a log of its own shape ([`provisioning`]).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use event::{Col, EventKey, LogType};
 
 use super::claims::{Actor, SERVICE, USER};
 use super::target::{self, Target};
-use super::{change, tenant};
+use super::{change, provisioning, tenant};
 use crate::address;
 use crate::class::{Severity, Status};
 use crate::fields::Fields;
@@ -37,6 +37,15 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     fields.put_time(row, &["activityDateTime", "time", "timeGenerated"])?;
     row.severity(Severity::Informational);
     tenant::map(&mut fields, row);
+    if provisioning::is(&fields) {
+        let key = key(&fields, record);
+        map_metadata(&mut fields, row);
+        row.text(Col::MetadataProductFeatureName, "ProvisioningLogs");
+        fields.forget_repeats(&["category"], "ProvisioningLogs");
+        address::require(row);
+        provisioning::map(fields, row);
+        return Ok(key);
+    }
     // Entra puts the same name in both.
     let activity = fields.first(&["activityDisplayName", "operationName"]).unwrap_or_default();
     row.text_if(Col::ApiOperation, Some(&activity));
@@ -62,16 +71,20 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
     address::require(row);
     map_metadata(&mut fields, row);
     details.keep(row);
-    let key = match fields.peek("id") {
-        Some(id) => EventKey::from_parts(LogType::EntraAudit, &[id.as_bytes()]),
-        None => EventKey::from_content(LogType::EntraAudit, record.raw().as_bytes()),
-    };
+    let key = key(&fields, record);
     fields.put(row, Col::MetadataUid, &["id"]);
     // The id that the client gave its request.
     row.text_if(Col::ApiRequestUid, fields.peek("correlationId"));
     fields.put(row, Col::MetadataCorrelationUid, &["correlationId"]);
     fields.keep(row);
     Ok(key)
+}
+
+fn key(fields: &Fields<'_>, record: &Object<'_>) -> EventKey {
+    match fields.peek("id") {
+        Some(id) => EventKey::from_parts(LogType::EntraAudit, &[id.as_bytes()]),
+        None => EventKey::from_content(LogType::EntraAudit, record.raw().as_bytes()),
+    }
 }
 
 /// `initiatedBy.user` or `initiatedBy.app`: a person, or an application on its own behalf.

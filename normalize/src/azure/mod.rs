@@ -18,6 +18,7 @@ mod device;
 mod factors;
 mod http_status;
 mod outcome;
+mod provisioning;
 mod resource_id;
 mod risk;
 mod role_assignment;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use ingest::Backlog;
 use pipeline::SourceReport;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,7 @@ use super::Problem;
 use super::alerts::blocking;
 use super::hunt::HuntBody;
 use super::time::format_us;
-use crate::app::App;
+use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 use crate::config::SourceConfig;
 
@@ -32,6 +33,13 @@ pub(crate) struct CollectorBody {
     /// How far its newest event lies back, in seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) lag_seconds: Option<i64>,
+    /// How many messages wait at the source, where it tells that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) waiting: Option<u64>,
+    /// How far reading is behind, in seconds: since the last message that was read was stored. 0 where nothing
+    /// waits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) waiting_seconds: Option<i64>,
     /// The gap between records that is usual for it, in seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) usual_gap_seconds: Option<i64>,
@@ -123,6 +131,8 @@ fn body(kind: &str, report: SourceReport) -> CollectorBody {
         why: health.why.clone(),
         since: format_us(health.since_us),
         lag_seconds: seconds(lag_us),
+        waiting: report.backlog.map(|backlog| backlog.records),
+        waiting_seconds: report.backlog.and_then(|backlog| behind_seconds(backlog, now_us())),
         usual_gap_seconds: seconds(usual_gap_us),
         batches: counts.batches,
         records: counts.records,
@@ -140,6 +150,14 @@ fn body(kind: &str, report: SourceReport) -> CollectorBody {
         last_error_at: report.last_error.as_ref().map(|(at_us, _)| format_us(*at_us)),
         last_error: report.last_error.map(|(_, why)| why),
         last_finding: report.last_finding.map(|(_, what)| what),
+    }
+}
+
+/// How far reading is behind, in seconds; `None`: it is not known.
+pub(super) fn behind_seconds(backlog: Backlog, now_us: i64) -> Option<i64> {
+    match backlog.records {
+        0 => Some(0),
+        _ => backlog.since_us.map(|since_us| now_us.saturating_sub(since_us).max(0) / 1_000_000),
     }
 }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use pipeline::{PullCounts, SourceReport, SourceState};
 
 use super::Problem;
+use super::collectors::behind_seconds;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 
@@ -135,6 +136,12 @@ fn collectors(app: &App, out: &mut String) {
     });
     tell("source_lag_seconds", "gauge", "How far the newest event lies back.", &|r| {
         r.lag_us.map(|lag_us| lag_us / 1_000_000)
+    });
+    tell("source_waiting_records", "gauge", "What waits at the source, where it tells that.", &|r| {
+        r.backlog.map(|backlog| i64::try_from(backlog.records).unwrap_or(i64::MAX))
+    });
+    tell("source_waiting_seconds", "gauge", "How far reading is behind; 0 where nothing waits.", &|r| {
+        behind_seconds(r.backlog?, now)
     });
     tell("source_state", "gauge", "0 ok, 1 lagging, 2 silent, 3 failing, 4 paused.", &|r| {
         let state = SourceState::ALL.iter().position(|state| *state == r.health.state);

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub(super) const TYPES: &str = "/api/v1/problems";
 
 /// Word, status, title, and what it means.
-pub(crate) const KINDS: [(&str, u16, &str, &str); 17] = [
+pub(crate) const KINDS: [(&str, u16, &str, &str); 18] = [
     (
         "audit_unavailable",
         503,

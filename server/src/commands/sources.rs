@@ -18,7 +18,7 @@ pub(crate) async fn run(global: &Global, command: Sources) -> anyhow::Result<Exi
     match command.command {
         None => list(global, command.list).await,
         Some(SourcesCommand::List(wanted)) => list(global, wanted).await,
-        Some(SourcesCommand::Test { name }) => super::sources_test::run(global, &name).await,
+        Some(SourcesCommand::Test { name, json }) => super::sources_test::run(global, &name, json).await,
         Some(SourcesCommand::Add { name, settings }) => super::sources_add::run(global, &name, &settings),
         Some(SourcesCommand::Pause { name }) => change(global, &name, "pause").await,
         Some(SourcesCommand::Resume { name }) => change(global, &name, "resume").await,
@@ -127,7 +127,7 @@ async fn list(global: &Global, command: SourcesList) -> anyhow::Result<ExitCode>
 
 /// How sources are doing that are pulled.
 fn health(list: &SourceList) -> Vec<Vec<String>> {
-    let head = ["SOURCE", "TYPE", "STATE", "SINCE", "LAG", "RETRIES", "FINDINGS", "LAST ERROR"];
+    let head = ["SOURCE", "TYPE", "STATE", "SINCE", "LAG", "WAITING", "RETRIES", "FINDINGS", "LAST ERROR"];
     let mut rows = vec![head.map(Into::into).to_vec()];
     for source in &list.sources {
         let Some(collector) = &source.collector else { continue };
@@ -138,12 +138,22 @@ fn health(list: &SourceList) -> Vec<Vec<String>> {
             collector.state.clone(),
             collector.since.clone(),
             collector.lag_seconds.map_or_else(|| "-".into(), |lag| format!("{lag} s")),
+            waiting(collector),
             collector.retries.to_string(),
             collector.findings.to_string(),
             why.clone().unwrap_or_else(|| "-".into()),
         ]);
     }
     rows
+}
+
+/// What waits at the source, and how far reading is behind.
+fn waiting(collector: &CollectorBody) -> String {
+    match (collector.waiting, collector.waiting_seconds) {
+        (None, _) => "-".into(),
+        (Some(records), Some(seconds)) if records > 0 => format!("{records}, {seconds} s"),
+        (Some(records), _) => records.to_string(),
+    }
 }
 
 fn table(list: &SourceList, verify: bool) -> Vec<Vec<String>> {

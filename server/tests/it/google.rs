@@ -367,4 +367,12 @@ async fn a_missing_role_is_named() {
         said.contains("mend: grant `roles/logging.viewer") && said.contains("`logging.logEntries.list`"),
         "{said}"
     );
+    let told = outcome(&["--config", &good, "sources", "test", "logs", "--json"]);
+    assert!(!told.status.success());
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&told["good"], &told["type"]), (&false.into(), &"gcp_logging".into()), "{told}");
+    let step = told["steps"].as_array().unwrap().iter().find(|step| step["name"] == "projects/forbidden");
+    let step = step.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((&step["outcome"], &step["grant"]), (&"failed".into(), &"logging.logEntries.list".into()));
+    assert!(step["mend"].as_str().unwrap().starts_with("grant `roles/logging.viewer"), "{told}");
 }

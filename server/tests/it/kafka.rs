@@ -114,3 +114,108 @@ async fn a_topic_is_read_under_kills_without_loss_or_doubles() {
         println!("{MESSAGES} messages, {broken} broken, {KILLS} kills: {account}");
     });
 }
+
+/// A server of a group with a store of its own.
+struct Member {
+    server: Server,
+    data: std::path::PathBuf,
+}
+
+impl Member {
+    fn start(root: &std::path::Path, name: &str, brokers: &str, topic: &str) -> Self {
+        let (data, config) = (root.join(name), root.join(format!("{name}.toml")));
+        let text = format!(
+            "[[sources]]\nname = \"topic\"\ntype = \"kafka\"\nbrokers = [\"{brokers}\"]\ntopics = [\"{topic}\"]\n\
+             group = \"{topic}-group\"\ntls = false\nrefresh = \"500 ms\"\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let config = config.to_string_lossy().into_owned();
+        let settings = [
+            ("STORMGLASS_CONFIG", config.as_str()),
+            ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms"),
+            ("STORMGLASS_RULES_SHIPPED", "false"),
+        ];
+        Self { server: Server::start(&data, &settings), data }
+    }
+
+    fn received(&self) -> u64 {
+        source(&self.server)["received"].as_u64().unwrap_or(0)
+    }
+}
+
+fn rows(data: &std::path::Path) -> BTreeSet<String> {
+    let rows = sql(data, "SELECT metadata_uid AS id, count(*) AS n FROM events GROUP BY 1");
+    assert!(rows.iter().all(|row| row["n"] == 1), "a table has a record twice");
+    rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Two whole servers share a topic. What waits is told; when one is killed the other takes over, and both tables
+/// together have everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_of_a_group_share_a_topic_and_one_takes_over() {
+    let Some(kafka) = kafka() else { return };
+    const TOPIC: &str = "taken-over";
+    kafka.make_topic(TOPIC, 4).await;
+    tokio::task::block_in_place(|| {
+        let root = tempfile::tempdir().unwrap();
+        let mut sent = BTreeSet::new();
+        let mut send = |count: usize| {
+            let numbers: Vec<usize> = (sent.len()..sent.len() + count).collect();
+            for (partition, part) in numbers.chunks(count.div_ceil(4)).enumerate() {
+                let texts: Vec<String> = part.iter().map(|number| event(*number)).collect();
+                kafka.send(TOPIC, partition as i32, "lz4", texts.iter().map(|text| Some(text.as_bytes())));
+            }
+            sent.extend(numbers.iter().map(|number| format!("k-{number}")));
+            sent.len() as u64
+        };
+        let first = Member::start(root.path(), "first", &kafka.plain, TOPIC);
+        let second = Member::start(root.path(), "second", &kafka.plain, TOPIC);
+        let until = |what: &str, done: &dyn Fn() -> bool| {
+            let started = Instant::now();
+            while !done() {
+                let found = [&first, &second].map(|member| source(&member.server));
+                assert!(started.elapsed() < Duration::from_secs(120), "{what}: {found:?}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        // Both have partitions once some of what is sent comes to each.
+        let mut count = send(400);
+        let started = Instant::now();
+        while first.received() == 0 || second.received() == 0 {
+            assert!(started.elapsed() < Duration::from_secs(120), "one of them reads nothing");
+            count = send(40);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        until("all is read", &|| first.received() + second.received() >= count);
+        // Nothing waits, and all that was read is committed: a check finds what the group has.
+        let waits = |member: &Member| source(&member.server)["collector"]["waiting"].clone();
+        until("nothing waits", &|| [&first, &second].iter().all(|member| waits(member) == 0));
+        let metrics = format!("{}/metrics", second.server.url);
+        let metrics = tokio::runtime::Handle::current()
+            .block_on(async { reqwest::get(metrics).await.unwrap().text().await.unwrap() });
+        assert!(metrics.contains("stormglass_source_waiting_records{source=\"topic\"} 0"), "{metrics}");
+        std::thread::sleep(Duration::from_secs(3));
+
+        // Killed while nothing is on its way: nothing is lost, and nothing is in both.
+        let (first_data, second_data) = (first.data.clone(), second.data.clone());
+        let before = first.received();
+        let Member { server, .. } = first;
+        server.kill();
+        let count = send(400);
+        let started = Instant::now();
+        while before + second.received() < count {
+            assert!(started.elapsed() < Duration::from_secs(120), "{}", source(&second.server));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let Member { server, .. } = second;
+        server.terminate();
+        // The one that was killed comes to itself alone, without the group, to write what its log holds.
+        let again = Server::start(&first_data, &[("STORMGLASS_RULES_SHIPPED", "false")]);
+        again.terminate();
+        let (one, two) = (rows(&first_data), rows(&second_data));
+        assert_eq!(one.union(&two).cloned().collect::<BTreeSet<_>>(), sent, "something is lost");
+        assert_eq!(one.intersection(&two).count(), 0, "what was committed came again");
+        assert!(!one.is_empty() && !two.is_empty());
+        println!("{} messages: {} and {}", sent.len(), one.len(), two.len());
+    });
+}

@@ -162,7 +162,7 @@ fn history_is_searched_by_what_mappings_made_of_it() {
 fn a_source_is_tested_with_its_mapping() {
     let shop = Shop::new(true);
     let told = shop.run(&["sources", "test", "orders"]);
-    assert!(told.contains("4. understand: 2 would become events, 0 dead letters"), "{told}");
+    assert!(told.contains("understand: good: 2 would become events, 0 dead letters"), "{told}");
     let none = Shop::new(false);
     let told = outcome(&["--config", &none.config, "sources", "test", "orders"]);
     let said = String::from_utf8_lossy(&told.stdout).into_owned();

@@ -163,10 +163,10 @@ fn digests_are_followed_and_findings_are_alerts() {
     let tried = test.envs(aws.clone()).output().unwrap();
     let tried = String::from_utf8_lossy(&tried.stdout).into_owned();
     assert!(
-        tried.contains("   list: good: 3 digests since yesterday in `s3://trail/ours/AWSLogs/"),
+        tried.contains("list (s3:ListBucket): good: 3 digests since yesterday in `s3://trail/ours/AWSLogs/"),
         "{tried}"
     );
-    assert!(tried.contains("4. understand: 1 would become events, 0 dead letters"), "{tried}");
+    assert!(tried.contains("understand: good: 1 would become events, 0 dead letters"), "{tried}");
 
     for _ in 0..2 {
         let server = Server::start(&data, &settings);

@@ -149,3 +149,40 @@ proptest! {
         prop_assert!(records.len() <= 2000, "{}", records.len());
     }
 }
+
+/// A row whose list has the same long text so often.
+fn lists(times: usize, text: &str, version: WriterVersion) -> Vec<u8> {
+    use arrow::array::{ListBuilder, StringBuilder};
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for row in 0..3 {
+        let times = if row == 1 { times } else { 2 };
+        (0..times).for_each(|_| builder.values().append_value(text));
+        builder.append(true);
+    }
+    let column: ArrayRef = Arc::new(builder.finish());
+    let batch = RecordBatch::try_from_iter([("l", column)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_writer_version(version)
+        .set_dictionary_page_size_limit(1 << 20)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn a_long_text_that_a_list_repeats_takes_no_memory_before_it_is_refused() {
+    let text = "x".repeat(50_000);
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let good = read(lists(40, &text, version), Limits { inflate_ratio: u32::MAX, ..Limits::default() });
+        assert_eq!(good.len(), 3);
+        assert!(good[1].len() > 2_000_000);
+        // 150 MB of JSON in a file of some KB.
+        let bytes = lists(3_000, &text, version);
+        assert!(bytes.len() < 100_000, "{}", bytes.len());
+        let told = read(bytes, Limits::default());
+        let [told] = &told[..] else { panic!("{} records", told.len()) };
+        assert!(told.contains("a row has a list of 3000 values of up to 50000 bytes"), "{told}");
+    }
+}

@@ -171,6 +171,51 @@ pub(super) fn build(bucket: &str, hours: &[(Harm, Vec<LogHarm>)], signer: &Signe
     Bucket { trail: trail_of, digests, logs }
 }
 
+/// A digest that names log files which the regular one of `hour` forgot: it is delivered later, under the same
+/// name with `_backfill`, and stands alone.
+pub(super) fn add_backfill(bucket: &mut Bucket, hour: usize, logs: &[(usize, LogHarm)], signer: &Signer) {
+    let end = START + (hour as i64 + 1) * HOUR;
+    let key = bucket.trail.digest_key(end).replace(".json.gz", "_backfill.json.gz");
+    let name = bucket.trail.bucket.clone();
+    let mut named = Vec::new();
+    for (n, harm) in logs {
+        let log = log_key(hour, *n);
+        let text = trail(&log, 2);
+        named.push(json!({
+            "s3Bucket": name, "s3Object": log, "hashValue": sha256(text.as_bytes()),
+            "hashAlgorithm": "SHA-256", "newestEventTime": time(end - 60), "oldestEventTime": time(end - 60),
+        }));
+        match harm {
+            LogHarm::Deleted => {}
+            LogHarm::Modified => {
+                bucket.logs.insert(log, gzip(&text.replace("eventID", "eventId")));
+            }
+            LogHarm::None | LogHarm::Trailing => {
+                bucket.logs.insert(log, gzip(&text));
+            }
+        }
+    }
+    let text = json!({
+        "awsAccountId": "111122223333", "digestStartTime": time(end - HOUR), "digestEndTime": time(end),
+        "digestS3Bucket": name, "digestS3Object": key, "digestPublicKeyFingerprint": "known",
+        "digestSignatureAlgorithm": "SHA256withRSA", "newestEventTime": Value::Null,
+        "oldestEventTime": Value::Null, "previousDigestS3Bucket": Value::Null,
+        "previousDigestS3Object": Value::Null, "previousDigestHashValue": Value::Null,
+        "previousDigestHashAlgorithm": Value::Null, "previousDigestSignature": Value::Null,
+        "logFiles": named,
+    })
+    .to_string();
+    let signed = format!("{}\n{name}/{key}\n{}\nnull", time(end), sha256(text.as_bytes()));
+    let mut signature = vec![0; signer.trail.public().modulus_len()];
+    signer.trail.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    let stored = StoredDigest {
+        bytes: gzip(&text),
+        signature: Some(hex(&signature)),
+        algorithm: Some("SHA256withRSA".into()),
+    };
+    bucket.digests.insert(key, stored);
+}
+
 fn verify(bucket: &Bucket, hours: usize, signer: &Signer) -> DigestReport {
     let keys = bucket.digests.keys().cloned();
     let walk = ChainWalk::new(&bucket.trail.bucket, keys, signer.keys(), START, START + hours as i64 * HOUR);

@@ -8,7 +8,9 @@ use ingest::aws::{
 };
 use ingest::{Collector, FindingKind, Polled, ReadOptions, SourceFinding};
 
-use super::digests::{Bucket, HOUR, Harm, LogHarm, START, Signer, build, key_server, log_key, put};
+use super::digests::{
+    Bucket, HOUR, Harm, LogHarm, START, Signer, add_backfill, build, key_server, log_key, put,
+};
 use super::moto::{Moto, python};
 use super::{Records, add, take_until};
 use crate::options;
@@ -220,4 +222,38 @@ async fn a_deleted_digest_is_found_by_the_one_after_it() {
     let gone = format!("s3://deleted/{}", bucket.trail.digest_key(START + 5 * HOUR));
     assert_eq!(followed.told(), [(FindingKind::Gap, gone.as_str())]);
     assert_eq!(followed.read().len(), 7, "what nothing proves is not taken from the digests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_digest_forgot_comes_with_its_backfill() {
+    let Some(python) = python("moto.server") else { return };
+    let moto = Moto::start(&python);
+    let signer = Signer::new();
+    let cloudtrail = key_server(&signer).await;
+    let environment = moto.environment().with("AWS_ENDPOINT_URL_CLOUDTRAIL", &cloudtrail.fake.url);
+    let mut bucket = build("forgotten", &[good(1), good(1), good(1)], &signer);
+    moto.bucket("forgotten").await;
+    put(&moto, &bucket).await;
+    let nothing = BTreeMap::new();
+    let collector = open(&bucket, &environment, &nothing, || (START + 3 * HOUR + 60) * 1_000_000, true);
+    let first = follow(collector, &nothing).await;
+    assert_eq!((first.read().len(), first.told()), (3, Vec::new()));
+
+    // Of two hours that were judged long ago: one log file that is whole, one that was changed, one that is gone.
+    add_backfill(&mut bucket, 0, &[(7, LogHarm::None)], &signer);
+    add_backfill(&mut bucket, 1, &[(8, LogHarm::Modified), (9, LogHarm::Deleted)], &signer);
+    put(&moto, &bucket).await;
+    let later = || (START + 3 * HOUR + 90) * 1_000_000;
+    let collector = open(&bucket, &environment, &first.positions, later, true);
+    let second = follow(collector, &first.positions).await;
+    assert_eq!(second.read(), [address("forgotten", 0, 7), address("forgotten", 1, 8)]);
+    let modified = (FindingKind::Tampered, address("forgotten", 1, 8));
+    let missing = (FindingKind::Gap, address("forgotten", 1, 9));
+    let expected: Vec<_> = [&modified, &missing].map(|(kind, subject)| (*kind, subject.as_str())).into();
+    assert_eq!(second.told(), expected, "{:#?}", second.findings);
+
+    // Once: also after a restart, and with another hour that comes.
+    let collector = open(&bucket, &environment, &second.positions, later, true);
+    let third = follow(collector, &second.positions).await;
+    assert!(third.records.is_empty() && third.findings.is_empty(), "{third:?}");
 }

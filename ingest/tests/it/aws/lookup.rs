@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use event::LogType;
-use ingest::aws::{LookupEventsCollector, LookupEventsConfig};
-use ingest::{Collected, Collector, Polled};
+use ingest::aws::LookupEventsConfig;
+use ingest::{Collected, Collector, Lists, Polled};
 use serde_json::{Value, json};
 
 use super::moto::environment;
@@ -13,12 +13,12 @@ use super::{Records, add};
 use crate::options;
 use cloudfake::{Proxy, answer};
 
-fn open(url: &str, positions: &BTreeMap<String, String>) -> LookupEventsCollector {
+fn open(url: &str, positions: &BTreeMap<String, String>) -> Lists {
     let config = LookupEventsConfig::default();
-    LookupEventsCollector::open(&config, &environment(url), positions, options(1)).unwrap()
+    config.lists(&environment(url), options(1).now_us).unwrap().follow(positions, options(1))
 }
 
-async fn next(collector: &mut LookupEventsCollector) -> Option<Collected> {
+async fn next(collector: &mut Lists) -> Option<Collected> {
     match collector.poll().await.unwrap() {
         Polled::Collected(collected) => Some(collected),
         _ => None,

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use cloudfake::azure::{Azure, TENANT};
-use ingest::azure::{AzureAccess, GraphCollector, GraphConfig, GraphLog};
+use ingest::azure::{AzureAccess, GraphConfig, GraphLog};
 use ingest::{Collector, Environment, SecretReference};
 
 use super::{NOW_S, access, event, times};
@@ -25,7 +25,8 @@ async fn read(azure: &Azure, access: AzureAccess, environment: &Environment) -> 
         times: times(),
         ..GraphConfig::default()
     };
-    let collector = GraphCollector::open(&config, environment, &Default::default(), options(1));
+    let collector = config.lists(environment, options(1).now_us);
+    let collector = collector.map(|lists| lists.follow(&Default::default(), options(1)));
     let mut collector = collector.map_err(|error| error.to_string())?;
     collector.poll().await.map(|_| ()).map_err(|error| error.to_string())
 }
@@ -137,9 +138,11 @@ async fn a_token_that_ends_before_its_time_is_replaced_once() {
         logs: vec![GraphLog::DirectoryAudits],
         times: ingest::azure::AzureTimes { lookback: std::time::Duration::from_secs(86_400), ..times() },
         gap: std::time::Duration::ZERO,
+        ..GraphConfig::default()
     };
     let environment = Environment::default();
-    let mut collector = GraphCollector::open(&config, &environment, &Default::default(), options(1)).unwrap();
+    let lists = config.lists(&environment, options(1).now_us).unwrap();
+    let mut collector = lists.follow(&Default::default(), options(1));
     collector.poll().await.unwrap();
     azure.end_tokens();
     collector.poll().await.unwrap();

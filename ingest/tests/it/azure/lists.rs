@@ -6,10 +6,9 @@ use std::time::Duration;
 use cloudfake::azure::{Azure, Blob};
 use cloudfake::{Fault, Proxy, Seen, answer};
 use ingest::azure::{
-    ActivityLogCollector, ActivityLogConfig, GraphCollector, GraphConfig, GraphLog,
-    ManagementActivityCollector, ManagementActivityConfig,
+    ActivityLogCollector, ActivityLogConfig, GraphConfig, GraphLog, ManagementActivityConfig,
 };
-use ingest::{Collector, Environment, Polled, ReadOptions};
+use ingest::{Collector, Environment, ListPurpose, Polled, ReadOptions};
 use serde_json::json;
 
 use super::{NOW_S, Numbers, Taken, access, event, times};
@@ -194,12 +193,13 @@ async fn graph_is_whole_with_tokens_that_end_and_limits() {
         logs: GraphLog::ALL.to_vec(),
         times: times(),
         gap: Duration::ZERO,
+        ..GraphConfig::default()
     };
     let names = GraphLog::ALL.map(GraphLog::name);
     let environment = Environment::default();
     let open = |taken: &Taken| {
         let options = ReadOptions { now_us: || CLOCK_S.load(Ordering::Relaxed) * 1_000_000, ..options(1) };
-        GraphCollector::open(&config, &environment, &taken.positions, options).unwrap()
+        config.lists(&environment, options.now_us).unwrap().follow(&taken.positions, options)
     };
     let mut taken = Taken::default();
     let mut collector = open(&taken);
@@ -255,10 +255,13 @@ async fn graph_is_asked_for_less_when_it_says_too_much() {
         logs: vec![GraphLog::SignIns],
         times: ingest::azure::AzureTimes { lookback: Duration::from_secs(86_400), ..times() },
         gap: Duration::ZERO,
+        ..GraphConfig::default()
     };
     let mut taken = Taken::default();
-    let mut collector =
-        GraphCollector::open(&config, &Environment::default(), &taken.positions, options(1)).unwrap();
+    let mut collector = config
+        .lists(&Environment::default(), options(1).now_us)
+        .unwrap()
+        .follow(&taken.positions, options(1));
     for _ in 0..5 {
         taken.poll(&mut collector, false).await;
     }
@@ -330,7 +333,10 @@ async fn contents_of_microsoft_365_are_whole() {
     let environment = Environment::default();
     let open = |taken: &Taken| {
         let options = ReadOptions { now_us: || CLOCK_S.load(Ordering::Relaxed) * 1_000_000, ..options(1) };
-        ManagementActivityCollector::open(&config, &environment, &taken.positions, options).unwrap()
+        config
+            .lists(&environment, ListPurpose::Follow, options.now_us)
+            .unwrap()
+            .follow(&taken.positions, options)
     };
     let mut taken = Taken::default();
     let mut turns = 0;
@@ -371,8 +377,10 @@ async fn a_content_is_read_once_and_one_type_stops_no_other() {
     };
     let environment = Environment::default();
     let mut taken = Taken::default();
-    let mut collector =
-        ManagementActivityCollector::open(&config, &environment, &taken.positions, options(1)).unwrap();
+    let mut collector = config
+        .lists(&environment, ListPurpose::Follow, options(1).now_us)
+        .unwrap()
+        .follow(&taken.positions, options(1));
     for _ in 0..4 {
         taken.poll(&mut collector, false).await;
     }
@@ -386,7 +394,6 @@ async fn a_content_is_read_once_and_one_type_stops_no_other() {
         access: ingest::azure::AzureAccess { tenant: Some("example.com".into()), ..config.access.clone() },
         ..config
     };
-    let error =
-        ManagementActivityCollector::open(&again, &environment, &taken.positions, options(1)).unwrap_err();
+    let error = again.lists(&environment, ListPurpose::Follow, options(1).now_us).unwrap_err();
     assert!(error.to_string().contains("tenant"), "{error}");
 }

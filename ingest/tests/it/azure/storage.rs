@@ -215,3 +215,37 @@ async fn keys_signatures_and_tokens_open_an_account() {
     assert_eq!(proxy.count("authorization: Bearer token-1-of-app"), proxy.seen.lock().len());
     assert!(!format!("{error:?}").contains("token-1"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_an_empty_part_hides_its_folder_alone() {
+    let Some(azurite) = Azurite::start().await else { return };
+    azurite.container("odd").await;
+    for key in ["a/1.json", "b/2.json", "b/c/3.json", "b/c//4.json", "b/d/5.json", "z/6.json"] {
+        azurite.block_blob(&format!("odd/{key}"), &record(key, 0)).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let config = StorageConfig {
+        account: ACCOUNT.into(),
+        containers: vec!["odd".into()],
+        account_key: Some(SecretReference::File(key)),
+        endpoint: Some(azurite.url.clone()),
+        ..StorageConfig::default()
+    };
+    let mut collector = config.open(&Environment::default(), objects(), &Positions::new()).unwrap();
+    let (mut texts, mut findings) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let Polled::Collected(collected) = collector.poll().await.unwrap() else { break };
+        for record in collected.batch.iter().flat_map(|batch| batch.records()) {
+            texts.push(String::from_utf8(record.bytes.into()).unwrap());
+        }
+        findings.extend(collected.findings);
+    }
+    texts.sort();
+    let read = ["a/1.json", "b/2.json", "b/d/5.json", "z/6.json"].map(|key| record(key, 0));
+    assert_eq!(texts, read, "the others are read");
+    let [finding] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!(finding.kind, ingest::FindingKind::Gap);
+    assert!(finding.detail.contains("b/c/"), "{}", finding.detail);
+}

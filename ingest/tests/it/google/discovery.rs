@@ -5,9 +5,7 @@ use std::process::{Command, Stdio};
 
 use cloudfake::google::Google;
 use cloudfake::{Fault, Proxy};
-use ingest::google::{
-    Environment, LoggingCollector, LoggingConfig, PubSubCollector, SccCollector, SccConfig,
-};
+use ingest::google::{Environment, LoggingConfig, PubSubCollector, SccConfig};
 use ingest::{Collector, Polled};
 use serde_json::json;
 
@@ -142,8 +140,8 @@ async fn requests_and_answers_are_googles() {
         SccConfig { access: access.clone(), parents: vec!["organizations/1".into()], ..SccConfig::default() };
     let collectors: [Box<dyn Collector>; 3] = [
         Box::new(PubSubCollector::open(config(access), &none, options(1)).unwrap()),
-        Box::new(LoggingCollector::open(&logs, &none, &positions, options(1)).unwrap()),
-        Box::new(SccCollector::open(&scc, &none, &positions, options(1)).unwrap()),
+        Box::new(logs.lists(&none, options(1).now_us).unwrap().follow(&positions, options(1))),
+        Box::new(scc.lists(&none, options(1).now_us).unwrap().follow(&positions, options(1))),
     ];
     for mut collector in collectors {
         loop {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use cloudfake::google::Google;
 use cloudfake::{Fault, Proxy, answer};
 use event::{Fate, LogType};
-use ingest::google::{Environment, LoggingCollector, LoggingConfig, SccCollector, SccConfig, mend};
-use ingest::{Collected, Collector, Polled};
+use ingest::google::{Environment, LoggingConfig, SccConfig, mend};
+use ingest::{Collected, Collector, Lists, Polled};
 use serde_json::{Value, json};
 
 use super::anonymous;
@@ -19,13 +19,13 @@ fn before(seconds: i64) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-fn logging(url: &str, resources: &[&str], positions: &BTreeMap<String, String>) -> LoggingCollector {
+fn logging(url: &str, resources: &[&str], positions: &BTreeMap<String, String>) -> Lists {
     let config = LoggingConfig {
         access: anonymous(url),
         resources: resources.iter().map(|name| (*name).to_owned()).collect(),
         ..LoggingConfig::default()
     };
-    LoggingCollector::open(&config, &Environment::default(), positions, options(1)).unwrap()
+    config.lists(&Environment::default(), options(1).now_us).unwrap().follow(positions, options(1))
 }
 
 fn save(positions: &mut BTreeMap<String, String>, collected: &Collected) {
@@ -149,8 +149,11 @@ async fn findings_are_read_by_the_time_of_their_last_event() {
     };
     let span_us = (1_700_000_000 - 75_000) * 1_000_000..(1_700_000_000 - 15_000) * 1_000_000;
     let positions = BTreeMap::new();
-    let mut collector =
-        SccCollector::over(&config, &Environment::default(), &span_us, &positions, options(1)).unwrap();
+    let mut collector = config.lists(&Environment::default(), options(1).now_us).unwrap().over(
+        &span_us,
+        &positions,
+        options(1),
+    );
     let mut records = Records::new();
     loop {
         match collector.poll().await.unwrap() {

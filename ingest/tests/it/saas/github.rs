@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cloudfake::{Fake, Fault, Github, GithubEvent, Proxy, Signer, answer};
 use event::{Fate, LogType};
-use ingest::github::{GithubAccess, GithubCollector, GithubConfig, GithubOwner};
-use ingest::{Collector, Polled};
+use ingest::github::{GithubAccess, GithubConfig, GithubOwner};
+use ingest::{Collector, ListPurpose, Lists, Polled, ReadOptions};
 use parking_lot::Mutex;
 
 use super::{Came, NOW_S, at, key, secret, take, take_with_kills};
@@ -62,9 +62,9 @@ impl World {
         }
     }
 
-    fn open(&self, url: &str) -> impl Fn(&BTreeMap<String, String>) -> ingest::Result<GithubCollector> {
+    fn open(&self, url: &str) -> impl Fn(&BTreeMap<String, String>) -> ingest::Result<Lists> {
         let config = self.config(url);
-        move |positions| GithubCollector::open(&config, positions, options(1))
+        move |positions| follow(&config, positions, options(1))
     }
 }
 
@@ -89,7 +89,7 @@ async fn web_and_git_events_come_page_by_page() {
         include: "git".into(),
         ..world.config(&world.fake.url)
     };
-    let open = |positions: &BTreeMap<String, String>| GithubCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     take(open, "/_document_id", has(150)).await;
 }
 
@@ -111,7 +111,7 @@ async fn late_events_are_found_by_the_overlap_and_the_second_reading() {
         world.github.lock().now_s = NOW_S + after;
         LATE_US.store((NOW_S + after) * 1_000_000, Ordering::Relaxed);
         let options = at(|| LATE_US.load(Ordering::Relaxed));
-        let mut collector = GithubCollector::open(&config, &came.positions, options).unwrap();
+        let mut collector = follow(&config, &came.positions, options).unwrap();
         // Each list has one page at most.
         for _ in 0..2 {
             came.turn(&mut collector, "/_document_id", false).await;
@@ -202,11 +202,10 @@ async fn an_app_signs_in_and_its_tokens_are_renewed() {
         key: secret(world.folder.path(), "key", &private),
     };
     let with = |installation_id| GithubConfig { access: app(installation_id), ..world.config(&proxy.url) };
-    let nowhere =
-        GithubCollector::open(&with(8), &BTreeMap::new(), options(1)).unwrap().poll().await.unwrap_err();
+    let nowhere = follow(&with(8), &BTreeMap::new(), options(1)).unwrap().poll().await.unwrap_err();
     assert_eq!(nowhere.to_string(), "`the app's installation token` was refused with 404 ``: Not Found");
     let config = with(7);
-    let open = |positions: &BTreeMap<String, String>| GithubCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take(open, "/_document_id", has(500)).await;
     assert!(came.errors.is_empty(), "{:?}", came.errors);
     // One was refused; then each of three was good for two pages.
@@ -220,9 +219,20 @@ async fn the_past_is_read_once_between_its_ends() {
     world.github.lock().events = (0..240).map(|n| event(n, NOW_S - 10 * day + n * 3_600, 0)).collect();
     let span = (NOW_S - 8 * day) * 1_000_000..(NOW_S - 5 * day) * 1_000_000;
     let config = world.config(&world.fake.url);
-    let open =
-        |positions: &BTreeMap<String, String>| GithubCollector::over(&config, &span, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| {
+        config
+            .lists(ListPurpose::Past, options(1).now_us)
+            .map(|lists| lists.over(&span, positions, options(1)))
+    };
     let came = take_with_kills(open, "/_document_id", |_| false).await;
     let ids = came.ids();
     assert_eq!((ids.len(), ids[0], ids[72]), (73, "d-00048", "d-00120"));
+}
+
+fn follow(
+    config: &GithubConfig,
+    positions: &BTreeMap<String, String>,
+    options: ReadOptions,
+) -> ingest::Result<Lists> {
+    Ok(config.lists(ListPurpose::Follow, options.now_us)?.follow(positions, options))
 }

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use cloudfake::{Fault, Proxy, Seen, answer};
 use event::Fate;
-use ingest::http_list::{ClientSecret, HttpAuth, HttpListCollector, HttpListConfig, Paging, TimeFormat};
-use ingest::{Collector, Polled, SecretReference};
+use ingest::http_list::{ClientSecret, HttpAuth, HttpListConfig, Paging, TimeFormat};
+use ingest::{Collector, ListPurpose, Lists, Polled, ReadOptions, SecretReference};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{Came, NOW_S, secret, take, take_with_kills};
 use crate::options;
 
-fn config(folder: &std::path::Path, url: String) -> HttpListConfig {
+pub(super) fn config(folder: &std::path::Path, url: String) -> HttpListConfig {
     HttpListConfig {
         url,
         body: String::new(),
@@ -35,6 +35,7 @@ fn config(folder: &std::path::Path, url: String) -> HttpListConfig {
         settle: Duration::ZERO,
         overlap: Duration::from_secs(600),
         again_after: None,
+        kept: None,
         gap: Duration::ZERO,
     }
 }
@@ -82,7 +83,7 @@ async fn a_cursor_within_windows() {
     let url =
         format!("{}/audit/v1/logs?oldest={{start}}&latest={{end}}&limit=50&cursor={{cursor}}", proxy.url);
     let config = config(folder.path(), url);
-    let open = |positions: &BTreeMap<String, String>| HttpListCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take_with_kills(open, "/id", has(120)).await;
     assert_eq!(came.errors, ["`the list` was refused with 429 `ratelimited`: "]);
 }
@@ -123,7 +124,7 @@ async fn a_cursor_that_is_followed() {
         follow: true,
         ..config(folder.path(), format!("{}/api/v2/signinattempts", proxy.url))
     };
-    let open = |positions: &BTreeMap<String, String>| HttpListCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let mut came = take_with_kills(open, "/id", has(250)).await;
     // What comes later is asked for with the cursor, whenever that is.
     *there.lock() = 260;
@@ -172,8 +173,7 @@ async fn other_ways_to_the_next_page() {
             headers: vec![("X-Auth-Email".into(), "dana@example.com".into())],
             ..config(folder.path(), format!("{}/l?{query}", proxy.url))
         };
-        let open =
-            |positions: &BTreeMap<String, String>| HttpListCollector::open(&config, positions, options(1));
+        let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
         let done =
             |came: &Came| came.positions.get("list").is_some_and(|text| text.contains("\"window\":null"));
         let came = take_with_kills(open, "/id", done).await;
@@ -225,8 +225,7 @@ async fn an_oauth_client_gets_its_tokens() {
             paging: Paging::None,
             ..config(folder.path(), format!("{}/logs?from={{start}}", proxy.url))
         };
-        let open =
-            |positions: &BTreeMap<String, String>| HttpListCollector::open(&config, positions, options(1));
+        let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
         take(open, "/id", has(3)).await;
         assert_eq!(asked.lock()[1].body, body);
         let is_basic = asked.lock()[1].head.contains("authorization: Basic bWU6Y2wxZW50Jg==");
@@ -272,7 +271,7 @@ async fn what_is_wrong_with_an_answer_is_told() {
             error: "/error".into(),
             ..config(folder.path(), format!("{}/l?a={{start}}&c={{cursor}}", proxy.url))
         };
-        let mut collector = HttpListCollector::open(&config, &BTreeMap::new(), options(1)).unwrap();
+        let mut collector = follow(&config, &BTreeMap::new(), options(1)).unwrap();
         let error = collector.poll().await.unwrap_err();
         assert_eq!(error.to_string(), told);
         assert_eq!(error.fate(), Fate::Retry { after: Duration::from_secs(60) });
@@ -283,7 +282,7 @@ async fn what_is_wrong_with_an_answer_is_told() {
         auth: HttpAuth::Bearer(SecretReference::File("/nowhere/token".into())),
         ..config(folder.path(), "http://127.0.0.1:1/l?a={start}&c={cursor}".into())
     };
-    let mut collector = HttpListCollector::open(&config, &BTreeMap::new(), options(1)).unwrap();
+    let mut collector = follow(&config, &BTreeMap::new(), options(1)).unwrap();
     let told = collector.poll().await.unwrap_err().to_string();
     assert!(told.starts_with("no credentials: `file:/nowhere/token`"), "{told}");
 }
@@ -296,7 +295,15 @@ async fn without_records_there_is_only_a_position() {
         records_optional: true,
         ..config(folder.path(), format!("{}/l?a={{start}}&c={{cursor}}", proxy.url))
     };
-    let mut collector = HttpListCollector::open(&config, &BTreeMap::new(), options(1)).unwrap();
+    let mut collector = follow(&config, &BTreeMap::new(), options(1)).unwrap();
     let Polled::Collected(collected) = collector.poll().await.unwrap() else { panic!("it is idle") };
     assert!(collected.batch.is_none() && collected.position.len() == 1);
+}
+
+fn follow(
+    config: &HttpListConfig,
+    positions: &BTreeMap<String, String>,
+    options: ReadOptions,
+) -> ingest::Result<Lists> {
+    Ok(config.lists(ListPurpose::Follow, options.now_us)?.follow(positions, options))
 }

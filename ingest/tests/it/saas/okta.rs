@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cloudfake::{Fake, Fault, Okta, OktaEvent, Proxy, Signer, answer};
 use event::{Fate, LogType};
-use ingest::okta::{OktaAccess, OktaCollector, OktaConfig};
-use ingest::{Collector, Polled};
+use ingest::okta::{OktaAccess, OktaConfig};
+use ingest::{Collector, ListPurpose, Lists, Polled, ReadOptions};
 use parking_lot::Mutex;
 
 use super::{Came, NOW_S, at, key, secret, take, take_with_kills};
@@ -54,9 +54,9 @@ impl World {
         }
     }
 
-    fn open(&self, url: &str) -> impl Fn(&BTreeMap<String, String>) -> ingest::Result<OktaCollector> {
+    fn open(&self, url: &str) -> impl Fn(&BTreeMap<String, String>) -> ingest::Result<Lists> {
         let config = self.config(url);
-        move |positions| OktaCollector::open(&config, positions, options(1))
+        move |positions| follow(&config, positions, options(1))
     }
 }
 
@@ -99,7 +99,7 @@ async fn an_event_that_is_stored_hours_late_comes_and_nothing_comes_twice() {
     let config = world.config(&world.fake.url);
     let mut came = Came::default();
     let options = || at(|| LATE_US.load(Ordering::Relaxed));
-    let mut collector = OktaCollector::open(&config, &came.positions, options()).unwrap();
+    let mut collector = follow(&config, &came.positions, options()).unwrap();
     came.turn(&mut collector, "/uuid", false).await;
     assert_eq!(came.records.len(), 10);
     // It happened six hours ago, long before everything that was read.
@@ -109,14 +109,14 @@ async fn an_event_that_is_stored_hours_late_comes_and_nothing_comes_twice() {
         okta.events.push(event(99_999, NOW_S - 6 * 3_600, NOW_S + 100));
     }
     LATE_US.store((NOW_S + 120) * 1_000_000, Ordering::Relaxed);
-    let mut collector = OktaCollector::open(&config, &came.positions, options()).unwrap();
+    let mut collector = follow(&config, &came.positions, options()).unwrap();
     came.turn(&mut collector, "/uuid", false).await;
     assert_eq!(came.ids().last(), Some(&"e-99999"));
     assert!(came.records.values().all(|(_, times)| *times == 1), "{came:?}");
     // An empty page moves the position, so that a lost cursor costs little.
     let before = came.positions.clone();
     LATE_US.store((NOW_S + 7_200) * 1_000_000, Ordering::Relaxed);
-    let mut collector = OktaCollector::open(&config, &came.positions, options()).unwrap();
+    let mut collector = follow(&config, &came.positions, options()).unwrap();
     came.turn(&mut collector, "/uuid", false).await;
     assert_ne!(before, came.positions);
     assert!(came.positions["logs"].contains(&format!("\"watermark\":{}", NOW_S + 7_200)), "{came:?}");
@@ -206,7 +206,7 @@ async fn an_app_signs_in_and_its_tokens_are_renewed() {
         },
         ..world.config(&proxy.url)
     };
-    let open = |positions: &BTreeMap<String, String>| OktaCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let error = open(&BTreeMap::new()).unwrap().poll().await.unwrap_err();
     let told = "`the token for okta.logs.read` was refused with 400 `invalid_scope`: The requested scope is not granted to this client.";
     assert_eq!(error.to_string(), told);
@@ -226,9 +226,20 @@ async fn the_past_is_read_once_between_its_ends() {
         (0..240).map(|n| event(n, NOW_S - 10 * day + n * 3_600, NOW_S - 10 * day + n * 3_600)).collect();
     let span = (NOW_S - 8 * day) * 1_000_000..(NOW_S - 5 * day) * 1_000_000;
     let config = world.config(&world.fake.url);
-    let open =
-        |positions: &BTreeMap<String, String>| OktaCollector::over(&config, &span, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| {
+        config
+            .lists(ListPurpose::Past, options(1).now_us)
+            .map(|lists| lists.over(&span, positions, options(1)))
+    };
     let came = take_with_kills(open, "/uuid", |_| false).await;
     let ids = came.ids();
     assert_eq!((ids.len(), ids[0], ids[72]), (73, "e-00048", "e-00120"));
+}
+
+fn follow(
+    config: &OktaConfig,
+    positions: &BTreeMap<String, String>,
+    options: ReadOptions,
+) -> ingest::Result<Lists> {
+    Ok(config.lists(ListPurpose::Follow, options.now_us)?.follow(positions, options))
 }

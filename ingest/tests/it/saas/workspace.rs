@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cloudfake::{Activity, Fake, Fault, Proxy, Signer, Workspace, answer};
 use event::{Fate, LogType};
-use ingest::google_workspace::{WorkspaceCollector, WorkspaceConfig};
-use ingest::{Collector, Polled, SecretReference};
+use ingest::google_workspace::WorkspaceConfig;
+use ingest::{Collector, ListPurpose, Lists, Polled, ReadOptions, SecretReference};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -92,8 +92,7 @@ async fn each_application_is_read_and_a_kill_after_each_batch_loses_nothing() {
     world.busy("login", 2_300);
     world.busy("admin", 40);
     let config = world.config(&world.fake.url, &["login", "drive", "admin"]);
-    let open =
-        |positions: &BTreeMap<String, String>| WorkspaceCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let Polled::Collected(first) = open(&BTreeMap::new()).unwrap().poll().await.unwrap() else {
         panic!("idle")
     };
@@ -113,8 +112,7 @@ async fn an_application_without_licence_does_not_stop_the_others() {
     world.busy("admin", 5);
     world.workspace.lock().unlicensed.push("chat".into());
     let config = world.config(&world.fake.url, &["chat", "login", "admin"]);
-    let open =
-        |positions: &BTreeMap<String, String>| WorkspaceCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take(open, ID, |came| came.records.len() == 10).await;
     let told = "`admin.reports.audit.readonly` was refused with 401 `401`: Access denied. You are not authorized to read activity records.";
     assert_eq!(came.errors.len(), 1);
@@ -148,8 +146,7 @@ async fn limits_torn_answers_and_ended_tokens_cost_nothing() {
     })
     .await;
     let config = world.config(&proxy.url, &["login"]);
-    let open =
-        |positions: &BTreeMap<String, String>| WorkspaceCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let error = open(&BTreeMap::new()).unwrap().poll().await.unwrap_err();
     assert!(error.is_throttle(), "{error}");
     assert_eq!(error.fate(), Fate::Retry { after: Duration::from_secs(60) });
@@ -157,8 +154,7 @@ async fn limits_torn_answers_and_ended_tokens_cost_nothing() {
     assert!(came.errors.len() >= 2, "{:?}", came.errors);
     // One collector that is not opened anew: its token ends in the middle of a window.
     let config = world.config(&world.fake.url, &["login"]);
-    let open =
-        |positions: &BTreeMap<String, String>| WorkspaceCollector::open(&config, positions, options(1));
+    let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take(open, ID, |came| came.records.len() == 3_500).await;
     assert!(came.errors.is_empty(), "{:?}", came.errors);
 }
@@ -168,7 +164,7 @@ async fn who_may_not_read_is_told_what_is_missing() {
     let Some(world) = World::new().await else { return };
     world.workspace.lock().account.as_mut().unwrap().2.clear();
     let config = world.config(&world.fake.url, &["login"]);
-    let mut collector = WorkspaceCollector::open(&config, &BTreeMap::new(), options(1)).unwrap();
+    let mut collector = follow(&config, &BTreeMap::new(), options(1)).unwrap();
     let told = collector.poll().await.unwrap_err().to_string();
     assert!(
         told.starts_with("`the token for admin.reports.audit.readonly` was refused with 401 `unauthorized_client`: Client is unauthorized"),
@@ -176,7 +172,7 @@ async fn who_may_not_read_is_told_what_is_missing() {
     );
     let SecretReference::File(path) = &world.key else { panic!() };
     std::fs::write(path, "{\"client_email\": \"s3cret\"").unwrap();
-    let mut collector = WorkspaceCollector::open(&config, &BTreeMap::new(), options(1)).unwrap();
+    let mut collector = follow(&config, &BTreeMap::new(), options(1)).unwrap();
     let told = collector.poll().await.unwrap_err().to_string();
     assert!(told.contains("it is no key of a service account") && !told.contains("s3cret"), "{told}");
 }
@@ -190,9 +186,19 @@ async fn the_past_is_read_once_between_its_ends() {
     let span = (NOW_S - 8 * day) * 1_000_000..(NOW_S - 5 * day) * 1_000_000;
     let config = world.config(&world.fake.url, &["login", "admin"]);
     let open = |positions: &BTreeMap<String, String>| {
-        WorkspaceCollector::over(&config, &span, positions, options(1))
+        config
+            .lists(ListPurpose::Past, options(1).now_us)
+            .map(|lists| lists.over(&span, positions, options(1)))
     };
     let came = take_with_kills(open, ID, |_| false).await;
     let ids = came.ids();
     assert_eq!((ids.len(), ids[0], ids[72]), (73, "login-00048", "login-00120"));
+}
+
+fn follow(
+    config: &WorkspaceConfig,
+    positions: &BTreeMap<String, String>,
+    options: ReadOptions,
+) -> ingest::Result<Lists> {
+    Ok(config.lists(ListPurpose::Follow, options.now_us)?.follow(positions, options))
 }

@@ -5,13 +5,13 @@ mod digests;
 
 use std::sync::LazyLock;
 
+use ingest::ReadOptions;
 use ingest::aws::{
-    AwsAccess, Environment, LookupEventsCollector, LookupEventsConfig, RecentObjects, S3QueueCollector,
-    S3QueueConfig, check_lookup_events, check_s3_queue,
+    AwsAccess, Environment, LookupEventsConfig, RecentObjects, S3QueueCollector, S3QueueConfig,
+    check_lookup_events, check_s3_queue,
 };
-use ingest::{Limits, ReadOptions};
 
-use super::{SourceConfig, SourceKind};
+use super::{Reads, SourceConfig, SourceKind, given, options, told};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
@@ -87,17 +87,18 @@ pub(super) const QUEUE: SourceKind = SourceKind {
             vec![(field, error.to_string(), "see docs/sources/aws.md".into())]
         }
     },
-    open: |source, limits, _| {
-        let readers = source.get().size("readers");
-        let options = options(source, limits, readers);
-        let collector = S3QueueCollector::open(queue(source), &Environment::of_process(), options)?;
-        Ok(Box::new(collector.sharing(READ.clone())))
+    reads: Reads::Own {
+        open: |source, limits, _| {
+            let options = ReadOptions { readers: source.get().size("readers"), ..options(source, limits) };
+            let collector = S3QueueCollector::open(queue(source), &Environment::of_process(), options)?;
+            Ok(Box::new(collector.sharing(READ.clone())))
+        },
+        backfill: None,
+        check_access: Some(|source| {
+            let config = queue(source);
+            Box::pin(async move { check_s3_queue(&config, &Environment::of_process(), now_us).await })
+        }),
     },
-    backfill: None,
-    check_access: Some(|source| {
-        let config = queue(source);
-        Box::pin(async move { check_s3_queue(&config, &Environment::of_process(), now_us).await })
-    }),
     explain: |_| None,
 };
 
@@ -116,17 +117,21 @@ pub(super) const LOOKUP: SourceKind = SourceKind {
     name: "aws_lookup_events",
     doc: "Management events of one region as CloudTrail's LookupEvents lists them, a hundred a second at most: to try Stormglass out, not for a feed.",
     keys: LOOKUP_KEYS,
-    check: |_| Vec::new(),
-    open: |source, limits, positions| {
-        let options = options(source, limits, 1);
-        let environment = Environment::of_process();
-        Ok(Box::new(LookupEventsCollector::open(&lookup(source), &environment, positions, options)?))
+    check: |source| told(lookup(source).check(), "docs/sources/aws.md"),
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            let lists = lookup(source).lists(&Environment::of_process(), now_us)?;
+            Ok(Box::new(lists.follow(positions, options(source, limits))))
+        },
+        backfill: Some(|source, limits, span_us, positions, _| {
+            let lists = lookup(source).lists(&Environment::of_process(), now_us)?;
+            Ok(Box::new(lists.over(&span_us, positions, options(source, limits))))
+        }),
+        check_access: Some(|source| {
+            let config = lookup(source);
+            Box::pin(async move { check_lookup_events(&config, &Environment::of_process(), now_us).await })
+        }),
     },
-    backfill: None,
-    check_access: Some(|source| {
-        let config = lookup(source);
-        Box::pin(async move { check_lookup_events(&config, &Environment::of_process(), now_us).await })
-    }),
     explain: |_| None,
 };
 
@@ -154,8 +159,7 @@ fn queue(source: &SourceConfig) -> S3QueueConfig {
 
 /// Who reads.
 pub(super) fn access(source: &SourceConfig) -> AwsAccess {
-    let get = source.get();
-    let given = |name: &str| Some(get.text(name)).filter(|text| !text.is_empty());
+    let given = |name: &str| given(source, name);
     AwsAccess {
         region: given("region"),
         profile: given("profile"),
@@ -163,15 +167,5 @@ pub(super) fn access(source: &SourceConfig) -> AwsAccess {
         external_id: given("external_id"),
         endpoint_url: given("endpoint"),
         ..AwsAccess::default()
-    }
-}
-
-fn options(source: &SourceConfig, limits: &Limits, readers: usize) -> ReadOptions {
-    ReadOptions {
-        source: source.id.clone(),
-        log_type: source.log_type(),
-        limits: limits.clone(),
-        readers,
-        now_us,
     }
 }

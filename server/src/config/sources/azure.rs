@@ -2,14 +2,17 @@
 //! `azure_storage`.
 
 use ingest::azure::{
-    ActivityLogCollector, ActivityLogConfig, AzureAccess, AzureTimes, GraphCollector, GraphConfig, GraphLog,
-    ManagementActivityCollector, ManagementActivityConfig, StorageConfig,
+    ActivityLogCollector, ActivityLogConfig, AzureAccess, AzureTimes, GraphConfig, GraphLog,
+    ManagementActivityConfig, StorageConfig, check_activity_log,
 };
-use ingest::{Environment, Limits, ObjectsConfig, ReadOptions, SecretReference};
+use ingest::{Environment, Limits, ListPurpose, ObjectsConfig};
 
-use super::{Positions, SourceConfig, SourceKind};
+use super::{Positions, Reads, SourceConfig, SourceKind, given, given_secret, options, told};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
+
+/// Where more is said.
+const PAGE: &str = "docs/sources/azure.md";
 
 const TENANT: Key = key(
     "tenant",
@@ -86,26 +89,30 @@ pub(super) const ACTIVITY_LOG: SourceKind = SourceKind {
     doc: "Azure's activity log as Resource Manager lists it, of all subscriptions: no diagnostic setting needed, some 20 minutes late. Its past of 90 days can be read.",
     keys: ACTIVITY_KEYS,
     check: |source| {
-        told(
-            ActivityLogCollector::open(
-                &activity(source),
-                &environment(),
-                &Positions::new(),
-                options(source, &Limits::default()),
-            )
-            .map(|_| ()),
-        )
+        let opened = ActivityLogCollector::open(
+            &activity(source),
+            &environment(),
+            &Positions::new(),
+            options(source, &Limits::default()),
+        );
+        told(opened, PAGE)
     },
-    open: |source, limits, positions| {
-        let options = options(source, limits);
-        Ok(Box::new(ActivityLogCollector::open(&activity(source), &environment(), positions, options)?))
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            let options = options(source, limits);
+            let config = activity(source);
+            Ok(Box::new(ActivityLogCollector::open(&config, &environment(), positions, options)?))
+        },
+        backfill: Some(|source, limits, span_us, positions, _| {
+            let (options, config) = (options(source, limits), activity(source));
+            let environment = environment();
+            Ok(Box::new(ActivityLogCollector::backfill(&config, &environment, &span_us, positions, options)?))
+        }),
+        check_access: Some(|source| {
+            let config = activity(source);
+            Box::pin(async move { check_activity_log(&config, &environment(), now_us).await })
+        }),
     },
-    backfill: Some(|source, limits, span_us, positions, _| {
-        let options = options(source, limits);
-        let config = activity(source);
-        Ok(Box::new(ActivityLogCollector::backfill(&config, &environment(), &span_us, positions, options)?))
-    }),
-    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -120,6 +127,12 @@ const GRAPH_KEYS: &[Key] = &[
     EVERY,
     key("settle", Kind::Span, r#""15 min""#, "How long after its time an event is waited for."),
     OVERLAP,
+    key(
+        "kept",
+        Kind::Span,
+        r#""30 d""#,
+        "How long the tenant keeps its logs, 30 days at most: what was not read for longer is told as a gap. 7 d without a licence of Entra ID P1 or P2.",
+    ),
     TENANT,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -144,25 +157,9 @@ pub(super) const GRAPH: SourceKind = SourceKind {
             let mend = format!("use some of {}", known.join(", "));
             return vec![("logs", format!("there is no log `{odd}`"), mend)];
         }
-        told(
-            GraphCollector::open(
-                &graph(source),
-                &environment(),
-                &Positions::new(),
-                options(source, &Limits::default()),
-            )
-            .map(|_| ()),
-        )
+        told(graph(source).lists(&environment(), now_us), PAGE)
     },
-    open: |source, limits, positions| {
-        let options = options(source, limits);
-        Ok(Box::new(GraphCollector::open(&graph(source), &environment(), positions, options)?))
-    },
-    backfill: Some(|source, limits, span_us, positions, _| {
-        let options = options(source, limits);
-        Ok(Box::new(GraphCollector::backfill(&graph(source), &environment(), &span_us, positions, options)?))
-    }),
-    check_access: None,
+    reads: Reads::Lists(|source, _| graph(source).lists(&environment(), now_us)),
     explain: ingest::azure::mend,
 };
 
@@ -207,34 +204,8 @@ pub(super) const MANAGEMENT: SourceKind = SourceKind {
     name: "microsoft_365",
     doc: "The unified audit log of Microsoft 365 (Exchange, SharePoint, Teams, Entra) by the Management Activity API. Its past of 7 days can be read.",
     keys: MANAGEMENT_KEYS,
-    check: |source| {
-        told(
-            ManagementActivityCollector::open(
-                &management(source),
-                &environment(),
-                &Positions::new(),
-                options(source, &Limits::default()),
-            )
-            .map(|_| ()),
-        )
-    },
-    open: |source, limits, positions| {
-        let options = options(source, limits);
-        let config = management(source);
-        Ok(Box::new(ManagementActivityCollector::open(&config, &environment(), positions, options)?))
-    },
-    backfill: Some(|source, limits, span_us, positions, _| {
-        let options = options(source, limits);
-        let config = management(source);
-        Ok(Box::new(ManagementActivityCollector::backfill(
-            &config,
-            &environment(),
-            &span_us,
-            positions,
-            options,
-        )?))
-    }),
-    check_access: None,
+    check: |source| told(management(source).lists(&environment(), ListPurpose::Follow, now_us), PAGE),
+    reads: Reads::Lists(|source, purpose| management(source).lists(&environment(), purpose, now_us)),
     explain: ingest::azure::mend,
 };
 
@@ -296,15 +267,21 @@ pub(super) const STORAGE: SourceKind = SourceKind {
     name: "azure_storage",
     doc: "Blobs that diagnostic settings and flow logs write to a storage account, read as they grow.",
     keys: STORAGE_KEYS,
-    check: |source| told(storage(source).check()),
-    open: |source, limits, positions| {
-        Ok(Box::new(storage(source).open(&environment(), objects(source, limits), positions)?))
+    check: |source| told(storage(source).check(), PAGE),
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            Ok(Box::new(storage(source).open(&environment(), objects(source, limits), positions)?))
+        },
+        backfill: Some(|source, limits, modified_us, positions, progress| {
+            let objects = objects(source, limits);
+            let config = storage(source);
+            Ok(Box::new(config.backfill(&environment(), objects, modified_us, positions, progress)?))
+        }),
+        check_access: Some(|source| {
+            let config = storage(source);
+            Box::pin(async move { config.check_access(&environment(), now_us).await })
+        }),
     },
-    backfill: Some(|source, limits, modified_us, positions, progress| {
-        let objects = objects(source, limits);
-        Ok(Box::new(storage(source).backfill(&environment(), objects, modified_us, positions, progress)?))
-    }),
-    check_access: None,
     explain: ingest::azure::mend,
 };
 
@@ -312,30 +289,12 @@ fn environment() -> Environment {
     Environment::of_process()
 }
 
-/// What is wrong with settings; what else is wrong is told when the source is opened.
-fn told(checked: ingest::Result<()>) -> Vec<(&'static str, String, String)> {
-    match checked {
-        Err(ingest::Error::BadSetting { field, problem }) => {
-            vec![(field, problem, "see docs/sources/azure.md".into())]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn given(source: &SourceConfig, name: &str) -> Option<String> {
-    Some(source.get().text(name)).filter(|text| !text.is_empty())
-}
-
-fn secret(source: &SourceConfig, name: &str) -> Option<SecretReference> {
-    SecretReference::parse(&source.get().text(name))
-}
-
 fn access(source: &SourceConfig) -> AzureAccess {
     AzureAccess {
         tenant: given(source, "tenant"),
         client_id: given(source, "client_id"),
-        client_secret: secret(source, "client_secret"),
-        certificate: secret(source, "certificate"),
+        client_secret: given_secret(source, "client_secret"),
+        certificate: given_secret(source, "certificate"),
         authority: given(source, "authority"),
     }
 }
@@ -371,6 +330,7 @@ fn graph(source: &SourceConfig) -> GraphConfig {
         endpoint: get.text("endpoint"),
         logs: logs.collect(),
         times: times(source),
+        kept: get.span("kept"),
         ..GraphConfig::default()
     }
 }
@@ -393,8 +353,8 @@ fn storage(source: &SourceConfig) -> StorageConfig {
         access: access(source),
         account: get.text("account"),
         containers: get.texts("containers"),
-        account_key: secret(source, "account_key"),
-        signature: secret(source, "signature"),
+        account_key: given_secret(source, "account_key"),
+        signature: given_secret(source, "signature"),
         endpoint: given(source, "endpoint"),
     }
 }
@@ -412,16 +372,6 @@ fn objects(source: &SourceConfig, limits: &Limits) -> ObjectsConfig {
         existing: get.flag("existing"),
         max_objects: get.size("max_objects"),
         limits: limits.clone(),
-        now_us,
-    }
-}
-
-fn options(source: &SourceConfig, limits: &Limits) -> ReadOptions {
-    ReadOptions {
-        source: source.id.clone(),
-        log_type: source.log_type(),
-        limits: limits.clone(),
-        readers: 1,
         now_us,
     }
 }

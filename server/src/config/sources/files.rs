@@ -2,7 +2,7 @@
 
 use ingest::{Files, FilesConfig};
 
-use super::{SourceConfig, SourceKind, never_is_none};
+use super::{Reads, SourceConfig, SourceKind, never_is_none};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
@@ -37,12 +37,14 @@ pub(super) const KIND: SourceKind = SourceKind {
         true => vec![("paths", "it names nothing".into(), "name a file, folder or pattern".into())],
         false => Vec::new(),
     },
-    open: |source, limits, positions| {
-        let config = FilesConfig { limits: limits.clone(), ..config(source) };
-        Ok(Box::new(Files::open(config, positions)))
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            let config = FilesConfig { limits: limits.clone(), ..config(source) };
+            Ok(Box::new(Files::open(config, positions)))
+        },
+        backfill: None,
+        check_access: None,
     },
-    backfill: None,
-    check_access: None,
     explain: |_| None,
 };
 

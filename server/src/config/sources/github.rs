@@ -1,8 +1,9 @@
 //! `type = "github_audit"`: the audit log of a GitHub organisation or enterprise.
 
-use ingest::github::{GithubAccess, GithubCollector, GithubConfig, GithubOwner};
+use ingest::github::{GithubAccess, GithubConfig, GithubOwner};
 
-use super::{SourceConfig, SourceKind, never_is_none, options, problem, secret};
+use super::{Reads, SourceConfig, SourceKind, never_is_none, secret, told};
+use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
 const KEYS: &[Key] = &[
@@ -64,18 +65,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "github_audit",
     doc: "The audit log of a GitHub organisation or enterprise by its API, Git events included.",
     keys: KEYS,
-    check: |source| match config(source).and_then(|config| config.check()) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![problem(&error, "see docs/sources/saas.md")],
-    },
-    open: |source, limits, positions| {
-        Ok(Box::new(GithubCollector::open(&config(source)?, positions, options(source, limits))?))
-    },
-    check_access: None,
-    explain: |_| None,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        Ok(Box::new(GithubCollector::over(&config(source)?, &span_us, positions, options(source, limits))?))
-    }),
+    check: |source| told(config(source).and_then(|config| config.check()), "docs/sources/saas.md"),
+    reads: Reads::Lists(|source, purpose| config(source)?.lists(purpose, now_us)),
+    explain: ingest::github::mend,
 };
 
 fn config(source: &SourceConfig) -> ingest::Result<GithubConfig> {

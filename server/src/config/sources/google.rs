@@ -1,14 +1,16 @@
 //! `type = "gcp_pubsub"`, `"gcp_logging"` and `"gcp_scc"`: what Google Cloud tells.
 
+use ingest::ReadOptions;
 use ingest::google::{
-    Environment, GoogleAccess, LoggingCollector, LoggingConfig, PubSubCollector, PubSubConfig, SccCollector,
-    SccConfig,
+    Environment, GoogleAccess, LoggingConfig, PubSubCollector, PubSubConfig, SccConfig, check_pubsub,
 };
-use ingest::{Limits, ReadOptions, SecretReference};
 
-use super::{SourceConfig, SourceKind};
+use super::{Reads, SourceConfig, SourceKind, given, given_secret, never_is_none, options, told};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
+
+/// Where more is said.
+const PAGE: &str = "docs/sources/gcp.md";
 
 const CREDENTIALS: Key = key(
     "credentials",
@@ -64,15 +66,19 @@ pub(super) const PUBSUB: SourceKind = SourceKind {
     name: "gcp_pubsub",
     doc: "A subscription of Pub/Sub: log entries of a sink, findings, any records in messages, and objects in Cloud Storage that messages announce.",
     keys: PUBSUB_KEYS,
-    check: |source| told(pubsub(source).check(), "subscription"),
-    open: |source, limits, _| {
-        let readers = source.get().size("readers");
-        let options = options(source, limits, readers);
-        Ok(Box::new(PubSubCollector::open(pubsub(source), &Environment::of_process(), options)?))
+    check: |source| told(pubsub(source).check(), PAGE),
+    reads: Reads::Own {
+        open: |source, limits, _| {
+            let options = ReadOptions { readers: source.get().size("readers"), ..options(source, limits) };
+            Ok(Box::new(PubSubCollector::open(pubsub(source), &Environment::of_process(), options)?))
+        },
+        backfill: None,
+        check_access: Some(|source| {
+            let config = pubsub(source);
+            Box::pin(async move { check_pubsub(&config, &Environment::of_process(), now_us).await })
+        }),
     },
-    check_access: None,
     explain: ingest::google::mend,
-    backfill: None,
 };
 
 const LOGGING_KEYS: &[Key] = &[
@@ -92,6 +98,12 @@ const LOGGING_KEYS: &[Key] = &[
     key("settle", Kind::Span, r#""2 min""#, "How long after its time an entry is expected to be listed."),
     key("overlap", Kind::Span, r#""15 min""#, "How far each read reaches back into the one before."),
     key("every", Kind::Span, r#""1 min""#, EVERY_DOC),
+    key(
+        "kept",
+        Kind::SpanOrNever,
+        r#""never""#,
+        "How long the log bucket keeps its entries, such as 30 d: what was not read for longer is told as a gap; never: it is not known.",
+    ),
     CREDENTIALS,
     IMPERSONATE,
     ENDPOINT,
@@ -103,19 +115,9 @@ pub(super) const LOGGING: SourceKind = SourceKind {
     name: "gcp_logging",
     doc: "Entries as Cloud Logging's entries.list gives them, sixty pages a minute and project at most: for a start, for small projects and for gaps.",
     keys: LOGGING_KEYS,
-    check: |source| told(logging(source).check(), "resources"),
-    open: |source, limits, positions| {
-        let options = options(source, limits, 1);
-        let config = logging(source);
-        Ok(Box::new(LoggingCollector::open(&config, &Environment::of_process(), positions, options)?))
-    },
-    check_access: None,
+    check: |source| told(logging(source).check(), PAGE),
+    reads: Reads::Lists(|source, _| logging(source).lists(&Environment::of_process(), now_us)),
     explain: ingest::google::mend,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        let (options, config) = (options(source, limits, 1), logging(source));
-        let environment = Environment::of_process();
-        Ok(Box::new(LoggingCollector::over(&config, &environment, &span_us, positions, options)?))
-    }),
 };
 
 const SCC_KEYS: &[Key] = &[
@@ -141,29 +143,10 @@ pub(super) const SCC: SourceKind = SourceKind {
     name: "gcp_scc",
     doc: "Findings of Security Command Center, each again when its state changes.",
     keys: SCC_KEYS,
-    check: |source| told(scc(source).check(), "parents"),
-    open: |source, limits, positions| {
-        let options = options(source, limits, 1);
-        Ok(Box::new(SccCollector::open(&scc(source), &Environment::of_process(), positions, options)?))
-    },
-    check_access: None,
+    check: |source| told(scc(source).check(), PAGE),
+    reads: Reads::Lists(|source, _| scc(source).lists(&Environment::of_process(), now_us)),
     explain: ingest::google::mend,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        let (options, config) = (options(source, limits, 1), scc(source));
-        let environment = Environment::of_process();
-        Ok(Box::new(SccCollector::over(&config, &environment, &span_us, positions, options)?))
-    }),
 };
-
-/// The setting that a check refuses, as it is called here.
-fn told(checked: ingest::Result<()>, otherwise: &'static str) -> Vec<(&'static str, String, String)> {
-    let Err(error) = checked else { return Vec::new() };
-    let field = match &error {
-        ingest::Error::BadSetting { field, .. } => field,
-        _ => otherwise,
-    };
-    vec![(field, error.to_string(), "see docs/sources/gcp.md".into())]
-}
 
 fn pubsub(source: &SourceConfig) -> PubSubConfig {
     let get = source.get();
@@ -188,6 +171,7 @@ fn logging(source: &SourceConfig) -> LoggingConfig {
         settle: get.span("settle"),
         overlap: get.span("overlap"),
         every: get.span("every"),
+        kept: never_is_none(get.span("kept")),
         ..LoggingConfig::default()
     }
 }
@@ -197,7 +181,7 @@ fn scc(source: &SourceConfig) -> SccConfig {
     SccConfig {
         access: access(source),
         parents: get.texts("parents"),
-        location: Some(get.text("location")).filter(|text| !text.is_empty()),
+        location: given(source, "location"),
         lookback: get.span("lookback"),
         settle: get.span("settle"),
         overlap: get.span("overlap"),
@@ -208,22 +192,11 @@ fn scc(source: &SourceConfig) -> SccConfig {
 
 fn access(source: &SourceConfig) -> GoogleAccess {
     let get = source.get();
-    let given = |name: &str| Some(get.text(name)).filter(|text| !text.is_empty());
     GoogleAccess {
-        credentials: given("credentials").and_then(|text| SecretReference::parse(&text)),
-        impersonate: given("impersonate"),
-        endpoint: given("endpoint"),
+        credentials: given_secret(source, "credentials"),
+        impersonate: given(source, "impersonate"),
+        endpoint: given(source, "endpoint"),
         anonymous: get.flag("anonymous"),
-    }
-}
-
-fn options(source: &SourceConfig, limits: &Limits, readers: usize) -> ReadOptions {
-    ReadOptions {
-        source: source.id.clone(),
-        log_type: source.log_type(),
-        limits: limits.clone(),
-        readers,
-        now_us,
     }
 }
 

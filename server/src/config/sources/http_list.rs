@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ingest::http_list::{ClientSecret, HttpAuth, HttpListCollector, HttpListConfig, Paging, TimeFormat};
+use ingest::http_list::{ClientSecret, HttpAuth, HttpListConfig, Paging, TimeFormat};
 
-use super::{SourceConfig, SourceKind, never_is_none, options, problem, secret};
+use super::{Reads, SourceConfig, SourceKind, never_is_none, secret, told};
+use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
 const KEYS: &[Key] = &[
@@ -107,6 +108,12 @@ const KEYS: &[Key] = &[
         "How long after its time everything is read a second time, for what was later than that.",
     ),
     key(
+        "kept",
+        Kind::SpanOrNever,
+        r#""never""#,
+        "How long the service keeps its records: what was not read for longer is told as a gap; never: it is not known.",
+    ),
+    key(
         "requests_per_minute",
         Kind::Count(1, 6_000),
         "60",
@@ -118,18 +125,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "http_list",
     doc: "Any service that lists JSON records by time or by a cursor, described by these settings alone.",
     keys: KEYS,
-    check: |source| match config(source).and_then(|config| config.check()) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![problem(&error, "see docs/sources/http-list.md")],
-    },
-    open: |source, limits, positions| {
-        Ok(Box::new(HttpListCollector::open(&config(source)?, positions, options(source, limits))?))
-    },
-    check_access: None,
-    explain: |_| None,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        Ok(Box::new(HttpListCollector::over(&config(source)?, &span_us, positions, options(source, limits))?))
-    }),
+    check: |source| told(config(source).and_then(|config| config.check()), "docs/sources/http-list.md"),
+    reads: Reads::Lists(|source, purpose| config(source)?.lists(purpose, now_us)),
+    explain: ingest::http_list::mend,
 };
 
 fn config(source: &SourceConfig) -> ingest::Result<HttpListConfig> {
@@ -167,6 +165,7 @@ fn config(source: &SourceConfig) -> ingest::Result<HttpListConfig> {
         settle: get.span("settle"),
         overlap: get.span("overlap"),
         again_after: never_is_none(get.span("again_after")),
+        kept: never_is_none(get.span("kept")),
         gap: Duration::from_secs(60) / u32::try_from(get.count("requests_per_minute")).unwrap_or(1).max(1),
     })
 }

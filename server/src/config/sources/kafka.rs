@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use ingest::Environment;
 use ingest::azure::AzureAccess;
 use ingest::kafka::{
     EventHubsConfig, KafkaCollector, KafkaConfig, KafkaSasl, KafkaSecurity, KafkaStart, KafkaTls, OidcClient,
+    check_kafka,
 };
-use ingest::{Environment, Limits, ReadOptions, SecretReference};
 
-use super::{SourceConfig, SourceKind};
+use super::{Reads, SourceConfig, SourceKind, given, given_secret, options, told};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
@@ -88,12 +89,14 @@ pub(super) const KAFKA: SourceKind = SourceKind {
         }
         problem("topics", kafka(source).check())
     },
-    open: |source, limits, positions| {
-        Ok(Box::new(KafkaCollector::open(kafka(source), positions, options(source, limits))?))
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            Ok(Box::new(KafkaCollector::open(kafka(source), positions, options(source, limits))?))
+        },
+        backfill: None,
+        check_access: Some(|source| Box::pin(check_kafka(kafka(source), source.id.clone(), now_us))),
     },
-    check_access: None,
     explain: |_| None,
-    backfill: None,
 };
 
 const EVENT_HUBS_KEYS: &[Key] = &[
@@ -145,18 +148,24 @@ pub(super) const EVENT_HUBS: SourceKind = SourceKind {
         }
         problem("hubs", event_hubs(source).and_then(|config| config.check()))
     },
-    open: |source, limits, positions| {
-        Ok(Box::new(KafkaCollector::open(event_hubs(source)?, positions, options(source, limits))?))
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            Ok(Box::new(KafkaCollector::open(event_hubs(source)?, positions, options(source, limits))?))
+        },
+        backfill: None,
+        check_access: Some(|source| match event_hubs(source) {
+            Ok(config) => Box::pin(check_kafka(config, source.id.clone(), now_us)),
+            // Opening it says why.
+            Err(_) => Box::pin(async { Vec::new() }),
+        }),
     },
-    check_access: None,
     explain: |_| None,
-    backfill: None,
 };
 
 fn kafka(source: &SourceConfig) -> KafkaConfig {
     let get = source.get();
-    let secret = |name: &str| SecretReference::parse(&get.text(name));
-    let file = |name: &str| Some(PathBuf::from(get.text(name))).filter(|path| !path.as_os_str().is_empty());
+    let secret = |name: &str| given_secret(source, name);
+    let file = |name: &str| given(source, name).map(PathBuf::from);
     let tls = get.flag("tls").then(|| KafkaTls {
         ca: file("ca"),
         certificate: file("certificate"),
@@ -197,7 +206,7 @@ fn kafka(source: &SourceConfig) -> KafkaConfig {
 /// The namespace is none.
 fn event_hubs(source: &SourceConfig) -> ingest::Result<KafkaConfig> {
     let get = source.get();
-    let secret = |name: &str| SecretReference::parse(&get.text(name));
+    let secret = |name: &str| given_secret(source, name);
     let config = EventHubsConfig {
         namespace: get.text("namespace"),
         hubs: get.texts("hubs"),
@@ -216,10 +225,6 @@ fn event_hubs(source: &SourceConfig) -> ingest::Result<KafkaConfig> {
         ca: given(source, "ca").map(Into::into),
     };
     Ok(KafkaConfig { refresh: get.span("refresh"), fetch_bytes: get.size("fetch"), ..config.kafka()? })
-}
-
-fn given(source: &SourceConfig, name: &str) -> Option<String> {
-    Some(source.get().text(name)).filter(|text| !text.is_empty())
 }
 
 /// Where reading begins, if it is said in a way that can be read.
@@ -244,24 +249,9 @@ fn start_problem(source: &SourceConfig) -> Vec<(&'static str, String, String)> {
 
 /// What a check found, with the setting that it is about; `topics` is what topics are called there.
 fn problem(topics: &'static str, checked: ingest::Result<()>) -> Vec<(&'static str, String, String)> {
-    match checked {
-        Ok(()) => Vec::new(),
-        Err(ingest::Error::BadSetting { field, problem }) => {
-            let field = if field == "topics" { topics } else { field };
-            vec![(field, problem, "see docs/sources/kafka.md".into())]
-        }
-        Err(error) => vec![("type", error.to_string(), "see docs/sources/kafka.md".into())],
-    }
-}
-
-fn options(source: &SourceConfig, limits: &Limits) -> ReadOptions {
-    ReadOptions {
-        source: source.id.clone(),
-        log_type: source.log_type(),
-        limits: limits.clone(),
-        readers: 1,
-        now_us,
-    }
+    let found = told(checked, "docs/sources/kafka.md");
+    let named = |field| if field == "topics" { topics } else { field };
+    found.into_iter().map(|(field, problem, mend)| (named(field), problem, mend)).collect()
 }
 
 #[cfg(test)]

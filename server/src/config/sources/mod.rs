@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use event::{Diagnostic, LogType, SourceId};
 use futures::future::BoxFuture;
-use ingest::{Collector, Limits, ReadOptions, SecretReference, SweepProgress};
+use ingest::{
+    CheckStep, Collector, Limits, ListPurpose, ListSource, ReadOptions, SecretReference, SweepProgress,
+};
 use pipeline::HealthBounds;
 use toml_edit::{Item, Table};
 
@@ -65,12 +67,8 @@ pub(crate) struct SourceKind {
     pub(crate) keys: &'static [Key],
     /// What is wrong with settings that are right one by one: the setting, the problem, the mend.
     pub(crate) check: fn(&SourceConfig) -> Vec<(&'static str, String, String)>,
-    /// Opens its collector.
-    pub(crate) open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
-    /// Opens a collector over a span of the past (microseconds since 1970), where the kind has one.
-    pub(crate) backfill: Option<Backfill>,
-    /// Tries credentials and each permission one by one, where the kind needs any; changes nothing.
-    pub(crate) check_access: Option<CheckAccess>,
+    /// How it is read.
+    pub(crate) reads: Reads,
     /// What to do about an error of its collector, such as the command that grants what is missing.
     pub(crate) explain: fn(&ingest::Error) -> Option<String>,
 }
@@ -81,11 +79,27 @@ impl std::fmt::Debug for SourceKind {
     }
 }
 
-/// See [`SourceKind::check_access`].
-pub(crate) type CheckAccess = fn(&SourceConfig) -> BoxFuture<'static, Vec<ingest::CheckStep>>;
+/// How a kind of source is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Reads {
+    /// As lists of a service: followed, read over a span of the past, and tried one by one.
+    Lists(fn(&SourceConfig, ListPurpose) -> ingest::Result<ListSource>),
+    /// In a way of its own.
+    Own {
+        /// Opens its collector.
+        open: fn(&SourceConfig, &Limits, &Positions) -> ingest::Result<Box<dyn Collector>>,
+        /// Opens a collector over a span of the past, where the kind has one.
+        backfill: Option<Backfill>,
+        /// Tries credentials and each permission one by one, where the kind needs any; changes nothing.
+        check_access: Option<CheckAccess>,
+    },
+}
 
-/// See [`SourceKind::backfill`].
-pub(crate) type Backfill = fn(
+/// See [`Reads::Own`].
+type CheckAccess = fn(&SourceConfig) -> BoxFuture<'static, Vec<CheckStep>>;
+
+/// See [`Reads::Own`]; the span is in microseconds since 1970.
+type Backfill = fn(
     &SourceConfig,
     &Limits,
     Range<i64>,
@@ -167,7 +181,57 @@ impl SourceConfig {
     /// # Errors
     /// The collector cannot be set up.
     pub(crate) fn open(&self, limits: &Limits, positions: &Positions) -> ingest::Result<Box<dyn Collector>> {
-        (self.kind.open)(self, limits, positions)
+        match self.kind.reads {
+            Reads::Lists(lists) => {
+                let lists = lists(self, ListPurpose::Follow)?;
+                Ok(Box::new(lists.follow(positions, options(self, limits))))
+            }
+            Reads::Own { open, .. } => open(self, limits, positions),
+        }
+    }
+
+    /// Whether it has a past that can be read.
+    pub(crate) fn has_past(&self) -> bool {
+        !matches!(self.kind.reads, Reads::Own { backfill: None, .. })
+    }
+
+    /// Opens a collector over `span_us` of the past (microseconds since 1970) where `positions` are.
+    ///
+    /// # Errors
+    /// The collector cannot be set up, or this kind [has no past](Self::has_past).
+    pub(crate) fn open_past(
+        &self,
+        limits: &Limits,
+        span_us: Range<i64>,
+        positions: &Positions,
+        progress: Arc<SweepProgress>,
+    ) -> ingest::Result<Box<dyn Collector>> {
+        match self.kind.reads {
+            Reads::Lists(lists) => {
+                let lists = lists(self, ListPurpose::Past)?;
+                Ok(Box::new(lists.over(&span_us, positions, options(self, limits))))
+            }
+            Reads::Own { backfill: Some(backfill), .. } => {
+                backfill(self, limits, span_us, positions, progress)
+            }
+            Reads::Own { backfill: None, .. } => Err(ingest::Error::BadSetting {
+                field: "type",
+                problem: format!("a `{}` source has no past that could be read", self.kind.name),
+            }),
+        }
+    }
+
+    /// Tries credentials and each permission one by one; empty where the kind needs none.
+    pub(crate) async fn check_access(&self) -> Vec<CheckStep> {
+        match self.kind.reads {
+            Reads::Lists(lists) => match lists(self, ListPurpose::Check) {
+                Ok(lists) => lists.check(now_us()).await,
+                // Opening it says the same.
+                Err(_) => Vec::new(),
+            },
+            Reads::Own { check_access: Some(check), .. } => check(self).await,
+            Reads::Own { check_access: None, .. } => Vec::new(),
+        }
     }
 
     /// Each setting with its value and where that comes from, in the order of the reference.
@@ -183,7 +247,7 @@ pub(crate) fn settings(kind: &SourceKind) -> impl Iterator<Item = &'static Key> 
     COMMON.iter().filter(|common| own.iter().all(|key| key.path != common.path)).chain(own)
 }
 
-/// What every collector of a list needs besides its own settings.
+/// What every collector needs besides its own settings.
 fn options(source: &SourceConfig, limits: &Limits) -> ReadOptions {
     ReadOptions {
         source: source.id.clone(),
@@ -194,22 +258,33 @@ fn options(source: &SourceConfig, limits: &Limits) -> ReadOptions {
     }
 }
 
+/// A text that need not be there.
+fn given(source: &SourceConfig, name: &str) -> Option<String> {
+    Some(source.get().text(name)).filter(|text| !text.is_empty())
+}
+
+/// Where a secret lies that need not be there.
+fn given_secret(source: &SourceConfig, name: &str) -> Option<SecretReference> {
+    SecretReference::parse(&source.get().text(name))
+}
+
 /// Where the secret of a setting lies.
 ///
 /// # Errors
 /// [`ingest::Error::BadSetting`]: it says nowhere.
 fn secret(source: &SourceConfig, field: &'static str) -> ingest::Result<SecretReference> {
-    SecretReference::parse(&source.get().text(field)).ok_or_else(|| ingest::Error::BadSetting {
+    given_secret(source, field).ok_or_else(|| ingest::Error::BadSetting {
         field,
         problem: "it says nowhere where the secret lies".into(),
     })
 }
 
-/// What a collector says of its settings, as [`SourceKind::check`] tells it.
-fn problem(error: &ingest::Error, mend: &str) -> (&'static str, String, String) {
-    match error {
-        ingest::Error::BadSetting { field, problem } => (field, problem.clone(), mend.into()),
-        error => ("type", error.to_string(), mend.into()),
+/// What a collector says of its settings, as [`SourceKind::check`] tells it; what else is wrong is told when
+/// the source is opened.
+fn told<T>(checked: ingest::Result<T>, page: &str) -> Vec<(&'static str, String, String)> {
+    match checked {
+        Err(ingest::Error::BadSetting { field, problem }) => vec![(field, problem, format!("see {page}"))],
+        _ => Vec::new(),
     }
 }
 

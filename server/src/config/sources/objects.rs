@@ -1,10 +1,10 @@
 //! `type = "objects"`: what lies below prefixes of an object store.
 
 use ingest::aws::Environment;
-use ingest::{Limits, Objects, ObjectsConfig, Sweep};
+use ingest::{Limits, Objects, ObjectsConfig, Sweep, check_objects};
 
 use super::aws::{ENDPOINT, EXTERNAL_ID, PROFILE, REGION, ROLE, access};
-use super::{SourceConfig, SourceKind};
+use super::{Reads, SourceConfig, SourceKind};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
@@ -55,11 +55,16 @@ pub(super) const KIND: SourceKind = SourceKind {
     doc: "Objects below prefixes of S3, Google Cloud Storage, Azure or a folder: new ones, grown ones (append blobs), replaced ones.",
     keys: KEYS,
     check,
-    open: |source, limits, positions| Ok(Box::new(Objects::open(config(source, limits), positions)?)),
-    backfill: Some(|source, limits, modified_us, positions, progress| {
-        Ok(Box::new(Sweep::open(config(source, limits), modified_us, positions, progress)?))
-    }),
-    check_access: None,
+    reads: Reads::Own {
+        open: |source, limits, positions| Ok(Box::new(Objects::open(config(source, limits), positions)?)),
+        backfill: Some(|source, limits, modified_us, positions, progress| {
+            Ok(Box::new(Sweep::open(config(source, limits), modified_us, positions, progress)?))
+        }),
+        check_access: Some(|source| {
+            let config = config(source, &Limits::default());
+            Box::pin(async move { check_objects(&config).await })
+        }),
+    },
     explain: |_| None,
 };
 

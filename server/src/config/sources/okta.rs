@@ -1,8 +1,9 @@
 //! `type = "okta"`: the System Log of an Okta organisation.
 
-use ingest::okta::{OktaAccess, OktaCollector, OktaConfig};
+use ingest::okta::{OktaAccess, OktaConfig};
 
-use super::{SourceConfig, SourceKind, options, problem, secret};
+use super::{Reads, SourceConfig, SourceKind, secret, told};
+use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
 const KEYS: &[Key] = &[
@@ -35,18 +36,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "okta",
     doc: "The System Log of an Okta organisation by its API, every event as it is stored.",
     keys: KEYS,
-    check: |source| match config(source).and_then(|config| config.check()) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![problem(&error, "see docs/sources/saas.md")],
-    },
-    open: |source, limits, positions| {
-        Ok(Box::new(OktaCollector::open(&config(source)?, positions, options(source, limits))?))
-    },
-    check_access: None,
-    explain: |_| None,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        Ok(Box::new(OktaCollector::over(&config(source)?, &span_us, positions, options(source, limits))?))
-    }),
+    check: |source| told(config(source).and_then(|config| config.check()), "docs/sources/saas.md"),
+    reads: Reads::Lists(|source, purpose| config(source)?.lists(purpose, now_us)),
+    explain: ingest::okta::mend,
 };
 
 fn config(source: &SourceConfig) -> ingest::Result<OktaConfig> {

@@ -1,8 +1,9 @@
 //! `type = "google_workspace"`: activities of Google Workspace.
 
-use ingest::google_workspace::{WorkspaceCollector, WorkspaceConfig};
+use ingest::google_workspace::WorkspaceConfig;
 
-use super::{SourceConfig, SourceKind, never_is_none, options, problem, secret};
+use super::{Reads, SourceConfig, SourceKind, never_is_none, secret, told};
+use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
 const KEYS: &[Key] = &[
@@ -40,23 +41,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "google_workspace",
     doc: "Activities of Google Workspace by the Reports API: administration, sign-ins, Drive, tokens and more.",
     keys: KEYS,
-    check: |source| match config(source).and_then(|config| config.check()) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![problem(&error, "see docs/sources/saas.md")],
-    },
-    open: |source, limits, positions| {
-        Ok(Box::new(WorkspaceCollector::open(&config(source)?, positions, options(source, limits))?))
-    },
-    check_access: None,
-    explain: |_| None,
-    backfill: Some(|source, limits, span_us, positions, _| {
-        Ok(Box::new(WorkspaceCollector::over(
-            &config(source)?,
-            &span_us,
-            positions,
-            options(source, limits),
-        )?))
-    }),
+    check: |source| told(config(source).and_then(|config| config.check()), "docs/sources/saas.md"),
+    reads: Reads::Lists(|source, purpose| config(source)?.lists(purpose, now_us)),
+    explain: ingest::google_workspace::mend,
 };
 
 fn config(source: &SourceConfig) -> ingest::Result<WorkspaceConfig> {

@@ -2,8 +2,8 @@
 
 use ingest::aws::{DigestsCollector, Environment, FollowDigestsConfig, Trail, TrailArn, check_digests};
 
-use super::super::{SourceConfig, SourceKind};
-use super::{ENDPOINT, EXTERNAL_ID, PROFILE, READ, ROLE, access, options};
+use super::super::{Reads, SourceConfig, SourceKind, options};
+use super::{ENDPOINT, EXTERNAL_ID, PROFILE, READ, ROLE, access};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
 
@@ -65,23 +65,25 @@ pub(crate) const KIND: SourceKind = SourceKind {
     doc: "CloudTrail's digests, hour by hour: what was changed or is missing becomes an alert, and log files that no notification told of are read.",
     keys: KEYS,
     check,
-    open: |source, limits, positions| {
-        let options = options(source, limits, 1);
-        let followed =
-            config(source).map_err(|problem| ingest::Error::BadSetting { field: "trail", problem })?;
-        let collector = DigestsCollector::open(followed, &Environment::of_process(), positions, options)?;
-        Ok(Box::new(collector.beside(READ.clone())))
+    reads: Reads::Own {
+        open: |source, limits, positions| {
+            let followed =
+                config(source).map_err(|problem| ingest::Error::BadSetting { field: "trail", problem })?;
+            let (environment, options) = (Environment::of_process(), options(source, limits));
+            let collector = DigestsCollector::open(followed, &environment, positions, options)?;
+            Ok(Box::new(collector.beside(READ.clone())))
+        },
+        backfill: None,
+        check_access: Some(|source| {
+            let source = source.clone();
+            Box::pin(async move {
+                match config(&source) {
+                    Ok(config) => check_digests(&config, &Environment::of_process(), now_us).await,
+                    Err(_) => Vec::new(),
+                }
+            })
+        }),
     },
-    backfill: None,
-    check_access: Some(|source| {
-        let source = source.clone();
-        Box::pin(async move {
-            match config(&source) {
-                Ok(config) => check_digests(&config, &Environment::of_process(), now_us).await,
-                Err(_) => Vec::new(),
-            }
-        })
-    }),
     explain: |_| None,
 };
 
