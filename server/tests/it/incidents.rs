@@ -492,3 +492,40 @@ fn the_story_is_told_as_few_incidents() {
     println!("{alerts} alerts: {list:#?}");
     assert!(list.len() as u64 * 2 <= alerts, "{alerts} alerts are {} incidents", list.len());
 }
+
+const SWEEP: &str = "
+title: A secret is read
+id: 5f0f0a34-6a49-4f6e-9a05-1e2b0a5f0011
+name: one_read
+logsource: {product: aws, service: cloudtrail}
+detection: {selection: {eventName: GetSecretValue}, condition: selection}
+level: informational
+---
+title: Many secrets are read
+id: 5f0f0a34-6a49-4f6e-9a05-1e2b0a5f0012
+correlation: {type: event_count, rules: [one_read], group-by: [actor], timespan: 1h, condition: {gte: 120}}
+level: high
+";
+
+/// An alert holds the records of its first and last events; a package has those between from the table.
+#[test]
+fn records_that_an_alert_only_names_come_from_the_table() {
+    let folder = Folder::new();
+    std::fs::write(&folder.rules, SWEEP).unwrap();
+    let records: Vec<_> = (0..120)
+        .map(|n| call(&format!("s{n}"), n / 3, "GetSecretValue", &user("ana"), "", "192.0.2.7"))
+        .collect();
+    folder.run(&["ingest", &folder.write("sweep.ndjson", &records)]);
+    let [incident] = folder.incidents().try_into().unwrap();
+    let to = folder.folder.path().join("case");
+    let id = incident["id"].as_str().unwrap();
+    folder.run(&["incidents", "export", id, "--to", &to.to_string_lossy()]);
+    let lines = std::fs::read_to_string(to.join("records.ndjson")).unwrap();
+    let raw = |line: &str| serde_json::from_str::<Value>(line).unwrap()["raw"].as_str().unwrap().to_owned();
+    let mut found: Vec<_> = lines.lines().map(raw).collect();
+    let mut sent = records;
+    found.sort();
+    sent.sort();
+    assert_eq!(found, sent);
+    run(&["incidents", "verify", &to.to_string_lossy()]);
+}
