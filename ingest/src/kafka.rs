@@ -13,6 +13,7 @@ mod event_hubs;
 mod gather;
 mod offsets;
 mod oidc;
+mod producer;
 mod reading;
 mod refusal;
 mod topics;
@@ -26,6 +27,7 @@ use crate::{Environment, Error, Result, SecretReference};
 pub use collector::{KafkaCollector, KafkaCounts};
 pub use event_hubs::EventHubsConfig;
 pub use oidc::OidcClient;
+pub use producer::{KafkaProducer, Produced};
 
 /// Which topics are read, and how.
 #[derive(Debug, Clone)]

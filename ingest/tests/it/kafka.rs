@@ -1,6 +1,7 @@
 //! Topics of a real Apache Kafka: what is read, in which words, and where it goes on.
 
 mod group;
+mod producer;
 mod security;
 mod topics;
 
