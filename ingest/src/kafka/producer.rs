@@ -97,6 +97,8 @@ impl KafkaProducer {
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
+            // A topic that is not there is told within the time of a message, not after it.
+            .set("topic.metadata.propagation.max.ms", "5000")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string());
         let told = Arc::new(Mutex::new(None));
         let cluster = config.brokers.first().cloned().unwrap_or_default();

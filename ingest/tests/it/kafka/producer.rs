@@ -31,8 +31,10 @@ async fn what_is_written_is_there() {
 }
 
 #[tokio::test]
-async fn a_pattern_is_no_topic_to_write_to() {
+async fn refusals_name_their_mend() {
     let Some(kafka) = kafka() else { return };
+    let missing = open(&config(kafka, "not-there")).send("a", b"{}", &[]).await.unwrap_err();
+    assert!(missing.to_string().contains("make the topic"), "{missing}");
     let pattern = KafkaProducer::open(&config(kafka, "^a.*"), || 0).unwrap_err();
     assert!(pattern.to_string().contains("no pattern"), "{pattern}");
 }
