@@ -14,6 +14,7 @@ mod event_hubs;
 mod gather;
 mod offsets;
 mod oidc;
+mod producer;
 mod reading;
 mod refusal;
 mod topics;
@@ -28,6 +29,7 @@ pub use check::check_kafka;
 pub use collector::{KafkaCollector, KafkaCounts};
 pub use event_hubs::EventHubsConfig;
 pub use oidc::OidcClient;
+pub use producer::{KafkaProducer, Produced};
 
 /// Which topics are read, and how.
 #[derive(Debug, Clone)]

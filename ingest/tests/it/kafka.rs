@@ -2,6 +2,7 @@
 
 mod checks;
 mod group;
+mod producer;
 mod security;
 mod topics;
 

@@ -2,6 +2,7 @@
 //! is opened.
 
 mod chat;
+mod kafka;
 mod page;
 mod ticket;
 mod wire;
@@ -36,6 +37,7 @@ pub(crate) const KINDS: &[&ChannelKind] = &[
     &chat::DISCORD,
     &wire::SYSLOG,
     &wire::OCSF,
+    &kafka::KAFKA,
 ];
 
 /// A kind of channel.
