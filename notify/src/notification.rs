@@ -111,7 +111,8 @@ impl NotificationKind {
         Some(match change {
             "raised" => Self::Raised,
             "amended" => Self::Amended,
-            "acknowledged" => Self::Acknowledged,
+            // Whoever works on it has taken it.
+            "acknowledged" | "started" => Self::Acknowledged,
             "closed" | "refuted" => Self::Closed,
             "reopened" => Self::Reopened,
             _ => return None,

@@ -80,7 +80,7 @@ async fn run(at: &mut Fixture, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn each_notification_is_delivered_once_and_in_order(steps in steps()) {
