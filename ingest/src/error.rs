@@ -172,7 +172,7 @@ pub(crate) const RATE_LIMITED: &str = "rate_limited";
 
 impl Error {
     /// Whether the same request may work by itself soon: the network, a busy service, keys that ended.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Kafka { is_passing, .. } => *is_passing,

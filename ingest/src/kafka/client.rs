@@ -54,19 +54,19 @@ pub(super) fn connect(
 }
 
 /// What a client is made of.
-struct ClientParts {
-    config: ClientConfig,
+pub(super) struct ClientParts {
+    pub(super) config: ClientConfig,
     /// What may be in no text.
-    secrets: Vec<String>,
+    pub(super) secrets: Vec<String>,
     /// Who gives tokens, for `OAUTHBEARER`.
-    tokens: Option<Arc<dyn TokenSource>>,
+    pub(super) tokens: Option<Arc<dyn TokenSource>>,
 }
 
 /// Makes them. It blocks while secrets are read.
 ///
 /// # Errors
 /// There is no secret, or a file is none.
-fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> Result<ClientParts> {
+pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> Result<ClientParts> {
     let mut client = ClientConfig::new();
     let mut secrets = Vec::new();
     let mut tokens: Option<Arc<dyn TokenSource>> = None;

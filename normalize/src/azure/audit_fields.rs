@@ -40,7 +40,7 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
     (Col::ApiResponseError, "of provisioning `provisioningStatusInfo.errorInformation.errorCode`"),
     (Col::ApiServiceName, "`loggedByService`; of provisioning `targetSystem.displayName`"),
     (Col::ApiVersion, "hub and row `operationVersion`"),
-    (Col::ApiRequestUid, "`correlationId`"),
+    (Col::ApiRequestUid, "`correlationId`; of provisioning `changeId`"),
     (Col::ApiRequestData, "`targetResources`, with the values before and after in `modifiedProperties`"),
     (
         Col::ActorUserName,

@@ -39,7 +39,8 @@ pub(super) fn map(mut fields: Fields<'_>, row: &mut Row<'_>) {
     map_application(&mut fields, row);
     fields.put_json(row, Col::ApiRequestData, "modifiedProperties");
     fields.put(row, Col::MetadataUid, &["id"]);
-    // What belongs to one object in one run.
+    // What belongs to one object in one run, as one request.
+    row.text_if(Col::ApiRequestUid, fields.peek("changeId").or_else(|| fields.peek("correlationId")));
     fields.put(row, Col::MetadataCorrelationUid, &["changeId", "correlationId"]);
     fields.keep(row);
 }

@@ -18,17 +18,24 @@ pub(crate) struct Site {
     public_url: String,
     /// Those whose `X-Forwarded-For` is believed.
     proxies: Vec<IpNet>,
+    /// Whether the server itself speaks TLS, and nothing else.
+    speaks_tls: bool,
 }
 
 impl Site {
     /// A server behind `public_url`, which may be empty, and behind `proxies`.
     pub(crate) fn new(public_url: &str, proxies: Vec<IpNet>) -> Self {
-        Self { public_url: public_url.trim_end_matches('/').to_owned(), proxies }
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), proxies, speaks_tls: false }
+    }
+
+    /// The same, of a server that speaks TLS itself or does not.
+    pub(crate) fn speaking_tls(self, speaks_tls: bool) -> Self {
+        Self { speaks_tls, ..self }
     }
 
     /// Whether browsers reach it over TLS.
     pub(crate) fn is_secure(&self) -> bool {
-        self.public_url.starts_with("https://")
+        self.speaks_tls || self.public_url.starts_with("https://")
     }
 
     /// The public address of `path`.
@@ -132,6 +139,7 @@ mod tests {
         let set = |site: &Site| site.set_cookie("s", "v", None).unwrap().to_str().unwrap().to_owned();
         assert_eq!(set(&plain), "s=v; Path=/; HttpOnly; SameSite=Lax");
         assert_eq!(set(&tls), "__Host-s=v; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(set(&Site::default().speaking_tls(true)), set(&tls));
         assert_eq!(tls.url("/x"), "https://logs.example.com/x");
         let sent = headers(&[("cookie", "a=b; s=one; __Host-s=two")]);
         assert_eq!(plain.cookie(&sent, "s").as_deref(), Some("one"));

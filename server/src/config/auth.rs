@@ -139,7 +139,9 @@ pub(super) fn resolve(get: &Getter<'_>, roles: &Roles) -> Result<AccessConfig, V
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(AccessConfig { site: Site::new(&public_url, proxies), ends, landing, oidc })
+    let speaks_tls = !get.text("server.tls.certificate").is_empty();
+    let site = Site::new(&public_url, proxies).speaking_tls(speaks_tls);
+    Ok(AccessConfig { site, ends, landing, oidc })
 }
 
 /// Reads all of `[[auth.roles]]`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::Fate;
 use ingest::SecretReference;
 use ingest::kafka::{KafkaConfig, KafkaProducer, KafkaSasl, KafkaSecurity, KafkaTls, Produced};
 use notify::channel::{SettingProblem, ocsf_finding, webhook_document};
@@ -150,9 +149,7 @@ impl Channel for Topic {
             Ok(Produced::TooLarge) => {
                 Outcome::Refused { reason: "the topic takes no message of this size".into() }
             }
-            Err(error) if matches!(error.fate(), Fate::Retry { .. }) => {
-                Outcome::Retry { after: None, reason: error.to_string() }
-            }
+            Err(error) if error.is_passing() => Outcome::Retry { after: None, reason: error.to_string() },
             Err(error) => {
                 *self.producer.lock().await = None;
                 Outcome::Disabled { reason: error.to_string() }
