@@ -1,11 +1,13 @@
 //! Can topics be read? Step by step, and for each refusal the access control that is missing.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event::SourceId;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
@@ -88,7 +90,8 @@ fn check(checks: &mut Checks, config: &KafkaConfig, source: SourceId, now_us: fn
         Ok((Topics::new(&config.topics)?, client::connect(config, &options, shared.clone(), runtime, &more)?))
     });
     let Some((topics, consumer)) = checks.opened(connected) else { return };
-    let found = found(&consumer, &topics, &shared);
+    let refused = Cell::new(false);
+    let found = found(&consumer, &topics, &shared, &refused);
     let mend = |error: &Error| match error {
         Error::Kafka { mend, .. } => (*mend).to_owned(),
         other => other.to_string(),
@@ -116,7 +119,7 @@ fn check(checks: &mut Checks, config: &KafkaConfig, source: SourceId, now_us: fn
         let described = format!("{partitions} partitions");
         checks.good((&format!("describe {topic}"), grants.named("Describe")), described);
         let step = format!("read {topic}");
-        match read(&consumer, topic, *partitions) {
+        match read(&consumer, topic, *partitions, &refused) {
             Ok(told) => checks.good((&step, grants.named("Read")), told),
             Err(error) => {
                 let told = grants.mend(&error, "Read", &format!("--topic {topic}"));
@@ -127,7 +130,7 @@ fn check(checks: &mut Checks, config: &KafkaConfig, source: SourceId, now_us: fn
     }
     if let Some(name) = &config.group {
         let step = format!("group {name}");
-        match group(&consumer, &found) {
+        match group(&consumer, &found, &refused) {
             Ok(told) => checks.good((&step, grants.named("Read")), told),
             Err(error) => {
                 let told = grants.mend(&error, "Read", &format!("--group {name}"));
@@ -139,17 +142,22 @@ fn check(checks: &mut Checks, config: &KafkaConfig, source: SourceId, now_us: fn
 }
 
 /// Asks the cluster for topics until it answers; the error is the most telling one that came meanwhile.
-fn found(consumer: &BaseConsumer<Context>, topics: &Topics, shared: &Shared) -> Result<Found> {
+fn found(
+    consumer: &BaseConsumer<Context>,
+    topics: &Topics,
+    shared: &Shared,
+    refused: &Cell<bool>,
+) -> Result<Found> {
     let started = Instant::now();
     loop {
-        serve(consumer);
+        serve(consumer, refused);
         let error = match topics.find(consumer) {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let context = consumer.context();
         context.call_failed(&error);
-        serve(consumer);
+        serve(consumer, refused);
         let is_about_identity = context.trouble().is_some_and(|since| since > Duration::ZERO);
         if is_about_identity || started.elapsed() > PATIENCE {
             context.report();
@@ -160,21 +168,38 @@ fn found(consumer: &BaseConsumer<Context>, topics: &Topics, shared: &Shared) -> 
 }
 
 /// Takes in events: errors and requests for tokens.
-fn serve(consumer: &BaseConsumer<Context>) {
+fn serve(consumer: &BaseConsumer<Context>, refused: &Cell<bool>) {
     let started = Instant::now();
     while started.elapsed() < SERVED {
         // Nothing is assigned: there are no messages.
-        drop(consumer.poll(SERVED / 5));
+        drop(poll(consumer, SERVED / 5, refused));
     }
 }
 
-/// Whether an error is about the group, which librdkafka looks for whatever it is asked.
-fn is_about_group(error: &KafkaError) -> bool {
-    code_of(error) == RDKafkaErrorCode::GroupAuthorizationFailed
+/// Polls. That the group is refused is kept in mind and else passed over: librdkafka looks for the group whatever
+/// it is asked, and says so once.
+fn poll<'a>(
+    consumer: &'a BaseConsumer<Context>,
+    wait: Duration,
+    refused: &Cell<bool>,
+) -> Option<KafkaResult<BorrowedMessage<'a>>> {
+    let polled = consumer.poll(wait);
+    match &polled {
+        Some(Err(error)) if code_of(error) == RDKafkaErrorCode::GroupAuthorizationFailed => {
+            refused.set(true);
+            None
+        }
+        _ => polled,
+    }
 }
 
 /// Reads a message of a topic, or the end of a partition.
-fn read(consumer: &BaseConsumer<Context>, topic: &str, partitions: i32) -> KafkaResult<String> {
+fn read(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partitions: i32,
+    refused: &Cell<bool>,
+) -> KafkaResult<String> {
     let mut place = (0, Offset::End);
     for partition in 0..partitions.min(16) {
         let (low, high) = offsets::bounds(consumer, topic, partition)?;
@@ -188,12 +213,10 @@ fn read(consumer: &BaseConsumer<Context>, topic: &str, partitions: i32) -> Kafka
     consumer.assign(&list)?;
     let started = Instant::now();
     let told = loop {
-        match consumer.poll(SERVED) {
+        match poll(consumer, SERVED, refused) {
             Some(Ok(message)) if message_is_of(&message, topic) => break Ok("a message was read".to_owned()),
             Some(Err(KafkaError::PartitionEOF(_))) => break Ok("it may be read, and is empty".to_owned()),
-            Some(Err(error @ KafkaError::MessageConsumption(_))) if !is_about_group(&error) => {
-                break Err(error);
-            }
+            Some(Err(error @ KafkaError::MessageConsumption(_))) => break Err(error),
             _ if started.elapsed() > PATIENCE => {
                 break Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
             }
@@ -210,14 +233,12 @@ fn message_is_of(message: &impl rdkafka::Message, topic: &str) -> bool {
 
 /// Asks what the group has committed and commits the same again. While it has members the broker refuses that,
 /// and thereby tells that it would be allowed.
-fn group(consumer: &BaseConsumer<Context>, found: &Found) -> KafkaResult<String> {
+fn group(consumer: &BaseConsumer<Context>, found: &Found, refused: &Cell<bool>) -> KafkaResult<String> {
     // A refusal comes as an event; a call for the offsets would only time out.
-    let started = Instant::now();
-    while started.elapsed() < SERVED * 4 {
-        if let Some(Err(error)) = consumer.poll(SERVED / 5)
-            && is_about_group(&error)
-        {
-            return Err(error);
+    for _ in 0..4 {
+        serve(consumer, refused);
+        if refused.get() {
+            return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed));
         }
     }
     let mut committed = TopicPartitionList::new();
