@@ -1,6 +1,9 @@
 //! What the description of the API says of every route: who may ask, and how it says no.
 
+use axum::http::Method;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::auth::is_open;
 
 /// Errors that come before a handler, or that any of them may give: status and meaning.
 const ERRORS: [(&str, &str); 9] = [
@@ -18,19 +21,27 @@ const ERRORS: [(&str, &str); 9] = [
 /// The media type of problems.
 const PROBLEM: &str = "application/problem+json";
 
-/// Routes that ask for no token of ours.
-const OPEN: [&str; 2] = ["/services/collector/health", "/hooks/{name}"];
-
 /// Completes the description.
 pub(super) fn complete(openapi: &mut OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            if OPEN.contains(&path.as_str()) {
+        let operations = [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            if is_open(&method, path) {
                 operation.security = Some(Vec::new());
             }
-            // HEC and gRPC have errors of their own.
-            if path.starts_with("/services/") || path.starts_with("/opentelemetry.") || path == "/v1/logs" {
+            // HEC, SCIM and gRPC have errors of their own.
+            if path.starts_with("/scim/")
+                || path.starts_with("/services/")
+                || path.starts_with("/opentelemetry.")
+                || path == "/v1/logs"
+            {
                 continue;
             }
             for response in operation.responses.responses.values_mut() {

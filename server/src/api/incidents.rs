@@ -170,6 +170,7 @@ pub(crate) struct TimelineBody {
 
 /// A step in an incident's life.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = IncidentStepBody)]
 pub(crate) struct StepBody {
     /// The incident, or one that was merged into it.
     pub(crate) incident: String,
@@ -185,6 +186,7 @@ pub(crate) struct StepBody {
 /// Whom an incident is given to.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IncidentAssignBody)]
 pub(crate) struct AssignBody {
     /// The owner; empty for nobody.
     pub(crate) owner: String,
@@ -193,6 +195,7 @@ pub(crate) struct AssignBody {
 /// A comment.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IncidentCommentBody)]
 pub(crate) struct CommentBody {
     /// What you have to say.
     pub(crate) comment: String,

@@ -156,6 +156,11 @@ pub(crate) fn access(method: &Method, path: &str) -> Result<Access, Shut> {
     Err(if is_listed { Shut::Method } else { Shut::Unlisted })
 }
 
+/// Whether `method` on the route `path` asks for no token of ours.
+pub(crate) fn is_open(method: &Method, path: &str) -> bool {
+    access(method, path) == Ok(Open)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -211,7 +211,8 @@ impl Auth {
         } else {
             tracing::info!(what = what_name, who, whom, address, detail, "access");
         }
-        let Some(recorder) = &self.recorder else { return };
+        // A refused request is recorded as such, by whoever stands in front of this gate.
+        let Some(recorder) = self.recorder.as_ref().filter(|_| what != AuthAct::Refused) else { return };
         let mut fact = Fact::new(format!("access.{what_name}"), who);
         (fact.address, fact.object) = (address, whom);
         if !detail.is_empty() {

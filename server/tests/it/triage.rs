@@ -51,7 +51,7 @@ async fn an_alert_is_worked_through_by_several() {
     assert_eq!(won.1.as_deref(), Some("\"2\""));
     assert_eq!(
         (&lost.2["type"], lost.2["detail"].as_str().unwrap().contains("read it again")),
-        (&"stale".into(), true)
+        (&"/api/v1/problems#stale".into(), true)
     );
     let (refused, _, problem) = assign("eve", "2").await;
     assert_eq!(refused, StatusCode::BAD_REQUEST, "{problem}");
