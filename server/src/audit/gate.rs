@@ -29,10 +29,16 @@ pub(crate) async fn refusals(
     request: Request,
     next: Next,
 ) -> Response {
-    let fact = fact(&request, "request.refused".into(), String::new());
+    let mut fact = fact(&request, "request.refused".into(), String::new());
+    let template = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let named = action(request.method(), &template.unwrap_or_default());
     let answer = next.run(request).await;
     if answer.extensions().get::<Recorded>().is_none() && answer.status().as_u16() >= 400 {
         let status = answer.status().as_u16();
+        if let Some(caller) = answer.extensions().get::<Caller>() {
+            (fact.action, fact.actor) = (named, caller.name.clone());
+            fact.role = caller.role.as_str().to_owned();
+        }
         recorder.fold(Fact { outcome: Outcome::Refused, status, ..fact }, REFUSED);
     }
     answer

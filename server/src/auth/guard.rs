@@ -407,6 +407,7 @@ pub(crate) async fn authenticate(
             Err(seconds) => Err(Problem::too_many("too many requests", seconds)),
         }
     };
+    let mut turned_away = None;
     let admitted = caller.and_then(|caller| {
         match wanted {
             // No route: who is known is told so.
@@ -415,6 +416,7 @@ pub(crate) async fn authenticate(
                 if right == Right::Push {
                     count(&auth.tally.unauthorized);
                 }
+                turned_away = Some(caller.clone());
                 let path = request.uri().path().chars().take(128).collect::<String>();
                 auth.tell(
                     AuthEvent::new(AuthAct::Refused, &caller.name, address).to(&path).because(right.as_str()),
@@ -435,7 +437,14 @@ pub(crate) async fn authenticate(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => door.refuse(problem, has_credentials),
+        Err(problem) => {
+            let mut answer = door.refuse(problem, has_credentials);
+            // Whoever records the refusal names who it was.
+            if let Some(caller) = turned_away {
+                answer.extensions_mut().insert(caller);
+            }
+            answer
+        }
     }
 }
 

@@ -325,7 +325,7 @@ async fn whoever_may_not_does_not_fill_the_disk() {
     let refused: u64 = lines
         .iter()
         .map(|line| &line["entry"])
-        .filter(|entry| entry["action"] == "request.refused")
+        .filter(|entry| entry["action"] == "rules.reload" && entry["outcome"] == "refused")
         .map(|entry| entry["count"].as_u64().unwrap_or(1))
         .sum();
     assert_eq!(refused, 150, "folded, and counted");
