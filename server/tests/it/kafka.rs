@@ -186,6 +186,9 @@ async fn two_servers_of_a_group_share_a_topic_and_one_takes_over() {
             count = send(40);
             std::thread::sleep(Duration::from_millis(200));
         }
+        // What the first had read and not yet committed when the second came may be in both tables: they are two
+        // stores.
+        let settled = count;
         until("all is read", &|| first.received() + second.received() >= count);
         // Nothing waits, and all that was read is committed: a check finds what the group has.
         let waits = |member: &Member| source(&member.server)["collector"]["waiting"].clone();
@@ -203,7 +206,8 @@ async fn two_servers_of_a_group_share_a_topic_and_one_takes_over() {
         server.kill();
         let count = send(400);
         let started = Instant::now();
-        while before + second.received() < count {
+        // What came to both counts twice, so what waits is asked, too.
+        while before + second.received() < count || waits(&second) != 0 {
             assert!(started.elapsed() < Duration::from_secs(120), "{}", source(&second.server));
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -214,7 +218,9 @@ async fn two_servers_of_a_group_share_a_topic_and_one_takes_over() {
         again.terminate();
         let (one, two) = (rows(&first_data), rows(&second_data));
         assert_eq!(one.union(&two).cloned().collect::<BTreeSet<_>>(), sent, "something is lost");
-        assert_eq!(one.intersection(&two).count(), 0, "what was committed came again");
+        let number = |id: &str| id.trim_start_matches("k-").parse::<u64>().unwrap();
+        let again: Vec<_> = one.intersection(&two).filter(|id| number(id) >= settled).collect();
+        assert!(again.is_empty(), "what was committed came again: {again:?}");
         assert!(!one.is_empty() && !two.is_empty());
         println!("{} messages: {} and {}", sent.len(), one.len(), two.len());
     });
