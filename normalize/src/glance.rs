@@ -33,6 +33,35 @@ pub const GLANCED: &[Col] = &[
 /// The log that a glance knows.
 pub(crate) const LOG_TYPE: LogType = LogType::AwsCloudtrail;
 
+/// The columns of a [`Told`], in its order.
+const TOLD: [Col; 11] = [
+    Col::ApiOperation,
+    Col::ApiServiceName,
+    Col::ApiResponseError,
+    Col::CloudRegion,
+    Col::HttpRequestUserAgent,
+    Col::MetadataEventCode,
+    Col::ApiResponseErrorMessage,
+    Col::MetadataProductFeatureName,
+    Col::ActorUserType,
+    Col::ActorUserUid,
+    Col::ActorInvokedBy,
+];
+
+/// Which columns are asked for; others need not be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked([bool; 11]);
+
+impl Asked {
+    /// All that a glance knows.
+    pub const ALL: Self = Self([true; 11]);
+
+    /// These, as far as a glance knows them.
+    pub fn of(cols: &[Col]) -> Self {
+        Self(TOLD.map(|col| cols.contains(&col)))
+    }
+}
+
 /// What a glance tells of a record, column by column.
 #[derive(Debug)]
 pub struct Told<'a>([(Col, Option<Cow<'a, str>>); 11]);
@@ -60,12 +89,13 @@ pub(crate) fn glance<'a>(
     known: Option<&'a [OuterKey]>,
     sight: &'a mut Sight,
     fixed: Option<LogType>,
+    asked: Asked,
 ) -> Option<Told<'a>> {
     let Sight { outline, tokens } = sight;
     let outlined = known.or_else(|| outlined(text, outline));
     if fixed.is_none_or(|fixed| fixed == LOG_TYPE)
         && let Some(outline) = outlined
-        && let Some(told) = shallow(members(text, outline))
+        && let Some(told) = shallow(members(text, outline), asked)
     {
         return Some(told);
     }
@@ -123,7 +153,7 @@ const INVOKED_BY: Name = Name::new("invokedBy\":");
 const ON_BEHALF_OF: Name = Name::new("onBehalfOf\":");
 
 /// What the outermost members of a CloudTrail record tell; `None`: ask [`slow`].
-fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
+fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>, asked: Asked) -> Option<Told<'a>> {
     // Of a name that is there twice the last one counts, so each simply overwrites.
     let mut found: [Option<ShallowValue<'a>>; 13] = [None; 13];
     let (mut kind, mut arn, mut invoked_by) = (None, None, None);
@@ -156,20 +186,25 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>) -> Option<Told<'a>> {
     }
     let time = time.filter(ShallowValue::is_string)?.text()?;
     time::of_text(&time).ok()?;
-    let text = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.text());
-    let filled = |value: Option<ShallowValue<'a>>| value.and_then(|value| value.filled_text());
+    let [a, b, c, d, e, f, g, h, i, j, k] = asked.0;
+    let text = |is_asked: bool, value: Option<ShallowValue<'a>>| {
+        value.filter(|_| is_asked).and_then(|value| value.text())
+    };
+    let filled = |is_asked: bool, value: Option<ShallowValue<'a>>| {
+        value.filter(|_| is_asked).and_then(|value| value.filled_text())
+    };
     Some(Told([
-        (Col::ApiOperation, text(name)),
-        (Col::ApiServiceName, text(source)),
-        (Col::ApiResponseError, text(error)),
-        (Col::CloudRegion, text(region)),
-        (Col::HttpRequestUserAgent, text(agent)),
-        (Col::MetadataEventCode, text(code)),
-        (Col::ApiResponseErrorMessage, text(message)),
-        (Col::MetadataProductFeatureName, text(category)),
-        (Col::ActorUserType, text(kind)),
-        (Col::ActorUserUid, filled(arn)),
-        (Col::ActorInvokedBy, filled(invoked_by)),
+        (Col::ApiOperation, text(a, name)),
+        (Col::ApiServiceName, text(b, source)),
+        (Col::ApiResponseError, text(c, error)),
+        (Col::CloudRegion, text(d, region)),
+        (Col::HttpRequestUserAgent, text(e, agent)),
+        (Col::MetadataEventCode, text(f, code)),
+        (Col::ApiResponseErrorMessage, text(g, message)),
+        (Col::MetadataProductFeatureName, text(h, category)),
+        (Col::ActorUserType, text(i, kind)),
+        (Col::ActorUserUid, filled(j, arn)),
+        (Col::ActorInvokedBy, filled(k, invoked_by)),
     ]))
 }
 

@@ -52,7 +52,7 @@ mod words;
 mod workspace;
 
 pub use custom::{CustomMappings, MappingFile, MappingTests};
-pub use glance::{GLANCED, Told};
+pub use glance::{Asked, GLANCED, Told};
 pub use normalizer::{Glance, Normalized, Normalizer};
 pub use reason::{Reason, Reject};
 pub use schema_doc::schema_markdown;

@@ -11,7 +11,7 @@ use event::{
 use crate::custom::{self, CustomMappings};
 use crate::detect;
 use crate::envelope::{self, Content, Envelope};
-use crate::glance::{self, Sight, Told};
+use crate::glance::{self, Asked, Sight, Told};
 use crate::json::{Object, Tokens, Value};
 use crate::mapping::{MapLine, Mapping};
 use crate::pushed;
@@ -99,7 +99,7 @@ impl Normalizer {
             return Glance { events: EventBatch::empty(), seen, unseen: (0..raw.len()).collect() };
         }
         for (index, record) in raw.records().enumerate() {
-            match look(&mut self.sight, record, raw.outline(index), raw.log_type) {
+            match look(&mut self.sight, record, raw.outline(index), raw.log_type, Asked::ALL) {
                 Some(told) => {
                     if keep(glance::LOG_TYPE, &told) {
                         glance::add(&told, wanted, &mut self.builder);
@@ -125,14 +125,16 @@ impl Normalizer {
     }
 
     /// Looks at one record of a source at which one can [glance](Self::glances): its log type, and its
-    /// columns of [`GLANCED`](crate::GLANCED). `None`: nothing can be told of it without mapping it.
+    /// columns of [`GLANCED`](crate::GLANCED), of which those that are not asked for may be left out. `None`:
+    /// nothing can be told of it without mapping it.
     pub fn look<'a>(
         &'a mut self,
         record: RawRecord<'a>,
         outline: Option<&'a [OuterKey]>,
         log_type: Option<LogType>,
+        asked: Asked,
     ) -> Option<(LogType, Told<'a>)> {
-        Some((glance::LOG_TYPE, look(&mut self.sight, record, outline, log_type)?))
+        Some((glance::LOG_TYPE, look(&mut self.sight, record, outline, log_type, asked)?))
     }
 
     /// Maps some of the records of `raw`, by their places in it, as [`map`](Self::map) does all.
@@ -241,13 +243,14 @@ fn look<'a>(
     record: RawRecord<'a>,
     outline: Option<&'a [OuterKey]>,
     log_type: Option<LogType>,
+    asked: Asked,
 ) -> Option<Told<'a>> {
     if record.reject.is_some() || record.bytes.len() > MAX_RECORD_BYTES {
         return None;
     }
     let text = simdutf8::basic::from_utf8(record.bytes).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    glance::glance(text, outline, sight, log_type)
+    glance::glance(text, outline, sight, log_type, asked)
 }
 
 fn all_rejected(batches: &[(&RawBatch, Offset)], why: &str) -> Vec<Vec<Reject>> {

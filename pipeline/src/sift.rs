@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::{EventBatch, LogType, OuterKey, RawBatch, RawRecord, SourceId};
-use normalize::{CustomMappings, GLANCED, Normalized, Normalizer};
+use normalize::{Asked, CustomMappings, GLANCED, Normalized, Normalizer};
 use rules::{Match, RuleSet, Scratch, Sieve};
 
 /// Finds what rules match among raw records. One for each thread; what it learns of names is used again.
@@ -41,9 +41,10 @@ impl Sifter {
     ) -> impl FnMut(RawRecord<'_>, &[OuterKey]) -> bool {
         let Self { sieve, normalizer, .. } = self;
         let glances = normalizer.glances(source, log_type);
+        let asked = Asked::of(&sieve.starting());
         move |record, outline| {
             let outline = Some(outline).filter(|outline| !outline.is_empty());
-            let told = if glances { normalizer.look(record, outline, log_type) } else { None };
+            let told = if glances { normalizer.look(record, outline, log_type, asked) } else { None };
             told.is_none_or(|(log_type, told)| sieve.may_match(log_type, told.iter()))
         }
     }

@@ -109,6 +109,12 @@ impl Sieve {
         &self.wanted
     }
 
+    /// The columns from which rules start: all that [`may_match`](Self::may_match) looks at.
+    pub fn starting(&self) -> Vec<Col> {
+        let started = self.columns.iter().filter_map(|column| self.rules.columns.get(column.index));
+        started.map(|started| started.col).collect()
+    }
+
     /// Whether a rule may hold for a record of this log type with these labels; a column that is not among
     /// them is empty. [`RuleSet::possible`] looks closer.
     pub fn may_match<'t>(
