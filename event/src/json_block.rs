@@ -25,6 +25,9 @@ pub(crate) trait Block: Copy {
 
     /// The bytes below 0x20: control characters.
     fn control(self) -> u64;
+
+    /// Those, and the bytes from 0x80 on, which are no ASCII: one comparison, with a sign.
+    fn unplain(self) -> u64;
 }
 
 /// What makes a [`Block`] of bytes: a proof that the processor can.
@@ -65,6 +68,12 @@ impl Block for JsonBlock {
     #[inline(always)]
     fn control(self) -> u64 {
         self.mask(|half| half.simd_eq(half.min(u8x32::splat(0x1f))))
+    }
+
+    #[inline(always)]
+    fn unplain(self) -> u64 {
+        // Of a bit mask only each byte's highest bit counts.
+        self.mask(|half| half | half.simd_eq(half.min(u8x32::splat(0x1f))))
     }
 }
 
@@ -169,6 +178,7 @@ mod tests {
                 assert_eq!(block.opening(), here(b"{[".contains(&byte)));
                 assert_eq!(block.closing(), here(b"}]".contains(&byte)));
                 assert_eq!(block.control(), here(byte < b' '));
+                assert_eq!(block.unplain(), here(byte < b' ' || !byte.is_ascii()));
             }
         }
     }

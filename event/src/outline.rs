@@ -37,8 +37,9 @@ const SHORTEST_MEMBER: usize = 5;
 pub struct OuterKey(u32);
 
 impl OuterKey {
-    /// The bit behind any place: an outline covers `MAX_KEYS * SHORTEST_MEMBER` bytes.
+    /// Bits behind any place: an outline covers `MAX_KEYS * SHORTEST_MEMBER` bytes.
     const INNER: u32 = 1 << 31;
+    const ASCII: u32 = 1 << 30;
 
     #[inline(always)]
     fn new(at: usize, is_inner: bool) -> Self {
@@ -48,13 +49,19 @@ impl OuterKey {
     /// Where the key begins, behind its opening quote, counted from the object's bracket.
     #[inline(always)]
     pub fn at(self) -> usize {
-        (self.0 & !Self::INNER) as usize
+        (self.0 & !(Self::INNER | Self::ASCII)) as usize
     }
 
     /// Whether it lies in that member.
     #[inline(always)]
     pub fn is_inner(self) -> bool {
         self.0 & Self::INNER != 0
+    }
+
+    /// Whether the whole object is ASCII. Only its first key knows; `false` where that is not known.
+    #[inline(always)]
+    pub fn begins_ascii(self) -> bool {
+        self.0 & Self::ASCII != 0
     }
 }
 
@@ -65,7 +72,8 @@ impl OuterKey {
 /// `None`, and some keys may have been added: the object is not sound JSON or does not end in `bytes`, it
 /// holds blanks between tokens, an escape in a key or a control character, it passes one of the limits here,
 /// or `is_refused` says so of a list among its members, of which it is given the bytes up to its bracket.
-/// What is no UTF-8 inside strings is not noticed.
+/// What is no UTF-8 inside strings is not noticed, unless the first key says that
+/// [all is ASCII](OuterKey::begins_ascii).
 #[inline]
 pub fn outline(
     bytes: &[u8],
@@ -109,18 +117,19 @@ impl<R: Fn(&[u8]) -> bool> Reading<'_, '_, R> {
     #[inline(always)]
     fn walk(self, lanes: impl Lanes) -> Option<usize> {
         let Self { bytes, inner, keys, is_refused } = self;
+        let first = keys.len();
         let mut walk = Walk::new(bytes, inner, keys);
         let (blocks, rest) = bytes.as_chunks::<{ JsonBlock::BYTES }>();
         for block in blocks {
             walk.block(lanes, block, u64::MAX, &is_refused)?;
             if walk.end != 0 {
-                return walk.length();
+                return walk.length(first);
             }
         }
         let mut block = [b' '; JsonBlock::BYTES];
         block.get_mut(..rest.len())?.copy_from_slice(rest);
         walk.block(lanes, &block, (1 << rest.len()) - 1, &is_refused)?;
-        walk.length()
+        walk.length(first)
     }
 }
 
@@ -157,6 +166,7 @@ struct Walk<'a, 'k> {
     before: Before,
     /// What is not sound, wherever it is: asked once in the end.
     wrong: u64,
+    is_ascii: bool,
     /// Where the object ended, or 0.
     end: usize,
 }
@@ -177,12 +187,18 @@ impl<'a, 'k> Walk<'a, 'k> {
             escaped: false,
             before: Before { separator: 1 << 63, ..Before::default() },
             wrong: 0,
+            is_ascii: true,
             end: 0,
         }
     }
 
-    /// The length of the object, if it has ended and is sound.
-    fn length(&self) -> Option<usize> {
+    /// The length of the object, if it has ended and is sound; `first` is the place of its first key.
+    fn length(self, first: usize) -> Option<usize> {
+        if self.is_ascii
+            && let Some(key) = self.keys.get_mut(first)
+        {
+            key.0 |= OuterKey::ASCII;
+        }
         (self.end != 0 && self.wrong == 0).then_some(self.end)
     }
 
@@ -239,10 +255,14 @@ impl<'a, 'k> Walk<'a, 'k> {
         let wrong = (due ^ (opens | values) ^ (after_opening & closing))
             | (values & after_member)
             | (colons ^ after_key_end)
-            | block.control()
             // What remains of the sum are the runs of other strings: no escapes in keys.
             | (strings & !sum & escaped);
         self.wrong |= wrong & valid;
+        let unplain = block.unplain() & valid;
+        if unplain != 0 {
+            self.is_ascii = false;
+            self.wrong |= block.control() & valid;
+        }
         self.scalars(scalar_starts)?;
 
         let mut shown = keys & (nest.outermost | nest.inner) & valid;

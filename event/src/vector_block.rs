@@ -63,6 +63,12 @@ impl Block for Avx2Block {
         let avx2 = self.simd.avx2;
         self.mask(|half| avx2._mm256_cmpeq_epi8(half, avx2._mm256_min_epu8(half, last)))
     }
+
+    #[inline(always)]
+    fn unplain(self) -> u64 {
+        let blank = self.splat(b' ');
+        self.mask(|half| self.simd.avx2._mm256_cmpgt_epi8(blank, half))
+    }
 }
 
 /// One vector of 64 bytes, whose comparisons are masks already: AVX-512 BW.
@@ -107,7 +113,12 @@ impl Block for Avx512Block {
 
     #[inline(always)]
     fn control(self) -> u64 {
-        self.simd.avx512bw._mm512_cmplt_epu8_mask(self.bytes, self.splat(0x20))
+        self.simd.avx512bw._mm512_cmplt_epu8_mask(self.bytes, self.splat(b' '))
+    }
+
+    #[inline(always)]
+    fn unplain(self) -> u64 {
+        self.simd.avx512bw._mm512_cmplt_epi8_mask(self.bytes, self.splat(b' '))
     }
 }
 
@@ -126,8 +137,8 @@ mod tests {
                 pair.copy_from_slice(&two.to_le_bytes());
             }
             let plain = JsonBlock::new(&block);
-            fn answers(block: impl Block) -> [u64; 4] {
-                [block.equal(b'"'), block.folded(b'{'), block.folded(b'}'), block.control()]
+            fn answers(block: impl Block) -> [u64; 5] {
+                [block.equal(b'"'), block.folded(b'{'), block.folded(b'}'), block.control(), block.unplain()]
             }
             if let Some(simd) = V3::try_new() {
                 prop_assert_eq!(answers(simd.block(&block)), answers(plain));

@@ -34,7 +34,9 @@ pub const GLANCED: &[Col] = &[
 pub(crate) const LOG_TYPE: LogType = LogType::AwsCloudtrail;
 
 /// The columns of a [`Told`], in its order.
-const TOLD: [Col; 11] = [
+const TOLD: [Col; 13] = [
+    Col::LogType,
+    Col::CloudProvider,
     Col::ApiOperation,
     Col::ApiServiceName,
     Col::ApiResponseError,
@@ -50,11 +52,11 @@ const TOLD: [Col; 11] = [
 
 /// Which columns are asked for; others need not be told.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked([bool; 11]);
+pub struct Asked([bool; 13]);
 
 impl Asked {
     /// All that a glance knows.
-    pub const ALL: Self = Self([true; 11]);
+    pub const ALL: Self = Self([true; 13]);
 
     /// These, as far as a glance knows them.
     pub fn of(cols: &[Col]) -> Self {
@@ -64,13 +66,21 @@ impl Asked {
 
 /// What a glance tells of a record, column by column.
 #[derive(Debug)]
-pub struct Told<'a>([(Col, Option<Cow<'a, str>>); 11]);
+pub struct Told<'a>([(Col, Option<Cow<'a, [u8]>>); 13]);
 
-impl Told<'_> {
-    /// The columns that are filled.
-    pub fn iter(&self) -> impl Iterator<Item = (Col, &str)> + Clone {
-        let fixed = [(Col::LogType, LOG_TYPE.as_str()), (Col::CloudProvider, LOG_TYPE.provider().as_str())];
-        self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?))).chain(fixed)
+impl<'a> Told<'a> {
+    /// The columns after the first two, which every record of the log has alike.
+    fn new(told: [Option<Cow<'a, [u8]>>; 11]) -> Self {
+        let fixed = |text: &'static str| Some(Cow::Borrowed(text.as_bytes()));
+        let (log_type, provider) = (fixed(LOG_TYPE.as_str()), fixed(LOG_TYPE.provider().as_str()));
+        let [a, b, c, d, e, f, g, h, i, j, k] = told;
+        let mut texts = [log_type, provider, a, b, c, d, e, f, g, h, i, j, k].into_iter();
+        Self(TOLD.map(|col| (col, texts.next().flatten())))
+    }
+
+    /// The columns that are filled, with their texts in UTF-8.
+    pub fn iter(&self) -> impl Iterator<Item = (Col, &[u8])> + Clone {
+        self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?)))
     }
 }
 
@@ -85,7 +95,7 @@ pub(crate) struct Sight {
 ///
 /// Only records that the mapping is sure to accept: their syntax is sound, and they say when it happened.
 pub(crate) fn glance<'a>(
-    text: &'a str,
+    text: &'a [u8],
     known: Option<&'a [OuterKey]>,
     sight: &'a mut Sight,
     fixed: Option<LogType>,
@@ -99,12 +109,12 @@ pub(crate) fn glance<'a>(
     {
         return Some(told);
     }
-    slow(text, tokens, fixed)
+    slow(str::from_utf8(text).ok()?, tokens, fixed)
 }
 
-fn outlined<'a>(text: &str, keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
+fn outlined<'a>(text: &[u8], keys: &'a mut Vec<OuterKey>) -> Option<&'a [OuterKey]> {
     keys.clear();
-    let length = outline(text.as_bytes(), OUTLINED_MEMBER, keys, |_| false)?;
+    let length = outline(text, OUTLINED_MEMBER, keys, |_| false)?;
     (length == text.len()).then_some(keys)
 }
 
@@ -122,7 +132,9 @@ fn slow<'a>(text: &'a str, tokens: &'a mut Tokens, fixed: Option<LogType>) -> Op
 /// Adds a row with those of the columns that are wanted.
 pub(crate) fn add(told: &Told<'_>, wanted: &[Col], row: &mut EventBuilder) {
     for (col, text) in told.iter() {
-        if wanted.contains(&col) {
+        if wanted.contains(&col)
+            && let Ok(text) = str::from_utf8(text)
+        {
             row.text(col, text);
         }
     }
@@ -185,26 +197,28 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>, asked: Asked) -> Opti
         return None;
     }
     let time = time.filter(ShallowValue::is_string)?.text()?;
-    time::of_text(&time).ok()?;
-    let [a, b, c, d, e, f, g, h, i, j, k] = asked.0;
+    if !time::is_time(&time) {
+        return None;
+    }
+    let [_, _, a, b, c, d, e, f, g, h, i, j, k] = asked.0;
     let text = |is_asked: bool, value: Option<ShallowValue<'a>>| {
         value.filter(|_| is_asked).and_then(|value| value.text())
     };
     let filled = |is_asked: bool, value: Option<ShallowValue<'a>>| {
         value.filter(|_| is_asked).and_then(|value| value.filled_text())
     };
-    Some(Told([
-        (Col::ApiOperation, text(a, name)),
-        (Col::ApiServiceName, text(b, source)),
-        (Col::ApiResponseError, text(c, error)),
-        (Col::CloudRegion, text(d, region)),
-        (Col::HttpRequestUserAgent, text(e, agent)),
-        (Col::MetadataEventCode, text(f, code)),
-        (Col::ApiResponseErrorMessage, text(g, message)),
-        (Col::MetadataProductFeatureName, text(h, category)),
-        (Col::ActorUserType, text(i, kind)),
-        (Col::ActorUserUid, filled(j, arn)),
-        (Col::ActorInvokedBy, filled(k, invoked_by)),
+    Some(Told::new([
+        text(a, name),
+        text(b, source),
+        text(c, error),
+        text(d, region),
+        text(e, agent),
+        text(f, code),
+        text(g, message),
+        text(h, category),
+        text(i, kind),
+        filled(j, arn),
+        filled(k, invoked_by),
     ]))
 }
 
@@ -241,18 +255,22 @@ fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
         }
     }
     time?;
-    Some(Told([
-        (Col::ApiOperation, name),
-        (Col::ApiServiceName, source),
-        (Col::ApiResponseError, error),
-        (Col::CloudRegion, region),
-        (Col::HttpRequestUserAgent, agent),
-        (Col::MetadataEventCode, code),
-        (Col::ApiResponseErrorMessage, message),
-        (Col::MetadataProductFeatureName, category),
-        (Col::ActorUserType, kind),
-        (Col::ActorUserUid, arn),
-        (Col::ActorInvokedBy, invoked_by),
+    let bytes = |text: Option<Cow<'a, str>>| match text? {
+        Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
+        Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
+    };
+    Some(Told::new([
+        bytes(name),
+        bytes(source),
+        bytes(error),
+        bytes(region),
+        bytes(agent),
+        bytes(code),
+        bytes(message),
+        bytes(category),
+        bytes(kind),
+        bytes(arn),
+        bytes(invoked_by),
     ]))
 }
 

@@ -248,8 +248,12 @@ fn look<'a>(
     if record.reject.is_some() || record.bytes.len() > MAX_RECORD_BYTES {
         return None;
     }
-    let text = simdutf8::basic::from_utf8(record.bytes).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // ASCII is UTF-8, and the pass that made the outline has seen it.
+    let is_ascii = outline.and_then(|keys| keys.first()).is_some_and(|key| key.begins_ascii());
+    if !is_ascii {
+        simdutf8::basic::from_utf8(record.bytes).ok()?;
+    }
+    let text = record.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(record.bytes);
     glance::glance(text, outline, sight, log_type, asked)
 }
 

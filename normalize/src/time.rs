@@ -41,6 +41,11 @@ pub(crate) fn of_text(text: &str) -> Result<i64, MapError> {
         })
 }
 
+/// Whether [`of_text`] reads a time from these bytes.
+pub(crate) fn is_time(text: &[u8]) -> bool {
+    iso(text).is_some_and(is_valid) || str::from_utf8(text).is_ok_and(|text| of_text(text).is_ok())
+}
+
 /// The time in the brackets of a web server's log: `06/Feb/2026:00:00:38 +0000`.
 ///
 /// # Errors

@@ -13,12 +13,12 @@ pub(crate) struct Shallow<'a> {
     /// Whether it lies in that one.
     pub(crate) is_inner: bool,
     /// The record from the key on, without its opening quote.
-    rest: &'a str,
+    rest: &'a [u8],
 }
 
 /// The members that an outline of `text` has found.
 #[inline(always)]
-pub(crate) fn members<'a>(text: &'a str, outline: &'a [OuterKey]) -> impl Iterator<Item = Shallow<'a>> {
+pub(crate) fn members<'a>(text: &'a [u8], outline: &'a [OuterKey]) -> impl Iterator<Item = Shallow<'a>> {
     outline.iter().filter_map(|key| Some(Shallow { is_inner: key.is_inner(), rest: text.get(key.at()..)? }))
 }
 
@@ -26,9 +26,8 @@ impl<'a> Shallow<'a> {
     /// The value, if the key is `name`.
     #[inline(always)]
     pub(crate) fn named(&self, name: &Name) -> Option<ShallowValue<'a>> {
-        let bytes = self.rest.as_bytes();
         let word_at = |at: usize| {
-            bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes))
+            self.rest.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes))
         };
         if word_at(0)? & name.mask != name.first || word_at(name.last_at)? & name.mask != name.last {
             return None;
@@ -39,7 +38,7 @@ impl<'a> Shallow<'a> {
     /// The place of the key among `names`, and the value.
     #[inline(always)]
     pub(crate) fn among<const N: usize>(&self, names: &Names<N>) -> Option<(usize, ShallowValue<'a>)> {
-        let first = self.rest.as_bytes().first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+        let first = self.rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
         let at = usize::from(*names.places.get(slot(first, names.multiplier))?);
         let value = self.named(names.names.get(at)?)?;
         Some((at, value))
@@ -48,7 +47,8 @@ impl<'a> Shallow<'a> {
     /// The key.
     #[cfg(test)]
     fn key(&self) -> &'a str {
-        self.rest.split_once('"').map_or("", |(key, _)| key)
+        let length = self.rest.iter().position(|byte| *byte == b'"').unwrap();
+        std::str::from_utf8(&self.rest[..length]).unwrap()
     }
 }
 
@@ -140,29 +140,29 @@ const fn places(names: &[Name], multiplier: u64) -> Option<[u8; SLOTS]> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ShallowValue<'a> {
     /// The record from the value on.
-    rest: &'a str,
+    rest: &'a [u8],
 }
 
 impl<'a> ShallowValue<'a> {
-    /// The text of a string, number or boolean; `None` for null, objects and arrays. As
-    /// [`Value::text`](super::Value::text).
+    /// The text of a string, number or boolean, in UTF-8 as the record is; `None` for null, objects and
+    /// arrays. As [`Value::text`](super::Value::text).
     #[inline]
-    pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
-        match self.rest.as_bytes().first()? {
+    pub(crate) fn text(&self) -> Option<Cow<'a, [u8]>> {
+        match self.rest.first()? {
             b'"' => {
-                let bytes = self.rest.as_bytes();
-                let mut end = plain_end(bytes, 1);
-                if bytes.get(end) == Some(&b'"') {
+                let mut end = plain_end(self.rest, 1);
+                if self.rest.get(end) == Some(&b'"') {
                     return self.rest.get(1..end).map(Cow::Borrowed);
                 }
-                while bytes.get(end) == Some(&b'\\') {
-                    end = plain_end(bytes, end + 2);
+                while self.rest.get(end) == Some(&b'\\') {
+                    end = plain_end(self.rest, end + 2);
                 }
-                self.rest.get(1..end).map(|inner| Cow::Owned(unescape::unescape(inner)))
+                let inner = str::from_utf8(self.rest.get(1..end)?).ok()?;
+                Some(Cow::Owned(unescape::unescape(inner).into_bytes()))
             }
             b'{' | b'[' | b'n' => None,
             _ => {
-                let end = self.rest.bytes().position(|byte| matches!(byte, b',' | b'}' | b']'))?;
+                let end = self.rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']'))?;
                 self.rest.get(..end).map(Cow::Borrowed)
             }
         }
@@ -170,14 +170,14 @@ impl<'a> ShallowValue<'a> {
 
     /// As [`text`](Self::text), but `None` for the empty string too.
     #[inline]
-    pub(crate) fn filled_text(&self) -> Option<Cow<'a, str>> {
+    pub(crate) fn filled_text(&self) -> Option<Cow<'a, [u8]>> {
         self.text().filter(|text| !text.is_empty())
     }
 
     /// Whether the value is a string.
     #[inline]
     pub(crate) fn is_string(&self) -> bool {
-        self.rest.starts_with('"')
+        self.rest.first() == Some(&b'"')
     }
 }
 
@@ -199,10 +199,10 @@ mod tests {
             Some(length)
         );
         assert_eq!(again, outline);
-        let found = members(text, &outline).map(|member| {
+        let found = members(text.as_bytes(), &outline).map(|member| {
             let mark = if member.is_inner { "inner." } else { "" };
             let value = ShallowValue { rest: member.rest.get(member.key().len() + 2..).unwrap() };
-            (format!("{mark}{}", member.key()), value.text().map(Cow::into_owned))
+            (format!("{mark}{}", member.key()), value.text().map(|text| String::from_utf8(text.into_owned()).unwrap()))
         });
         (length == text.len()).then(|| found.collect())
     }
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn names_are_whole() {
         fn member(rest: &str) -> Shallow<'_> {
-            Shallow { is_inner: false, rest }
+            Shallow { is_inner: false, rest: rest.as_bytes() }
         }
         for name in ["a\":", "arn\":", "type\":", "status\":", "invokedBy\":", "insightDetails\":"] {
             let sought = Name::new(name);

@@ -61,6 +61,8 @@ pub(crate) struct Unit {
 pub(crate) struct LogTypes(u64);
 
 impl LogTypes {
+    pub(crate) const ALL: Self = Self(u64::MAX);
+
     pub(crate) fn of(log_types: &[LogType]) -> Self {
         const { assert!(LogType::ALL.len() <= 64, "each log type has its bit") };
         let bit = |log_type: &LogType| 1u64.checked_shl(*log_type as u32).unwrap_or(0);
