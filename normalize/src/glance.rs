@@ -64,24 +64,21 @@ impl Asked {
     }
 }
 
-/// What a glance tells of a record, column by column.
+/// What a glance tells of a record: a text in UTF-8 for each column of [`TOLD`].
 #[derive(Debug)]
-pub struct Told<'a>([(Col, Option<Cow<'a, [u8]>>); 13]);
+pub struct Told<'a>([Option<Cow<'a, [u8]>>; 13]);
 
-impl<'a> Told<'a> {
-    /// The columns after the first two, which every record of the log has alike.
-    fn new(told: [Option<Cow<'a, [u8]>>; 11]) -> Self {
-        let fixed = |text: &'static str| Some(Cow::Borrowed(text.as_bytes()));
-        let (log_type, provider) = (fixed(LOG_TYPE.as_str()), fixed(LOG_TYPE.provider().as_str()));
-        let [a, b, c, d, e, f, g, h, i, j, k] = told;
-        let mut texts = [log_type, provider, a, b, c, d, e, f, g, h, i, j, k].into_iter();
-        Self(TOLD.map(|col| (col, texts.next().flatten())))
-    }
-
+impl Told<'_> {
     /// The columns that are filled, with their texts in UTF-8.
     pub fn iter(&self) -> impl Iterator<Item = (Col, &[u8])> + Clone {
-        self.0.iter().filter_map(|(col, text)| Some((*col, text.as_deref()?)))
+        TOLD.iter().zip(&self.0).filter_map(|(col, text)| Some((*col, text.as_deref()?)))
     }
+}
+
+/// A text that all records of the log have.
+#[inline(always)]
+fn fixed<'a>(text: &'static str) -> Option<Cow<'a, [u8]>> {
+    Some(Cow::Borrowed(text.as_bytes()))
 }
 
 /// Buffers that are used again for the next record.
@@ -207,7 +204,9 @@ fn shallow<'a>(members: impl Iterator<Item = Shallow<'a>>, asked: Asked) -> Opti
     let filled = |is_asked: bool, value: Option<ShallowValue<'a>>| {
         value.filter(|_| is_asked).and_then(|value| value.filled_text())
     };
-    Some(Told::new([
+    Some(Told([
+        fixed(LOG_TYPE.as_str()),
+        fixed(LOG_TYPE.provider().as_str()),
         text(a, name),
         text(b, source),
         text(c, error),
@@ -259,7 +258,9 @@ fn cloudtrail<'a>(record: &Object<'a>) -> Option<Told<'a>> {
         Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
         Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
     };
-    Some(Told::new([
+    Some(Told([
+        fixed(LOG_TYPE.as_str()),
+        fixed(LOG_TYPE.provider().as_str()),
         bytes(name),
         bytes(source),
         bytes(error),

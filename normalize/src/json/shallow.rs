@@ -202,7 +202,10 @@ mod tests {
         let found = members(text.as_bytes(), &outline).map(|member| {
             let mark = if member.is_inner { "inner." } else { "" };
             let value = ShallowValue { rest: member.rest.get(member.key().len() + 2..).unwrap() };
-            (format!("{mark}{}", member.key()), value.text().map(|text| String::from_utf8(text.into_owned()).unwrap()))
+            (
+                format!("{mark}{}", member.key()),
+                value.text().map(|text| String::from_utf8(text.into_owned()).unwrap()),
+            )
         });
         (length == text.len()).then(|| found.collect())
     }

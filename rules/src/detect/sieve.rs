@@ -188,9 +188,7 @@ impl Sieve {
                 column.labels.clear();
             }
             let hasher = &self.hasher;
-            column
-                .labels
-                .insert_unique(hash, (label.into(), found), |(known, _)| hasher.hash_one(&**known));
+            column.labels.insert_unique(hash, (label.into(), found), |(known, _)| hasher.hash_one(&**known));
         }
         found
     }
@@ -202,7 +200,9 @@ impl Sieve {
 fn push_label(key: &mut Vec<u64>, at: u8, label: &[u8]) {
     key.push(u64::from(at) << 56 | label.len() as u64);
     let (words, rest) = label.as_chunks::<8>();
-    key.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+    for word in words {
+        key.push(u64::from_le_bytes(*word));
+    }
     if rest.is_empty() {
         return;
     }
