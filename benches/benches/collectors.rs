@@ -14,8 +14,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{Cursor, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -23,7 +22,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
-use benches::Generator;
+use benches::{Generator, Server, binary};
 use cloudfake::{Fake, ObjectQueue, QUEUE_PATH};
 use event::{RawBatch, RawBatchBuilder, SourceId};
 use flate2::Compression;
@@ -241,7 +240,8 @@ async fn main() -> anyhow::Result<()> {
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     objects(&corpus, rounds).await?;
     bodies(&corpus, rounds).await?;
-    match binary(quick) {
+    // What `cargo test` runs needs no binary beside it.
+    match binary().filter(|_| !quick || std::env::var_os("STORMGLASS_BINARY").is_some()) {
         Some(binary) => over_http(&corpus, rounds, &binary).await,
         None => {
             println!("\nno `stormglass` beside the bench: HTTP is left out");
@@ -447,55 +447,6 @@ async fn read(bodies: &[Bytes], reader: Reader, mut sink: Sink, events: usize) -
     sink.finish(events).await
 }
 
-/// The binary that `STORMGLASS_BINARY` names, or, unless `quick`, that lies beside this one.
-fn binary(quick: bool) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("STORMGLASS_BINARY") {
-        return Some(path.into());
-    }
-    if quick {
-        return None;
-    }
-    let path = std::env::current_exe().ok()?.parent()?.parent()?.join("stormglass");
-    path.is_file().then_some(path)
-}
-
-/// A server that ends when this is dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Server {
-    fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .env("STORMGLASS_LOGGING_FILTER", "warn")
-            .env("STORMGLASS_SERVER_REQUESTS_PER_SECOND", "1000000")
-            .stdin(Stdio::null())
-            .spawn()?;
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let text = std::fs::read_to_string(data.join("log/LOCK")).unwrap_or_default();
-            if let Some(url) = text.split_whitespace().find(|word| word.starts_with("http://")) {
-                return Ok(Self { child, url: url.to_owned() });
-            }
-            if Instant::now() > deadline || child.try_wait()?.is_some() {
-                child.kill().ok();
-                bail!("the server does not start");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
 /// What is pushed over HTTP, to the whole binary and to a handler that only reads.
 async fn over_http(corpus: &Corpus, rounds: usize, binary: &Path) -> anyhow::Result<()> {
     let reads = |body: Bytes| async move { body.len().to_string() };
@@ -513,11 +464,11 @@ async fn over_http(corpus: &Corpus, rounds: usize, binary: &Path) -> anyhow::Res
             let url = format!("{}/{path}", fake.url);
             reading.round(push(&client, &url, content_type, bodies)).await?;
             let data = tempfile::tempdir()?;
-            let server = Server::start(binary, data.path())?;
-            let url = format!("{}/{path}", server.url);
-            let before = core_us(&server.child.id().to_string())?;
+            let server = Server::start(binary, data.path(), &[])?;
+            let url = format!("{}/{path}", server.url());
+            let before = core_us(&server.id().to_string())?;
             whole.round(push(&client, &url, content_type, bodies)).await?;
-            whole.core_us += core_us(&server.child.id().to_string())? - before;
+            whole.core_us += core_us(&server.id().to_string())? - before;
         }
         let limit = Some(("a handler that only reads", &reading));
         corpus.tell(&format!("{name} over HTTP → durable, the whole binary"), &whole, limit);

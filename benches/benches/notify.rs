@@ -1,21 +1,22 @@
-//! From an event that is accepted to the webhook that tells of it: the whole binary, one event at a time, and
-//! then a steady stream. `cargo bench -p benches --bench notify`.
+//! From an event that is accepted to the webhook that tells of it: the whole binary, one event at a time, then
+//! a steady stream, then beside a load of other events. `cargo bench -p benches --bench notify`.
 //!
 //! The limit beside it is what a request from here to the receiver costs with nothing between. `stormglass`
-//! must lie beside the bench (`make bench` builds it).
+//! must lie beside the bench (`make bench` builds it), or `STORMGLASS_BINARY` name it.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
+use benches::{Generator, Server, binary};
 use cloudfake::Fake;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Events told one after the other, and how many of them warm up.
 const ROUNDS: usize = 400;
@@ -23,8 +24,16 @@ const WARM_UP: usize = 40;
 /// Events of the stream, and how far apart they are.
 const STREAM: usize = 1000;
 const APART: Duration = Duration::from_millis(10);
+/// Other events a second beside which some are told of.
+const LOADS: [usize; 2] = [10_000, 50_000];
+/// How long a load lasts, how far apart its requests and the events that are told of are.
+const LOAD_SECONDS: usize = 10;
+const LOAD_APART: Duration = Duration::from_millis(20);
+const TOLD_APART: Duration = Duration::from_millis(50);
+/// Requests of a load that may wait for their answer.
+const IN_FLIGHT: usize = 8;
 /// Nothing takes so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const RULE: &str = "title: Trail stopped
 id: 6f1c9c52-3f0e-4a57-9a38-0d7f7f1a2b3c
@@ -39,27 +48,20 @@ detection:
     condition: selection
 ";
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> anyhow::Result<()> {
-    let binary = std::env::current_exe()?;
-    let binary = binary.parent().and_then(Path::parent).context("the bench lies nowhere")?.join("stormglass");
-    if !binary.is_file() {
-        println!("no `stormglass` beside the bench: nothing is measured");
+    // `cargo test` runs benches, too, to see that they work; this one works only on a whole binary.
+    if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
+    let Some(binary) = binary() else {
+        println!("no `stormglass` beside the bench: nothing is measured");
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(&binary))
+}
+
+async fn run(binary: &Path) -> anyhow::Result<()> {
     let (told, mut tellings) = mpsc::unbounded_channel::<(Instant, Bytes)>();
     let hook = post(move |body: Bytes| {
         let told = told.clone();
@@ -67,9 +69,9 @@ async fn run() -> anyhow::Result<()> {
     });
     let fake = Fake::start(Router::new().route("/hook", hook)).await;
     let folder = tempfile::tempdir()?;
-    let (_server, url) = start(&binary, folder.path(), &fake.url).await?;
+    let server = start(binary, folder.path(), &fake.url)?;
     let http = reqwest::Client::new();
-    let ingest = format!("{url}/api/v1/ingest?source=trail");
+    let ingest = format!("{}/api/v1/ingest", server.url());
 
     let mut limits = Vec::new();
     let mut spans = Vec::new();
@@ -77,8 +79,7 @@ async fn run() -> anyhow::Result<()> {
         let begin = Instant::now();
         http.post(format!("{}/hook", fake.url)).body("{}").send().await?.error_for_status()?;
         let limit = next(&mut tellings).await?.0 - begin;
-        http.post(&ingest).body(record(&format!("one-{round}"))).send().await?.error_for_status()?;
-        let accepted = Instant::now();
+        let accepted = alarm(&http, &ingest, format!("one-{round}")).await?;
         let span = next(&mut tellings).await?.0.saturating_duration_since(accepted);
         if round >= WARM_UP {
             limits.push(limit);
@@ -88,27 +89,101 @@ async fn run() -> anyhow::Result<()> {
     print("a request alone", &mut limits);
     print("one at a time: accepted -> webhook", &mut spans);
 
-    // The receiver cannot tell which event a message is about before it knows the alert's id, so what is
-    // compared is the n-th accepted with the n-th told: both keep the order.
-    let sending = tokio::spawn(async move {
-        let mut accepted = Vec::with_capacity(STREAM);
-        let mut beat = tokio::time::interval(APART);
-        for number in 0..STREAM {
-            beat.tick().await;
-            http.post(&ingest).body(record(&format!("many-{number}"))).send().await?.error_for_status()?;
-            accepted.push(Instant::now());
-        }
-        Ok::<_, anyhow::Error>(accepted)
-    });
-    let mut arrived = Vec::with_capacity(STREAM);
-    for _ in 0..STREAM {
-        arrived.push(next(&mut tellings).await?.0);
+    let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), "many", STREAM, APART));
+    print("100 a second: accepted -> webhook", &mut spans_of(sending, STREAM, &mut tellings).await?);
+
+    for rate in LOADS {
+        let bodies = load(rate);
+        let events = rate * LOAD_SECONDS;
+        let load = tokio::spawn(send(http.clone(), ingest.clone(), bodies));
+        let count = LOAD_SECONDS * 1000 / TOLD_APART.as_millis() as usize;
+        let name = if rate == 10_000 { "ten" } else { "fifty" };
+        let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), name, count, TOLD_APART));
+        let mut spans = spans_of(sending, count, &mut tellings).await?;
+        let took = load.await??;
+        let real = events as f64 / took.as_secs_f64();
+        print(&format!("beside {rate} other events a second ({real:.0} were taken)"), &mut spans);
     }
-    let accepted = sending.await??;
-    let pairs = accepted.iter().zip(&arrived);
-    let mut spans: Vec<_> = pairs.map(|(from, to)| to.saturating_duration_since(*from)).collect();
-    print("100 a second: accepted -> webhook", &mut spans);
     Ok(())
+}
+
+/// Sends an event that is told of; returns when it was accepted.
+async fn alarm(http: &reqwest::Client, ingest: &str, id: String) -> anyhow::Result<Instant> {
+    let request = http.post(ingest).query(&[("source", "trail")]).body(record(&id));
+    request.send().await?.error_for_status()?;
+    Ok(Instant::now())
+}
+
+/// Sends so many of them; returns when each was accepted.
+async fn alarms(
+    http: reqwest::Client,
+    ingest: String,
+    name: &'static str,
+    count: usize,
+    apart: Duration,
+) -> anyhow::Result<Vec<Instant>> {
+    let mut accepted = Vec::with_capacity(count);
+    let mut beat = tokio::time::interval(apart);
+    for number in 0..count {
+        beat.tick().await;
+        accepted.push(alarm(&http, &ingest, format!("{name}-{number}")).await?);
+    }
+    Ok(accepted)
+}
+
+/// How long each took until it was told. The receiver cannot tell which event a message is about before it knows
+/// the alert's id, so what is compared is the n-th accepted with the n-th told: both keep the order.
+async fn spans_of(
+    alarms: tokio::task::JoinHandle<anyhow::Result<Vec<Instant>>>,
+    count: usize,
+    tellings: &mut mpsc::UnboundedReceiver<(Instant, Bytes)>,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut arrived = Vec::with_capacity(count);
+    for _ in 0..count {
+        arrived.push(next(tellings).await?.0);
+    }
+    let accepted = alarms.await??;
+    Ok(accepted.iter().zip(&arrived).map(|(from, to)| to.saturating_duration_since(*from)).collect())
+}
+
+/// Bodies of other events, none of them told of, for [`LOAD_SECONDS`].
+fn load(rate: usize) -> Vec<Vec<u8>> {
+    let mut generator = Generator::new(rate as u64);
+    let requests = LOAD_SECONDS * 1000 / LOAD_APART.as_millis() as usize;
+    let each = rate * LOAD_SECONDS / requests;
+    let mut body = |_| {
+        let mut lines = Vec::with_capacity(each);
+        while lines.len() < each {
+            let line = generator.cloudtrail();
+            if !line.contains("StopLogging") {
+                lines.push(line);
+            }
+        }
+        lines.join("\n").into_bytes()
+    };
+    (0..requests).map(&mut body).collect()
+}
+
+/// Sends a load, at its pace as far as it is taken; returns how long that took.
+async fn send(http: reqwest::Client, ingest: String, bodies: Vec<Vec<u8>>) -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let free = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut sent = Vec::with_capacity(bodies.len());
+    let mut beat = tokio::time::interval(LOAD_APART);
+    for body in bodies {
+        beat.tick().await;
+        let permit = free.clone().acquire_owned().await?;
+        let request = http.post(&ingest).query(&[("source", "load")]).body(body);
+        sent.push(tokio::spawn(async move {
+            let answer = request.send().await?.error_for_status();
+            drop(permit);
+            answer.map(drop)
+        }));
+    }
+    for sent in sent {
+        sent.await??;
+    }
+    Ok(begin.elapsed())
 }
 
 async fn next(tellings: &mut mpsc::UnboundedReceiver<(Instant, Bytes)>) -> anyhow::Result<(Instant, Bytes)> {
@@ -116,7 +191,7 @@ async fn next(tellings: &mut mpsc::UnboundedReceiver<(Instant, Bytes)>) -> anyho
     told.context("the receiver is gone")
 }
 
-async fn start(binary: &Path, folder: &Path, hook: &str) -> anyhow::Result<(Server, String)> {
+fn start(binary: &Path, folder: &Path, hook: &str) -> anyhow::Result<Server> {
     let rules = folder.join("rules");
     std::fs::create_dir(&rules)?;
     std::fs::write(rules.join("trail.yml"), RULE)?;
@@ -128,25 +203,7 @@ async fn start(binary: &Path, folder: &Path, hook: &str) -> anyhow::Result<(Serv
         rules.to_string_lossy()
     );
     std::fs::write(&config, text)?;
-    let data = folder.join("data");
-    let child = Command::new(binary)
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .args(["--data".as_ref(), data.as_os_str(), "--config".as_ref(), config.as_os_str()])
-        .env("STORMGLASS_LOGGING_FILTER", "warn")
-        .stdin(Stdio::null())
-        .spawn()?;
-    let mut server = Server(child);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let text = std::fs::read_to_string(data.join("log/LOCK")).unwrap_or_default();
-        if let Some(url) = text.split_whitespace().find(|word| word.starts_with("http://")) {
-            return Ok((server, url.to_owned()));
-        }
-        if Instant::now() > deadline || server.0.try_wait()?.is_some() {
-            bail!("the server does not start");
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    Server::start(binary, &folder.join("data"), &["--config", &config.to_string_lossy()])
 }
 
 fn record(id: &str) -> String {

@@ -10,9 +10,11 @@ mod azure;
 mod corpus;
 mod gcp;
 mod random;
+mod server;
 
 pub use corpus::{Written, write_corpus};
 pub use random::Random;
+pub use server::{Server, binary};
 
 /// Makes records, one log type at a time, in order of time.
 #[derive(Debug)]
