@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,18 +80,24 @@ async fn run(binary: &Path) -> anyhow::Result<()> {
         let begin = Instant::now();
         http.post(format!("{}/hook", fake.url)).body("{}").send().await?.error_for_status()?;
         let limit = next(&mut tellings).await?.0 - begin;
-        let accepted = alarm(&http, &ingest, format!("one-{round}")).await?;
-        let span = next(&mut tellings).await?.0.saturating_duration_since(accepted);
+        let (id, sent) = (format!("one-{round}-"), Instant::now());
+        alarm(&http, &ingest, &id).await?;
+        let span = loop {
+            let (arrived, body) = next(&mut tellings).await?;
+            if tells_of(&body, &id) {
+                break arrived - sent;
+            }
+        };
         if round >= WARM_UP {
             limits.push(limit);
             spans.push(span);
         }
     }
     print("a request alone", &mut limits);
-    print("one at a time: accepted -> webhook", &mut spans);
+    print("one at a time: sent -> webhook", &mut spans);
 
     let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), "many", STREAM, APART));
-    print("100 a second: accepted -> webhook", &mut spans_of(sending, STREAM, &mut tellings).await?);
+    print("100 a second: sent -> webhook", &mut spans_of(sending, "many", STREAM, &mut tellings).await?);
 
     for rate in LOADS {
         let bodies = load(rate);
@@ -99,7 +106,7 @@ async fn run(binary: &Path) -> anyhow::Result<()> {
         let count = LOAD_SECONDS * 1000 / TOLD_APART.as_millis() as usize;
         let name = if rate == 10_000 { "ten" } else { "fifty" };
         let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), name, count, TOLD_APART));
-        let mut spans = spans_of(sending, count, &mut tellings).await?;
+        let mut spans = spans_of(sending, name, count, &mut tellings).await?;
         let took = load.await??;
         let real = events as f64 / took.as_secs_f64();
         print(&format!("beside {rate} other events a second ({real:.0} were taken)"), &mut spans);
@@ -107,43 +114,66 @@ async fn run(binary: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends an event that is told of; returns when it was accepted.
-async fn alarm(http: &reqwest::Client, ingest: &str, id: String) -> anyhow::Result<Instant> {
-    let request = http.post(ingest).query(&[("source", "trail")]).body(record(&id));
+/// Sends an event that is told of.
+async fn alarm(http: &reqwest::Client, ingest: &str, id: &str) -> anyhow::Result<()> {
+    let request = http.post(ingest).query(&[("source", "trail")]).body(record(id));
     request.send().await?.error_for_status()?;
-    Ok(Instant::now())
+    Ok(())
 }
 
-/// Sends so many of them; returns when each was accepted.
+/// Sends so many of them, whether or not the last was answered; returns when each was sent.
 async fn alarms(
     http: reqwest::Client,
     ingest: String,
     name: &'static str,
     count: usize,
     apart: Duration,
-) -> anyhow::Result<Vec<Instant>> {
-    let mut accepted = Vec::with_capacity(count);
+) -> anyhow::Result<Vec<(String, Instant)>> {
+    let mut sent = Vec::with_capacity(count);
+    let mut answers = Vec::with_capacity(count);
     let mut beat = tokio::time::interval(apart);
     for number in 0..count {
         beat.tick().await;
-        accepted.push(alarm(&http, &ingest, format!("{name}-{number}")).await?);
+        let id = format!("{name}-{number}-");
+        sent.push((id.clone(), Instant::now()));
+        let (http, ingest) = (http.clone(), ingest.clone());
+        answers.push(tokio::spawn(async move { alarm(&http, &ingest, &id).await }));
     }
-    Ok(accepted)
+    for answer in answers {
+        answer.await??;
+    }
+    Ok(sent)
 }
 
-/// How long each took until it was told. The receiver cannot tell which event a message is about before it knows
-/// the alert's id, so what is compared is the n-th accepted with the n-th told: both keep the order.
+/// How long each took until it was told.
 async fn spans_of(
-    alarms: tokio::task::JoinHandle<anyhow::Result<Vec<Instant>>>,
+    alarms: tokio::task::JoinHandle<anyhow::Result<Vec<(String, Instant)>>>,
+    name: &str,
     count: usize,
     tellings: &mut mpsc::UnboundedReceiver<(Instant, Bytes)>,
 ) -> anyhow::Result<Vec<Duration>> {
-    let mut arrived = Vec::with_capacity(count);
-    for _ in 0..count {
-        arrived.push(next(tellings).await?.0);
+    let mut arrived: HashMap<usize, Instant> = HashMap::with_capacity(count);
+    while arrived.len() < count {
+        let (at, body) = next(tellings).await?;
+        if let Some(number) = number_in(&body, name) {
+            arrived.entry(number).or_insert(at);
+        }
     }
-    let accepted = alarms.await??;
-    Ok(accepted.iter().zip(&arrived).map(|(from, to)| to.saturating_duration_since(*from)).collect())
+    let sent = alarms.await??;
+    let spans =
+        sent.iter().enumerate().filter_map(|(number, (_, sent))| Some(*arrived.get(&number)? - *sent));
+    Ok(spans.collect())
+}
+
+/// Whether a message is about the event of this id.
+fn tells_of(body: &[u8], id: &str) -> bool {
+    std::str::from_utf8(body).is_ok_and(|body| body.contains(id))
+}
+
+/// The number of the event that a message is about, if it is one of this name.
+fn number_in(body: &[u8], name: &str) -> Option<usize> {
+    let (_, rest) = std::str::from_utf8(body).ok()?.split_once(&format!("{name}-"))?;
+    rest.split_once('-')?.0.parse().ok()
 }
 
 /// Bodies of other events, none of them told of, for [`LOAD_SECONDS`].
@@ -206,9 +236,13 @@ fn start(binary: &Path, folder: &Path, hook: &str) -> anyhow::Result<Server> {
     Server::start(binary, &folder.join("data"), &["--config", &config.to_string_lossy()])
 }
 
+/// Each by another person from another address: what belongs together is told together.
 fn record(id: &str) -> String {
+    let hash = id.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    let [_, b, c, d] = hash.to_be_bytes();
+    let address = format!("198.{}.{c}.{d}", 18 + b % 2);
     format!(
-        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"{id}","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"{address}","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
     )
 }
 
