@@ -21,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 
 use self::readers::Readers;
 use crate::{Error, Result, accounts, dead_letter, ledger, position, remembered, source_position};
@@ -37,6 +38,7 @@ struct Inner {
     readers: Readers,
     writer: Mutex<Connection>,
     poison: OnceLock<String>,
+    commits: watch::Sender<u64>,
 }
 
 /// A transaction that writes: run statements on it, and leave its end to [`State::write`].
@@ -61,8 +63,12 @@ impl State {
     /// [`Error::StateDamaged`], [`Error::StateForeign`], [`Error::Newer`], or the disk refuses.
     pub fn open(path: &Path) -> Result<Self> {
         let writer = connection::open_writer(path)?;
-        let inner =
-            Inner { readers: Readers::new(path), writer: Mutex::new(writer), poison: OnceLock::new() };
+        let inner = Inner {
+            readers: Readers::new(path),
+            writer: Mutex::new(writer),
+            poison: OnceLock::new(),
+            commits: watch::Sender::new(0),
+        };
         let state = Self { inner: Arc::new(inner) };
         state.migrate("position", position::MIGRATIONS)?;
         state.migrate("dead_letter", dead_letter::MIGRATIONS)?;
@@ -97,10 +103,21 @@ impl State {
         }
         let transaction =
             writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Error::Sqlite)?;
+        let before = transaction.total_changes();
         let txn = Txn { transaction };
         let result = work(&txn)?;
+        let has_changed = txn.total_changes() != before;
         txn.transaction.commit().map_err(|error| self.commit_failed(error))?;
+        if has_changed {
+            self.inner.commits.send_modify(|commits| *commits = commits.wrapping_add(1));
+        }
         Ok(result)
+    }
+
+    /// Who waits for a change here is woken by every commit that changed something: followers need not ask over
+    /// and over whether there is anything for them.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.commits.subscribe()
     }
 
     /// Runs `work` on one unchanging view of what is committed; it cannot write.

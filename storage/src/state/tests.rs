@@ -271,3 +271,29 @@ fn a_kill_leaves_whole_transactions() {
         assert!(committed.is_some_and(|last| last < a));
     }
 }
+
+#[test]
+fn who_waits_is_woken_by_what_changes_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, state) = open(dir.path());
+    state.migrate("test", TWO_TABLES).unwrap();
+    let mut commits = state.commits();
+    let woken = |commits: &mut tokio::sync::watch::Receiver<u64>| {
+        let woken = commits.has_changed().unwrap();
+        commits.mark_unchanged();
+        woken
+    };
+    let insert = "INSERT INTO a (n) VALUES (1)";
+    state.write(|txn| Ok::<_, Error>(txn.execute(insert, []).map(drop)?)).unwrap();
+    assert!(woken(&mut commits));
+    state.write(|txn| Ok::<_, Error>(txn.execute("DELETE FROM a WHERE 0", []).map(drop)?)).unwrap();
+    assert!(!woken(&mut commits), "nothing has changed");
+    state
+        .write(|txn| {
+            txn.execute(insert, [])
+                .map_err(Error::from)
+                .and(Err::<(), _>(Error::StatePoisoned { reason: "undone".into() }))
+        })
+        .unwrap_err();
+    assert!(!woken(&mut commits), "it was undone");
+}
