@@ -92,6 +92,8 @@ pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> 
         .set("queued.max.messages.kbytes", (config.fetch_bytes >> 10).clamp(1 << 10, 1 << 20).to_string())
         .set("fetch.max.bytes", config.fetch_bytes.clamp(4 << 20, 64 << 20).to_string())
         .set("receive.message.max.bytes", (config.fetch_bytes.clamp(4 << 20, 64 << 20) + 8192).to_string())
+        // By default a second passes before more is fetched once the queue was full.
+        .set("fetch.queue.backoff.ms", "5")
         .set("fetch.wait.max.ms", "500");
     if config.is_event_hubs {
         // https://learn.microsoft.com/azure/event-hubs/apache-kafka-configurations
