@@ -75,11 +75,15 @@ pub fn events(body: &[u8], reception: &mut Reception, limits: &Limits) -> Result
     let text = text.trim_start_matches('\u{feff}');
     let mut records = Records::new(limits);
     let mut number = 0;
-    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+    let mut envelopes = serde_json::Deserializer::from_str(text).into_iter::<Envelope<'_>>();
+    loop {
+        let rest = text.get(envelopes.byte_offset()..).unwrap_or_default().trim_ascii_start();
+        if rest.is_empty() {
+            break;
+        }
         // A list would be read as well, its elements as the members in their order.
-        let object = object.ok().map(RawValue::get).filter(|object| object.starts_with('{'));
-        let envelope = object.and_then(|object| serde_json::from_str::<Envelope<'_>>(object).ok());
-        let envelope = envelope.ok_or(BadBody::Format(number))?;
+        let envelope = if rest.starts_with('{') { envelopes.next() } else { None };
+        let envelope = envelope.and_then(|envelope| envelope.ok()).ok_or(BadBody::Format(number))?;
         let record = record(&envelope, number, reception)?;
         if record.len() > limits.record_bytes {
             return Err(BadBody::TooLarge(number));
