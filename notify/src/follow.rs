@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alerts::{AlertStore, FeedEntry, StoredAlert};
+use alerts::{AlertStatus, AlertStore, FeedEntry, StoredAlert};
 use storage::state::Txn;
 
 use crate::outbox::{Closed, Draft, DueStep, Line, Opening, Outbox, WindowFate, key};
@@ -103,7 +103,10 @@ impl Follower {
         if stored.suppressed_by.is_some() {
             return Ok(());
         }
+        // It goes on from one that was told, and somebody has taken that already.
+        let is_taken = stored.version > 1 && stored.status != AlertStatus::New;
         match kind {
+            NotificationKind::Raised if is_taken => Ok(()),
             NotificationKind::Raised => self.tell_raised(txn, entry, stored),
             _ => self.tell_change(txn, kind, entry, stored),
         }

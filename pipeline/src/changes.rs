@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alerts::{Alert, AlertId, AlertStore, EntityKind, Joined, RuleRef};
 use enrich::identity::{Link, LinkKind};
+use event::EventKey;
 use rules::{Bound, CorrelatorLimits, Finding, Remembered, RuleSet};
 use storage::remembered::{self, HitRow, SourceMark};
 use storage::state::Txn;
@@ -93,6 +94,9 @@ impl Changes {
         for finding in &self.findings {
             new += usize::from(self.tell(txn, finding, now_us)?);
         }
+        for finding in &self.findings {
+            self.take_back(txn, finding, now_us)?;
+        }
         for ((correlation, bound), key) in &self.full {
             let alert = self.full_alert(*correlation, *bound, key, now_us);
             new += AlertStore::record(txn, alert.as_slice(), now_us)?;
@@ -128,21 +132,31 @@ impl Changes {
         if !rule.yields_alert() {
             return Ok(false);
         }
-        match &finding.episode {
-            Ok(episode) => {
-                let alert = correlated::alert(rule, &finding.key, episode, |event| {
-                    let kept = remembered::event(txn, event)?;
-                    Ok::<_, Error>(kept.as_deref().and_then(HitEvent::from_text))
-                })?;
-                Ok(AlertStore::record_or_amend(txn, &alert, now_us)?)
-            }
-            Err(id) => {
-                let id = AlertId::new(rule.id(), [id.uid().as_str()]);
-                let reason = "events that came late show another picture";
-                AlertStore::refute(txn, &id, reason, now_us)?;
-                Ok(false)
+        let Ok(episode) = &finding.episode else { return Ok(false) };
+        let alert = correlated::alert(rule, &finding.key, episode, |event| {
+            let kept = remembered::event(txn, event)?;
+            Ok::<_, Error>(kept.as_deref().and_then(HitEvent::from_text))
+        })?;
+        Ok(AlertStore::record_or_amend(txn, &alert, now_us)?)
+    }
+
+    /// Takes the alert of an episode back that is no more, or lets it go on as that of the episode that has its
+    /// events now. What took its place is written already.
+    fn take_back(&self, txn: &Txn<'_>, finding: &Finding, now_us: i64) -> Result<()> {
+        let Some(rule) = self.rules.correlations().get(finding.correlation as usize) else { return Ok(()) };
+        let Err(gone) = &finding.episode else { return Ok(()) };
+        if !rule.yields_alert() {
+            return Ok(());
+        }
+        let alert_id = |episode: &EventKey| AlertId::new(rule.id(), [episode.uid().as_str()]);
+        let gone = alert_id(gone);
+        let same = |other: &&Finding| other.correlation == finding.correlation && other.key == finding.key;
+        for episode in self.findings.iter().filter(same).filter_map(|other| other.episode.as_ref().ok()) {
+            if AlertStore::go_on(txn, &gone, &alert_id(&episode.id), now_us)? {
+                return Ok(());
             }
         }
+        Ok(AlertStore::refute(txn, &gone, "events that came late show another picture", now_us)?)
     }
 
     /// Says that there was no room; once a day for a correlation.

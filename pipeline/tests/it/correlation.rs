@@ -170,7 +170,7 @@ async fn an_alert_grows_with_its_events_also_after_a_restart() {
     assert_eq!(grown.status, AlertStatus::Acknowledged, "who works on it keeps it");
     let steps: Vec<_> = history.iter().map(|step| (step.change.as_str(), step.by.as_str())).collect();
     assert_eq!(steps, [("acknowledged", "dana"), ("amended", "stormglass")]);
-    // An event from before makes it another episode, which begins earlier.
+    // An event from before makes it another episode, which begins earlier: the same alert, in a later version.
     running.take(&[batch_of("a", &[secret(4, 590)], 7)]).await;
     assert_eq!(
         standing(&running),
@@ -178,6 +178,16 @@ async fn an_alert_grows_with_its_events_also_after_a_restart() {
     );
     let (old, _) = running.alerts.get(&id).unwrap();
     assert_eq!((old.status, old.verdict), (AlertStatus::Closed, Some(Verdict::Refuted)));
+    let new = old.duplicate_of.unwrap();
+    assert_eq!(old.reason, Some(format!("it goes on as alert {new}")));
+    let (new, history) = running.alerts.get(&new).unwrap();
+    assert_eq!((new.status, new.version), (AlertStatus::Acknowledged, 3), "who works on it keeps it");
+    let versions = running.alerts.versions(new.alert.id.as_str()).unwrap();
+    assert_eq!(versions.iter().map(|version| version.events).collect::<Vec<_>>(), [3, 4]);
+    assert!(
+        history.last().unwrap().reason.contains(&format!("alert {id} goes on as this one")),
+        "{history:?}"
+    );
     running.close().await;
 }
 
