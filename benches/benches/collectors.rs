@@ -6,6 +6,8 @@
 //! that reads the body and answers, on the same runtime, from the same client. Where `stormglass` lies beside
 //! the bench (`make bench` builds it), HTTP is measured against the whole binary, which meanwhile also lays
 //! what came in columns and matches rules; then the log is full at times, and the client sends again.
+//!
+//! `STORMGLASS_BENCH_EVENTS` (default 60000) sets the size, `STORMGLASS_BINARY` names another binary.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
@@ -40,6 +42,8 @@ use storage::log::{Log, LogConfig};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EVENTS: usize = 60_000;
+/// To see that it works.
+const FEW_EVENTS: usize = 1300;
 const ROUNDS: usize = 5;
 /// CloudTrail's objects of a busy account.
 const EVENTS_AN_OBJECT: usize = 2000;
@@ -100,8 +104,10 @@ impl Corpus {
             format!("{limit}: {:.0} MB/s | {share:.0} %", megabytes(of.median()))
         });
         let core = measured.core_us / (self.events * measured.rounds.len()) as f64;
+        let all: Duration = measured.rounds.iter().sum();
+        let cores = measured.core_us / 1e6 / all.as_secs_f64();
         println!(
-            "| {name} | {:.0} | {:.0} | {core:.2} | {} |",
+            "| {name} | {:.0} | {:.0} | {core:.2} | {cores:.1} | {} |",
             rate(spent),
             megabytes(spent),
             if beside.is_empty() { "| " } else { &beside }
@@ -221,7 +227,8 @@ impl Sink {
 async fn main() -> anyhow::Result<()> {
     // `cargo test` runs benches, too, to see that they work.
     let quick = !std::env::args().any(|argument| argument == "--bench");
-    let corpus = Corpus::new(if quick { 1300 } else { EVENTS })?;
+    let wanted = std::env::var("STORMGLASS_BENCH_EVENTS").ok().and_then(|count| count.parse().ok());
+    let corpus = Corpus::new(wanted.unwrap_or(if quick { FEW_EVENTS } else { EVENTS }))?;
     let rounds = if quick { 1 } else { ROUNDS };
     println!(
         "{} CloudTrail events of {} bytes on average; {} objects, {} bodies; {rounds} rounds, medians\n",
@@ -230,11 +237,11 @@ async fn main() -> anyhow::Result<()> {
         corpus.objects.len(),
         corpus.ndjson.len()
     );
-    println!("| | events/s | MB/s | µs of core an event | its limit | of it |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| | events/s | MB/s | µs of core an event | cores busy | its limit | of it |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     objects(&corpus, rounds).await?;
     bodies(&corpus, rounds).await?;
-    match binary().filter(|_| !quick) {
+    match binary(quick) {
         Some(binary) => over_http(&corpus, rounds, &binary).await,
         None => {
             println!("\nno `stormglass` beside the bench: HTTP is left out");
@@ -264,15 +271,18 @@ async fn objects(corpus: &Corpus, rounds: usize) -> anyhow::Result<()> {
             let log = tempfile::tempdir()?;
             let sink = || Sink::new(to_log.then_some(log.path()));
             let from_folder = all.entry((0, to_log)).or_default();
-            let collector = Objects::open(objects_config(&url), &BTreeMap::new())?;
-            from_folder.round(drain(Box::new(collector), sink()?, corpus.events)).await?;
+            let mut collector = Objects::open(objects_config(&url), &BTreeMap::new())?;
+            from_folder.round(drain(&mut collector, sink()?, corpus.events)).await?;
             let log = tempfile::tempdir()?;
             let sink = Sink::new(to_log.then_some(log.path()))?;
             let from_queue = all.entry((1, to_log)).or_default();
             bucket.announce("trail", &keys);
-            let collector = queue(&fake.url)?;
-            from_queue.round(drain(Box::new(collector), sink, corpus.events)).await?;
-            anyhow::ensure!(bucket.messages() == 0, "the message is not deleted");
+            let mut collector = queue(&fake.url)?;
+            let work = async {
+                drain(&mut collector, sink, corpus.events).await?;
+                deleted(&mut collector, &bucket).await
+            };
+            from_queue.round(work).await?;
         }
     }
     let limit = Some(("inflating on one core", &inflating));
@@ -335,7 +345,7 @@ fn queue(url: &str) -> anyhow::Result<S3QueueCollector> {
 }
 
 /// Takes `events` from a collector as the runner does, and acknowledges them.
-async fn drain(mut collector: Box<dyn Collector>, mut sink: Sink, events: usize) -> anyhow::Result<()> {
+async fn drain(collector: &mut dyn Collector, mut sink: Sink, events: usize) -> anyhow::Result<()> {
     let mut tickets = Vec::new();
     while sink.records < events {
         if let Polled::Collected(Collected { batch, ticket, .. }) = collector.poll().await? {
@@ -346,12 +356,31 @@ async fn drain(mut collector: Box<dyn Collector>, mut sink: Sink, events: usize)
         }
     }
     sink.finish(events).await?;
-    collector.ack(&tickets).await?;
-    // The end of the last object is told after its last batch.
-    for _ in 0..3 {
-        collector.poll().await?;
+    Ok(collector.ack(&tickets).await?)
+}
+
+/// Polls until the queue is empty: the end of the last object is told after its last batch. An empty queue is
+/// waited for, which must not be measured.
+async fn deleted(collector: &mut dyn Collector, bucket: &ObjectQueue) -> anyhow::Result<()> {
+    let emptied = async {
+        while bucket.messages() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let polled = async {
+        loop {
+            match collector.poll().await {
+                Ok(Polled::Idle) => {}
+                Ok(_) => bail!("more came than there is"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    tokio::select! {
+        polled = polled => polled,
+        () = emptied => Ok(()),
+        () = tokio::time::sleep(Duration::from_secs(30)) => bail!("the message is not deleted"),
     }
-    Ok(())
 }
 
 /// A way in which bodies become batches.
@@ -418,10 +447,13 @@ async fn read(bodies: &[Bytes], reader: Reader, mut sink: Sink, events: usize) -
     sink.finish(events).await
 }
 
-/// The binary that `STORMGLASS_BINARY` names, or that lies beside this one.
-fn binary() -> Option<PathBuf> {
+/// The binary that `STORMGLASS_BINARY` names, or, unless `quick`, that lies beside this one.
+fn binary(quick: bool) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("STORMGLASS_BINARY") {
         return Some(path.into());
+    }
+    if quick {
+        return None;
     }
     let path = std::env::current_exe().ok()?.parent()?.parent()?.join("stormglass");
     path.is_file().then_some(path)
