@@ -311,6 +311,7 @@ fn objects_config(url: &str) -> ObjectsConfig {
         log_type: None,
         addresses: vec![url.to_owned()],
         aws: None,
+        google: ingest::google::Environment::default(),
         every: Duration::from_secs(1),
         overlap: Duration::from_secs(3600),
         torn_after: Duration::from_secs(60),
@@ -474,7 +475,12 @@ impl Drop for Server {
 
 impl Server {
     fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        // The bench's own variables are no settings.
+        for name in ["STORMGLASS_BENCH_EVENTS", "STORMGLASS_BINARY"] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("STORMGLASS_LOGGING_FILTER", "warn")

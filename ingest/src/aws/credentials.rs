@@ -34,6 +34,10 @@ pub(crate) enum Source {
         token_file: String,
         session_name: String,
     },
+    /// What a profile's program prints: IAM Roles Anywhere's helper, a vault's.
+    Process {
+        line: String,
+    },
     /// The agent of ECS or of EKS Pod Identity.
     Container {
         url: String,
@@ -99,6 +103,7 @@ impl Source {
         match self {
             Self::Keys(keys) => format!("the access key `{}`", keys.access_key_id),
             Self::WebIdentity { role_arn, .. } => format!("a web identity for `{role_arn}`"),
+            Self::Process { line } => format!("what `{line}` prints"),
             Self::Container { url, .. } => format!("the container agent at {url}"),
             Self::Instance { endpoint } => format!("the metadata service at {endpoint}"),
             Self::Assume { base, role } => format!("the role `{}`, assumed with {}", role.arn, base.name()),
