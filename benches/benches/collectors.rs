@@ -476,9 +476,11 @@ impl Drop for Server {
 impl Server {
     fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
-        // The bench's own variables are no settings.
-        for name in ["STORMGLASS_BENCH_EVENTS", "STORMGLASS_BINARY"] {
-            command.env_remove(name);
+        // What the bench and tests are told is no setting of the server's.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("STORMGLASS_") {
+                command.env_remove(name);
+            }
         }
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
