@@ -218,4 +218,35 @@ mod tests {
             assert!(matches!(page_of(bad), Err(Error::BadAnswer { .. })), "{bad}");
         }
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn pages_follow_each_other_and_trouble_that_passes_is_passed() {
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        let service = cloudfake::Proxy::start("http://127.0.0.1:1", move |seen| {
+            if count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                return cloudfake::answer("503 Server Busy", "", "");
+            }
+            let is_second = seen.head.contains("marker=2%218%21a%3D%3D");
+            let next = if is_second { "" } else { "2!8!a==" };
+            let body = format!("<Blobs /><NextMarker>{next}</NextMarker>");
+            cloudfake::answer("200 OK", "", &body)
+        })
+        .await;
+        let store = MicrosoftAzureBuilder::new()
+            .with_account("logs")
+            .with_container_name("c")
+            .with_access_key("c2VjcmV0")
+            .build()
+            .unwrap();
+        let blobs = Blobs::of(&service.url, "logs", "c", &store).unwrap();
+        let first = blobs.page("in//", "", None).await.unwrap();
+        assert_eq!(first.next.as_deref(), Some("2!8!a=="));
+        assert_eq!(blobs.page("in//", "", first.next.as_deref()).await.unwrap().next, None);
+        let seen = service.seen.lock();
+        assert_eq!(seen.len(), 3);
+        assert!(seen.iter().all(|seen| seen.head.contains("GET /c?restype=container&comp=list")));
+        assert!(seen.iter().all(|seen| seen.head.contains("prefix=in%2F%2F")));
+        assert!(seen.iter().all(|seen| seen.head.to_lowercase().contains("authorization: sharedkey logs:")));
+        assert!(!format!("{blobs:?}").contains("c2VjcmV0"));
+    }
 }

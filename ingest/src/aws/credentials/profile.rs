@@ -126,6 +126,12 @@ fn own_keys(profile: &BTreeMap<String, String>, name: &str) -> Result<Source> {
         }));
     }
     if let Some(line) = get("credential_process") {
+        if line.contains(['"', '\'']) {
+            return Err(none(format!(
+                "profile `{name}`: `credential_process` is split at blanks, and quotes are not read; let a script \
+                 call the program"
+            )));
+        }
         return Ok(Source::Process { line: line.clone() });
     }
     if get("sso_session").is_some() || get("sso_start_url").is_some() {
@@ -159,7 +165,8 @@ mod tests {
              [profile reader]\nrole_arn=arn:aws:iam::111122223333:role/r\nsource_profile = base\n\
              external_id = e # why\n[sso-session x]\naws_access_key_id = no\n[profile ring]\nrole_arn = a\n\
              source_profile = ring2\n[profile ring2]\nrole_arn = b\nsource_profile = ring\n\
-             [profile browser]\nsso_session = x\n[profile program]\ncredential_process = /opt/helper --profile a\n";
+             [profile browser]\nsso_session = x\n[profile program]\ncredential_process = /opt/helper --profile a\n\
+             [profile quoted]\ncredential_process = \"/opt/a helper\"\n";
         let credentials = "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s3cret\n";
         assert_eq!(find_in(config, credentials, None).unwrap(), None);
         let Some(Source::Assume { base, role }) = find_in(config, credentials, Some("reader")).unwrap()
@@ -176,6 +183,7 @@ mod tests {
             ("absent", "there is no profile `absent`"),
             ("browser", "export-credentials"),
             ("default", "neither keys nor a role"),
+            ("quoted", "let a script call the program"),
         ] {
             let error = find_in(config, credentials, Some(profile)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -244,6 +244,23 @@ fn may_hold_keys(url: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_program_prints_keys() {
+        let keys = r#"{"Version":1,"AccessKeyId":"ASIA","SecretAccessKey":"hunter2","SessionToken":"t","Expiration":"2033-05-18T03:33:20Z"}"#;
+        let found = process(&format!("echo {keys}")).await.unwrap();
+        assert_eq!((found.access_key_id.as_str(), found.expires_unix_s), ("ASIA", Some(2_000_000_000)));
+        assert_eq!(found.session_token, Some(Secret::new("t")));
+        for (line, told) in [
+            ("false".to_owned(), "it failed"),
+            ("echo hunter2".to_owned(), "printed no JSON"),
+            (format!("echo {}", keys.replace(":1", ":2")), "no keys of version 1"),
+            (format!("echo {}", keys.replace("SecretAccessKey", "x")), "`SecretAccessKey` is missing"),
+        ] {
+            let error = process(&line).await.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
     #[test]
     fn keys_are_asked_for_nearby_or_over_tls() {
         for url in ["https://example.com/k", "http://127.0.0.1:9/k", "http://169.254.170.23/v1/credentials"] {
