@@ -150,6 +150,8 @@ def main():
     os.makedirs(work)
     # SigmaHQ's cloud rules, where they are at hand, beside those that come with Stormglass.
     environment = dict(os.environ)
+    # The size of the bench is no setting.
+    environment.pop("STORMGLASS_BENCH_EVENTS", None)
     sigma = os.path.join(os.environ.get("STORMGLASS_CORPUS", "../shared/corpus"), "sigma/sigmahq/rules/cloud")
     if os.path.isdir(sigma):
         environment["STORMGLASS_RULES_PATHS"] = without_noise(sigma, os.path.join(work, "rules"))

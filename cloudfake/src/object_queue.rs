@@ -37,6 +37,8 @@ struct Content {
     messages: Vec<Message>,
     sent: u64,
     receipts: u64,
+    /// How often a message was received at most.
+    most_receives: u32,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,11 @@ impl ObjectQueue {
     /// Messages that are not deleted.
     pub fn messages(&self) -> usize {
         self.state.lock().messages.len()
+    }
+
+    /// How often one message was received, of that which came most often.
+    pub fn most_receives(&self) -> u32 {
+        self.state.lock().most_receives
     }
 
     /// The routes of both services.
@@ -182,6 +189,7 @@ fn receive(state: &mut Content, visibility: Duration, most: u64) -> Vec<Value> {
         }
         state.receipts += 1;
         message.receives += 1;
+        state.most_receives = state.most_receives.max(message.receives);
         message.receipt = format!("r-{}", state.receipts);
         message.hidden_until = now + visibility;
         received.push(json!({

@@ -10,14 +10,15 @@ mod digest;
 mod endpoint;
 mod http;
 mod lookup;
+mod msk;
 mod notification;
+mod proof;
 mod queue;
 mod s3;
 mod secret;
 mod sign;
 mod sqs;
-mod store;
-mod xml;
+pub(crate) mod xml;
 
 use std::time::Duration;
 
@@ -27,13 +28,15 @@ pub use digest::{
     ChainWalk, DigestReport, DigestState, DigestsCollector, Finding, FollowDigestsConfig, LogFile,
     PublicKeys, StoredDigest, Trail, TrailArn, TrailDigests, TrailDigestsConfig, TrailPlace, verify_chain,
 };
+pub(crate) use http::accepted;
 pub use lookup::LookupEventsConfig;
+pub(crate) use msk::MskTokens;
 pub use notification::{Announced, Notification, ObjectAddress, ObjectKind, decode_notification};
+pub(crate) use proof::CallerProof;
 pub use queue::{S3QueueCollector, S3QueueConfig};
-pub(crate) use s3::S3;
+pub(crate) use s3::Bucket;
 pub use secret::Secret;
-pub use store::open_bucket;
-pub(crate) use store::open_listing;
+pub(crate) use sign::encode;
 
 pub use crate::environment::Environment;
 pub use crate::queue::RecentObjects;

@@ -4,6 +4,7 @@
 //! everything else is a list over HTTPS. docs/sources/azure.md says how to set a source up.
 
 mod activity_log;
+mod blobs;
 mod client;
 mod credentials;
 mod graph;
@@ -13,6 +14,7 @@ mod storage;
 
 use std::time::Duration;
 
+pub(crate) use blobs::Blobs;
 pub(crate) use credentials::Entra;
 
 pub use activity_log::{ActivityLogCollector, ActivityLogConfig, check_activity_log};

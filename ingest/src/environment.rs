@@ -9,12 +9,14 @@ use std::path::PathBuf;
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process that begin with `AWS_`, `AZURE_` or `IDENTITY_`, and the home folder.
+    /// The variables of this process that begin with `AWS_`, `AZURE_`, `IDENTITY_` or `IMDS_`, and the home
+    /// folder.
     pub fn of_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| {
-                ["AWS_", "AZURE_", "IDENTITY_"].iter().any(|start| name.starts_with(start)) || name == "HOME"
+                let starts = ["AWS_", "AZURE_", "IDENTITY_", "IMDS_"];
+                starts.iter().any(|start| name.starts_with(start)) || name == "HOME"
             })
             .collect()
     }

@@ -17,6 +17,7 @@ mod store;
 
 pub use check::check_pubsub;
 pub use environment::Environment;
+pub(crate) use gcs::Bucket;
 pub use logging::{AUDIT_FILTER, LoggingConfig};
 pub use mend::mend;
 pub(crate) use mend::objects_mend;

@@ -22,6 +22,7 @@ mod topics;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::aws::AwsAccess;
 use crate::azure::AzureAccess;
 use crate::{Environment, Error, Result, SecretReference};
 
@@ -126,6 +127,13 @@ pub enum KafkaSasl {
     },
     /// `OAUTHBEARER` with tokens of an OpenID Connect provider.
     Oauth(OidcClient),
+    /// `OAUTHBEARER` with tokens that MSK takes for an identity of IAM.
+    MskIam {
+        /// Who signs.
+        access: AwsAccess,
+        /// Where credentials are looked for besides.
+        environment: Environment,
+    },
     /// `OAUTHBEARER` with tokens of Entra.
     Entra {
         /// Who asks.
@@ -165,9 +173,12 @@ impl KafkaConfig {
         }
         let Some(tls) = &self.security.tls else {
             return match self.security.sasl {
-                Some(KafkaSasl::Plain { .. } | KafkaSasl::Oauth(_) | KafkaSasl::Entra { .. }) => {
-                    bad("tls", "passwords and tokens are sent over TLS alone; switch it on".into())
-                }
+                Some(
+                    KafkaSasl::Plain { .. }
+                    | KafkaSasl::Oauth(_)
+                    | KafkaSasl::MskIam { .. }
+                    | KafkaSasl::Entra { .. },
+                ) => bad("tls", "passwords and tokens are sent over TLS alone; switch it on".into()),
                 _ => Ok(()),
             };
         };

@@ -34,6 +34,7 @@
 pub mod aws;
 pub mod azure;
 mod batches;
+mod by_key;
 mod check;
 mod collect;
 mod collector;

@@ -98,6 +98,13 @@ impl<P: Parts> PartReader<P> {
         Self { parts, runtime, part: Bytes::new(), at: 0, size, e_tag: None, next: None }
     }
 
+    /// Begins at byte `at`.
+    #[must_use]
+    pub(crate) fn at(mut self, at: u64) -> Self {
+        self.at = at;
+        self
+    }
+
     fn request(&self) -> JoinHandle<io::Result<Part>> {
         self.runtime.spawn(self.parts.part(self.at, self.size, self.e_tag.clone()))
     }
@@ -164,9 +171,8 @@ impl ObjectReader {
     /// Begins at byte `at` of an object that may grow meanwhile.
     #[must_use]
     pub(crate) fn growing_from(mut self, at: u64) -> Self {
-        self.at = at;
         self.parts.is_growing = true;
-        self
+        self.at(at)
     }
 }
 

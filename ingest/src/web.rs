@@ -45,6 +45,8 @@ pub(crate) struct Call {
     pub(crate) max_bytes: usize,
     /// Whether a proxy of the environment is passed by.
     pub(crate) is_near: bool,
+    /// Whether what comes as gzip is inflated.
+    pub(crate) takes_gzip: bool,
 }
 
 impl Call {
@@ -59,6 +61,7 @@ impl Call {
             timeout: Duration::from_secs(30),
             max_bytes: 64 << 20,
             is_near: false,
+            takes_gzip: false,
         }
     }
 
@@ -110,7 +113,8 @@ impl Call {
 
     /// With leave to answer in gzip, which is taken off. Without it a body stays as it came: an object may be
     /// a gzip file itself.
-    pub(crate) fn with_gzip(self) -> Self {
+    pub(crate) fn with_gzip(mut self) -> Self {
+        self.takes_gzip = true;
         self.with_header(reqwest::header::ACCEPT_ENCODING, "gzip")
     }
 
@@ -234,13 +238,12 @@ impl Web {
     /// # Errors
     /// [`Error::Unreachable`], also where the answer breaks off; [`Error::BadAnswer`] where it is too large.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer> {
-        let Call { name, method, url, headers, body, timeout, max_bytes, is_near } = call;
+        let Call { name, method, url, headers, body, timeout, max_bytes, is_near, takes_gzip } = call;
         // The address may hold what nobody needs to see.
         let unreachable = |source: reqwest::Error| Error::Unreachable {
             call: name.clone(),
             source: Box::new(source.without_url()),
         };
-        let takes_gzip = headers.iter().any(|(name, _)| name == reqwest::header::ACCEPT_ENCODING);
         let client = if is_near { &self.near } else { &self.services };
         let mut builder = client.request(method, url).timeout(timeout).body(body);
         for (name, value) in headers {

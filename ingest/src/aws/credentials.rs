@@ -34,6 +34,10 @@ pub(crate) enum Source {
         token_file: String,
         session_name: String,
     },
+    /// What a profile's program prints: IAM Roles Anywhere's helper, a vault's.
+    Process {
+        line: String,
+    },
     /// The agent of ECS or of EKS Pod Identity.
     Container {
         url: String,
@@ -91,7 +95,19 @@ impl Source {
         if let Some(source) = web_identity(access, environment) {
             return Ok(source);
         }
-        Ok(container(environment).unwrap_or_else(|| instance(environment)))
+        if let Some(source) = container(environment) {
+            return Ok(source);
+        }
+        if environment
+            .get("AWS_EC2_METADATA_DISABLED")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        {
+            return Err(none(
+                "no keys in the environment, no profile, no web identity, no container agent, and \
+                 AWS_EC2_METADATA_DISABLED forbids to ask the machine",
+            ));
+        }
+        Ok(instance(environment))
     }
 
     /// What to call it in messages.
@@ -99,6 +115,7 @@ impl Source {
         match self {
             Self::Keys(keys) => format!("the access key `{}`", keys.access_key_id),
             Self::WebIdentity { role_arn, .. } => format!("a web identity for `{role_arn}`"),
+            Self::Process { line } => format!("what `{line}` prints"),
             Self::Container { url, .. } => format!("the container agent at {url}"),
             Self::Instance { endpoint } => format!("the metadata service at {endpoint}"),
             Self::Assume { base, role } => format!("the role `{}`, assumed with {}", role.arn, base.name()),
@@ -138,7 +155,12 @@ fn container(environment: &Environment) -> Option<Source> {
 }
 
 fn instance(environment: &Environment) -> Source {
-    let endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or("http://169.254.169.254");
+    let mode = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").unwrap_or_default();
+    let usual = match mode.eq_ignore_ascii_case("ipv6") {
+        true => "http://[fd00:ec2::254]",
+        false => "http://169.254.169.254",
+    };
+    let endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(usual);
     Source::Instance { endpoint: endpoint.trim_end_matches('/').to_owned() }
 }
 
@@ -205,6 +227,10 @@ mod tests {
         };
         let mut environment = Environment::default();
         assert_eq!(name(&access, &environment).unwrap(), "the metadata service at http://169.254.169.254");
+        let mode = environment.clone().with("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6");
+        assert_eq!(name(&access, &mode).unwrap(), "the metadata service at http://[fd00:ec2::254]");
+        let disabled = mode.with("AWS_EC2_METADATA_DISABLED", "true");
+        assert!(name(&access, &disabled).unwrap_err().to_string().contains("AWS_EC2_METADATA_DISABLED"));
         environment = environment.with("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/keys");
         let agent = "the container agent at http://169.254.170.2/v2/keys";
         assert_eq!(name(&access, &environment).unwrap(), agent);

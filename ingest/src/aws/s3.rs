@@ -1,21 +1,20 @@
 //! Objects of S3 by signed requests: any key, any region, part by part.
 //!
-//! `object_store` reads what is listed and has a path of its kind; a notification may name a key with an
-//! empty part or one that is encoded twice, and the bytes that are asked for here are that key's.
+//! A key may have an empty part, or what looks like an encoding; the bytes that are asked for here are that key's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::DateTime;
-use object_store::ObjectMeta;
-use object_store::path::Path;
 
 use super::client::Client;
 use super::endpoint::{Service, is_region};
 use super::http::Request;
 use super::sign::encode;
-use super::{ObjectAddress, xml};
+use super::{AwsAccess, Environment, ObjectAddress, xml};
+use crate::by_key::{ByKey, Listed, Page};
 use crate::queue::{PART_BYTES, Part};
 use crate::web::Answer;
 use crate::{Error, Result};
@@ -64,9 +63,8 @@ impl S3 {
         Ok((decoded.collect(), xml::text_of(answer.text(), "IsTruncated").as_deref() == Some("true")))
     }
 
-    /// The objects of such a page; those whose keys `object_store` cannot have, because a part is empty, `.` or
-    /// `..`, by their keys alone. With them the key to go on after, if there are more.
-    pub(crate) async fn objects(&self, bucket: &str, prefix: &str, after: &str) -> Result<ListedObjects> {
+    /// The objects of such a page. With them the key to go on after, if there are more.
+    async fn objects(&self, bucket: &str, prefix: &str, after: &str) -> Result<Page> {
         let mut query = vec![("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")];
         if !after.is_empty() {
             query.push(("start-after", after));
@@ -74,35 +72,23 @@ impl S3 {
         let bucket = ObjectAddress { bucket: bucket.to_owned(), key: String::new() };
         let answer = self.request(&bucket, None, &query, Vec::new(), LIST_BYTES).await?;
         let bad = |problem: &str| Error::BadAnswer { call: "s3:ListBucket".into(), problem: problem.into() };
-        let mut listed = ListedObjects::default();
-        let mut last = String::new();
+        let mut page = Page::default();
         for entry in xml::each(answer.text(), "Contents") {
             let text = |name: &str| xml::text_of(entry, name);
             let key = text("Key").ok_or_else(|| bad("an object has no `Key`"))?;
             let pair = url::form_urlencoded::parse(key.as_bytes()).next();
             let key = pair.map(|(name, _)| name.into_owned()).unwrap_or_default();
-            last.clone_from(&key);
             let time = text("LastModified").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
             let size = text("Size").and_then(|size| size.parse().ok());
             let (Some(time), Some(size)) = (time, size) else {
                 return Err(bad("an object has no `LastModified` or `Size`"));
             };
-            match Path::parse(&key) {
-                // A path without the slash at a folder's end is another key.
-                Ok(location) if location.as_ref() == key => listed.objects.push(ObjectMeta {
-                    location,
-                    last_modified: time.to_utc(),
-                    size,
-                    e_tag: text("ETag"),
-                    version: None,
-                }),
-                _ if size > 0 => listed.odd.push(key),
-                _ => {}
-            }
+            page.objects.push(Listed { key, modified_us: time.timestamp_micros(), size, tag: text("ETag") });
         }
         let has_more = xml::text_of(answer.text(), "IsTruncated").as_deref() == Some("true");
-        listed.next = has_more.then_some(last).filter(|last| !last.is_empty());
-        Ok(listed)
+        let last = page.objects.last().map(|object| object.key.clone());
+        page.next = last.filter(|last| has_more && !last.is_empty());
+        Ok(page)
     }
 
     async fn request(
@@ -178,13 +164,47 @@ impl S3 {
     }
 }
 
-/// A page of a bucket's objects.
-#[derive(Debug, Default)]
-pub(crate) struct ListedObjects {
-    pub(crate) objects: Vec<ObjectMeta>,
-    /// Keys with bytes that have no place in `objects`.
-    pub(crate) odd: Vec<String>,
-    pub(crate) next: Option<String>,
+/// A bucket as one identity.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    s3: S3,
+    name: String,
+}
+
+impl Bucket {
+    /// Nothing is called yet; `now_us` gives the time of day in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub(crate) fn open(
+        name: &str,
+        access: &AwsAccess,
+        environment: &Environment,
+        now_us: fn() -> i64,
+    ) -> Result<Self> {
+        let is_named =
+            ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| environment.get(name).is_some());
+        // S3 says where the bucket is when it is asked elsewhere.
+        let region = (!is_named).then(|| "us-east-1".to_owned());
+        let s3 = S3::new(Arc::new(Client::new(access, region, environment, now_us)?));
+        Ok(Self { s3, name: name.to_owned() })
+    }
+}
+
+#[async_trait]
+impl ByKey for Bucket {
+    async fn page(&self, prefix: &str, after: &str, next: Option<&str>) -> Result<Page> {
+        self.s3.objects(&self.name, prefix, next.unwrap_or(after)).await
+    }
+
+    async fn part(&self, key: &str, at: u64, version: Option<String>) -> Result<Part> {
+        let object = ObjectAddress { bucket: self.name.clone(), key: key.to_owned() };
+        self.s3.part(&object, None, at, version).await
+    }
+
+    fn is_missing(&self, error: &Error) -> bool {
+        is_missing(error)
+    }
 }
 
 /// Whether an error says that there is no such object.

@@ -34,15 +34,66 @@ pub(crate) struct Scope<'a> {
     pub(crate) unix_s: i64,
 }
 
+impl Scope<'_> {
+    fn time(&self) -> String {
+        let time = DateTime::from_timestamp(self.unix_s, 0).unwrap_or_default();
+        time.format("%Y%m%dT%H%M%SZ").to_string()
+    }
+
+    fn date(&self) -> String {
+        let time = DateTime::from_timestamp(self.unix_s, 0).unwrap_or_default();
+        time.format("%Y%m%d").to_string()
+    }
+
+    /// What a signature is good for.
+    fn place(&self) -> String {
+        format!("{}/{}/{}/aws4_request", self.date(), self.region, self.service)
+    }
+}
+
+/// The query of a GET of `https://HOST/` that is signed itself and good for some seconds, without a header:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+pub(crate) fn presigned_query(
+    host: &str,
+    pairs: &[(&str, &str)],
+    life_s: i64,
+    scope: Scope<'_>,
+    credentials: &Credentials,
+) -> String {
+    let credential = format!("{}/{}", credentials.access_key_id, scope.place());
+    let (time, life) = (scope.time(), life_s.to_string());
+    let mut pairs = pairs.to_vec();
+    pairs.extend([
+        ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+        ("X-Amz-Credential", credential.as_str()),
+        ("X-Amz-Date", time.as_str()),
+        ("X-Amz-Expires", life.as_str()),
+        ("X-Amz-SignedHeaders", "host"),
+    ]);
+    pairs.extend(credentials.session_token.as_ref().map(|token| ("X-Amz-Security-Token", token.expose())));
+    let query = query_string(&pairs);
+    let canonical = format!("GET\n/\n{query}\nhost:{host}\n\nhost\n{}", sha256_hex(b""));
+    format!("{query}&X-Amz-Signature={}", signature(&canonical, scope, credentials))
+}
+
+/// The signature of a request in its canonical form.
+fn signature(canonical: &str, scope: Scope<'_>, credentials: &Credentials) -> String {
+    let (time, place) = (scope.time(), scope.place());
+    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{place}\n{}", sha256_hex(canonical.as_bytes()));
+    let mut key = format!("AWS4{}", credentials.secret_access_key.expose()).into_bytes();
+    for part in [scope.date().as_str(), scope.region, scope.service, "aws4_request"] {
+        key = hmac_sha256(&key, part.as_bytes());
+    }
+    hex(&hmac_sha256(&key, to_sign.as_bytes()))
+}
+
 /// The headers that a request needs besides its own.
 pub(crate) fn sign(
     request: &Unsigned<'_>,
     scope: Scope<'_>,
     credentials: &Credentials,
 ) -> Vec<(&'static str, String)> {
-    let time = DateTime::from_timestamp(scope.unix_s, 0).unwrap_or_default();
-    let (date, time) = (time.format("%Y%m%d").to_string(), time.format("%Y%m%dT%H%M%SZ").to_string());
-    let mut added = vec![("x-amz-date", time.clone())];
+    let mut added = vec![("x-amz-date", scope.time())];
     if scope.service == "s3" {
         added.push(("x-amz-content-sha256", request.body_sha256.to_owned()));
     }
@@ -63,13 +114,8 @@ pub(crate) fn sign(
     }
     canonical.extend(["\n", &names, "\n", request.body_sha256]);
 
-    let place = format!("{date}/{}/{}/aws4_request", scope.region, scope.service);
-    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{place}\n{}", sha256_hex(canonical.as_bytes()));
-    let mut key = format!("AWS4{}", credentials.secret_access_key.expose()).into_bytes();
-    for part in [date.as_str(), scope.region, scope.service, "aws4_request"] {
-        key = hmac_sha256(&key, part.as_bytes());
-    }
-    let signature = hex(&hmac_sha256(&key, to_sign.as_bytes()));
+    let place = scope.place();
+    let signature = signature(&canonical, scope, credentials);
     let key_id = &credentials.access_key_id;
     added.push((
         "authorization",

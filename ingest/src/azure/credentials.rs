@@ -22,6 +22,8 @@ use crate::{Environment, Error, Result, SecretReference};
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// The metadata service of a machine.
 const METADATA: &str = "http://169.254.169.254";
+/// Where Azure Arc's agent puts the files that it names, on Linux.
+const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 /// What ends a scope that asks for all that was granted to an application.
 const ALL_GRANTED: &str = "/.default";
 
@@ -33,6 +35,8 @@ pub(crate) struct Entra {
     scope: String,
     /// The command line tool of Azure.
     az: String,
+    /// Where Azure Arc's agent puts the files that it names.
+    arc_keys: PathBuf,
     web: Web,
     now_us: fn() -> i64,
 }
@@ -55,6 +59,7 @@ impl Entra {
             environment: environment.clone(),
             scope: scope.to_owned(),
             az: "az".into(),
+            arc_keys: ARC_KEYS.into(),
             web,
             now_us,
         };
@@ -108,6 +113,10 @@ enum Identity {
         /// Sent to it, so that nothing else on the machine gets a token by a forged request.
         header: Secret,
         client_id: Option<String>,
+    },
+    /// The agent of Azure Arc on a machine elsewhere.
+    Arc {
+        url: Url,
     },
     /// The metadata service of a machine; where there is none, whoever signed in with `az login`.
     Machine {
@@ -165,11 +174,29 @@ impl Identity {
         if let (Some(url), Some(header)) = (variable("IDENTITY_ENDPOINT"), secret("IDENTITY_HEADER")) {
             return Ok(Self::Endpoint { url: base("IDENTITY_ENDPOINT", &url)?, header, client_id });
         }
+        if let Some(url) = arc_agent(variable) {
+            let url = base("IDENTITY_ENDPOINT", &url)?;
+            if client_id.is_some() {
+                let problem = "a machine of Azure Arc has its own identity alone; leave it out".into();
+                return Err(Error::BadSetting { field: "client_id", problem });
+            }
+            return Ok(Self::Arc { url });
+        }
         // The name that Microsoft's libraries know it by.
         let url = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let url = base("AZURE_POD_IDENTITY_AUTHORITY_HOST", url.as_deref().unwrap_or(METADATA))?;
         Ok(Self::Machine { url, client_id, tenant })
     }
+}
+
+/// Where Azure Arc's agent answers: as it says itself or, where its variables did not come to this process,
+/// where it always does while it is installed.
+fn arc_agent(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if let (Some(url), Some(_)) = (variable("IDENTITY_ENDPOINT"), variable("IMDS_ENDPOINT")) {
+        return Some(url);
+    }
+    let is_installed = std::path::Path::new("/opt/azcmagent/bin/himds").is_file();
+    is_installed.then(|| "http://localhost:40342/metadata/identity/oauth2/token".to_owned())
 }
 
 /// A tenant becomes part of a path and of a command.

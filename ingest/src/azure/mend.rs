@@ -1,5 +1,6 @@
 //! What to do about a refusal: the permission that is missing, and the command that grants it.
 
+use super::blobs;
 use crate::Error;
 
 /// What a code of Entra (AADSTS) means here.
@@ -37,6 +38,9 @@ pub fn mend(error: &Error) -> Option<String> {
         Error::Object { source, .. } => return storage(&source.to_string()),
         _ => return None,
     };
+    if matches!(call, blobs::LIST | blobs::GET) {
+        return storage(&error.to_string());
+    }
     if call == "entra token" {
         return TOKEN.iter().find(|(code, _)| message.contains(code)).map(|(_, mend)| (*mend).to_owned());
     }

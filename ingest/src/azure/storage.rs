@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use object_store::CredentialProvider;
 use object_store::azure::{AzureAccessKey, AzureConfigKey, AzureCredential, MicrosoftAzureBuilder};
 use object_store::path::Path;
-use object_store::{CredentialProvider, ObjectStore, RetryConfig};
 
 use super::AzureAccess;
+use super::blobs::Blobs;
 use super::credentials::{Entra, https};
 use crate::check::Checks;
 use crate::collect::{BLOBS_READ, Place, Rights, check_places};
@@ -141,18 +141,11 @@ impl StorageConfig {
         let credentials = self.credentials(environment, now_us)?;
         let open = |text: &String| {
             let (container, prefix) = text.split_once('/').unwrap_or((text, ""));
-            // Enough for throttling; a machine without a network learns so within a minute.
-            let retry = RetryConfig {
-                max_retries: 6,
-                retry_timeout: Duration::from_secs(60),
-                ..RetryConfig::default()
-            };
             let mut builder = MicrosoftAzureBuilder::new()
                 .with_account(&self.account)
                 .with_container_name(container)
                 .with_endpoint(endpoint.clone())
-                .with_allow_http(is_plain)
-                .with_retry(retry);
+                .with_allow_http(is_plain);
             builder = match &credentials {
                 Credentials::Of(provider) => builder.with_credentials(provider.clone()),
                 Credentials::Signature(signature) => builder.with_config(AzureConfigKey::SasKey, signature),
@@ -160,8 +153,9 @@ impl StorageConfig {
             let address = format!("az://{}/{container}", self.account);
             let store =
                 builder.build().map_err(|source| Error::Store { address: address.clone(), source })?;
-            let prefix = Path::parse(prefix.trim_end_matches('/')).unwrap_or_default();
-            Ok(Place { store: Arc::new(store) as Arc<dyn ObjectStore>, prefix, root: address })
+            let blobs = Blobs::of(&endpoint, &self.account, container, &store)?;
+            let prefix = prefix.trim_end_matches('/').to_owned();
+            Ok(Place { store: Arc::new(blobs), prefix, root: address })
         };
         self.containers.iter().map(open).collect()
     }

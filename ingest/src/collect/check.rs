@@ -22,7 +22,7 @@ pub async fn check_objects(config: &ObjectsConfig) -> Vec<CheckStep> {
     let mut checks = Checks::default();
     let runtime = Handle::current();
     for address in &config.addresses {
-        let bucket = Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime);
+        let bucket = Bucket::open(address, config, &runtime);
         let Some(bucket) = checks.opened(bucket) else { continue };
         let (scheme, rest) = address.split_once("://").unwrap_or_default();
         let name = rest.split('/').next().unwrap_or_default();
@@ -76,6 +76,6 @@ async fn check_bucket(checks: &mut Checks, bucket: &Bucket, rights: &Rights<'_>)
         return;
     };
     let got = bucket.probe(&meta).await;
-    let describe = |_: &()| bucket.address_of(&meta.location);
+    let describe = |_: &()| bucket.address_of(&meta.key);
     checks.tried((&read, rights.read), got, describe, |error| (rights.mend)(error, rights.read));
 }

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{LogType, RawBatchBuilder, RawRecord, SourceId};
-use object_store::ObjectMeta;
 use tokio::runtime::Handle;
 
 use super::background::Background;
-use super::bucket::{Bucket, Place, modified_us};
+use super::bucket::{Bucket, Place};
 use super::growing::{Growing, Mark, Within};
 use super::kept::Kept;
 use crate::aws::{AwsAccess, Environment};
-use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result, SourceFinding};
+use crate::by_key::Listed;
+use crate::{Collected, Collector, Error, Limits, Polled, PositionChange, Result, SourceFinding, google};
 
 /// New objects that are kept in mind at once; the next listing finds the others.
 const LISTED: usize = 10_000;
@@ -45,6 +45,8 @@ pub struct ObjectsConfig {
     /// Who reads S3, and the variables by which their keys are found; `None`: whom the process's environment
     /// names, or the machine's role.
     pub aws: Option<(AwsAccess, Environment)>,
+    /// Where the credentials for Cloud Storage lie.
+    pub google: google::Environment,
     /// How often is listed.
     pub every: Duration,
     /// How long before the newest object what was read is kept in mind; an object may appear so late.
@@ -76,11 +78,8 @@ impl Objects {
     /// An address is none, or its store cannot be set up.
     pub fn open(config: ObjectsConfig, positions: &BTreeMap<String, String>) -> Result<Self> {
         let runtime = Handle::current();
-        let buckets: Result<Vec<_>> = config
-            .addresses
-            .iter()
-            .map(|address| Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime))
-            .collect();
+        let buckets: Result<Vec<_>> =
+            config.addresses.iter().map(|address| Bucket::open(address, &config, &runtime)).collect();
         Ok(Self::over(buckets?, config, positions))
     }
 
@@ -122,7 +121,7 @@ impl Collector for Objects {
 #[derive(Debug, Clone)]
 struct Wanted {
     bucket: usize,
-    meta: ObjectMeta,
+    meta: Listed,
     address: String,
     /// What is torn at its end is all there will be.
     is_final: bool,
@@ -162,8 +161,8 @@ fn micros(duration: Duration) -> i64 {
 }
 
 /// The version of an object.
-fn tag(meta: &ObjectMeta) -> String {
-    meta.e_tag.clone().unwrap_or_else(|| format!("{}-{}", meta.size, modified_us(meta)))
+fn tag(meta: &Listed) -> String {
+    meta.tag.clone().unwrap_or_else(|| format!("{}-{}", meta.size, meta.modified_us))
 }
 
 /// The key of an object's position: its address, cut where that is too long for a key.
@@ -256,19 +255,19 @@ impl Engine {
         let mut queue = Vec::new();
         let mut newest_us = i64::MIN;
         for (index, bucket) in self.buckets.iter().enumerate() {
-            let is_wanted = |meta: &ObjectMeta| {
-                newest_us = newest_us.max(modified_us(meta));
-                modified_us(meta) >= floor_us
-                    && match self.kept.get(&key(&bucket.address_of(&meta.location))) {
+            let is_wanted = |meta: &Listed| {
+                newest_us = newest_us.max(meta.modified_us);
+                meta.modified_us >= floor_us
+                    && match self.kept.get(&key(&bucket.address_of(&meta.key))) {
                         None => true,
                         Some(kept) if kept.label != tag(meta) => true,
                         Some(kept) => is_torn(kept, meta, torn_before_us),
                     }
             };
-            let order = |meta: &ObjectMeta| (modified_us(meta), meta.location.clone());
+            let order = |meta: &Listed| (meta.modified_us, meta.key.clone());
             for meta in bucket.list(None, LISTED, is_wanted, order)? {
-                let address = bucket.address_of(&meta.location);
-                let is_final = modified_us(&meta) <= torn_before_us;
+                let address = bucket.address_of(&meta.key);
+                let is_final = meta.modified_us <= torn_before_us;
                 queue.push(Wanted { bucket: index, meta, address, is_final });
             }
         }
@@ -278,12 +277,12 @@ impl Engine {
         }
         // Only a listing that went through counts.
         self.listed_us = Some(now_us);
-        queue.sort_by_cached_key(|wanted| (modified_us(&wanted.meta), wanted.address.clone()));
+        queue.sort_by_cached_key(|wanted| (wanted.meta.modified_us, wanted.address.clone()));
         self.queue = queue.into();
         if newest_us > i64::MIN {
             // What is not read yet, be it queued or too much for this queue, is no older than the first of it. A
             // prefix that always has something new must not keep all that it ever had.
-            let unread_us = self.queue.front().map_or(i64::MAX, |wanted| modified_us(&wanted.meta));
+            let unread_us = self.queue.front().map_or(i64::MAX, |wanted| wanted.meta.modified_us);
             self.forget(newest_us, unread_us);
         }
         Ok(())
@@ -387,7 +386,7 @@ impl Engine {
             mark,
             size: wanted.meta.size,
             is_done: is_compressed,
-            modified_us: modified_us(&wanted.meta),
+            modified_us: wanted.meta.modified_us,
             label: if is_finished { tag } else { format!("{UNFINISHED}{tag}") },
         };
         let key = key(&wanted.address);
@@ -425,11 +424,11 @@ impl Engine {
 }
 
 /// Whether an object was read up to a torn record, and will not grow any more.
-fn is_torn(kept: &Kept, meta: &ObjectMeta, torn_before_us: i64) -> bool {
+fn is_torn(kept: &Kept, meta: &Listed, torn_before_us: i64) -> bool {
     !kept.is_done
         && kept.mark.within != Within::EndedList
         && kept.mark.offset < meta.size
-        && modified_us(meta) <= torn_before_us
+        && meta.modified_us <= torn_before_us
 }
 
 #[cfg(test)]

@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use event::{RawBatchBuilder, RawRecord};
-use object_store::ObjectMeta;
-use object_store::path::Path;
 use tokio::runtime::Handle;
 
 use super::background::Background;
-use super::bucket::{Bucket, Place, modified_us};
+use super::bucket::{Bucket, Place};
 use super::growing::Growing;
 use super::objects::ObjectsConfig;
+use crate::by_key::Listed;
 use crate::{Collected, Collector, Error, Polled, PositionChange, Result};
 
 /// Objects that are listed at once.
@@ -66,10 +65,7 @@ impl Sweep {
         let buckets: Result<VecDeque<_>> = config
             .addresses
             .iter()
-            .map(|address| {
-                let bucket = Bucket::open(address, config.aws.as_ref(), config.now_us, &runtime)?;
-                Ok((address.clone(), bucket))
-            })
+            .map(|address| Ok((address.clone(), Bucket::open(address, &config, &runtime)?)))
             .collect();
         Ok(Self::over(buckets?, config, modified_us, positions, progress))
     }
@@ -135,8 +131,8 @@ struct Engine {
     modified_us: Range<i64>,
     /// The last key that is done, by the address of the prefix.
     after: BTreeMap<String, String>,
-    queue: VecDeque<ObjectMeta>,
-    current: Option<(ObjectMeta, Growing)>,
+    queue: VecDeque<Listed>,
+    current: Option<(Listed, Growing)>,
     /// How often the object that is next could not be read.
     tries: u32,
     moved: Vec<PositionChange>,
@@ -153,7 +149,7 @@ impl Engine {
                 return Ok((!position.is_empty()).then(|| self.collected(None, position)));
             };
             if let Some((meta, mut growing)) = self.current.take() {
-                let origin = bucket.address_of(&meta.location);
+                let origin = bucket.address_of(&meta.key);
                 let mut batch = match growing.next_batch() {
                     // Deleted since it was listed, as by a rule for old objects.
                     Err(Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
@@ -174,8 +170,8 @@ impl Engine {
                         let ObjectsConfig { source, log_type, now_us, .. } = &self.config;
                         let batch = batch.finish(source.clone(), *log_type, origin, now_us());
                         let key = address.clone();
-                        self.after.insert(key.clone(), meta.location.to_string());
-                        let value = Some(meta.location.to_string());
+                        self.after.insert(key.clone(), meta.key.clone());
+                        let value = Some(meta.key.clone());
                         let mut position = std::mem::take(&mut self.moved);
                         position.push(PositionChange { key, value });
                         return Ok(Some(self.collected(Some(batch), position)));
@@ -197,8 +193,8 @@ impl Engine {
                 self.progress.objects.fetch_add(1, Ordering::Relaxed);
                 self.progress.bytes.fetch_add(meta.size, Ordering::Relaxed);
                 let key = address.clone();
-                self.after.insert(key.clone(), meta.location.to_string());
-                self.moved = vec![PositionChange { key, value: Some(meta.location.to_string()) }];
+                self.after.insert(key.clone(), meta.key.clone());
+                self.moved = vec![PositionChange { key, value: Some(meta.key.clone()) }];
                 continue;
             }
             if let Some(meta) = self.queue.pop_front() {
@@ -206,12 +202,12 @@ impl Engine {
                 self.current = Some((meta, growing));
                 continue;
             }
-            let after = self.after.get(address).and_then(|key| Path::parse(key).ok());
-            let is_wanted = |meta: &ObjectMeta| {
-                self.modified_us.contains(&modified_us(meta))
-                    && after.as_ref().is_none_or(|after| meta.location > *after)
+            let after = self.after.get(address).map(String::as_str);
+            let is_wanted = |meta: &Listed| {
+                self.modified_us.contains(&meta.modified_us)
+                    && after.is_none_or(|after| meta.key.as_str() > after)
             };
-            let listed = bucket.list(after.as_ref(), LISTED, is_wanted, |meta| meta.location.clone())?;
+            let listed = bucket.list(after, LISTED, is_wanted, |meta| meta.key.clone())?;
             if listed.is_empty() {
                 self.buckets.pop_front();
             } else {
@@ -228,13 +224,13 @@ impl Engine {
 
 /// Whether an object that cannot be read is alone with that: the next one can be read or, where it is the last,
 /// the prefix can be listed. Else the store or the network is in trouble, and it is waited for.
-fn can_read_others(bucket: &Bucket, others: &VecDeque<ObjectMeta>) -> bool {
+fn can_read_others(bucket: &Bucket, others: &VecDeque<Listed>) -> bool {
     match others.front() {
         Some(next) => match bucket.read(next, 0).read(&mut [0; 1]) {
             Err(error) => error.kind() == ErrorKind::NotFound,
             Ok(_) => true,
         },
-        None => bucket.list(None, 1, |_| true, |meta| meta.location.clone()).is_ok(),
+        None => bucket.list(None, 1, |_| true, |meta| meta.key.clone()).is_ok(),
     }
 }
 

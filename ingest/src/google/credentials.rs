@@ -138,13 +138,14 @@ fn way_of(
             Way::Key(Box::new(key))
         }
         Document::User(user) => Way::User(user),
-        Document::External(external) => {
+        Document::External(mut external) => {
             if external.is_executable() && !environment.allows_executables {
                 let problem = "it names a program to run; set GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 \
                                if that is meant"
                     .into();
                 return Err(Error::NoCredentials { problem });
             }
+            external.prepare(&environment.aws)?;
             Way::External(external)
         }
         Document::Impersonated { source, url, delegates } => {
@@ -252,7 +253,7 @@ impl Identity {
     }
 
     async fn by_exchange(&self, external: &External) -> Result<Token> {
-        let subject = external.subject_token(&self.web).await?;
+        let subject = external.subject_token(&self.web, (self.now_us)() / 1_000_000).await?;
         let platform = CLOUD_PLATFORM.to_owned();
         let scopes = if external.impersonation_url.is_some() { &[platform][..] } else { &self.scopes };
         let scope = scopes.join(" ");

@@ -15,6 +15,8 @@ pub struct Environment {
     pub allows_executables: bool,
     /// `GOOGLE_CLOUD_QUOTA_PROJECT`: the project whose quota counts, and whose API must be enabled.
     pub quota_project: Option<String>,
+    /// The variables by which an identity in AWS is found, for a federation with it.
+    pub aws: crate::Environment,
     /// `PUBSUB_EMULATOR_HOST`: Pub/Sub over plain HTTP at `host:port`.
     pub pubsub_emulator: Option<String>,
     /// `STORAGE_EMULATOR_HOST`: Cloud Storage at an address, or over plain HTTP at `host:port`.
@@ -33,6 +35,7 @@ impl Environment {
             metadata_host: get("GCE_METADATA_HOST"),
             allows_executables: get("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES").as_deref() == Some("1"),
             quota_project: get("GOOGLE_CLOUD_QUOTA_PROJECT"),
+            aws: crate::Environment::of_process(),
             pubsub_emulator: get("PUBSUB_EMULATOR_HOST"),
             storage_emulator: get("STORAGE_EMULATOR_HOST"),
         }

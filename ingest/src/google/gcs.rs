@@ -1,14 +1,18 @@
 //! Objects of Cloud Storage by their exact name and generation, part by part.
 //!
-//! `object_store` reads what is listed and has a path of its kind; a notification may name an object with an
-//! empty part or a dot, and the generation that is meant.
+//! A name may have an empty part or a dot, and a notification says which generation is meant.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use chrono::DateTime;
 use reqwest::header::{ACCEPT_ENCODING, HeaderName, HeaderValue, RANGE};
+use serde_json::Value;
 use url::Url;
 
 use super::client::{Client, Service};
+use super::{Environment, GoogleAccess};
+use crate::by_key::{ByKey, Listed, Page, repeated};
 use crate::queue::{PART_BYTES, Part};
 use crate::web::Call;
 use crate::{Error, Result};
@@ -61,6 +65,84 @@ pub(super) async fn first(client: &Client, bucket: &str) -> Result<Option<GcsObj
     let answer = client.send(call).await?.accepted(LIST)?.json(LIST)?;
     let name = answer.pointer("/items/0/name").and_then(serde_json::Value::as_str);
     Ok(name.map(|name| GcsObject { bucket: bucket.to_owned(), name: name.to_owned(), generation: None }))
+}
+
+/// A bucket as one identity.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    /// Nothing is called yet; `now_us` gives the time of day in microseconds since 1970. An emulator that the
+    /// environment names is asked without credentials, unless it names these, too.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`], [`Error::NoCredentials`].
+    pub(crate) fn open(name: &str, environment: &Environment, now_us: fn() -> i64) -> Result<Self> {
+        let anonymous = environment.storage_emulator.is_some() && environment.credentials_file.is_none();
+        let access = GoogleAccess { anonymous, ..GoogleAccess::default() };
+        Ok(Self { client: Client::new(&access, environment, now_us)?, name: name.to_owned() })
+    }
+
+    fn object(&self, key: &str) -> GcsObject {
+        GcsObject { bucket: self.name.clone(), name: key.to_owned(), generation: None }
+    }
+}
+
+#[async_trait]
+impl ByKey for Bucket {
+    /// <https://cloud.google.com/storage/docs/json_api/v1/objects/list>
+    async fn page(&self, prefix: &str, after: &str, next: Option<&str>) -> Result<Page> {
+        let mut url = self.client.url(Service::Storage, &format!("storage/v1/b/{}/o", encode(&self.name)))?;
+        let fields = "items(name,size,updated,generation),nextPageToken";
+        url.query_pairs_mut().append_pair("prefix", prefix).append_pair("fields", fields);
+        if !after.is_empty() {
+            url.query_pairs_mut().append_pair("startOffset", after);
+        }
+        if let Some(next) = next {
+            url.query_pairs_mut().append_pair("pageToken", next);
+        }
+        let call = Call { timeout: TIMEOUT, ..Call::get(LIST, url) };
+        let answer = repeated(|| async { self.client.send(call.clone()).await?.accepted(LIST) }).await?;
+        page_of(&answer.json(LIST)?)
+    }
+
+    async fn part(&self, key: &str, at: u64, version: Option<String>) -> Result<Part> {
+        let object = self.object(key);
+        repeated(|| part(&self.client, &object, at, version.clone())).await
+    }
+
+    fn is_missing(&self, error: &Error) -> bool {
+        is_missing(error)
+    }
+
+    fn can_name(&self, key: &str) -> bool {
+        // A name is one part of the address here.
+        !matches!(key, "." | "..")
+    }
+}
+
+fn page_of(answer: &Value) -> Result<Page> {
+    let items = answer.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let read = |item: &Value| {
+        let text = |name: &str| item.get(name).and_then(Value::as_str);
+        let time = DateTime::parse_from_rfc3339(text("updated")?).ok()?;
+        Some(Listed {
+            key: text("name")?.to_owned(),
+            modified_us: time.timestamp_micros(),
+            size: text("size")?.parse().ok()?,
+            tag: text("generation").map(str::to_owned),
+        })
+    };
+    let objects: Option<Vec<_>> = items.iter().map(read).collect();
+    let objects = objects.ok_or_else(|| Error::BadAnswer {
+        call: LIST.into(),
+        problem: "an object has no `name`, `size` or `updated`".into(),
+    })?;
+    let next = answer.get("nextPageToken").and_then(Value::as_str);
+    Ok(Page { objects, next: next.filter(|next| !next.is_empty()).map(str::to_owned) })
 }
 
 async fn ranged(

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::context::{Context, Shared};
 use super::oidc::OidcTokens;
 use super::{KafkaConfig, KafkaSasl};
+use crate::aws::MskTokens;
 use crate::azure::Entra;
 use crate::token::{TokenCache, TokenSource};
 use crate::web::Web;
@@ -150,6 +151,10 @@ pub(super) fn parts(config: &KafkaConfig, source: &str, now_us: fn() -> i64) -> 
         Some(KafkaSasl::Oauth(oidc)) => {
             client.set("sasl.mechanism", "OAUTHBEARER");
             tokens = Some(OidcTokens::open(oidc, now_us)?);
+        }
+        Some(KafkaSasl::MskIam { access, environment }) => {
+            client.set("sasl.mechanism", "OAUTHBEARER");
+            tokens = Some(Arc::new(MskTokens::new(access, environment, config.cluster(), now_us)?));
         }
         Some(KafkaSasl::Entra { access, environment, scope }) => {
             client.set("sasl.mechanism", "OAUTHBEARER");

@@ -4,6 +4,7 @@
 mod checks;
 mod credentials;
 mod discovery;
+mod in_aws;
 mod lists;
 mod objects;
 mod pubsub;

@@ -1,12 +1,16 @@
 //! More than there is room for: a store that is slow, a long past beside the present, a flood of requests.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::extract::Query;
 use benches::Random;
+use cloudfake::{Fake, ObjectQueue, QUEUE_PATH};
 use serde_json::Value;
 
 use crate::running::{Server, command, run, sql};
@@ -50,28 +54,27 @@ fn bulky(random: &mut Random, first: u64, count: u64) -> String {
     text
 }
 
+const OBJECTS: u64 = 20;
+const EACH: u64 = 400;
+
+/// Objects that are a log of a mebibyte many times.
+fn objects() -> Vec<(String, String)> {
+    let mut random = Random::new(5);
+    (0..OBJECTS).map(|n| (format!("{n:02}.json"), bulky(&mut random, n * EACH, EACH))).collect()
+}
+
 /// A log of a mebibyte and commits that come seldom: the pull waits, what is taken and not durable stays within
 /// `in_flight` and a batch, and all of it arrives.
-#[test]
-fn a_slow_store_slows_the_pull() {
-    const OBJECTS: u64 = 20;
-    const EACH: u64 = 400;
+fn all_arrives_slowly(world: &World) {
     const LOG_MAX: u64 = 1 << 20;
     const IN_FLIGHT: u64 = 1 << 20;
     const BATCH: u64 = 4 << 20;
-    let world = World::new(
-        "[[sources]]\nname = \"trail\"\ntype = \"objects\"\nurls = [\"file://@/bucket/\"]\nevery = \"50 ms\"\nin_flight = \"1 MiB\"\n",
-    );
-    std::fs::create_dir(world.path("bucket")).unwrap();
-    let mut random = Random::new(5);
-    let mut bytes = 0;
-    for n in 0..OBJECTS {
-        let text = bulky(&mut random, n * EACH, EACH);
-        bytes += text.len() as u64;
-        std::fs::write(world.path(&format!("bucket/{n:02}.json")), text).unwrap();
-    }
-    let server =
-        world.start_with(&[("STORMGLASS_LOG_MAX", "1 MiB"), ("STORMGLASS_TABLE_COMMIT_AFTER", "1 s")]);
+    let server = world.start_with(&[
+        ("STORMGLASS_LOG_MAX", "1 MiB"),
+        ("STORMGLASS_TABLE_COMMIT_AFTER", "1 s"),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
+    ]);
     let of_trail = |name: &str| metric(&server, &format!("stormglass_source_{name}{{source=\"trail\"}}"));
     let (mut most_log, mut most_flight, mut most_memory, mut least_memory) = (0, 0, 0, u64::MAX);
     let mut has_waited = false;
@@ -86,7 +89,7 @@ fn a_slow_store_slows_the_pull() {
         source(&server, "trail")["rows"].as_u64() == Some(OBJECTS * EACH)
     });
     println!(
-        "{bytes} bytes pulled; at most {most_log} in the log, {most_flight} in flight; memory {least_memory} to {most_memory}"
+        "at most {most_log} in the log, {most_flight} in flight; memory {least_memory} to {most_memory}"
     );
     assert!(has_waited, "the pull was never ahead of the store");
     assert!(most_log <= LOG_MAX, "{most_log}");
@@ -96,6 +99,63 @@ fn a_slow_store_slows_the_pull() {
     server.terminate();
     let rows = sql(&world.data(), "SELECT count(DISTINCT metadata_uid) AS n FROM events");
     assert_eq!(rows[0]["n"], OBJECTS * EACH);
+}
+
+#[test]
+fn a_slow_store_slows_the_pull() {
+    let world = World::new(
+        "[[sources]]\nname = \"trail\"\ntype = \"objects\"\nurls = [\"file://@/bucket/\"]\nevery = \"50 ms\"\nin_flight = \"1 MiB\"\n",
+    );
+    std::fs::create_dir(world.path("bucket")).unwrap();
+    for (name, text) in objects() {
+        std::fs::write(world.path(&format!("bucket/{name}")), text).unwrap();
+    }
+    all_arrives_slowly(&world);
+}
+
+/// Messages stay ours meanwhile: with leases of two seconds none comes a second time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_store_slows_the_queue() {
+    let bucket = ObjectQueue::default();
+    for (name, text) in objects() {
+        bucket.put("trail", &name, text.into_bytes());
+        bucket.announce("trail", &[name]);
+    }
+    let fake = Fake::start(bucket.routes()).await;
+    let world = World::new(&format!(
+        "[[sources]]\nname = \"trail\"\ntype = \"aws_s3_queue\"\nqueue = \"{0}{QUEUE_PATH}\"\nregion = \"us-east-1\"\n\
+         endpoint = \"{0}\"\nvisibility = \"2 s\"\nin_flight = \"1 MiB\"\n",
+        fake.url
+    ));
+    tokio::task::block_in_place(|| all_arrives_slowly(&world));
+    assert_eq!(bucket.messages(), 0, "all are deleted");
+    assert_eq!(bucket.most_receives(), 1, "none came again");
+}
+
+/// Pages of a list are asked for as they find room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_store_slows_the_list() {
+    // A page is a log.
+    let pages: Vec<String> =
+        objects().chunks(4).map(|four| four.iter().map(|(_, text)| &**text).collect()).collect();
+    let first: Arc<Mutex<Option<String>>> = Arc::default();
+    let answer = move |Query(query): Query<BTreeMap<String, String>>| {
+        let page: usize = query["page"].parse().unwrap();
+        let mut first = first.lock().unwrap();
+        // A window that comes later has nothing.
+        let is_first = *first.get_or_insert_with(|| query["since"].clone()) == query["since"];
+        let page = pages.get(page).filter(|_| is_first);
+        let events = page.map(|text| text.trim_end().replace('\n', ",")).unwrap_or_default();
+        std::future::ready(format!("{{\"events\":[{events}]}}"))
+    };
+    let fake = Fake::start(axum::Router::new().route("/events", axum::routing::get(answer))).await;
+    let world = World::new(&format!(
+        "[[sources]]\nname = \"trail\"\ntype = \"http_list\"\nurl = \"{}/events?since={{start}}&page={{page}}\"\n\
+         records = \"/events\"\npaging = \"page\"\nfirst_page = 0\npage_size = {}\nin_flight = \"1 MiB\"\n",
+        fake.url,
+        4 * EACH
+    ));
+    tokio::task::block_in_place(|| all_arrives_slowly(&world));
 }
 
 /// Puts an object that was last modified so many days ago.
@@ -247,4 +307,48 @@ fn a_flood_of_bodies_is_bounded() {
     server.terminate();
     assert!(Path::new(&world.data()).exists());
     run(&["--data", &world.data().to_string_lossy(), "sources", "--verify"]);
+}
+
+/// Whoever floods a hook from one address is sent away for a second; who comes from another is heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_from_one_address_is_that_addresss_alone() {
+    const AT_ONCE: usize = 200;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "s3cret").unwrap();
+    let world = World::new(&format!(
+        "[server]\nrequests_per_second = 20\n\
+         [[hooks]]\nname = \"gh\"\nscheme = \"github\"\nsecret = \"file:{}\"\n",
+        secret.path().display()
+    ));
+    let server = tokio::task::block_in_place(|| world.start());
+    let client = |address: [u8; 4]| {
+        let address = std::net::IpAddr::from(address);
+        reqwest::Client::builder().local_address(address).build().unwrap()
+    };
+    let (flood, other) = (client([127, 0, 0, 1]), client([127, 0, 0, 2]));
+    let url = format!("{}/hooks/gh", server.url);
+    let post = |client: &reqwest::Client| {
+        let request = client.post(&url).header("x-hub-signature-256", "sha256=00").body("{}");
+        async move {
+            let answer = request.send().await.unwrap();
+            let after = answer.headers().get("retry-after").map(|after| after.to_str().unwrap().to_owned());
+            (answer.status().as_u16(), after)
+        }
+    };
+    let mut sent_away = 0;
+    for _ in 0..30 {
+        let flooding = futures::future::join_all((0..AT_ONCE).map(|_| post(&flood)));
+        let (flooded, heard) = tokio::join!(flooding, post(&other));
+        assert_eq!(heard.0, 401, "the other is heard, and has no right signature");
+        for (status, after) in flooded {
+            assert!(status == 401 || (status == 429 && after.as_deref() == Some("1")), "{status} {after:?}");
+            sent_away += usize::from(status == 429);
+        }
+        if sent_away > 0 {
+            break;
+        }
+    }
+    assert!(sent_away > 0, "none was sent away");
+    println!("{sent_away} of at most {} were sent away", 30 * AT_ONCE);
+    server.terminate();
 }

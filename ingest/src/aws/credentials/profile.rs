@@ -1,7 +1,7 @@
 //! Profiles in `~/.aws/config` and `~/.aws/credentials`.
 //!
-//! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>. Keys, roles and web identities are
-//! read; single sign-on and `credential_process` are not, and say so.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>. Keys, roles, web identities and
+//! programs are read; single sign-on, which needs a browser, is not, and says so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -125,9 +125,18 @@ fn own_keys(profile: &BTreeMap<String, String>, name: &str) -> Result<Source> {
             expires_unix_s: None,
         }));
     }
-    if get("credential_process").is_some() || get("sso_session").is_some() || get("sso_start_url").is_some() {
+    if let Some(line) = get("credential_process") {
+        if line.contains(['"', '\'']) {
+            return Err(none(format!(
+                "profile `{name}`: `credential_process` is split at blanks, and quotes are not read; let a script \
+                 call the program"
+            )));
+        }
+        return Ok(Source::Process { line: line.clone() });
+    }
+    if get("sso_session").is_some() || get("sso_start_url").is_some() {
         return Err(none(format!(
-            "profile `{name}` signs in through a program or a browser, which a service cannot; use a role, or \
+            "profile `{name}` signs in through a browser, which a service cannot; use a role, or \
              put the output of `aws configure export-credentials --format env` into the environment"
         )));
     }
@@ -156,7 +165,8 @@ mod tests {
              [profile reader]\nrole_arn=arn:aws:iam::111122223333:role/r\nsource_profile = base\n\
              external_id = e # why\n[sso-session x]\naws_access_key_id = no\n[profile ring]\nrole_arn = a\n\
              source_profile = ring2\n[profile ring2]\nrole_arn = b\nsource_profile = ring\n\
-             [profile browser]\nsso_session = x\n";
+             [profile browser]\nsso_session = x\n[profile program]\ncredential_process = /opt/helper --profile a\n\
+             [profile quoted]\ncredential_process = \"/opt/a helper\"\n";
         let credentials = "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s3cret\n";
         assert_eq!(find_in(config, credentials, None).unwrap(), None);
         let Some(Source::Assume { base, role }) = find_in(config, credentials, Some("reader")).unwrap()
@@ -166,11 +176,14 @@ mod tests {
         assert_eq!(base.name(), "the access key `AKIDBASE`");
         assert_eq!(role.external_id.as_deref(), Some("e"));
         assert_eq!(role.arn, "arn:aws:iam::111122223333:role/r");
+        let program = find_in(config, credentials, Some("program")).unwrap().unwrap();
+        assert_eq!(program.name(), "what `/opt/helper --profile a` prints");
         for (profile, problem) in [
             ("ring", "more than 5 roles"),
             ("absent", "there is no profile `absent`"),
             ("browser", "export-credentials"),
             ("default", "neither keys nor a role"),
+            ("quoted", "let a script call the program"),
         ] {
             let error = find_in(config, credentials, Some(profile)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -5,15 +5,17 @@ use std::time::Duration;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Credentials, Role, Source, none};
+use super::{Credentials, Role, Source, instance, none};
 use crate::aws::endpoint::{Endpoints, Service};
 use crate::aws::http::{Http, Request, accepted};
-use crate::aws::{Secret, xml};
+use crate::aws::{Environment, Secret, xml};
 use crate::web::Answer;
-use crate::{Error, Result};
+use crate::{Error, Result, SecretReference};
 
 /// The metadata service is one hop away or not there at all.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+/// What its calls are named in errors.
+const INSTANCE: &str = "instance metadata";
 const STS_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most that a service answers here.
 const MAX_BYTES: usize = 256 << 10;
@@ -34,6 +36,7 @@ impl Services<'_> {
             Source::WebIdentity { role_arn, token_file, session_name } => {
                 self.web_identity(role_arn, token_file, session_name, now_unix_s).await
             }
+            Source::Process { line } => process(line).await,
             Source::Container { url, token, token_file } => {
                 let token = match token_file {
                     Some(path) => Some(Secret::new(read_token(path).await?)),
@@ -117,22 +120,41 @@ impl Services<'_> {
         json_keys(&accepted(answer, "container credentials")?, "container credentials")
     }
 
-    async fn instance(&self, endpoint: &str) -> Result<Credentials> {
-        let call = "instance metadata";
-        let url = format!("{endpoint}/latest/api/token");
+    /// What the metadata service wants to see in each request (version 2); `None`: there is no such service.
+    async fn instance_token(&self, endpoint: &str) -> Result<Option<Vec<(&'static str, String)>>> {
         let lifetime = vec![("x-aws-ec2-metadata-token-ttl-seconds", "21600".to_owned())];
-        let request = Request::plain("PUT", &url, lifetime);
-        let answer = match self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await {
-            Ok(answer) => accepted(answer, call)?,
-            Err(Error::Unreachable { .. }) => {
-                return Err(none(
-                    "no keys in the environment, no profile, no web identity, no container agent, and the \
-                     metadata service of the machine does not answer",
-                ));
+        let request = Request::plain("PUT", &format!("{endpoint}/latest/api/token"), lifetime);
+        match self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await {
+            Ok(answer) => {
+                let answer = accepted(answer, INSTANCE)?;
+                Ok(Some(vec![("x-aws-ec2-metadata-token", answer.text().trim().to_owned())]))
             }
-            Err(error) => return Err(error),
-        };
-        let token = vec![("x-aws-ec2-metadata-token", answer.text().trim().to_owned())];
+            Err(Error::Unreachable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The region of the machine, as its metadata service says.
+    ///
+    /// # Errors
+    /// [`Error::NoCredentials`]: there is no such service; what it says.
+    pub(crate) async fn instance_region(&self, environment: &Environment) -> Result<String> {
+        let Source::Instance { endpoint } = instance(environment) else { return Ok(String::new()) };
+        let token = self.instance_token(&endpoint).await?;
+        let token = token.ok_or_else(|| none("the region of AWS is not known; set AWS_REGION"))?;
+        let request = Request::plain("GET", &format!("{endpoint}/latest/meta-data/placement/region"), token);
+        let answer = self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?;
+        Ok(accepted(answer, INSTANCE)?.text().trim().to_owned())
+    }
+
+    async fn instance(&self, endpoint: &str) -> Result<Credentials> {
+        let call = INSTANCE;
+        let token = self.instance_token(endpoint).await?.ok_or_else(|| {
+            none(
+                "no keys in the environment, no profile, no web identity, no container agent, and the \
+                 metadata service of the machine does not answer",
+            )
+        })?;
         let folder = format!("{endpoint}/latest/meta-data/iam/security-credentials/");
         let request = Request::plain("GET", &folder, token.clone());
         let answer = self.http.send(&request, None, METADATA_TIMEOUT, MAX_BYTES).await?;
@@ -158,6 +180,20 @@ pub(crate) async fn caller(services: &Services<'_>, keys: &Credentials, now_unix
         .ok_or_else(|| Error::BadAnswer { call: call.into(), problem: "`Arn` is missing".into() })
 }
 
+/// Keys that a program prints
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>).
+async fn process(line: &str) -> Result<Credentials> {
+    let call = "credential_process";
+    let printed = SecretReference::Command(line.to_owned()).get().await?;
+    // Its words may hold the keys.
+    let value: Value =
+        serde_json::from_str(&printed).map_err(|_| none(format!("`{line}` printed no JSON")))?;
+    if value.get("Version").and_then(Value::as_i64) != Some(1) {
+        return Err(none(format!("`{line}` printed no keys of version 1")));
+    }
+    keys_in(&value, call, "SessionToken")
+}
+
 async fn read_token(path: &str) -> Result<String> {
     match tokio::fs::read_to_string(path).await {
         Ok(token) => Ok(token.trim().to_owned()),
@@ -167,14 +203,19 @@ async fn read_token(path: &str) -> Result<String> {
 
 /// Keys as the agents and the metadata service give them.
 fn json_keys(answer: &Answer, call: &str) -> Result<Credentials> {
+    let value: Value = serde_json::from_slice(&answer.body)
+        .map_err(|error| Error::BadAnswer { call: call.to_owned(), problem: error.to_string() })?;
+    keys_in(&value, call, "Token")
+}
+
+fn keys_in(value: &Value, call: &str, token: &str) -> Result<Credentials> {
     let bad = |problem: String| Error::BadAnswer { call: call.to_owned(), problem };
-    let value: Value = serde_json::from_slice(&answer.body).map_err(|error| bad(error.to_string()))?;
     let field = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let need = |name: &str| field(name).ok_or_else(|| bad(format!("`{name}` is missing")));
     Ok(Credentials {
         access_key_id: need("AccessKeyId")?.to_owned(),
         secret_access_key: Secret::new(need("SecretAccessKey")?),
-        session_token: field("Token").map(Secret::new),
+        session_token: field(token).map(Secret::new),
         expires_unix_s: field("Expiration").map(|time| unix_s(time, call)).transpose()?,
     })
 }
@@ -202,6 +243,23 @@ fn may_hold_keys(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_program_prints_keys() {
+        let keys = r#"{"Version":1,"AccessKeyId":"ASIA","SecretAccessKey":"hunter2","SessionToken":"t","Expiration":"2033-05-18T03:33:20Z"}"#;
+        let found = process(&format!("echo {keys}")).await.unwrap();
+        assert_eq!((found.access_key_id.as_str(), found.expires_unix_s), ("ASIA", Some(2_000_000_000)));
+        assert_eq!(found.session_token, Some(Secret::new("t")));
+        for (line, told) in [
+            ("false".to_owned(), "it failed"),
+            ("echo hunter2".to_owned(), "printed no JSON"),
+            (format!("echo {}", keys.replace(":1", ":2")), "no keys of version 1"),
+            (format!("echo {}", keys.replace("SecretAccessKey", "x")), "`SecretAccessKey` is missing"),
+        ] {
+            let error = process(&line).await.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
 
     #[test]
     fn keys_are_asked_for_nearby_or_over_tls() {

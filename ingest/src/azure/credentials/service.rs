@@ -1,5 +1,6 @@
 //! How a token is asked for: of Entra, of the machine, of `az`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::HeaderName;
@@ -17,6 +18,8 @@ const ENTRA_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most that is answered here; a token has a few KiB.
 const MAX_BYTES: usize = 256 << 10;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// A larger file is none of Azure Arc's.
+const ARC_KEY_BYTES: u64 = 4096;
 /// How long a token is taken for good where nobody says.
 const UNSAID_S: i64 = 300;
 
@@ -30,6 +33,7 @@ impl Entra {
                     .with_secret(HeaderName::from_static("x-identity-header"), header.expose())?;
                 self.ask(call).await
             }
+            Identity::Arc { url } => self.arc(url).await,
             Identity::Machine { url, client_id, tenant } => {
                 self.machine(url, client_id.as_deref(), tenant).await
             }
@@ -100,6 +104,33 @@ impl Entra {
         })
     }
 
+    /// The agent of Azure Arc: it names a file that only its group may read, and takes what is in there
+    /// (<https://learn.microsoft.com/en-us/azure/azure-arc/servers/managed-identity-authentication>).
+    async fn arc(&self, url: Url) -> Result<Token> {
+        let name = "azure arc";
+        let metadata = HeaderName::from_static("metadata");
+        let call = self.near(name, url, "2020-06-01", None).with_header(metadata, "true");
+        let mut first = call.clone();
+        first.max_bytes = MAX_BYTES;
+        let answer = self.web.send(first).await?;
+        if answer.status != 401 {
+            let problem = "the agent does not ask for a proof".into();
+            return Err(answer
+                .accepted(name)
+                .err()
+                .unwrap_or(Error::BadAnswer { call: name.into(), problem }));
+        }
+        let named = answer.header("www-authenticate").and_then(|text| text.split_once("Basic realm="));
+        let path = named.map(|(_, path)| path.trim().trim_matches('"').to_owned());
+        let path = path.ok_or_else(|| Error::BadAnswer {
+            call: name.into(),
+            problem: "`WWW-Authenticate` names no file".into(),
+        })?;
+        let key = arc_key(&path, &self.arc_keys).await?;
+        let basic = format!("Basic {key}");
+        self.ask(call.with_secret(reqwest::header::AUTHORIZATION, &basic)?).await
+    }
+
     fn near(&self, name: &str, mut url: Url, version: &str, client_id: Option<&str>) -> Call {
         // This interface is older than scopes.
         let resource = self.scope.strip_suffix(ALL_GRANTED).unwrap_or(&self.scope);
@@ -150,6 +181,27 @@ impl Entra {
         let expires_s = expires_s.unwrap_or(now_s + UNSAID_S);
         Ok(Token { secret: secret.to_owned(), expires_us: expires_s.saturating_mul(1_000_000) })
     }
+}
+
+/// What is in the file that the agent named. Whoever answers in its place must not get any other file of this
+/// machine: it lies in the agent's own folder, ends with `.key` and has at most 4096 bytes, as Microsoft asks.
+async fn arc_key(named: &str, folder: &Path) -> Result<String> {
+    let refuse = |problem: String| none(format!("azure arc names `{named}`: {problem}"));
+    let path = PathBuf::from(named);
+    let is_its = path.parent() == Some(folder) && path.extension().is_some_and(|end| end == "key");
+    if !is_its {
+        return Err(refuse(format!("that is no key in `{}`", folder.display())));
+    }
+    let size = tokio::fs::symlink_metadata(&path)
+        .await
+        .map_err(|error| refuse(format!("{error}; let the user of this process be in the group `himds`")))?;
+    if !size.is_file() || size.len() > ARC_KEY_BYTES {
+        return Err(refuse(format!("that is no file of at most {ARC_KEY_BYTES} bytes")));
+    }
+    tokio::fs::read_to_string(&path)
+        .await
+        .map(|key| key.trim().to_owned())
+        .map_err(|error| refuse(format!("{error}; let the user of this process be in the group `himds`")))
 }
 
 /// A secret as it is now.

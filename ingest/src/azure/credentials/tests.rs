@@ -35,6 +35,7 @@ impl Identity {
                 format!("the application `{client_id}` of `{tenant}` with {with}")
             }
             Self::Endpoint { client_id, .. } => identity(client_id),
+            Self::Arc { url } => format!("Azure Arc at {url}"),
             Self::Machine { client_id, .. } => {
                 format!("{}, else whoever is signed in with `az login`", identity(client_id))
             }
@@ -61,6 +62,16 @@ fn the_first_identity_that_is_there_is_taken() {
     assert_eq!(name(&none, &whole).unwrap(), "the application `mine` of `t` with a workload's token");
     let whole = whole.with("AZURE_CLIENT_CERTIFICATE_PATH", "/app.pem");
     assert_eq!(name(&none, &whole).unwrap(), "the application `mine` of `t` with a certificate");
+    let arc = Environment::default()
+        .with("IDENTITY_ENDPOINT", "http://localhost:40342/metadata/identity/oauth2/token")
+        .with("IMDS_ENDPOINT", "http://localhost:40342");
+    assert_eq!(
+        name(&none, &arc).unwrap(),
+        "Azure Arc at http://localhost:40342/metadata/identity/oauth2/token"
+    );
+    assert!(
+        name(&none, &arc.with("AZURE_CLIENT_ID", "mine")).unwrap_err().to_string().contains("leave it out")
+    );
     // What is configured wins.
     assert_eq!(
         name(&access(Some("env:S"), None), &whole).unwrap(),
@@ -182,4 +193,58 @@ async fn a_person_that_is_signed_in_is_the_last_resort() {
     let mine = AzureAccess { client_id: Some("mine".into()), ..none };
     let error = entra(&mine, az.to_str().unwrap()).token().await.unwrap_err().to_string();
     assert!(error.contains("no managed identity `mine`"), "{error}");
+}
+
+/// The agent as Microsoft's page on managed identities of Arc shows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agent_of_arc_names_a_file_and_takes_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("tokens");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::write(folder.path().join("shadow.key"), "hunter2").unwrap();
+    std::fs::write(keys.join("large.key"), "x".repeat(5000)).unwrap();
+    std::fs::write(keys.join("good.txt"), "hunter2").unwrap();
+    std::fs::write(keys.join("good.key"), "challenge").unwrap();
+    std::os::unix::fs::symlink(folder.path().join("shadow.key"), keys.join("link.key")).unwrap();
+    let named = std::sync::Arc::new(parking_lot::Mutex::new(String::new()));
+    let shown = named.clone();
+    let agent = cloudfake::Proxy::start("http://127.0.0.1:1", move |seen| {
+        let head = seen.head.to_lowercase();
+        assert!(head.contains("metadata: true") && head.contains("api-version=2020-06-01"), "{head}");
+        assert!(!head.contains("hunter2"));
+        if head.contains("authorization: basic challenge") {
+            let body = "{\"access_token\":\"arc\",\"expires_on\":\"1700003600\"}";
+            return cloudfake::answer("200 OK", "", body);
+        }
+        let header = format!("WWW-Authenticate: Basic realm={}\r\n", shown.lock());
+        cloudfake::answer("401 Unauthorized", &header, "")
+    })
+    .await;
+    let environment = Environment::default()
+        .with("IDENTITY_ENDPOINT", &format!("{}/metadata/identity/oauth2/token", agent.url))
+        .with("IMDS_ENDPOINT", &agent.url);
+    let scope = "https://r.example.com/.default";
+    let none = AzureAccess::default();
+    let entra = Entra::new(&none, &environment, scope, Web::new().unwrap(), || NOW_S * 1_000_000).unwrap();
+    let entra = Entra { arc_keys: keys.clone(), ..entra };
+    let ask = async |path: &str| {
+        *named.lock() = path.to_owned();
+        entra.token().await
+    };
+    let at = |name: &str| keys.join(name).to_string_lossy().into_owned();
+    let token = ask(&at("good.key")).await.unwrap();
+    assert_eq!((token.secret.as_str(), token.expires_us), ("arc", (NOW_S + 3600) * 1_000_000));
+    for (path, told) in [
+        (at("../shadow.key"), "no key in"),
+        ("/etc/shadow".into(), "no key in"),
+        (at("good.txt"), "no key in"),
+        (at("large.key"), "at most 4096 bytes"),
+        (at("link.key"), "at most 4096 bytes"),
+        (at("absent.key"), "group `himds`"),
+    ] {
+        let before = agent.seen.lock().len();
+        let error = ask(&path).await.unwrap_err().to_string();
+        assert!(error.contains(told), "{path}: {error}");
+        assert_eq!(agent.seen.lock().len(), before + 1, "nothing is sent");
+    }
 }

@@ -42,6 +42,7 @@ impl World {
             log_type: None,
             addresses: vec![],
             aws: None,
+            google: crate::google::Environment::default(),
             every: Duration::from_secs(1),
             overlap: Duration::from_secs(3600),
             torn_after: Duration::from_secs(600),
@@ -218,12 +219,11 @@ fn a_vanished_object_is_a_dead_letter_and_poison_stops_nothing() {
     assert_eq!(world.rejects, ["unreadable: the object was deleted before it was read"]);
     let wanted = |key: &str| Wanted {
         bucket: 0,
-        meta: ObjectMeta {
-            location: Path::from(key),
-            last_modified: chrono::Utc::now(),
+        meta: Listed {
+            key: key.to_owned(),
+            modified_us: chrono::Utc::now().timestamp_micros(),
             size: 9,
-            e_tag: None,
-            version: None,
+            tag: None,
         },
         address: format!("mem://b/{key}"),
         is_final: false,

@@ -11,6 +11,7 @@ fn config() -> ObjectsConfig {
         log_type: None,
         addresses: Vec::new(),
         aws: None,
+        google: crate::google::Environment::default(),
         every: std::time::Duration::from_secs(1),
         overlap: std::time::Duration::from_secs(3_600),
         torn_after: std::time::Duration::from_secs(600),

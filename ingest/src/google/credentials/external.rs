@@ -2,17 +2,18 @@
 //!
 //! The file is what `gcloud iam workload-identity-pools create-cred-config` writes
 //! (<https://google.aip.dev/auth/4117>). The other's token comes from a file, an address near by, or a
-//! program, which is run only where that was allowed.
+//! program, which is run only where that was allowed; of AWS it is a signed call that Google makes.
 
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::HeaderName;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
+use crate::aws::{CallerProof, encode};
 use crate::web::{Call, Web};
-use crate::{Error, Result, SecretReference};
+use crate::{Environment, Error, Result, SecretReference};
 
 /// More headers than an issuer asks for.
 const MAX_HEADERS: usize = 16;
@@ -35,6 +36,8 @@ enum Source {
     File(String),
     Url(String, Vec<(String, String)>),
     Executable(String),
+    /// The address of the call; who one is in AWS, once that is looked for.
+    Aws(String, Option<Box<CallerProof>>),
 }
 
 impl fmt::Debug for External {
@@ -55,8 +58,12 @@ impl External {
         let headers = value.pointer("/credential_source/headers").and_then(Value::as_object);
         let headers = headers.into_iter().flatten().take(MAX_HEADERS);
         let headers = headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-        let source = if at("/environment_id").is_some() {
-            return Err("credentials of AWS are not exchanged; use a file, an address or a key".into());
+        let source = if let Some(id) = at("/environment_id") {
+            if id != "aws1" {
+                return Err("its `environment_id` is not `aws1`".into());
+            }
+            let url = at("/regional_cred_verification_url");
+            Source::Aws(url.ok_or("it has no `regional_cred_verification_url`")?, None)
         } else if let Some(file) = at("/file") {
             Source::File(file)
         } else if let Some(url) = at("/url") {
@@ -64,7 +71,7 @@ impl External {
         } else if let Some(command) = at("/executable/command") {
             Source::Executable(command)
         } else {
-            return Err("its `credential_source` has none of file, url, executable".into());
+            return Err("its `credential_source` has none of file, url, executable, environment_id".into());
         };
         let is_json = at("/format/type").as_deref() == Some("json");
         let field = is_json.then(|| at("/format/subject_token_field_name").unwrap_or_default());
@@ -83,8 +90,20 @@ impl External {
         matches!(self.source, Source::Executable(_))
     }
 
+    /// Looks for who one is in AWS, if that is the other. What the file says of the machine's metadata service is
+    /// not used: keys are found as for every source of AWS, also in containers and pods.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`].
+    pub(super) fn prepare(&mut self, environment: &Environment) -> Result<()> {
+        if let Source::Aws(_, proof) = &mut self.source {
+            *proof = Some(Box::new(CallerProof::new(environment)?));
+        }
+        Ok(())
+    }
+
     /// The other's token as it is now.
-    pub(super) async fn subject_token(&self, web: &Web) -> Result<String> {
+    pub(super) async fn subject_token(&self, web: &Web, now_s: i64) -> Result<String> {
         let fail = |problem: String| Error::NoCredentials { problem };
         let text = match &self.source {
             Source::File(path) => {
@@ -92,6 +111,8 @@ impl External {
                 blocking(reference).await?
             }
             Source::Url(address, headers) => self.ask(web, address, headers).await?,
+            Source::Aws(url, Some(proof)) => return self.call_of_aws(proof, url, now_s).await,
+            Source::Aws(_, None) => return Err(fail("nobody looked for an identity in AWS".into())),
             Source::Executable(command) => {
                 let text = blocking(SecretReference::Command(command.clone())).await?;
                 return executable_token(&text).map_err(|problem| fail(format!("the program {problem}")));
@@ -102,6 +123,16 @@ impl External {
             .map_err(|_| fail("the other issuer's token is said to lie in JSON, and this is none".into()))?;
         let token = value.get(field).and_then(Value::as_str);
         token.map(str::to_owned).ok_or_else(|| fail(format!("the other issuer's JSON has no `{field}`")))
+    }
+
+    /// `GetCallerIdentity` for Google to make, bound to this pool by a signed header.
+    async fn call_of_aws(&self, proof: &CallerProof, url: &str, now_s: i64) -> Result<String> {
+        let bound = ("x-goog-cloud-target-resource", self.audience.clone());
+        let signed = proof.sign(url, bound, now_s).await?;
+        let headers: Vec<_> =
+            signed.headers.iter().map(|(name, value)| json!({"key": name, "value": value})).collect();
+        let call = json!({"headers": headers, "method": "POST", "url": signed.url});
+        Ok(encode(&call.to_string(), true))
     }
 
     /// Such an address is often that of a metadata server near by, without TLS.

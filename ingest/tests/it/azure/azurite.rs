@@ -74,7 +74,15 @@ impl Azurite {
         let signed: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let mut parts: Vec<_> = query.iter().map(|(name, value)| format!("\n{name}:{value}")).collect();
         parts.sort();
-        let encoded = path.replace('=', "%3D").replace(':', "%3A");
+        let mut encoded = String::new();
+        for byte in path.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'$' => {
+                    encoded.push(char::from(byte));
+                }
+                byte => encoded += &format!("%{byte:02X}"),
+            }
+        }
         let resource = format!("/{ACCOUNT}/{ACCOUNT}/{encoded}{}", parts.concat());
         let text = format!("PUT\n\n\n{length}\n\n\n\n\n\n\n\n\n{signed}{resource}");
         let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(KEY).unwrap());

@@ -36,14 +36,18 @@ fn key(folder: &Path) -> Option<(String, PathBuf)> {
     Some((std::fs::read_to_string(path).unwrap(), public))
 }
 
-fn write(folder: &Path, name: &str, value: &Value) -> PathBuf {
+pub(super) fn write(folder: &Path, name: &str, value: &Value) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, value.to_string()).unwrap();
     path
 }
 
 /// Reads one message as `access` and tells what was asked for on the way.
-async fn read(google: &Google, access: GoogleAccess, environment: &Environment) -> Vec<&'static str> {
+pub(super) async fn read(
+    google: &Google,
+    access: GoogleAccess,
+    environment: &Environment,
+) -> Vec<&'static str> {
     google.identity.lock().asked.clear();
     google.pubsub.lock().publish(entry("one").as_bytes(), &[]);
     let access = GoogleAccess { endpoint: Some(google.url.clone()), ..access };
@@ -64,7 +68,7 @@ async fn read(google: &Google, access: GoogleAccess, environment: &Environment) 
 }
 
 /// An error of the first poll.
-async fn refused(google: &Google, access: GoogleAccess, environment: &Environment) -> Error {
+pub(super) async fn refused(google: &Google, access: GoogleAccess, environment: &Environment) -> Error {
     let access = GoogleAccess { endpoint: Some(google.url.clone()), ..access };
     let mut collector = match PubSubCollector::open(config(access), environment, options(1)) {
         Ok(collector) => collector,
@@ -245,7 +249,7 @@ async fn what_is_wrong_is_told_without_the_secret() {
         ),
         (
             json!({"type": "external_account", "credential_source": {"environment_id": "aws1"}}),
-            "credentials of AWS are not exchanged",
+            "it has no `regional_cred_verification_url`",
         ),
         (
             json!({"type": "impersonated_service_account", "service_account_impersonation_url": "http://example.com/",

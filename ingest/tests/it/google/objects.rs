@@ -39,16 +39,19 @@ async fn objects_that_are_announced_are_read() {
     storage.put("x.json.gz", gzip(&entry("gz"))).await;
     let large: String = (0..100_000).map(|n| entry(&format!("large-{n:06}")) + "\n").collect();
     assert!(large.len() > 9 << 20);
+    // Marked as gzip, and more than a part once it is inflated: the bytes are wanted as they are stored.
+    storage.put_encoded("encoded.json.gz", &gzip(&large)).await;
     storage.put("large.json", large).await;
     storage.put("empty.json", "").await;
     // Somebody else's message in the same topic.
     pubsub.publish(&[(entry("direct").into_bytes(), json!({}))]).await;
-    let records = take_until(&mut collector, |records| records.len() == 100_006).await;
+    let records = take_until(&mut collector, |records| records.len() == 200_006).await;
     assert_eq!(texts(&records, &format!("gs://logs/{shard}")), [entry("s0"), entry("s1")]);
     assert_eq!(texts(&records, &format!("gs://logs/{late}")), [entry("a0")]);
     assert_eq!(texts(&records, "gs://logs/odd/a//b c+%2Fé#?.json"), [entry("odd")]);
     assert_eq!(texts(&records, "gs://logs/x.json.gz"), [entry("gz")]);
     assert_eq!(texts(&records, "gs://logs/large.json").len(), 100_000);
+    assert_eq!(texts(&records, "gs://logs/encoded.json.gz").len(), 100_000);
     assert!(records.values().all(|text| text.starts_with('{')));
 
     // Gone before it was read: after some deliveries a dead letter that says so.

@@ -147,6 +147,18 @@ impl Storage {
         object["generation"].as_str().unwrap().to_owned()
     }
 
+    /// Writes an object that is marked as gzip, as `gcloud storage cp --gzip-local-all` does.
+    pub(super) async fn put_encoded(&self, name: &str, gzip: &[u8]) {
+        let url = format!("{}/upload/storage/v1/b/logs/o?uploadType=multipart", self.url);
+        let metadata = json!({"name": name, "contentEncoding": "gzip", "contentType": "application/json"});
+        let part = "--b\r\nContent-Type: application/json\r\n\r\n";
+        let head = format!("{part}{metadata}\r\n{part}");
+        let body = [head.as_bytes(), gzip, b"\r\n--b--\r\n"].concat();
+        let request = self.http.post(url).header("content-type", "multipart/related; boundary=b");
+        let response = request.body(body).send().await.unwrap();
+        assert!(response.status().is_success(), "{name}: {}", response.text().await.unwrap());
+    }
+
     /// Removes an object.
     pub(super) async fn delete(&self, name: &str) {
         let response = self.http.delete(format!("{}/storage/v1/b/logs/o/{name}", self.url)).send().await;

@@ -366,6 +366,7 @@ fn objects(source: &SourceConfig, limits: &Limits) -> ObjectsConfig {
         log_type: source.log_type(),
         addresses: Vec::new(),
         aws: None,
+        google: ingest::google::Environment::default(),
         every: get.span("every"),
         overlap: get.span("overlap"),
         torn_after: get.span("torn_after"),

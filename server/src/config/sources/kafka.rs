@@ -9,6 +9,7 @@ use ingest::kafka::{
     check_kafka,
 };
 
+use super::aws::{EXTERNAL_ID, PROFILE, REGION, ROLE, access};
 use super::{Reads, SourceConfig, SourceKind, given, given_secret, options, told};
 use crate::app::now_us;
 use crate::config::key::{Key, Kind, key};
@@ -48,9 +49,9 @@ const KAFKA_KEYS: &[Key] = &[
     key("key_password", Kind::Secret, r#""""#, "The passphrase of the key."),
     key(
         "sasl",
-        Kind::Word(&["none", "plain", "scram-sha-256", "scram-sha-512", "oauth"]),
+        Kind::Word(&["none", "plain", "scram-sha-256", "scram-sha-512", "oauth", "aws_msk_iam"]),
         r#""none""#,
-        "How to sign in: with user and password, or with tokens of an OpenID Connect provider.",
+        "How to sign in: with user and password, with tokens of an OpenID Connect provider, or with an identity of AWS at MSK.",
     ),
     key("user", Kind::Text, r#""""#, "The user of plain and scram."),
     key("password", Kind::Secret, r#""""#, "Its password."),
@@ -58,6 +59,10 @@ const KAFKA_KEYS: &[Key] = &[
     key("client_id", Kind::Text, r#""""#, "Who we are to the provider."),
     key("client_secret", Kind::Secret, r#""""#, "The secret that proves it."),
     key("scope", Kind::Text, r#""""#, "The scope to ask for, if the provider wants one."),
+    REGION,
+    PROFILE,
+    ROLE,
+    EXTERNAL_ID,
     REFRESH,
     FETCH,
 ];
@@ -74,7 +79,7 @@ pub(super) const KAFKA: SourceKind = SourceKind {
             return start;
         }
         let needed: &[&'static str] = match get.text("sasl").as_str() {
-            "none" => &[],
+            "none" | "aws_msk_iam" => &[],
             "oauth" => &["token_url", "client_id", "client_secret"],
             _ => &["user", "password"],
         };
@@ -180,6 +185,9 @@ fn kafka(source: &SourceConfig) -> KafkaConfig {
             user: get.text("user"),
             password,
         }),
+        "aws_msk_iam" => {
+            Some(KafkaSasl::MskIam { access: access(source), environment: Environment::of_process() })
+        }
         "oauth" => secret("client_secret").map(|client_secret| {
             KafkaSasl::Oauth(OidcClient {
                 token_url: get.text("token_url"),
@@ -272,6 +280,9 @@ mod tests {
         assert_eq!(kafka(""), "");
         assert_eq!(kafka("start = \"2026-03-01T00:00:00Z\"\ngroup = \"g\"\ntls = false"), "");
         assert_eq!(kafka("sasl = \"scram-sha-512\"\nuser = \"bob\"\npassword = \"env:P\"\ntls = false"), "");
+        assert_eq!(kafka("sasl = \"aws_msk_iam\"\nregion = \"eu-west-1\""), "");
+        let found = kafka("sasl = \"aws_msk_iam\"\ntls = false");
+        assert!(found.contains("over TLS alone"), "{found}");
         let found = kafka("sasl = \"plain\"\nuser = \"alice\"\npassword = \"env:P\"\ntls = false");
         assert!(found.contains("`sources.tls`") && found.contains("over TLS alone"), "{found}");
         let found = kafka("sasl = \"oauth\"\nclient_id = \"a\"");

@@ -92,22 +92,14 @@ fn check(source: &SourceConfig) -> Vec<(&'static str, String, String)> {
     wrong
 }
 
-/// Whether it is said who reads S3: by a setting, or by a profile in the environment, which the store's own
-/// client does not know.
-fn is_named(source: &SourceConfig) -> bool {
-    let get = source.get();
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let keys = ["region", "profile", "role", "external_id", "endpoint"];
-    keys.iter().any(|key| !get.text(key).is_empty()) || is_set("AWS_PROFILE") || is_set("AWS_ENDPOINT_URL")
-}
-
 fn config(source: &SourceConfig, limits: &Limits) -> ObjectsConfig {
     let get = source.get();
     ObjectsConfig {
         source: source.id.clone(),
         log_type: source.log_type(),
         addresses: get.texts("urls"),
-        aws: is_named(source).then(|| (access(source), Environment::of_process())),
+        aws: Some((access(source), Environment::of_process())),
+        google: ingest::google::Environment::of_process(),
         every: get.span("every"),
         overlap: get.span("overlap"),
         torn_after: get.span("torn_after"),
