@@ -311,6 +311,7 @@ fn objects_config(url: &str) -> ObjectsConfig {
         log_type: None,
         addresses: vec![url.to_owned()],
         aws: None,
+        google: ingest::google::Environment::default(),
         every: Duration::from_secs(1),
         overlap: Duration::from_secs(3600),
         torn_after: Duration::from_secs(60),
