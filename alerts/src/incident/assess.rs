@@ -52,8 +52,8 @@ pub struct Assessment {
 /// An alert with its score.
 type Scored<'a> = (&'a Subject, &'a Score);
 
-/// Assesses a group; `scores` are those of `subjects`.
-pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score]) -> Assessment {
+/// Assesses a group; `scores` are those of `subjects`. `more` alerts go with it and count for nothing.
+pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score], more: usize) -> Assessment {
     let of_group = |at: usize| Some((subjects.get(at)?, scores.get(at)?));
     let all: Vec<Scored<'_>> = group.members.iter().filter_map(|member| of_group(member.at)).collect();
     let mut counted: Vec<_> = all.iter().copied().filter(|(subject, _)| !subject.seed.is_harmless).collect();
@@ -76,7 +76,7 @@ pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score]) -> Assessme
     let rules: BTreeSet<_> = all.iter().map(|(subject, _)| subject.seed.rule_id.clone()).collect();
     let times = || all.iter().map(|(subject, _)| subject.seed.time_us);
     Assessment {
-        title: title(&counted, all.len()),
+        title: title(&counted, all.len() + more),
         severity_id,
         severity_why,
         confidence,

@@ -142,6 +142,10 @@ impl Incidents {
         let id = self.state().read(|db| store::resolve(db, id))?;
         text(&id, "reason", reason)?;
         let all: BTreeSet<String> = self.member_ids(&id)?.into_iter().collect();
+        if let Some(risk) = alerts.iter().find(|alert| self.is_of_risk(alert).unwrap_or(false)) {
+            let problem = format!("keeps alert `{risk}` beside the alert that it rests on; name that one");
+            return Err(refused(&id, &problem));
+        }
         if let Some(stranger) = alerts.iter().find(|alert| !all.contains(*alert)) {
             return Err(refused(
                 &id,
@@ -159,10 +163,20 @@ impl Incidents {
         self.get(&new.unwrap_or(id))
     }
 
+    /// Whether an alert is about the risk of somebody.
+    fn is_of_risk(&self, alert: &str) -> Result<bool> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached("SELECT 1 FROM entity_risk_alerts WHERE alert_id = ?1")?;
+            Ok(select.exists([alert])?)
+        })
+    }
+
+    /// What can be decided about: the alerts of an incident but those about risk, which go with what they rest on.
     fn member_ids(&self, id: &str) -> Result<Vec<String>> {
         self.state().read(|db| {
             let mut select = db.prepare_cached(
-                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 ORDER BY time_us, alert_id",
+                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 \
+                 AND alert_id NOT IN (SELECT alert_id FROM entity_risk_alerts) ORDER BY time_us, alert_id",
             )?;
             Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
         })

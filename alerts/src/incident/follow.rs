@@ -19,9 +19,6 @@ use crate::{AlertStore, Error, Result};
 /// How many entries of the feed are read at once.
 const ENTRIES: usize = 10_000;
 
-/// How often what was written is looked at again: an alert about risk is an alert, too.
-const ROUNDS: usize = 2;
-
 /// Who changes incidents when nobody does.
 pub(super) const STORMGLASS: &str = "stormglass";
 
@@ -136,14 +133,10 @@ impl Incidents {
             Some(memory) => memory,
             None => Memory::load(&self.state, &self.settings)?,
         };
-        let mut has_changed = false;
-        for _ in 0..ROUNDS {
-            memory.read_feed(&self.state)?;
-            memory.use_context(&self.state, context)?;
-            if !memory.is_dirty {
-                break;
-            }
-            has_changed = true;
+        memory.read_feed(&self.state)?;
+        memory.use_context(&self.state, context)?;
+        let mut has_changed = memory.is_dirty;
+        if memory.is_dirty {
             self.renew(&mut memory, now_us)?;
         }
         if memory.written != Some(memory.seq) {
@@ -185,17 +178,21 @@ impl Incidents {
         let subjects: Vec<Subject> = memory.subjects.values().cloned().collect();
         let scores = scores(&subjects, &memory.assets, &memory.confidences);
         let groups = join(&subjects, &memory.decisions, &self.settings.joining);
-        let wanted: BTreeMap<String, Wanted> = groups
-            .iter()
-            .filter_map(|group| Wanted::new(group, &subjects, &scores, &self.settings))
-            .map(|wanted| (wanted.id.clone(), wanted))
-            .collect();
         let all: BTreeMap<(RiskKind, String), Vec<Share>> =
             shares(subjects.iter().zip(scores.iter().map(|score| score.score)))
                 .into_iter()
                 .map(|((kind, name), list)| ((kind, name.to_owned()), list))
                 .collect();
         let told = write::crossings(&all, &self.settings.fading);
+        let mut about: HashMap<&str, Vec<Member>> = HashMap::new();
+        for (id, crossing) in &told {
+            about.entry(crossing.with.as_str()).or_default().push(crossing.member(id));
+        }
+        let wanted: BTreeMap<String, Wanted> = groups
+            .iter()
+            .filter_map(|group| Wanted::new(group, &subjects, &scores, &about, &self.settings))
+            .map(|wanted| (wanted.id.clone(), wanted))
+            .collect();
         let live = self.state.write(|txn| {
             let live = write::incidents(txn, &memory.live, &wanted, &self.settings.levels, now_us)?;
             write::scores(txn, subjects.iter().zip(&scores), &memory.scored)?;
@@ -503,8 +500,15 @@ pub(super) struct Member {
 }
 
 impl Wanted {
-    /// The incident that a group is, if it is one.
-    fn new(group: &Group, subjects: &[Subject], scores: &[Score], settings: &Settings) -> Option<Self> {
+    /// The incident that a group is, if it is one. What is `about` the risk of somebody goes with the alert that it
+    /// rests on, by whose id it is found, and makes neither the incident nor its severity.
+    fn new(
+        group: &Group,
+        subjects: &[Subject],
+        scores: &[Score],
+        about: &HashMap<&str, Vec<Member>>,
+        settings: &Settings,
+    ) -> Option<Self> {
         let severity_id = group
             .members
             .iter()
@@ -515,7 +519,7 @@ impl Wanted {
         if severity_id < least {
             return None;
         }
-        let members: Vec<_> = group
+        let mut members: Vec<_> = group
             .members
             .iter()
             .filter_map(|member| {
@@ -525,7 +529,12 @@ impl Wanted {
             })
             .collect();
         let id = incident_id(&members.first()?.alert);
-        Some(Self { id, assessment: assess(group, subjects, scores), members })
+        let of_risk = members.iter().filter_map(|member| about.get(member.alert.as_str())).flatten();
+        let of_risk: Vec<Member> = of_risk.cloned().collect();
+        let assessment = assess(group, subjects, scores, of_risk.len());
+        members.extend(of_risk);
+        members.sort_by(|a, b| (a.time_us, &a.alert).cmp(&(b.time_us, &b.alert)));
+        Some(Self { id, assessment, members })
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Seed {
     pub tactics: Vec<Tactic>,
     /// AWS, Azure, GCP, or several, joined by commas.
     pub provider: String,
+    /// The event that decided it.
+    pub event: Option<String>,
     /// Who and what it is about.
     pub entities: Vec<Entity>,
     /// Whether nobody needs to look at it any more.
@@ -100,8 +102,10 @@ impl Subject {
                 None => add(&raw_name(actor)),
             }
         }
-        let identity =
-            |entity: &Entity| names.get(&entity.value).cloned().unwrap_or_else(|| raw_name(entity));
+        let identity = |entity: &Entity| {
+            let known = names.get(&entity.value).or_else(|| names.get(&arn_of_user(&seed, &entity.value)?));
+            known.cloned().unwrap_or_else(|| raw_name(entity))
+        };
         let targets: BTreeSet<_> = of(EntityKind::User)
             .filter(|user| !is_nobody(&user.value))
             .map(identity)
@@ -177,6 +181,14 @@ fn raw_name(entity: &Entity) -> String {
     }
 }
 
+/// The ARN of a user whom a call of IAM names without one, if it is clear in which account.
+fn arn_of_user(seed: &Seed, name: &str) -> Option<String> {
+    let mut accounts = seed.entities.iter().filter(|entity| entity.kind == EntityKind::Account);
+    let account = accounts.next().filter(|_| accounts.next().is_none())?;
+    let is_plain = seed.provider == "AWS" && !name.contains(':');
+    is_plain.then(|| format!("arn:aws:iam::{}:user/{name}", account.value))
+}
+
 /// Whether a name is one person's, or at least one session's.
 fn is_personal(name: &str) -> bool {
     let is_service = SERVICES.iter().any(|prefix| name.starts_with(prefix));
@@ -205,6 +217,7 @@ mod tests {
             title: "t".into(),
             tactics: Vec::new(),
             provider: "AWS".into(),
+            event: None,
             entities,
             is_closed: false,
             is_harmless: false,
@@ -223,6 +236,22 @@ mod tests {
         let unknown = subject(both(), &[]);
         assert_eq!((unknown.people.len(), unknown.services), (0, vec![SESSION.to_owned()]));
         assert_eq!(unknown.credentials, ["ASIAEXAMPLE"]);
+    }
+
+    #[test]
+    fn a_user_that_is_named_without_its_arn_is_known_by_its_account() {
+        let made = |provider: &str| {
+            let mut seed = subject(
+                vec![entity(EntityKind::User, "backup"), entity(EntityKind::Account, "111122223333")],
+                &[],
+            )
+            .seed;
+            seed.provider = provider.into();
+            let arn = "arn:aws:iam::111122223333:user/backup".to_owned();
+            Subject::new(seed, &Names::from([(arn, "aws:user:backup".to_owned())])).targets
+        };
+        assert_eq!(made("AWS"), ["aws:user:backup"]);
+        assert_eq!(made("Azure"), ["backup"]);
     }
 
     #[test]

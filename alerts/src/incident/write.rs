@@ -6,7 +6,7 @@ use storage::state::Txn;
 use storage::state::rusqlite::{self, Connection, OptionalExtension as _};
 
 use super::change::{note, reopen};
-use super::follow::{STORMGLASS, ServiceLevel, Wanted, criticality};
+use super::follow::{Member, STORMGLASS, ServiceLevel, Wanted, criticality};
 use super::subject::Subject;
 use crate::alert::severity_name;
 use crate::risk::{self, Assets, Fading, RiskKind, Score, Share};
@@ -430,7 +430,18 @@ pub(super) fn entities(
 #[derive(Debug, Clone)]
 pub(super) struct Crossing {
     pub(super) entity: EntityName,
+    /// The alert with which it crossed.
+    pub(super) with: String,
     alert: Alert,
+}
+
+impl Crossing {
+    /// The alert `id` that tells of it as part of an incident. It opens nothing again.
+    pub(super) fn member(&self, id: &str) -> Member {
+        let with: String = self.with.chars().take(12).collect();
+        let why = format!("with alert {with} the risk of `{}` crossed the threshold", self.entity.1);
+        Member { alert: id.to_owned(), time_us: self.alert.time_us, why, is_closed: true }
+    }
 }
 
 /// The crossings, by the id of the alert that tells of each. Addresses are told of by those who act from them: what
@@ -444,7 +455,8 @@ pub(super) fn crossings(
         for (share, risk) in fading.crossings(list) {
             let until = list.partition_point(|other| other <= share);
             let alert = crossing_alert(*kind, name, list.get(..until).unwrap_or_default(), risk, fading);
-            crossings.insert(alert.id.to_string(), Crossing { entity: (*kind, name.clone()), alert });
+            let crossing = Crossing { entity: (*kind, name.clone()), with: share.alert.clone(), alert };
+            crossings.insert(crossing.alert.id.to_string(), crossing);
         }
     }
     crossings
@@ -459,7 +471,7 @@ fn crossing_alert(kind: RiskKind, name: &str, before: &[Share], risk: f64, fadin
         greatest.iter().take(NAMED).map(|share| format!("{} ({})", share.alert, share.score)).collect();
     let days = fading.half_life_us / 86_400_000_000;
     let description = format!(
-        "The risk of `{name}` has reached {risk:.0}, the threshold is {:.0}. It is the sum of the risks of its {} alerts, \
+        "The risk of `{name}` has reached {risk:.0}, the threshold is {:.0}. It is the sum of its shares in {} alerts, \
          each halved every {days} days. The greatest are {}. `stormglass entities risk` shows it as it is now.",
         fading.threshold,
         before.len(),

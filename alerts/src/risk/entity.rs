@@ -1,8 +1,9 @@
 //! The risk of an entity: the risks of its alerts, which fade with time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::incident::Subject;
+use crate::{Entity, EntityKind};
 
 /// How the risk of an entity fades, and when it is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,12 +16,18 @@ pub struct Fading {
 
 impl Default for Fading {
     fn default() -> Self {
-        Self { half_life_us: 7 * 86_400_000_000, threshold: 250.0 }
+        Self { half_life_us: 7 * 86_400_000_000, threshold: 450.0 }
     }
 }
 
 /// Only below this part of the threshold another crossing is told: a risk that wavers is told once.
 const REARM: f64 = 0.5;
+
+/// It takes alerts of so many rules: one that fires often is noise, and has its own report.
+const RULES: usize = 3;
+
+/// For so many half-lives an alert's rule is one of them.
+const RULE_LIVES: i64 = 2;
 
 /// The kind of an entity whose risk is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +58,12 @@ pub struct Share {
     pub time_us: i64,
     /// The alert.
     pub alert: String,
-    /// Its score.
+    /// What it adds: the alert's score, or a part of it where the alert is about several.
     pub score: u8,
+    /// The alert's rule.
+    pub rule: String,
+    /// The event that decided the alert.
+    pub event: Option<String>,
 }
 
 impl Fading {
@@ -72,12 +83,19 @@ impl Fading {
     pub fn crossings<'a>(&self, shares: &'a [Share]) -> Vec<(&'a Share, f64)> {
         let mut crossings = Vec::new();
         let (mut risk, mut at_us, mut is_armed) = (0.0, i64::MIN, true);
+        let mut rules: HashMap<&str, i64> = HashMap::new();
         for share in shares {
             risk *= self.left(at_us, share.time_us);
             at_us = share.time_us;
             is_armed |= risk < self.threshold * REARM;
             risk += f64::from(share.score);
+            rules.insert(&share.rule, at_us);
             if is_armed && risk >= self.threshold {
+                let since_us = at_us.saturating_sub(self.half_life_us.saturating_mul(RULE_LIVES));
+                rules.retain(|_, last_us| *last_us >= since_us);
+                if rules.len() < RULES {
+                    continue;
+                }
                 crossings.push((share, risk));
                 is_armed = false;
             }
@@ -86,32 +104,79 @@ impl Fading {
     }
 }
 
-/// What entities have part in which alerts, each list in order. Alerts that mean no harm have no part, nor have
-/// those about risk itself.
+/// The shares of an alert in the risk of those that it is about: whoever acted, the addresses and the things share
+/// its score in equal parts, those to whom it was done half of it. An alert that means no harm has none.
+pub fn shares_of(subject: &Subject, score: u8) -> Vec<((RiskKind, &str), Share)> {
+    let seed = &subject.seed;
+    if seed.is_harmless {
+        return Vec::new();
+    }
+    let actors: Vec<&str> = subject.actors().collect();
+    // A user that is made is its own resource: that is one entity, not two.
+    let is_user = |name: &str| {
+        let is = |entity: &Entity| entity.kind == EntityKind::User && entity.value == name;
+        seed.entities.iter().any(is)
+    };
+    let resources = subject.resources.iter().map(String::as_str).filter(|name| !is_user(name)).collect();
+    let mut shares = Vec::new();
+    for (kind, names, whole) in [
+        (RiskKind::Identity, actors, score),
+        (RiskKind::Identity, texts(&subject.targets), score / 2),
+        (RiskKind::Address, texts(&subject.addresses), score),
+        (RiskKind::Resource, resources, score),
+    ] {
+        let count = names.len().max(1);
+        let part = u8::try_from((usize::from(whole) + count / 2) / count).unwrap_or(whole);
+        for name in names.into_iter().filter(|_| part > 0) {
+            let share = Share {
+                time_us: seed.time_us,
+                alert: seed.id.clone(),
+                score: part,
+                rule: seed.rule_id.clone(),
+                event: seed.event.clone(),
+            };
+            shares.push(((kind, name), share));
+        }
+    }
+    shares
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Those of an entity's shares that count, in order: where one event decided several alerts, the greatest alone.
+pub fn counting(mut shares: Vec<Share>) -> Vec<Share> {
+    shares.sort();
+    shares.dedup();
+    let mut greatest: HashMap<&str, usize> = HashMap::new();
+    for (at, share) in shares.iter().enumerate() {
+        let Some(event) = share.event.as_deref() else { continue };
+        let best = greatest.entry(event).or_insert(at);
+        if shares.get(*best).is_some_and(|known| known.score < share.score) {
+            *best = at;
+        }
+    }
+    let counts = |(at, share): (usize, &Share)| match &share.event {
+        Some(event) => greatest.get(event.as_str()) == Some(&at),
+        None => true,
+    };
+    let counts: Vec<bool> = shares.iter().enumerate().map(counts).collect();
+    shares.into_iter().zip(counts).filter(|(_, counts)| *counts).map(|(share, _)| share).collect()
+}
+
+/// What entities have part in which alerts, each list in order.
 pub fn shares<'a>(
     alerts: impl IntoIterator<Item = (&'a Subject, u8)>,
 ) -> BTreeMap<(RiskKind, &'a str), Vec<Share>> {
     let mut shares: BTreeMap<(RiskKind, &str), Vec<Share>> = BTreeMap::new();
     for (subject, score) in alerts {
-        let seed = &subject.seed;
-        if seed.is_harmless || score == 0 || seed.rule_id == super::RULE {
-            continue;
-        }
-        let share = Share { time_us: seed.time_us, alert: seed.id.clone(), score };
-        let identities = subject.actors().chain(subject.targets.iter().map(String::as_str));
-        let addresses = subject.addresses.iter().map(String::as_str);
-        let resources = subject.resources.iter().map(String::as_str);
-        let all = identities
-            .map(|name| (RiskKind::Identity, name))
-            .chain(addresses.map(|name| (RiskKind::Address, name)))
-            .chain(resources.map(|name| (RiskKind::Resource, name)));
-        for entity in all {
-            shares.entry(entity).or_default().push(share.clone());
+        for (entity, share) in shares_of(subject, score) {
+            shares.entry(entity).or_default().push(share);
         }
     }
     for list in shares.values_mut() {
-        list.sort();
-        list.dedup();
+        *list = counting(std::mem::take(list));
     }
     shares
 }
@@ -119,12 +184,14 @@ pub fn shares<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::Seed;
     use proptest::prelude::*;
 
     const DAY_US: i64 = 86_400_000_000;
 
     fn share(day: i64, score: u8) -> Share {
-        Share { time_us: day * DAY_US, alert: format!("a{day}-{score}"), score }
+        let rule = format!("r{}", day % 3);
+        Share { time_us: day * DAY_US, alert: format!("a{day}-{score}"), score, rule, event: None }
     }
 
     #[test]
@@ -140,16 +207,78 @@ mod tests {
     #[test]
     fn a_crossing_is_told_once_until_the_risk_has_fallen() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
-        let told = |shares: &[Share]| {
-            let days: Vec<_> =
-                fading.crossings(shares).iter().map(|(share, _)| share.time_us / DAY_US).collect();
-            days
+        let told = |shares: &[Share]| -> Vec<i64> {
+            fading.crossings(shares).iter().map(|(share, _)| share.time_us / DAY_US).collect()
         };
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(2, 60), share(3, 60)]), [1]);
-        // From 118 to 79 and over the threshold again: it wavers.
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(5, 60)]), [1]);
+        assert_eq!(told(&[share(0, 40), share(1, 40), share(2, 40), share(3, 60)]), [2]);
+        // From 110 to 76 and over the threshold again: it wavers.
+        assert_eq!(told(&[share(0, 40), share(1, 40), share(2, 40), share(6, 60)]), [2]);
         // It was all but gone.
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(60, 100)]), [1, 60]);
+        let again = [share(60, 40), share(61, 40), share(62, 40)];
+        assert_eq!(told(&[vec![share(0, 40), share(1, 40), share(2, 40)], again.to_vec()].concat()), [2, 62]);
+    }
+
+    #[test]
+    fn one_rule_that_fires_often_crosses_nothing() {
+        let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
+        let of_two: Vec<_> = (0..90).filter(|day| day % 3 != 2).map(|day| share(day, 90)).collect();
+        assert_eq!(fading.crossings(&of_two).len(), 0);
+        let of_three: Vec<_> = (0..90).map(|day| share(day, 90)).collect();
+        assert_eq!(fading.crossings(&of_three).len(), 1);
+        // Rules that fired long ago do not count.
+        let mut slow = of_two;
+        slow.insert(0, share(-40, 10));
+        slow.sort();
+        assert_eq!(fading.crossings(&slow).len(), 0);
+    }
+
+    #[test]
+    fn an_event_counts_once_and_several_share_an_alert() {
+        let of_event = |rule: &str, score, event: &str| Share {
+            alert: rule.into(),
+            rule: rule.into(),
+            event: Some(event.into()),
+            ..share(1, score)
+        };
+        let all = vec![of_event("a", 50, "e"), of_event("b", 70, "e"), of_event("c", 20, "f"), share(0, 10)];
+        let counted: Vec<_> = counting(all).into_iter().map(|share| (share.rule, share.score)).collect();
+        assert_eq!(counted, [("r0".to_owned(), 10), ("b".to_owned(), 70), ("c".to_owned(), 20)]);
+
+        let entity = |kind, value: &str| Entity { kind, value: value.into(), name: None };
+        let seed = Seed {
+            id: "a".into(),
+            time_us: 0,
+            created_us: 0,
+            severity_id: 4,
+            rule_id: "r".into(),
+            title: "t".into(),
+            tactics: Vec::new(),
+            provider: "AWS".into(),
+            event: None,
+            entities: vec![
+                entity(EntityKind::Actor, "ana"),
+                entity(EntityKind::Actor, "bob"),
+                entity(EntityKind::User, "new"),
+                entity(EntityKind::Resource, "new"),
+                entity(EntityKind::Resource, "bucket"),
+            ],
+            is_closed: false,
+            is_harmless: false,
+        };
+        let mut subject = Subject::new(seed, &HashMap::new());
+        let told = |subject: &Subject| -> Vec<_> {
+            let shares = shares_of(subject, 70);
+            shares.into_iter().map(|((kind, name), share)| (kind, name.to_owned(), share.score)).collect()
+        };
+        let expected = [
+            (RiskKind::Identity, "ana".to_owned(), 35),
+            (RiskKind::Identity, "bob".to_owned(), 35),
+            (RiskKind::Identity, "new".to_owned(), 35),
+            (RiskKind::Resource, "bucket".to_owned(), 70),
+        ];
+        assert_eq!(told(&subject), expected);
+        subject.seed.is_harmless = true;
+        assert_eq!(told(&subject), []);
     }
 
     proptest! {

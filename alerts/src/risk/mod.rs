@@ -10,7 +10,7 @@ mod entity;
 mod score;
 
 pub use asset::{Asset, Assets, Criticality, Indicator, MAX_ASSETS, MAX_PATTERN, MAX_PATTERNS};
-pub use entity::{Fading, RiskKind, Share, shares};
+pub use entity::{Fading, RiskKind, Share, counting, shares, shares_of};
 pub use score::{Confidences, Part, Score, scores, together};
 
 /// The rule of the alerts about entities whose risk has crossed the threshold.

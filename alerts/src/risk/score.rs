@@ -154,6 +154,7 @@ mod tests {
             title: rule.into(),
             tactics: Vec::new(),
             provider: "AWS".into(),
+            event: None,
             entities: vec![Entity { kind: EntityKind::Actor, value: "ana".into(), name: None }],
             is_closed: false,
             is_harmless: false,

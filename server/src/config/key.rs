@@ -371,8 +371,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "risk.threshold",
         Kind::Count(1, 1_000_000),
-        "250",
-        "The risk of an entity from which on an alert of its own is raised.",
+        "450",
+        "The risk of an entity from which on, if three rules have part in it, an alert of its own is raised.",
     ),
     key(
         "ingest.record",

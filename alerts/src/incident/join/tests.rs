@@ -30,6 +30,7 @@ fn subject(id: &str, hour: i64, about: &str) -> Subject {
         title: "t".into(),
         tactics: crate::incident::Tactic::of_tags(&tags),
         provider: "AWS".into(),
+        event: None,
         entities,
         is_closed: false,
         is_harmless: false,
