@@ -1,7 +1,8 @@
 //! What of an alert decides where it belongs: who, with what, from where, to what.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::tactic::Tactic;
 use crate::{Entity, EntityKind};
@@ -18,6 +19,9 @@ const NOBODY: [&str; 5] = ["", "-", "unknown", "anonymous", "00000000-0000-0000-
 
 /// By name of an account, key or session, the name of the identity that it belongs to, over all clouds.
 pub type Names = HashMap<String, String>;
+
+/// Where an alert stands among others: its time in microseconds since 1970, then its id.
+pub type Place = (i64, Arc<str>);
 
 /// An alert as those see it who decide which incident it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +139,28 @@ impl Subject {
     /// Everybody who acted.
     pub fn actors(&self) -> impl Iterator<Item = &str> {
         self.people.iter().chain(&self.services).map(String::as_str)
+    }
+
+    /// Whether it belongs where another does, whatever that is worth.
+    pub(super) fn joins_like(&self, other: &Self) -> bool {
+        self.seed.time_us == other.seed.time_us
+            && self.seed.rule_id == other.seed.rule_id
+            && self.seed.tactics == other.seed.tactics
+            && self.people == other.people
+            && self.services == other.services
+            && self.credentials == other.credentials
+            && self.targets == other.targets
+            && self.addresses == other.addresses
+            && self.resources == other.resources
+    }
+
+    /// Whether one of its names is among `names` of which something else is known now.
+    pub(super) fn is_about_any(&self, names: &HashSet<&str>) -> bool {
+        let is_one = |entity: &Entity| {
+            names.contains(entity.value.as_str())
+                || arn_of_user(&self.seed, &entity.value).is_some_and(|arn| names.contains(arn.as_str()))
+        };
+        self.seed.entities.iter().any(is_one)
     }
 
     /// Every name that it goes by, of whatever kind, as looked up and as written.

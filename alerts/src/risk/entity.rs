@@ -1,6 +1,6 @@
 //! The risk of an entity: the risks of its alerts, which fade with time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::incident::Subject;
 use crate::{Entity, EntityKind};
@@ -74,17 +74,17 @@ impl Fading {
     }
 
     /// The risk at `now_us` that alerts make.
-    pub fn risk(&self, shares: &[Share], now_us: i64) -> f64 {
+    pub fn risk(&self, shares: &[&Share], now_us: i64) -> f64 {
         shares.iter().map(|share| f64::from(share.score) * self.left(share.time_us, now_us)).sum()
     }
 
     /// The alerts with which the risk crossed the threshold, and the risk then. `shares` are in order; the clock
     /// has no part in it, so that the same alerts give the same crossings whenever they are looked at.
-    pub fn crossings<'a>(&self, shares: &'a [Share]) -> Vec<(&'a Share, f64)> {
+    pub fn crossings<'a>(&self, shares: &[&'a Share]) -> Vec<(&'a Share, f64)> {
         let mut crossings = Vec::new();
         let (mut risk, mut at_us, mut is_armed) = (0.0, i64::MIN, true);
         let mut rules: HashMap<&str, i64> = HashMap::new();
-        for share in shares {
+        for share in shares.iter().copied() {
             risk *= self.left(at_us, share.time_us);
             at_us = share.time_us;
             is_armed |= risk < self.threshold * REARM;
@@ -145,40 +145,22 @@ fn texts(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// Those of an entity's shares that count, in order: where one event decided several alerts, the greatest alone.
-pub fn counting(mut shares: Vec<Share>) -> Vec<Share> {
-    shares.sort();
-    shares.dedup();
-    let mut greatest: HashMap<&str, usize> = HashMap::new();
-    for (at, share) in shares.iter().enumerate() {
+/// Those of an entity's shares, which are in order, that count: where one event decided several alerts, the
+/// greatest alone.
+pub fn counting(shares: &[Share]) -> Vec<&Share> {
+    let mut greatest: HashMap<&str, &Share> = HashMap::new();
+    for share in shares {
         let Some(event) = share.event.as_deref() else { continue };
-        let best = greatest.entry(event).or_insert(at);
-        if shares.get(*best).is_some_and(|known| known.score < share.score) {
-            *best = at;
+        let best = greatest.entry(event).or_insert(share);
+        if best.score < share.score {
+            *best = share;
         }
     }
-    let counts = |(at, share): (usize, &Share)| match &share.event {
-        Some(event) => greatest.get(event.as_str()) == Some(&at),
+    let counts = |share: &&Share| match &share.event {
+        Some(event) => greatest.get(event.as_str()).is_some_and(|best| std::ptr::eq(*best, *share)),
         None => true,
     };
-    let counts: Vec<bool> = shares.iter().enumerate().map(counts).collect();
-    shares.into_iter().zip(counts).filter(|(_, counts)| *counts).map(|(share, _)| share).collect()
-}
-
-/// What entities have part in which alerts, each list in order.
-pub fn shares<'a>(
-    alerts: impl IntoIterator<Item = (&'a Subject, u8)>,
-) -> BTreeMap<(RiskKind, &'a str), Vec<Share>> {
-    let mut shares: BTreeMap<(RiskKind, &str), Vec<Share>> = BTreeMap::new();
-    for (subject, score) in alerts {
-        for (entity, share) in shares_of(subject, score) {
-            shares.entry(entity).or_default().push(share);
-        }
-    }
-    for list in shares.values_mut() {
-        *list = counting(std::mem::take(list));
-    }
-    shares
+    shares.iter().filter(counts).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +179,8 @@ mod tests {
     #[test]
     fn half_is_left_after_the_half_life() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
-        let shares = [share(0, 80)];
+        let one = share(0, 80);
+        let shares = [&one];
         assert!((fading.risk(&shares, 0) - 80.0).abs() < 1e-9);
         assert!((fading.risk(&shares, 7 * DAY_US) - 40.0).abs() < 1e-9);
         assert!((fading.risk(&shares, 14 * DAY_US) - 20.0).abs() < 1e-9);
@@ -208,7 +191,7 @@ mod tests {
     fn a_crossing_is_told_once_until_the_risk_has_fallen() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
         let told = |shares: &[Share]| -> Vec<i64> {
-            fading.crossings(shares).iter().map(|(share, _)| share.time_us / DAY_US).collect()
+            fading.crossings(&counting(shares)).iter().map(|(share, _)| share.time_us / DAY_US).collect()
         };
         assert_eq!(told(&[share(0, 40), share(1, 40), share(2, 40), share(3, 60)]), [2]);
         // From 110 to 76 and over the threshold again: it wavers.
@@ -222,14 +205,14 @@ mod tests {
     fn one_rule_that_fires_often_crosses_nothing() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
         let of_two: Vec<_> = (0..90).filter(|day| day % 3 != 2).map(|day| share(day, 90)).collect();
-        assert_eq!(fading.crossings(&of_two).len(), 0);
+        assert_eq!(fading.crossings(&counting(&of_two)).len(), 0);
         let of_three: Vec<_> = (0..90).map(|day| share(day, 90)).collect();
-        assert_eq!(fading.crossings(&of_three).len(), 1);
+        assert_eq!(fading.crossings(&counting(&of_three)).len(), 1);
         // Rules that fired long ago do not count.
         let mut slow = of_two;
         slow.insert(0, share(-40, 10));
         slow.sort();
-        assert_eq!(fading.crossings(&slow).len(), 0);
+        assert_eq!(fading.crossings(&counting(&slow)).len(), 0);
     }
 
     #[test]
@@ -240,9 +223,10 @@ mod tests {
             event: Some(event.into()),
             ..share(1, score)
         };
-        let all = vec![of_event("a", 50, "e"), of_event("b", 70, "e"), of_event("c", 20, "f"), share(0, 10)];
-        let counted: Vec<_> = counting(all).into_iter().map(|share| (share.rule, share.score)).collect();
-        assert_eq!(counted, [("r0".to_owned(), 10), ("b".to_owned(), 70), ("c".to_owned(), 20)]);
+        let all = [share(0, 10), of_event("a", 50, "e"), of_event("b", 70, "e"), of_event("c", 20, "f")];
+        let counted: Vec<_> =
+            counting(&all).into_iter().map(|share| (share.rule.as_str(), share.score)).collect();
+        assert_eq!(counted, [("r0", 10), ("b", 70), ("c", 20)]);
 
         let entity = |kind, value: &str| Entity { kind, value: value.into(), name: None };
         let seed = Seed {
@@ -289,8 +273,9 @@ mod tests {
         ) {
             let fading = Fading::default();
             let shares: Vec<_> = days.iter().map(|(day, score)| share(*day, *score)).collect();
+            let shares: Vec<_> = shares.iter().collect();
             let whole = fading.risk(&shares, now * DAY_US);
-            let parts: f64 = shares.iter().map(|one| fading.risk(std::slice::from_ref(one), now * DAY_US)).sum();
+            let parts: f64 = shares.iter().map(|one| fading.risk(&[*one], now * DAY_US)).sum();
             prop_assert!((whole - parts).abs() < 1e-6);
             prop_assert!(fading.risk(&shares, (now + 1) * DAY_US) <= whole);
         }

@@ -336,7 +336,7 @@ pub(crate) const KEYS: &[Key] = &[
         "incidents.remember",
         Kind::Count(1000, 10_000_000),
         "50000",
-        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 5 KiB of memory, and the time to join grows with their number.",
+        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 5 KiB of memory.",
     ),
     key(
         "incidents.acknowledge_critical",

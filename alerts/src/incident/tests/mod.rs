@@ -2,6 +2,7 @@
 
 mod export;
 mod life;
+mod many;
 mod risk;
 
 use std::collections::BTreeMap;
