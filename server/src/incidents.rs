@@ -37,7 +37,7 @@ impl App {
     pub(crate) fn incident_context(&self) -> alerts::Result<Context> {
         Ok(Context {
             names: self.identities.names()?,
-            assets: self.assets.clone(),
+            assets: self.assets.assets(),
             confidences: Arc::new(confidences(&self.pipeline.rules())),
         })
     }

@@ -303,6 +303,24 @@ pub(crate) const KEYS: &[Key] = &[
         "How many events of one key a correlation remembers.",
     ),
     key(
+        "alerts.keep_feed",
+        Kind::Span,
+        r#""7 d""#,
+        "How long what happened to alerts and incidents can be read from their feeds: so long a client of the live list that was away misses nothing. What notifications and incidents have not read stays in any case.",
+    ),
+    key(
+        "alerts.keep_feed_entries",
+        Kind::Count(1000, 1_000_000_000),
+        "1000000",
+        "How many entries of each feed are kept at most.",
+    ),
+    key(
+        "alerts.keep_matches",
+        Kind::Span,
+        r#""90 d""#,
+        "How long after the last change of a group's alert it is known which matches it counted; one that comes again later is counted twice.",
+    ),
+    key(
         "incidents.window",
         Kind::Span,
         r#""24 h""#,

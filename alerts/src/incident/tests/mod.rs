@@ -70,6 +70,10 @@ impl Fixture {
     }
 }
 
+fn close(verdict: Verdict, reason: &str) -> super::Step {
+    super::Step::Close { verdict, reason: reason.into(), keeps_alerts: false }
+}
+
 /// An alert of `rule` with one event at an hour, about `who`, of a severity.
 fn alert(event: &str, hour: i64, rule: &str, who: &str, severity_id: u8) -> Alert {
     let tag = format!("attack.{rule}");

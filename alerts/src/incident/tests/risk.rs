@@ -139,7 +139,7 @@ fn an_alert_about_risk_opens_nothing_and_opens_nothing_again() {
     closed.severity_id = 3;
     fixture.state.write(|txn| AlertStore::record(txn, std::slice::from_ref(&closed), 2)).unwrap();
     fixture.alerts.change(closed.id.as_str(), Change::Close(Verdict::TruePositive), "dana", "x", 3).unwrap();
-    fixture.incidents.step(&id, &Step::Close(Verdict::TruePositive, "done".into()), "dana", 3).unwrap();
+    fixture.incidents.step(&id, &close(Verdict::TruePositive, "done"), "dana", 3).unwrap();
     fixture.incidents.follow(&fixture.context, 4).unwrap();
     let incident = fixture.incidents.get(&id).unwrap();
     assert_eq!((told(&fixture).len(), incident.alerts), (1, 4));
