@@ -16,7 +16,7 @@ pub struct Fading {
 
 impl Default for Fading {
     fn default() -> Self {
-        Self { half_life_us: 7 * 86_400_000_000, threshold: 450.0 }
+        Self { half_life_us: 7 * 86_400_000_000, threshold: 500.0 }
     }
 }
 

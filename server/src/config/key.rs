@@ -389,7 +389,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "risk.threshold",
         Kind::Count(1, 1_000_000),
-        "450",
+        "500",
         "The risk of an entity from which on, if three rules have part in it, an alert of its own is raised.",
     ),
     key(
