@@ -82,7 +82,7 @@ pub struct BulkOutcome {
     pub more: bool,
 }
 
-struct Applied {
+pub(crate) struct Applied {
     is_changed: bool,
     overwrote: Option<Overwritten>,
 }
@@ -205,7 +205,7 @@ fn select(txn: &Txn<'_>, filter: &AlertFilter, change: &Change) -> Result<Vec<St
 }
 
 /// Makes a change within a transaction.
-fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -> Result<Applied> {
+pub(crate) fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -> Result<Applied> {
     let Some((before, revision)) = standing(txn, id)? else {
         return Err(Error::AlertUnknown { id: id.to_owned() });
     };

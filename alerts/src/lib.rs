@@ -27,6 +27,7 @@ mod sql;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trim;
 mod version;
 
 pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
@@ -40,4 +41,5 @@ pub use noise::RuleNoise;
 pub use page::{AlertFilter, AlertPage, Cursor};
 pub use sql::state_tables;
 pub use store::{AlertStore, MAX_LIMIT, StoredAlert};
+pub use trim::{Kept, TRIMMED_AT_ONCE};
 pub use version::{AlertVersion, VERSION_EVENTS, VERSIONS};

@@ -37,6 +37,8 @@ pub struct AlertFilter {
     pub is_suppressed: Option<bool>,
     /// Only those that this silence hides.
     pub suppressed_by: Option<String>,
+    /// Only those of the incident with this id, or these first digits of it, or of what it was merged into.
+    pub incident: Option<String>,
 }
 
 /// A page of alerts, newest first.
@@ -70,6 +72,16 @@ impl Cursor {
         let text = String::from_utf8(bytes).map_err(|_| Error::CursorUnknown)?;
         let (time_us, id) = text.split_once(':').ok_or(Error::CursorUnknown)?;
         Ok(Self { time_us: time_us.parse().map_err(|_| Error::CursorUnknown)?, id: id.into() })
+    }
+}
+
+impl Cursor {
+    /// Narrows a list that is in the order of the column `time`, then id, newest first, to what comes after this.
+    pub(crate) fn narrow(&self, time: &str, clauses: &mut Vec<String>, values: &mut Vec<Value>) {
+        values.extend([self.time_us.into(), self.id.clone().into()]);
+        let (at, id) = (values.len() - 1, values.len());
+        // The first lets the index be used.
+        clauses.push(format!("{time} <= ?{at} AND ({time}, id) < (?{at}, ?{id})"));
     }
 }
 
@@ -124,11 +136,15 @@ pub(crate) fn conditions(filter: &AlertFilter, after: Option<&Cursor>) -> (Strin
             label.clone().into(),
         );
     }
+    if let Some(incident) = &filter.incident {
+        // `g` is beyond all hexadecimal digits.
+        add(
+            "id IN (SELECT alert_id FROM incident_alerts WHERE incident_id IN (SELECT coalesce(merged_into, id) FROM incidents WHERE id >= ? AND id < ? || 'g'))",
+            incident.to_ascii_lowercase().into(),
+        );
+    }
     if let Some(cursor) = after {
-        add("time_us <= ?", cursor.time_us.into());
-        values.push(cursor.time_us.into());
-        values.push(cursor.id.clone().into());
-        clauses.push(format!("(time_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
+        cursor.narrow("time_us", &mut clauses, &mut values);
     }
     (clauses.join(" AND "), values)
 }

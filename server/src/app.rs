@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::AlertStore;
 use alerts::incident::Incidents;
-use alerts::risk::Assets;
 use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
@@ -23,9 +22,10 @@ use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
 use crate::api::{Callbacks, Live};
+use crate::asset_files::AssetFiles;
 use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
-use crate::config::{Config, SourceConfig, read_assets};
+use crate::config::{Config, SourceConfig};
 use crate::push::Push;
 use crate::reload::RuleFiles;
 use crate::rule_files;
@@ -42,7 +42,7 @@ pub(crate) struct App {
     pub(crate) alerts: AlertStore,
     pub(crate) incidents: Incidents,
     /// Of files; others are in the state.
-    pub(crate) assets: Arc<Assets>,
+    pub(crate) assets: AssetFiles,
     pub(crate) identities: Arc<Identities>,
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Arc<Pipeline>,
@@ -107,7 +107,7 @@ impl App {
             now_us,
         })?;
         let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
-        let assets = Arc::new(read_assets(&config.assets).map_err(crate::client::usage)?);
+        let assets = AssetFiles::open(&config.assets).map_err(crate::client::usage)?;
         let identities = Arc::new(Identities::new(state.clone()));
         let table_config = TableConfig {
             commit_bytes: config.commit_size,

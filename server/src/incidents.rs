@@ -9,7 +9,10 @@ use rules::{RuleSet, Status};
 
 use crate::app::{App, now_us};
 
-/// How often alerts are looked at.
+/// How often it is asked whether anything has happened to alerts.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often clocks, and what is known beside the alerts, are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Between two looks there is at least so many times what the last one took: joining must not take the machine.
@@ -34,7 +37,7 @@ impl App {
     pub(crate) fn incident_context(&self) -> alerts::Result<Context> {
         Ok(Context {
             names: self.identities.names()?,
-            assets: self.assets.clone(),
+            assets: self.assets.assets(),
             confidences: Arc::new(confidences(&self.pipeline.rules())),
         })
     }
@@ -69,22 +72,31 @@ fn confidences(rules: &RuleSet) -> Confidences {
 
 /// Follows alerts for as long as the server runs.
 pub(crate) async fn watch(app: Arc<App>) {
-    let mut pause = EVERY;
     loop {
-        tokio::time::sleep(pause).await;
-        let (began, app) = (Instant::now(), app.clone());
-        let done = tokio::task::spawn_blocking(move || app.follow_alerts()).await;
-        pause = began.elapsed().saturating_mul(REST).clamp(EVERY, LONGEST);
+        let (began, following) = (Instant::now(), app.clone());
+        let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
+        let mut rest = began.elapsed().saturating_mul(REST).clamp(LOOK, LONGEST);
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!("incidents are not up to date: {error}");
-                pause = LONGEST;
+                rest = LONGEST;
             }
             Err(error) => {
                 tracing::error!("following alerts failed: {error}");
-                pause = LONGEST;
+                rest = LONGEST;
             }
         }
+        tokio::time::sleep(rest).await;
+        while began.elapsed() < EVERY && !has_news(&app).await {
+            tokio::time::sleep(LOOK).await;
+        }
     }
+}
+
+/// Whether the feed of alerts has entries that were not followed. What cannot be asked is followed, which says why.
+async fn has_news(app: &Arc<App>) -> bool {
+    let app = app.clone();
+    let ask = move || Ok::<_, alerts::Error>(app.incidents.position()? < app.alerts.feed_end()?);
+    matches!(tokio::task::spawn_blocking(ask).await, Ok(Ok(true)) | Ok(Err(_)) | Err(_))
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod asset_files;
 mod audit;
 mod auth;
 mod cli;
@@ -16,6 +17,7 @@ mod push;
 mod reload;
 mod rule_files;
 mod tls;
+mod trim;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Rules that change while the server runs.
+//! Rules and files of assets that change while the server runs.
 //!
 //! The new set is compiled beside the old one and takes its place between two groups of records, so nothing
 //! is missed or matched by half a set. A file that has become broken keeps the rules of its last good
@@ -164,6 +164,26 @@ fn broken_alert(path: &str, found: &Diagnostic) -> Alert {
     }
 }
 
+/// Puts the files of assets as they are now to use; the incidents follow.
+async fn reload_assets(app: &Arc<App>) {
+    let reading = app.clone();
+    match tokio::task::spawn_blocking(move || reading.assets.reload(&reading.config.assets)).await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(assets))) => {
+            let (assets, indicators) = (assets.assets.len() as u64, assets.indicators.len() as u64);
+            tracing::info!(assets, indicators, "assets are reloaded");
+            let fact = Fact::of_stormglass("assets.changed");
+            app.audit.later(fact.with("assets", assets).with("indicators", indicators));
+        }
+        Ok(Err(problems)) => {
+            for problem in problems {
+                tracing::warn!(%problem, "assets are not reloaded; what was read before stays in use");
+            }
+        }
+        Err(error) => tracing::error!("reading assets failed: {error}"),
+    }
+}
+
 /// Looks for changes every so often, for as long as the server runs.
 pub(crate) async fn watch(app: Arc<App>) {
     let every = app.config.rules_reload;
@@ -175,5 +195,6 @@ pub(crate) async fn watch(app: Arc<App>) {
         if let Err(error) = reload(&app).await {
             tracing::warn!("rules are not reloaded: {error:#}");
         }
+        reload_assets(&app).await;
     }
 }

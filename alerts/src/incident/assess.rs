@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::join::Group;
 use super::subject::Subject;
 use super::tactic::progress;
-use crate::risk::{Criticality, Score, together};
+use crate::risk::{Criticality, Weight, together};
 
 /// So many tactics in order raise the severity.
 const TACTICS: usize = 3;
@@ -49,13 +49,13 @@ pub struct Assessment {
     pub rules: Vec<String>,
 }
 
-/// An alert with its score.
-type Scored<'a> = (&'a Subject, &'a Score);
+/// An alert with its weight.
+type Weighed<'a> = (&'a Subject, Weight);
 
-/// Assesses a group; `scores` are those of `subjects`.
-pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score]) -> Assessment {
-    let of_group = |at: usize| Some((subjects.get(at)?, scores.get(at)?));
-    let all: Vec<Scored<'_>> = group.members.iter().filter_map(|member| of_group(member.at)).collect();
+/// Assesses a group; `weights` are those of `subjects`. `more` alerts go with it and count for nothing.
+pub fn assess(group: &Group, subjects: &[&Subject], weights: &[Weight], more: usize) -> Assessment {
+    let of_group = |at: usize| Some((*subjects.get(at)?, *weights.get(at)?));
+    let all: Vec<Weighed<'_>> = group.members.iter().filter_map(|member| of_group(member.at)).collect();
     let mut counted: Vec<_> = all.iter().copied().filter(|(subject, _)| !subject.seed.is_harmless).collect();
     if counted.is_empty() {
         // It keeps the face that it had.
@@ -76,11 +76,11 @@ pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score]) -> Assessme
     let rules: BTreeSet<_> = all.iter().map(|(subject, _)| subject.seed.rule_id.clone()).collect();
     let times = || all.iter().map(|(subject, _)| subject.seed.time_us);
     Assessment {
-        title: title(&counted, all.len()),
+        title: title(&counted, all.len() + more),
         severity_id,
         severity_why,
         confidence,
-        risk: together(counted.iter().map(|(_, score)| score.score)),
+        risk: together(counted.iter().map(|(_, weight)| weight.score)),
         first_us: times().min().unwrap_or_default(),
         last_us: times().max().unwrap_or_default(),
         progress: row.iter().map(ToString::to_string).collect(),
@@ -92,7 +92,7 @@ pub fn assess(group: &Group, subjects: &[Subject], scores: &[Score]) -> Assessme
 }
 
 /// The highest severity of its alerts, raised by what one alert alone cannot show.
-fn severity(alerts: &[Scored<'_>], tactics: usize) -> (u8, Vec<String>) {
+fn severity(alerts: &[Weighed<'_>], tactics: usize) -> (u8, Vec<String>) {
     let highest = alerts.iter().map(|(subject, _)| subject.seed.severity_id).max().unwrap_or(1);
     let mut why = vec![format!("the most severe alert is {}", crate::alert::severity_name(highest))];
     let mut severity_id = highest;
@@ -109,7 +109,7 @@ fn severity(alerts: &[Scored<'_>], tactics: usize) -> (u8, Vec<String>) {
         // A flood of alerts alone is no crisis.
         raise(format!("it has {} alerts", alerts.len()), 4);
     }
-    let most_critical = alerts.iter().map(|(_, score)| score.criticality).max().unwrap_or_default();
+    let most_critical = alerts.iter().map(|(_, weight)| weight.criticality).max().unwrap_or_default();
     if most_critical >= Criticality::High {
         raise(format!("what it is about is of {} criticality", most_critical.as_str()), 5);
     }
@@ -117,7 +117,7 @@ fn severity(alerts: &[Scored<'_>], tactics: usize) -> (u8, Vec<String>) {
 }
 
 /// The title of the most severe alert, the earliest of them, and who it is about most.
-fn title(alerts: &[Scored<'_>], count: usize) -> String {
+fn title(alerts: &[Weighed<'_>], count: usize) -> String {
     let mut worst: Option<&Subject> = None;
     for (subject, _) in alerts {
         if worst.is_none_or(|worst| worst.seed.severity_id < subject.seed.severity_id) {
@@ -142,7 +142,7 @@ fn title(alerts: &[Scored<'_>], count: usize) -> String {
     }
 }
 
-fn entities(alerts: &[Scored<'_>]) -> Vec<(String, String)> {
+fn entities(alerts: &[Weighed<'_>]) -> Vec<(String, String)> {
     let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (subject, _) in alerts {
         let lists = [

@@ -8,7 +8,8 @@ use storage::state::{Txn, rusqlite};
 use super::decision::{Decision, DecisionKind};
 use super::follow::{Context, Incidents};
 use super::store::{self, Incident};
-use crate::{Error, Result, Verdict};
+use crate::edit::apply as apply_edit;
+use crate::{Change, Edit, Error, Expected, Result, Verdict};
 
 /// The longest text that somebody may write about an incident, in bytes.
 const MAX_TEXT: usize = 16 << 10;
@@ -72,8 +73,16 @@ pub enum Step {
     Assign(String),
     /// Says something about it.
     Comment(String),
-    /// Is done with it. Its alerts keep their own status.
-    Close(Verdict, String),
+    /// Is done with it.
+    Close {
+        /// What it turned out to be.
+        verdict: Verdict,
+        /// Why.
+        reason: String,
+        /// Leaves its alerts as they are; else those that are open are closed with the same verdict and reason, but
+        /// for duplicates: of which alert each is one, only somebody can say.
+        keeps_alerts: bool,
+    },
     /// Was done with it too early.
     Reopen(String),
 }
@@ -142,6 +151,10 @@ impl Incidents {
         let id = self.state().read(|db| store::resolve(db, id))?;
         text(&id, "reason", reason)?;
         let all: BTreeSet<String> = self.member_ids(&id)?.into_iter().collect();
+        if let Some(risk) = alerts.iter().find(|alert| self.is_of_risk(alert).unwrap_or(false)) {
+            let problem = format!("keeps alert `{risk}` beside the alert that it rests on; name that one");
+            return Err(refused(&id, &problem));
+        }
         if let Some(stranger) = alerts.iter().find(|alert| !all.contains(*alert)) {
             return Err(refused(
                 &id,
@@ -159,10 +172,20 @@ impl Incidents {
         self.get(&new.unwrap_or(id))
     }
 
+    /// Whether an alert is about the risk of somebody.
+    fn is_of_risk(&self, alert: &str) -> Result<bool> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached("SELECT 1 FROM entity_risk_alerts WHERE alert_id = ?1")?;
+            Ok(select.exists([alert])?)
+        })
+    }
+
+    /// What can be decided about: the alerts of an incident but those about risk, which go with what they rest on.
     fn member_ids(&self, id: &str) -> Result<Vec<String>> {
         self.state().read(|db| {
             let mut select = db.prepare_cached(
-                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 ORDER BY time_us, alert_id",
+                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 \
+                 AND alert_id NOT IN (SELECT alert_id FROM entity_risk_alerts) ORDER BY time_us, alert_id",
             )?;
             Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
         })
@@ -210,11 +233,14 @@ fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64)
             txn.execute("UPDATE incidents SET updated_us = ?2 WHERE id = ?1", rusqlite::params![id, now_us])?;
             note(txn, id, by, "commented", None, comment, now_us)
         }
-        Step::Close(verdict, reason) => {
+        Step::Close { verdict, reason, keeps_alerts } => {
             if is_closed {
                 return Err(refused(id, "is closed already; reopen it first"));
             }
             text(id, "reason", reason)?;
+            if !keeps_alerts && *verdict != Verdict::Duplicate {
+                close_alerts(txn, id, *verdict, by, reason, now_us)?;
+            }
             let verdict = verdict.as_str();
             txn.execute(
                 "UPDATE incidents SET status = 'closed', verdict = ?2, reason = ?3, closed_us = ?4, \
@@ -230,6 +256,31 @@ fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64)
             reopen(txn, id, by, reason, now_us)
         }
     }
+}
+
+/// Closes the alerts of an incident that are open.
+fn close_alerts(
+    txn: &Txn<'_>,
+    id: &str,
+    verdict: Verdict,
+    by: &str,
+    reason: &str,
+    now_us: i64,
+) -> Result<()> {
+    let open: Vec<String> = {
+        let mut select = txn.prepare_cached(
+            "SELECT alert_id FROM incident_alerts JOIN alerts ON alerts.id = alert_id \
+             WHERE incident_id = ?1 AND alerts.status <> 'closed' ORDER BY incident_alerts.time_us, alert_id",
+        )?;
+        select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
+    };
+    let short: String = id.chars().take(12).collect();
+    let reason = format!("with incident {short}: {reason}");
+    let edit = Edit { change: Change::Close(verdict), by: by.to_owned(), reason, at_us: now_us };
+    for alert in open {
+        apply_edit(txn, &alert, &edit, &Expected::Any)?;
+    }
+    Ok(())
 }
 
 /// Opens a closed incident again; its clocks begin anew.

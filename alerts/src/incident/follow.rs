@@ -1,26 +1,19 @@
 //! Following the feed of alerts: incidents and risk are brought up to date with what has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use storage::state::{State, Txn, rusqlite};
 
-use super::assess::{Assessment, assess};
+use super::change;
 use super::decision::Decision;
-use super::join::{Group, Joining, join};
-use super::subject::{Names, Subject};
+use super::join::Joining;
+use super::memory::Memory;
+use super::subject::Names;
 use super::tables::MIGRATIONS;
-use super::write::{self, Live};
-use super::{change, seed};
-use crate::risk::{Asset, Assets, Confidences, Criticality, Fading, RiskKind, Score, Share, scores, shares};
+use crate::risk::{Asset, Assets, Confidences, Fading, RiskKind, Share};
 use crate::{AlertStore, Error, Result};
-
-/// How many entries of the feed are read at once.
-const ENTRIES: usize = 10_000;
-
-/// How often what was written is looked at again: an alert about risk is an alert, too.
-const ROUNDS: usize = 2;
 
 /// Who changes incidents when nobody does.
 pub(super) const STORMGLASS: &str = "stormglass";
@@ -45,8 +38,7 @@ pub struct Settings {
     pub alone: u8,
     /// The service level of each severity, informational first.
     pub levels: [ServiceLevel; 5],
-    /// So many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes
-    /// about 5 KiB of memory, and every change costs time in proportion to all of them.
+    /// So many of the newest alerts are joined and weighed; incidents of older ones stay as they are.
     pub alerts: usize,
 }
 
@@ -81,29 +73,6 @@ pub struct Incidents {
     memory: Arc<Mutex<Option<Memory>>>,
 }
 
-/// What is kept between two looks; it is made anew from the database after any failure.
-#[derive(Debug)]
-struct Memory {
-    /// By time, then id.
-    subjects: BTreeMap<(i64, String), Subject>,
-    times: HashMap<String, i64>,
-    seq: u64,
-    names: Arc<Names>,
-    confidences: Arc<Confidences>,
-    assets: Assets,
-    decisions: Vec<Decision>,
-    live: BTreeMap<String, Live>,
-    /// What is written of the risk of alerts.
-    scored: HashMap<String, Score>,
-    /// The shares behind what is written of the risk of entities.
-    weighed: BTreeMap<(RiskKind, String), Vec<Share>>,
-    /// The alerts about entities that stand, with the entity.
-    told: BTreeMap<String, (RiskKind, String)>,
-    is_dirty: bool,
-    /// The position that is written.
-    written: Option<u64>,
-}
-
 impl Incidents {
     /// Opens the tables, making them where they are missing.
     ///
@@ -134,25 +103,14 @@ impl Incidents {
         let mut kept = self.memory.lock();
         let mut memory = match kept.take() {
             Some(memory) => memory,
-            None => Memory::load(&self.state, &self.settings)?,
+            None => Memory::load(&self.state, &self.settings, context)?,
         };
-        let mut has_changed = false;
-        for _ in 0..ROUNDS {
-            memory.read_feed(&self.state)?;
-            memory.use_context(&self.state, context)?;
-            if !memory.is_dirty {
-                break;
-            }
-            has_changed = true;
-            self.renew(&mut memory, now_us)?;
-        }
-        if memory.written != Some(memory.seq) {
-            self.state.write(|txn| set_position(txn, memory.seq))?;
-            memory.written = Some(memory.seq);
-        }
+        memory.read_feed(&self.state)?;
+        memory.use_context(&self.state, context)?;
+        let mut has_changed = memory.renew(&self.state, &self.settings, now_us)?;
         has_changed |= self.mark_overdue(now_us)?;
         // Far more than is to be joined: the oldest are settled.
-        if memory.subjects.len() <= self.settings.alerts.saturating_mul(5) / 4 {
+        if memory.count() <= self.settings.alerts.saturating_mul(5) / 4 {
             *kept = Some(memory);
         }
         Ok(has_changed)
@@ -173,43 +131,9 @@ impl Incidents {
             Ok::<_, Error>(())
         })?;
         if let Some(memory) = kept.as_mut() {
-            memory.decisions =
-                self.state.read(decisions)?.into_iter().map(|(_, decision)| decision).collect();
-            memory.is_dirty = true;
+            let known = self.state.read(decisions)?;
+            memory.set_decisions(known.into_iter().map(|(_, decision)| decision).collect());
         }
-        Ok(())
-    }
-
-    /// Computes everything anew and writes what differs.
-    fn renew(&self, memory: &mut Memory, now_us: i64) -> Result<()> {
-        let subjects: Vec<Subject> = memory.subjects.values().cloned().collect();
-        let scores = scores(&subjects, &memory.assets, &memory.confidences);
-        let groups = join(&subjects, &memory.decisions, &self.settings.joining);
-        let wanted: BTreeMap<String, Wanted> = groups
-            .iter()
-            .filter_map(|group| Wanted::new(group, &subjects, &scores, &self.settings))
-            .map(|wanted| (wanted.id.clone(), wanted))
-            .collect();
-        let all: BTreeMap<(RiskKind, String), Vec<Share>> =
-            shares(subjects.iter().zip(scores.iter().map(|score| score.score)))
-                .into_iter()
-                .map(|((kind, name), list)| ((kind, name.to_owned()), list))
-                .collect();
-        let told = write::crossings(&all, &self.settings.fading);
-        let live = self.state.write(|txn| {
-            let live = write::incidents(txn, &memory.live, &wanted, &self.settings.levels, now_us)?;
-            write::scores(txn, subjects.iter().zip(&scores), &memory.scored)?;
-            write::entities(txn, &all, &memory.weighed, &memory.assets, &self.settings.fading, now_us)?;
-            write::told(txn, &told, &memory.told, now_us)?;
-            set_position(txn, memory.seq)?;
-            Ok::<_, Error>(live)
-        })?;
-        memory.written = Some(memory.seq);
-        memory.live = live;
-        memory.scored = subjects.into_iter().map(|subject| subject.seed.id).zip(scores).collect();
-        memory.weighed = all;
-        memory.told = told.into_iter().map(|(id, crossing)| (id, crossing.entity)).collect();
-        memory.is_dirty = false;
         Ok(())
     }
 
@@ -258,12 +182,7 @@ impl Incidents {
     /// The alerts behind the risk of entities of a name, in whatever case, by kind of entity and name. What was
     /// last [followed](Self::follow) counts.
     pub fn shares(&self, entity: &str) -> Vec<(RiskKind, String, Vec<Share>)> {
-        let kept = self.memory.lock();
-        let weighed = kept.as_ref().map(|memory| &memory.weighed);
-        let all = weighed.into_iter().flatten();
-        all.filter(|((_, name), _)| name.eq_ignore_ascii_case(entity))
-            .map(|((kind, name), shares)| (*kind, name.clone(), shares.clone()))
-            .collect()
+        self.memory.lock().as_ref().map(|memory| memory.shares(entity)).unwrap_or_default()
     }
 
     /// The position in the feed of alerts up to which incidents are made.
@@ -331,14 +250,12 @@ impl Incidents {
     /// What entities weigh depends on assets.
     fn forget_assets(&self) {
         if let Some(memory) = self.memory.lock().as_mut() {
-            memory.is_dirty = true;
-            memory.assets = Assets::default();
-            memory.weighed.clear();
+            memory.forget_assets();
         }
     }
 }
 
-fn set_position(txn: &Txn<'_>, seq: u64) -> Result<()> {
+pub(super) fn set_position(txn: &Txn<'_>, seq: u64) -> Result<()> {
     txn.execute(
         "INSERT INTO incident_position (id, seq) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET seq = ?1",
         [seq],
@@ -346,7 +263,7 @@ fn set_position(txn: &Txn<'_>, seq: u64) -> Result<()> {
     Ok(())
 }
 
-fn decisions(db: &rusqlite::Connection) -> Result<Vec<(i64, Decision)>> {
+pub(super) fn decisions(db: &rusqlite::Connection) -> Result<Vec<(i64, Decision)>> {
     let mut select = db.prepare_cached("SELECT id, decision FROM incident_decisions ORDER BY id")?;
     let mut rows = select.query([])?;
     let mut decisions = Vec::new();
@@ -359,7 +276,7 @@ fn decisions(db: &rusqlite::Connection) -> Result<Vec<(i64, Decision)>> {
     Ok(decisions)
 }
 
-fn stored_assets(db: &rusqlite::Connection) -> Result<Vec<Asset>> {
+pub(super) fn stored_assets(db: &rusqlite::Connection) -> Result<Vec<Asset>> {
     let mut select = db.prepare_cached("SELECT name, asset FROM assets ORDER BY name")?;
     let mut rows = select.query([])?;
     let mut assets = Vec::new();
@@ -368,178 +285,4 @@ fn stored_assets(db: &rusqlite::Connection) -> Result<Vec<Asset>> {
         assets.push(serde_json::from_str(&text).map_err(|source| Error::Damaged { id: name, source })?);
     }
     Ok(assets)
-}
-
-impl Memory {
-    /// The newest alerts, all those of incidents that they belong to, and what is written of them.
-    fn load(state: &State, settings: &Settings) -> Result<Self> {
-        state.read(|db| {
-            let seq = crate::feed::end(db)?;
-            let mut memory = Self {
-                subjects: BTreeMap::new(),
-                times: HashMap::new(),
-                seq,
-                names: Arc::default(),
-                confidences: Arc::default(),
-                assets: Assets::default(),
-                decisions: decisions(db)?.into_iter().map(|(_, decision)| decision).collect(),
-                live: BTreeMap::new(),
-                scored: HashMap::new(),
-                weighed: BTreeMap::new(),
-                told: write::read_told(db)?,
-                is_dirty: true,
-                written: None,
-            };
-            for seed in seed::newest(db, settings.alerts)? {
-                memory.put(Subject::new(seed, &Names::new()));
-            }
-            for (id, live) in write::read_live(db)? {
-                let is_newer = live.members.iter().any(|alert| memory.times.contains_key(alert));
-                if !is_newer {
-                    continue;
-                }
-                for alert in &live.members {
-                    if !memory.times.contains_key(alert)
-                        && let Some(seed) = seed::one(db, alert)?
-                    {
-                        memory.put(Subject::new(seed, &Names::new()));
-                    }
-                }
-                memory.live.insert(id, live);
-            }
-            memory.scored = write::read_scores(db)?;
-            Ok(memory)
-        })
-    }
-
-    fn put(&mut self, subject: Subject) {
-        let (id, time_us) = (subject.seed.id.clone(), subject.seed.time_us);
-        self.take(&id);
-        self.times.insert(id.clone(), time_us);
-        self.subjects.insert((time_us, id), subject);
-    }
-
-    fn take(&mut self, id: &str) -> Option<Subject> {
-        let time_us = self.times.remove(id)?;
-        self.subjects.remove(&(time_us, id.to_owned()))
-    }
-
-    /// Takes in what has happened to alerts since the last look.
-    fn read_feed(&mut self, state: &State) -> Result<()> {
-        loop {
-            let from = self.seq;
-            let changed = state.read(|db| {
-                let (ids, last) = seed::changed(db, from, ENTRIES)?;
-                let mut changed = Vec::with_capacity(ids.len());
-                for id in ids {
-                    let is_settled = !self.times.contains_key(&id) && {
-                        let of: Option<String> = write::incident_of(db, &id)?;
-                        of.is_some_and(|of| !self.live.contains_key(&of))
-                    };
-                    if !is_settled {
-                        changed.push((seed::one(db, &id)?, id));
-                    }
-                }
-                Ok::<_, Error>((changed, last))
-            })?;
-            let (changed, last) = changed;
-            self.seq = last;
-            for (seed, id) in changed {
-                let known = self.take(&id);
-                let subject = seed.map(|seed| Subject::new(seed, &self.names));
-                self.is_dirty |= known != subject;
-                if let Some(subject) = subject {
-                    self.put(subject);
-                }
-            }
-            if last == from {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Looks everything up again if what is known beside the alerts is another.
-    fn use_context(&mut self, state: &State, context: &Context) -> Result<()> {
-        if !Arc::ptr_eq(&self.names, &context.names) && self.names != context.names {
-            for subject in self.subjects.values_mut() {
-                *subject = Subject::new(subject.seed.clone(), &context.names);
-            }
-            self.is_dirty = true;
-        }
-        self.names = context.names.clone();
-        if !Arc::ptr_eq(&self.confidences, &context.confidences) && self.confidences != context.confidences {
-            self.is_dirty = true;
-        }
-        self.confidences = context.confidences.clone();
-        if self.is_dirty {
-            let mut assets = Assets::clone(&context.assets);
-            assets.assets.extend(state.read(stored_assets)?);
-            if assets != self.assets {
-                // The criticality of entities may be another.
-                self.weighed.clear();
-                self.assets = assets;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// An incident as it is to be.
-#[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub(super) id: String,
-    pub(super) assessment: Assessment,
-    /// Alerts in order, with their times, why they belong to it, and whether somebody is done with them.
-    pub(super) members: Vec<Member>,
-}
-
-/// An alert of an incident that is to be.
-#[derive(Debug, Clone)]
-pub(super) struct Member {
-    pub(super) alert: String,
-    pub(super) time_us: i64,
-    pub(super) why: String,
-    pub(super) is_closed: bool,
-}
-
-impl Wanted {
-    /// The incident that a group is, if it is one.
-    fn new(group: &Group, subjects: &[Subject], scores: &[Score], settings: &Settings) -> Option<Self> {
-        let severity_id = group
-            .members
-            .iter()
-            .filter_map(|member| subjects.get(member.at))
-            .map(|s| s.seed.severity_id)
-            .max()?;
-        let least = if group.members.len() > 1 { 2 } else { settings.alone };
-        if severity_id < least {
-            return None;
-        }
-        let members: Vec<_> = group
-            .members
-            .iter()
-            .filter_map(|member| {
-                let seed = &subjects.get(member.at)?.seed;
-                let why = member.why.clone();
-                Some(Member { alert: seed.id.clone(), time_us: seed.time_us, why, is_closed: seed.is_closed })
-            })
-            .collect();
-        let id = incident_id(&members.first()?.alert);
-        Some(Self { id, assessment: assess(group, subjects, scores), members })
-    }
-}
-
-/// The id of the incident whose earliest alert is `alert`.
-fn incident_id(alert: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"incident\0");
-    hasher.update(alert.as_bytes());
-    hasher.finalize().to_hex().chars().take(32).collect()
-}
-
-/// How critical an entity is.
-pub(super) fn criticality(assets: &Assets, name: &str) -> Criticality {
-    // `aws:user:arn:…`, `mail:…`: also without the kind.
-    let names: Vec<&str> = (1..=3).filter_map(|parts| name.splitn(parts, ':').last()).collect();
-    assets.find(&names).map(|asset| asset.criticality).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::decision::{Decision, DecisionKind};
 use super::subject::Subject;
-use super::tactic::progress;
+use super::tactic::steps;
 
 /// When alerts belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Default for Joining {
 
 /// What alerts have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Key<'a> {
+pub(super) enum Key<'a> {
     /// Who acted, where that is one person.
     Identity(&'a str),
     /// The credential used, of an owner that nothing tells.
@@ -60,6 +60,27 @@ const TACTICS_OF_ADDRESS: usize = 3;
 const DAY_US: i64 = 86_400_000_000;
 
 impl Key<'_> {
+    /// A short name that no other key has.
+    pub(super) fn hash(self) -> u128 {
+        let (kind, one, other) = match self {
+            Self::Identity(who) => (0, who, ""),
+            Self::Credential(key) => (1, key, ""),
+            Self::IdentityResource(who, what) => (2, who, what),
+            Self::IdentityAddress(who, from) => (3, who, from),
+            Self::Turned(who) => (4, who, ""),
+            Self::AddressResource(from, what) => (5, from, what),
+            Self::Address(from) => (6, from, ""),
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[kind]);
+        hasher.update(&(one.len() as u64).to_le_bytes());
+        hasher.update(one.as_bytes());
+        hasher.update(other.as_bytes());
+        let mut short = [0; 16];
+        hasher.finalize_xof().fill(&mut short);
+        u128::from_le_bytes(short)
+    }
+
     /// How surely it joins, in percent.
     fn strength(self) -> u8 {
         match self {
@@ -109,18 +130,36 @@ pub struct Joined {
     pub why: String,
 }
 
+/// What tells whether the chain of a key that a subject begins joins its alerts.
+pub(super) type Known<'k> = &'k dyn Fn(Key<'_>, &Subject) -> bool;
+
 /// Groups the subjects; each is in exactly one group. Repeated ones count once.
 pub fn join(subjects: &[Subject], decisions: &[Decision], joining: &Joining) -> Vec<Group> {
+    let all: Vec<&Subject> = subjects.iter().collect();
+    join_known(&all, decisions, joining, None)
+}
+
+/// [`join()`]s some of all alerts: all that anything joins to one of them. What a chain means is `known`, as those
+/// that are part of chains that join nothing are not all among them.
+pub(super) fn join_known(
+    subjects: &[&Subject],
+    decisions: &[Decision],
+    joining: &Joining,
+    known: Option<Known<'_>>,
+) -> Vec<Group> {
     let mut order: Vec<usize> = (0..subjects.len()).collect();
     let place =
         |at: &usize| subjects.get(*at).map(|subject| (subject.seed.time_us, subject.seed.id.as_str()));
     order.sort_by(|a, b| place(a).cmp(&place(b)));
     order.dedup_by(|a, b| place(a) == place(b));
-    let sorted: Vec<&Subject> = order.iter().filter_map(|at| subjects.get(*at)).collect();
+    let sorted: Vec<&Subject> = order.iter().filter_map(|at| subjects.get(*at).copied()).collect();
     let all: Vec<u32> = (0..sorted.len() as u32).collect();
-    let union = Union { subjects: &sorted, decisions: Decided::new(&sorted, decisions), joining };
+    let mut union = Union { subjects: &sorted, decisions: Decided::new(&sorted, decisions), joining, known };
     let mut groups = Vec::new();
-    for part in union.parts(&all, 0, None) {
+    let parts = union.parts(&all, 0, None);
+    // What is joined anew is looked at alone.
+    union.known = None;
+    for part in parts {
         if part.members.len() <= joining.alerts {
             groups.push(part);
             continue;
@@ -223,6 +262,7 @@ struct Union<'a> {
     subjects: &'a [&'a Subject],
     decisions: Decided<'a>,
     joining: &'a Joining,
+    known: Option<Known<'a>>,
 }
 
 impl<'a> Union<'a> {
@@ -313,7 +353,18 @@ impl<'a> Union<'a> {
 
     /// Links the alerts of a chain one to the next, if its key means something there.
     fn link(&self, key: Key<'a>, chain: &[u32], edges: &mut Vec<Edge<'a>>) {
-        if chain.len() < 2 || !self.means_something(key, chain) {
+        let Some(first) = chain.first().and_then(|first| self.subject(*first)) else { return };
+        if chain.len() < 2 {
+            return;
+        }
+        let joins = match self.known {
+            Some(known) => known(key, first),
+            None => {
+                let subjects: Vec<&Subject> = chain.iter().filter_map(|at| self.subject(*at)).collect();
+                !is_crowded(key, &subjects, self.joining) && goes_on(key, &subjects)
+            }
+        };
+        if !joins {
             return;
         }
         let mut before: Option<u32> = None;
@@ -329,50 +380,6 @@ impl<'a> Union<'a> {
         }
     }
 
-    fn means_something(&self, key: Key<'a>, chain: &[u32]) -> bool {
-        let subjects = || chain.iter().filter_map(|at| self.subject(*at));
-        let few_actors =
-            || self.most_at_once(chain, |subject| subject.actors().collect()) <= self.joining.sharing;
-        match key {
-            Key::Identity(_) | Key::Credential(_) => {
-                let addresses = |subject: &'a Subject| subject.addresses.iter().map(String::as_str).collect();
-                self.most_at_once(chain, addresses) <= self.joining.addresses
-            }
-            Key::IdentityResource(..) | Key::IdentityAddress(..) => true,
-            Key::AddressResource(..) => few_actors(),
-            Key::Address(_) => {
-                let tactics = || subjects().map(|subject| subject.seed.tactics.as_slice());
-                few_actors() && progress(tactics()).len() >= TACTICS_OF_ADDRESS
-            }
-            Key::Turned(who) => few_actors() && is_turned(who, subjects()),
-        }
-    }
-
-    /// How many different names there are within one window at most: over months everybody has many.
-    fn most_at_once(&self, chain: &[u32], names: impl Fn(&'a Subject) -> Vec<&'a str>) -> usize {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        let mut most = 0;
-        let mut leaving = chain.iter().copied().peekable();
-        for at in chain {
-            let is_over = |old: &u32| self.time_us(*at) - self.time_us(*old) > self.joining.window_us;
-            while let Some(old) = leaving.next_if(is_over) {
-                for name in self.subject(old).map(&names).unwrap_or_default() {
-                    if let Some(count) = counts.get_mut(name) {
-                        *count -= 1;
-                        if *count == 0 {
-                            counts.remove(name);
-                        }
-                    }
-                }
-            }
-            for name in self.subject(*at).map(&names).unwrap_or_default() {
-                *counts.entry(name).or_default() += 1;
-            }
-            most = most.max(counts.len());
-        }
-        most
-    }
-
     fn reason(&self, edge: &Edge<'a>, other: u32) -> String {
         let id = self.subject(other).map(|subject| subject.seed.id.as_str()).unwrap_or_default();
         let id: String = id.chars().take(12).collect();
@@ -386,6 +393,60 @@ impl<'a> Union<'a> {
             }
         }
     }
+}
+
+/// Whether too many share a key at once for it to mean anything. More alerts never make it fewer.
+pub(super) fn is_crowded(key: Key<'_>, chain: &[&Subject], joining: &Joining) -> bool {
+    match key {
+        Key::IdentityResource(..) | Key::IdentityAddress(..) => false,
+        Key::Identity(_) | Key::Credential(_) => {
+            let addresses = |subject: &Subject, each: &mut dyn FnMut(&str)| {
+                subject.addresses.iter().for_each(|address| each(address));
+            };
+            most_at_once(chain, joining.window_us, addresses) > joining.addresses
+        }
+        Key::AddressResource(..) | Key::Address(_) | Key::Turned(_) => {
+            let actors = |subject: &Subject, each: &mut dyn FnMut(&str)| subject.actors().for_each(each);
+            most_at_once(chain, joining.window_us, actors) > joining.sharing
+        }
+    }
+}
+
+/// Whether a chain shows what its key demands. More alerts never show less.
+pub(super) fn goes_on(key: Key<'_>, chain: &[&Subject]) -> bool {
+    match key {
+        Key::Address(_) => {
+            steps(chain.iter().map(|subject| subject.seed.tactics.as_slice())) >= TACTICS_OF_ADDRESS
+        }
+        Key::Turned(who) => is_turned(who, chain.iter().copied()),
+        _ => true,
+    }
+}
+
+/// How many different names there are within one window at most: over months everybody has many.
+fn most_at_once(chain: &[&Subject], window_us: i64, names: impl Fn(&Subject, &mut dyn FnMut(&str))) -> usize {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut most = 0;
+    let mut leaving = chain.iter().peekable();
+    for subject in chain {
+        let is_over = |old: &&&Subject| subject.seed.time_us - old.seed.time_us > window_us;
+        while let Some(old) = leaving.next_if(is_over) {
+            names(old, &mut |name| {
+                if let Some(count) = counts.get_mut(name) {
+                    *count -= 1;
+                    if *count == 0 {
+                        counts.remove(name);
+                    }
+                }
+            });
+        }
+        names(subject, &mut |name| match counts.get_mut(name) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(name.to_owned(), 1)),
+        });
+        most = most.max(counts.len());
+    }
+    most
 }
 
 /// Whether something was done to `who`, who then acts with a later tactic.
@@ -414,7 +475,8 @@ fn span(us: i64) -> String {
     }
 }
 
-fn keys(subject: &Subject) -> Vec<Key<'_>> {
+/// What may join an alert to others.
+pub(super) fn keys(subject: &Subject) -> Vec<Key<'_>> {
     let mut keys = Vec::new();
     keys.extend(subject.people.iter().map(|who| Key::Identity(who)));
     keys.extend(subject.credentials.iter().map(|key| Key::Credential(key)));
@@ -481,4 +543,4 @@ impl Sets {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -17,7 +17,9 @@ mod decision;
 mod export;
 mod follow;
 mod join;
+mod memory;
 mod page;
+mod reach;
 mod seed;
 mod store;
 mod subject;
@@ -26,6 +28,7 @@ mod tactic;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod wanted;
 mod write;
 
 pub use assess::{Assessment, assess};
@@ -35,7 +38,7 @@ pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};
 pub use page::{IncidentFilter, IncidentPage};
 pub use store::{Incident, IncidentAlert, IncidentFeedEntry, RankedEntity};
-pub use subject::{Names, Seed, Subject};
+pub use subject::{Names, Place, Seed, Subject};
 pub use tables::state_tables;
 pub use tactic::{Tactic, progress};
 pub use timeline::{TimelineEntry, timeline};

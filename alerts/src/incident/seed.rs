@@ -9,12 +9,12 @@ use super::tactic::Tactic;
 use crate::{Error, Result};
 
 /// The columns before the evidence: SQLite reads a row up to the last column asked for, and evidence is long.
-const COLUMNS: &str =
-    "id, rule_id, title, tags, severity_id, status, verdict, time_us, created_us, provider, entities";
+const COLUMNS: &str = "id, rule_id, title, tags, severity_id, status, verdict, time_us, created_us, provider, event_uid, entities";
 
-/// Alerts about Stormglass itself, such as a silent source, are nobody's incident; those about risk are.
+/// Alerts about Stormglass itself, such as a silent source, are nobody's incident. Those about risk go with the
+/// alerts that they rest on.
 fn is_of_incidents(rule_id: &str) -> bool {
-    rule_id == crate::risk::RULE || !rule_id.starts_with("stormglass-")
+    !rule_id.starts_with("stormglass-")
 }
 
 /// The newest alerts, at most `most`, oldest first.
@@ -74,7 +74,8 @@ fn read(row: &Row<'_>) -> Result<Option<Seed>> {
         time_us: row.get(7)?,
         created_us: row.get(8)?,
         provider: row.get(9)?,
-        entities: serde_json::from_str(&json(10)?).map_err(damaged)?,
+        event: row.get(10)?,
+        entities: serde_json::from_str(&json(11)?).map_err(damaged)?,
         id,
     }))
 }

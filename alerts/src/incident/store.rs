@@ -382,10 +382,7 @@ fn conditions(filter: &IncidentFilter, after: Option<&Cursor>) -> (String, Vec<V
         add("last_us >= ?", since_us.into());
     }
     if let Some(cursor) = after {
-        add("last_us <= ?", cursor.time_us.into());
-        values.push(cursor.time_us.into());
-        values.push(cursor.id.clone().into());
-        clauses.push(format!("(last_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
+        cursor.narrow("last_us", &mut clauses, &mut values);
     }
     if filter.overdue {
         clauses.push("status <> 'closed' AND (acknowledge_overdue OR close_overdue)".into());

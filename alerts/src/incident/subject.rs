@@ -1,7 +1,8 @@
 //! What of an alert decides where it belongs: who, with what, from where, to what.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::tactic::Tactic;
 use crate::{Entity, EntityKind};
@@ -18,6 +19,9 @@ const NOBODY: [&str; 5] = ["", "-", "unknown", "anonymous", "00000000-0000-0000-
 
 /// By name of an account, key or session, the name of the identity that it belongs to, over all clouds.
 pub type Names = HashMap<String, String>;
+
+/// Where an alert stands among others: its time in microseconds since 1970, then its id.
+pub type Place = (i64, Arc<str>);
 
 /// An alert as those see it who decide which incident it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct Seed {
     pub tactics: Vec<Tactic>,
     /// AWS, Azure, GCP, or several, joined by commas.
     pub provider: String,
+    /// The event that decided it.
+    pub event: Option<String>,
     /// Who and what it is about.
     pub entities: Vec<Entity>,
     /// Whether nobody needs to look at it any more.
@@ -100,8 +106,10 @@ impl Subject {
                 None => add(&raw_name(actor)),
             }
         }
-        let identity =
-            |entity: &Entity| names.get(&entity.value).cloned().unwrap_or_else(|| raw_name(entity));
+        let identity = |entity: &Entity| {
+            let known = names.get(&entity.value).or_else(|| names.get(&arn_of_user(&seed, &entity.value)?));
+            known.cloned().unwrap_or_else(|| raw_name(entity))
+        };
         let targets: BTreeSet<_> = of(EntityKind::User)
             .filter(|user| !is_nobody(&user.value))
             .map(identity)
@@ -131,6 +139,28 @@ impl Subject {
     /// Everybody who acted.
     pub fn actors(&self) -> impl Iterator<Item = &str> {
         self.people.iter().chain(&self.services).map(String::as_str)
+    }
+
+    /// Whether it belongs where another does, whatever that is worth.
+    pub(super) fn joins_like(&self, other: &Self) -> bool {
+        self.seed.time_us == other.seed.time_us
+            && self.seed.rule_id == other.seed.rule_id
+            && self.seed.tactics == other.seed.tactics
+            && self.people == other.people
+            && self.services == other.services
+            && self.credentials == other.credentials
+            && self.targets == other.targets
+            && self.addresses == other.addresses
+            && self.resources == other.resources
+    }
+
+    /// Whether one of its names is among `names` of which something else is known now.
+    pub(super) fn is_about_any(&self, names: &HashSet<&str>) -> bool {
+        let is_one = |entity: &Entity| {
+            names.contains(entity.value.as_str())
+                || arn_of_user(&self.seed, &entity.value).is_some_and(|arn| names.contains(arn.as_str()))
+        };
+        self.seed.entities.iter().any(is_one)
     }
 
     /// Every name that it goes by, of whatever kind, as looked up and as written.
@@ -177,6 +207,14 @@ fn raw_name(entity: &Entity) -> String {
     }
 }
 
+/// The ARN of a user whom a call of IAM names without one, if it is clear in which account.
+fn arn_of_user(seed: &Seed, name: &str) -> Option<String> {
+    let mut accounts = seed.entities.iter().filter(|entity| entity.kind == EntityKind::Account);
+    let account = accounts.next().filter(|_| accounts.next().is_none())?;
+    let is_plain = seed.provider == "AWS" && !name.contains(':');
+    is_plain.then(|| format!("arn:aws:iam::{}:user/{name}", account.value))
+}
+
 /// Whether a name is one person's, or at least one session's.
 fn is_personal(name: &str) -> bool {
     let is_service = SERVICES.iter().any(|prefix| name.starts_with(prefix));
@@ -205,6 +243,7 @@ mod tests {
             title: "t".into(),
             tactics: Vec::new(),
             provider: "AWS".into(),
+            event: None,
             entities,
             is_closed: false,
             is_harmless: false,
@@ -223,6 +262,22 @@ mod tests {
         let unknown = subject(both(), &[]);
         assert_eq!((unknown.people.len(), unknown.services), (0, vec![SESSION.to_owned()]));
         assert_eq!(unknown.credentials, ["ASIAEXAMPLE"]);
+    }
+
+    #[test]
+    fn a_user_that_is_named_without_its_arn_is_known_by_its_account() {
+        let made = |provider: &str| {
+            let mut seed = subject(
+                vec![entity(EntityKind::User, "backup"), entity(EntityKind::Account, "111122223333")],
+                &[],
+            )
+            .seed;
+            seed.provider = provider.into();
+            let arn = "arn:aws:iam::111122223333:user/backup".to_owned();
+            Subject::new(seed, &Names::from([(arn, "aws:user:backup".to_owned())])).targets
+        };
+        assert_eq!(made("AWS"), ["aws:user:backup"]);
+        assert_eq!(made("Azure"), ["backup"]);
     }
 
     #[test]

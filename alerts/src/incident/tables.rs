@@ -3,7 +3,8 @@
 use storage::state_table::{StateColumn, StateTable};
 
 /// The schema, one step a released version.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE incidents (
     id              TEXT PRIMARY KEY,
     merged_into     TEXT,
@@ -103,7 +104,15 @@ CREATE TABLE assets (
     name  TEXT PRIMARY KEY,
     asset TEXT NOT NULL
 ) STRICT;
-"];
+",
+    // Clocks are looked at each time that anything has happened.
+    "
+CREATE INDEX incidents_to_acknowledge ON incidents (acknowledge_due_us)
+    WHERE status = 'new' AND NOT acknowledge_overdue AND merged_into IS NULL;
+CREATE INDEX incidents_to_close ON incidents (close_due_us)
+    WHERE status <> 'closed' AND NOT close_overdue AND merged_into IS NULL;
+",
+];
 
 /// The tables `incidents`, `incident_alerts` and `entity_risk` as SQL shows them.
 pub fn state_tables() -> [StateTable; 3] {

@@ -87,6 +87,22 @@ pub fn progress<'a>(alerts: impl IntoIterator<Item = &'a [Tactic]>) -> Vec<Tacti
     longest
 }
 
+/// How many steps [`progress`] has.
+pub(super) fn steps<'a>(alerts: impl IntoIterator<Item = &'a [Tactic]>) -> usize {
+    // The longest row that ends in each tactic.
+    let mut best = [0_usize; TACTICS.len()];
+    for tactics in alerts {
+        let before = best;
+        for tactic in tactics {
+            let longest = before.iter().take(usize::from(tactic.0)).max().copied().unwrap_or(0);
+            if let Some(known) = best.get_mut(usize::from(tactic.0)) {
+                *known = (*known).max(longest + 1);
+            }
+        }
+    }
+    best.into_iter().max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +133,10 @@ mod tests {
         assert_eq!(
             row(&["initial-access", "impact", "persistence", "exfiltration"]),
             "initial-access persistence exfiltration"
+        );
+        assert_eq!(
+            steps(["impact", "initial-access", "persistence"].map(tactics).iter().map(Vec::as_slice)),
+            2
         );
         // One alert is one step, however many tactics its rule names.
         assert_eq!(row(&["initial-access persistence impact"]), "initial-access");

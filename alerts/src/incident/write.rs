@@ -1,15 +1,16 @@
 //! Writing incidents and risk: the difference between what is there and what is to be, within one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use storage::state::Txn;
 use storage::state::rusqlite::{self, Connection, OptionalExtension as _};
 
 use super::change::{note, reopen};
-use super::follow::{STORMGLASS, ServiceLevel, Wanted, criticality};
-use super::subject::Subject;
+use super::follow::{STORMGLASS, ServiceLevel};
+use super::wanted::{Member, Wanted, criticality};
 use crate::alert::severity_name;
-use crate::risk::{self, Assets, Fading, RiskKind, Score, Share};
+use crate::risk::{self, Assets, Fading, RiskKind, Share};
 use crate::{Alert, AlertId, AlertStore, Entity, EntityKind, Error, Joined, Result, RuleRef};
 
 /// How many alerts are named in the description of an alert about risk.
@@ -18,10 +19,17 @@ const NAMED: usize = 10;
 /// An incident as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Live {
-    /// Its alerts, in order.
-    pub(super) members: Vec<String>,
+    /// Its alerts, in order, and what tells whether anything about their being there differs.
+    pub(super) members: Vec<(String, u64)>,
     /// What tells whether anything about it differs.
     digest: blake3::Hash,
+}
+
+/// Tells apart why, and when, alerts are part of an incident.
+fn mark(time_us: i64, why: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (time_us, why).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn digest<'a>(assessment: &str, members: impl Iterator<Item = (&'a str, &'a str)>) -> blake3::Hash {
@@ -38,13 +46,13 @@ fn digest<'a>(assessment: &str, members: impl Iterator<Item = (&'a str, &'a str)
 
 /// Every incident that lives, as it is written.
 pub(super) fn read_live(db: &Connection) -> Result<BTreeMap<String, Live>> {
-    let mut members: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    let mut members: HashMap<String, Vec<(String, String, i64)>> = HashMap::new();
     let mut select = db.prepare_cached(
-        "SELECT incident_id, alert_id, why FROM incident_alerts ORDER BY incident_id, time_us, alert_id",
+        "SELECT incident_id, alert_id, why, time_us FROM incident_alerts ORDER BY incident_id, time_us, alert_id",
     )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        members.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
+        members.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?, row.get(3)?));
     }
     let mut live = BTreeMap::new();
     let mut select = db.prepare_cached("SELECT id, assessment FROM incidents WHERE merged_into IS NULL")?;
@@ -53,9 +61,10 @@ pub(super) fn read_live(db: &Connection) -> Result<BTreeMap<String, Live>> {
         let (id, assessment): (String, String) = (row.get(0)?, row.get(1)?);
         // One without alerts was taken back.
         if let Some(members) = members.remove(&id) {
-            let pairs = members.iter().map(|(alert, why)| (alert.as_str(), why.as_str()));
+            let pairs = members.iter().map(|(alert, why, _)| (alert.as_str(), why.as_str()));
             let digest = digest(&assessment, pairs);
-            live.insert(id, Live { members: members.into_iter().map(|(alert, _)| alert).collect(), digest });
+            let marked = |(alert, why, time_us): (String, String, i64)| (alert, mark(time_us, &why));
+            live.insert(id, Live { members: members.into_iter().map(marked).collect(), digest });
         }
     }
     Ok(live)
@@ -171,8 +180,8 @@ pub(super) fn incidents(
         if live.get(id).is_none_or(|live| live.digest != digest) {
             changed.push((incident, assessment));
         }
-        let members = incident.members.iter().map(|member| member.alert.clone()).collect();
-        next.insert(id.clone(), Live { members, digest });
+        let marked = |member: &Member| (member.alert.clone(), mark(member.time_us, &member.why));
+        next.insert(id.clone(), Live { members: incident.members.iter().map(marked).collect(), digest });
     }
     let home: HashMap<&str, &str> = wanted
         .values()
@@ -182,17 +191,18 @@ pub(super) fn incidents(
         .collect();
     // What is gone lives on where its first alert is.
     let mut heirs: BTreeMap<&str, Vec<(&str, &Live)>> = BTreeMap::new();
-    let mut gone: Vec<&str> = Vec::new();
     for (id, live) in live.iter().filter(|(id, _)| !wanted.contains_key(*id)) {
-        gone.push(id);
-        if let Some(heir) = live.members.iter().find_map(|alert| home.get(alert.as_str())) {
+        if let Some(heir) = live.members.iter().find_map(|(alert, _)| home.get(alert.as_str())) {
             heirs.entry(heir).or_default().push((id, live));
         } else {
             take_back(txn, id, now_us)?;
         }
     }
-    for id in changed.iter().map(|(incident, _)| incident.id.as_str()).chain(gone) {
-        txn.prepare_cached("DELETE FROM incident_alerts WHERE incident_id = ?1")?.execute([id])?;
+    let mut delete = txn.prepare_cached("DELETE FROM incident_alerts WHERE alert_id = ?1")?;
+    for (alert, _) in live.values().flat_map(|live| &live.members) {
+        if !home.contains_key(alert.as_str()) {
+            delete.execute([alert])?;
+        }
     }
     for (incident, assessment) in &changed {
         let absorbed = heirs.remove(incident.id.as_str()).unwrap_or_default();
@@ -240,13 +250,19 @@ fn write(
     let before: BTreeSet<&str> = std::iter::once(live.get(id))
         .flatten()
         .chain(absorbed.iter().map(|(_, live)| *live))
-        .flat_map(|live| live.members.iter().map(String::as_str))
+        .flat_map(|live| live.members.iter().map(|(alert, _)| alert.as_str()))
         .collect();
     let is_continued = triage.is_some();
     let triage = triage.unwrap_or_else(|| Triage::new(now_us));
     let old_severity_id = triage.severity_id;
     put(txn, incident, assessment, &triage, levels, now_us)?;
-    for member in &incident.members {
+    let known: HashSet<(&str, u64)> = live
+        .get(id)
+        .into_iter()
+        .flat_map(|live| live.members.iter().map(|(alert, mark)| (alert.as_str(), *mark)))
+        .collect();
+    let is_new_here = |member: &&Member| !known.contains(&(&member.alert, mark(member.time_us, &member.why)));
+    for member in incident.members.iter().filter(is_new_here) {
         // An alert comes from one incident to another where one is divided.
         txn.prepare_cached(
             "INSERT INTO incident_alerts (alert_id, incident_id, time_us, why) VALUES (?1, ?2, ?3, ?4) \
@@ -257,7 +273,9 @@ fn write(
     let say = |change: &str, reason: &str| note(txn, id, STORMGLASS, change, None, reason, now_us);
     if !is_continued {
         let origin = incident.members.first().and_then(|member| {
-            live.iter().find(|(other, live)| *other != id && live.members.contains(&member.alert))
+            live.iter().find(|(other, live)| {
+                *other != id && live.members.iter().any(|(alert, _)| *alert == member.alert)
+            })
         });
         match origin {
             Some((origin, _)) => say("opened", &format!("its alerts were part of {origin}"))?,
@@ -348,38 +366,33 @@ fn put(
 
 // ---------------------------------------------------------------------------------------------
 
-/// What is written of the risk of alerts.
-pub(super) fn read_scores(db: &Connection) -> Result<HashMap<String, Score>> {
+/// Tells apart what is written of the risk of alerts; `parts` as JSON.
+pub(super) fn score_mark(score: u8, parts: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (score, parts).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What is written of the risk of alerts, by alert.
+pub(super) fn read_scores(db: &Connection) -> Result<HashMap<String, u64>> {
     let mut select = db.prepare_cached("SELECT alert_id, score, parts FROM alert_risk")?;
     let mut rows = select.query([])?;
     let mut scores = HashMap::new();
     while let Some(row) = rows.next()? {
-        let (id, parts): (String, String) = (row.get(0)?, row.get(2)?);
-        if let Ok(parts) = serde_json::from_str(&parts) {
-            scores.insert(id, Score { score: row.get(1)?, parts, criticality: Default::default() });
-        }
+        let parts: String = row.get(2)?;
+        scores.insert(row.get(0)?, score_mark(row.get(1)?, &parts));
     }
     Ok(scores)
 }
 
-/// Writes the scores that differ from those `known`.
-pub(super) fn scores<'a>(
-    txn: &Txn<'_>,
-    scored: impl Iterator<Item = (&'a Subject, &'a Score)>,
-    known: &HashMap<String, Score>,
-) -> Result<()> {
+/// Writes scores with their parts as JSON, by alert.
+pub(super) fn scores(txn: &Txn<'_>, scores: &[(String, u8, String)]) -> Result<()> {
     let mut insert = txn.prepare_cached(
         "INSERT INTO alert_risk (alert_id, score, parts) VALUES (?1, ?2, ?3) \
          ON CONFLICT (alert_id) DO UPDATE SET score = ?2, parts = ?3",
     )?;
-    for (subject, score) in scored {
-        let id = subject.seed.id.as_str();
-        if known.get(id).is_some_and(|known| known.score == score.score && known.parts == score.parts) {
-            continue;
-        }
-        let parts =
-            serde_json::to_string(&score.parts).map_err(|source| Error::Damaged { id: id.into(), source })?;
-        insert.execute(rusqlite::params![id, score.score, parts])?;
+    for (id, score, parts) in scores {
+        insert.execute(rusqlite::params![id, score, parts])?;
     }
     Ok(())
 }
@@ -387,39 +400,34 @@ pub(super) fn scores<'a>(
 /// An entity whose risk is known.
 pub(super) type EntityName = (RiskKind, String);
 
-/// Writes the risk of the entities whose alerts differ from those `known`, as it is at `now_us`.
-pub(super) fn entities(
+/// Writes the risk of entities as it is at `now_us`; of one that no share counts for nothing is left.
+pub(super) fn entities<'a>(
     txn: &Txn<'_>,
-    all: &BTreeMap<EntityName, Vec<Share>>,
-    known: &BTreeMap<EntityName, Vec<Share>>,
+    entities: impl Iterator<Item = (&'a EntityName, Vec<&'a Share>)>,
     assets: &Assets,
     fading: &Fading,
     now_us: i64,
 ) -> Result<()> {
-    if known.is_empty() {
-        // Of what an earlier run wrote nothing may stay that is not written again.
-        txn.execute("DELETE FROM entity_risk", [])?;
-    }
     let mut delete = txn.prepare_cached("DELETE FROM entity_risk WHERE kind = ?1 AND entity = ?2")?;
-    for (kind, name) in known.keys().filter(|entity| !all.contains_key(*entity)) {
-        delete.execute([kind.as_str(), name])?;
-    }
     let mut insert = txn.prepare_cached(
         "INSERT INTO entity_risk (kind, entity, risk, as_of_us, half_life_us, alerts, first_us, last_us, criticality) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (kind, entity) DO UPDATE SET risk = ?3, as_of_us = ?4, \
             half_life_us = ?5, alerts = ?6, first_us = ?7, last_us = ?8, criticality = ?9",
     )?;
-    for (entity, list) in all.iter().filter(|(entity, list)| known.get(*entity) != Some(list)) {
-        let (kind, name) = entity;
+    for ((kind, name), shares) in entities {
+        let (Some(first), Some(last)) = (shares.first(), shares.last()) else {
+            delete.execute([kind.as_str(), name])?;
+            continue;
+        };
         insert.execute(rusqlite::params![
             kind.as_str(),
             name,
-            fading.risk(list, now_us),
+            fading.risk(&shares, now_us),
             now_us,
             fading.half_life_us,
-            list.len(),
-            list.first().map(|share| share.time_us),
-            list.last().map(|share| share.time_us),
+            shares.len(),
+            first.time_us,
+            last.time_us,
             criticality(assets, name).as_str(),
         ])?;
     }
@@ -430,36 +438,49 @@ pub(super) fn entities(
 #[derive(Debug, Clone)]
 pub(super) struct Crossing {
     pub(super) entity: EntityName,
+    /// The alert with which it crossed.
+    pub(super) with: String,
     alert: Alert,
 }
 
-/// The crossings, by the id of the alert that tells of each. Addresses are told of by those who act from them: what
-/// lies behind a shared one adds up to nothing in particular.
-pub(super) fn crossings(
-    all: &BTreeMap<EntityName, Vec<Share>>,
-    fading: &Fading,
-) -> BTreeMap<String, Crossing> {
-    let mut crossings = BTreeMap::new();
-    for ((kind, name), list) in all.iter().filter(|((kind, _), _)| *kind != RiskKind::Address) {
-        for (share, risk) in fading.crossings(list) {
-            let until = list.partition_point(|other| other <= share);
-            let alert = crossing_alert(*kind, name, list.get(..until).unwrap_or_default(), risk, fading);
-            crossings.insert(alert.id.to_string(), Crossing { entity: (*kind, name.clone()), alert });
-        }
+impl Crossing {
+    /// The id of the alert that tells of it.
+    pub(super) fn id(&self) -> &str {
+        self.alert.id.as_str()
     }
-    crossings
+
+    /// The alert that tells of it as part of an incident. It opens nothing again.
+    pub(super) fn member(&self) -> Member {
+        let with: String = self.with.chars().take(12).collect();
+        let why = format!("with alert {with} the risk of `{}` crossed the threshold", self.entity.1);
+        Member { alert: self.id().to_owned(), time_us: self.alert.time_us, why, is_closed: true }
+    }
 }
 
-fn crossing_alert(kind: RiskKind, name: &str, before: &[Share], risk: f64, fading: &Fading) -> Alert {
+/// The crossings of an entity. Addresses are told of by those who act from them: what lies behind a shared one adds
+/// up to nothing in particular.
+pub(super) fn crossings((kind, name): &EntityName, shares: &[&Share], fading: &Fading) -> Vec<Crossing> {
+    if *kind == RiskKind::Address {
+        return Vec::new();
+    }
+    let crossing = |(share, risk): (&Share, f64)| {
+        let until = shares.partition_point(|other| *other <= share);
+        let alert = crossing_alert(*kind, name, shares.get(..until).unwrap_or_default(), risk, fading);
+        Crossing { entity: (*kind, name.clone()), with: share.alert.clone(), alert }
+    };
+    fading.crossings(shares).into_iter().map(crossing).collect()
+}
+
+fn crossing_alert(kind: RiskKind, name: &str, before: &[&Share], risk: f64, fading: &Fading) -> Alert {
     let last = before.last();
     let uid = last.map(|share| share.alert.as_str()).unwrap_or_default();
-    let mut greatest: Vec<&Share> = before.iter().collect();
+    let mut greatest: Vec<&Share> = before.to_vec();
     greatest.sort_by_key(|share| (std::cmp::Reverse(share.score), &share.alert));
     let named: Vec<_> =
         greatest.iter().take(NAMED).map(|share| format!("{} ({})", share.alert, share.score)).collect();
     let days = fading.half_life_us / 86_400_000_000;
     let description = format!(
-        "The risk of `{name}` has reached {risk:.0}, the threshold is {:.0}. It is the sum of the risks of its {} alerts, \
+        "The risk of `{name}` has reached {risk:.0}, the threshold is {:.0}. It is the sum of its shares in {} alerts, \
          each halved every {days} days. The greatest are {}. `stormglass entities risk` shows it as it is now.",
         fading.threshold,
         before.len(),
@@ -512,22 +533,17 @@ pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>>
     Ok(told)
 }
 
-/// Raises the alerts about crossings that were not told, and takes back those that are none any more.
-pub(super) fn told(
-    txn: &Txn<'_>,
-    crossings: &BTreeMap<String, Crossing>,
-    known: &BTreeMap<String, EntityName>,
-    now_us: i64,
-) -> Result<()> {
-    for (id, crossing) in crossings.iter().filter(|(id, _)| !known.contains_key(*id)) {
+/// Raises the alerts about crossings, and takes back those of `over`.
+pub(super) fn told(txn: &Txn<'_>, crossings: &[Crossing], over: &[String], now_us: i64) -> Result<()> {
+    for crossing in crossings {
         AlertStore::record_or_amend(txn, &crossing.alert, now_us)?;
         let (kind, name) = &crossing.entity;
         txn.execute(
             "INSERT OR REPLACE INTO entity_risk_alerts (alert_id, kind, entity) VALUES (?1, ?2, ?3)",
-            [id.as_str(), kind.as_str(), name],
+            [crossing.id(), kind.as_str(), name],
         )?;
     }
-    for id in known.keys().filter(|id| !crossings.contains_key(*id)) {
+    for id in over {
         let reason = "the alerts that it rests on show another picture";
         AlertStore::refute(txn, &AlertId::stored(id.clone()), reason, now_us)?;
         txn.execute("DELETE FROM entity_risk_alerts WHERE alert_id = ?1", [id])?;

@@ -1,8 +1,9 @@
 //! The risk of an entity: the risks of its alerts, which fade with time.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::incident::Subject;
+use crate::{Entity, EntityKind};
 
 /// How the risk of an entity fades, and when it is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,12 +16,18 @@ pub struct Fading {
 
 impl Default for Fading {
     fn default() -> Self {
-        Self { half_life_us: 7 * 86_400_000_000, threshold: 250.0 }
+        Self { half_life_us: 7 * 86_400_000_000, threshold: 500.0 }
     }
 }
 
 /// Only below this part of the threshold another crossing is told: a risk that wavers is told once.
 const REARM: f64 = 0.5;
+
+/// It takes alerts of so many rules: one that fires often is noise, and has its own report.
+const RULES: usize = 3;
+
+/// For so many half-lives an alert's rule is one of them.
+const RULE_LIVES: i64 = 2;
 
 /// The kind of an entity whose risk is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +58,12 @@ pub struct Share {
     pub time_us: i64,
     /// The alert.
     pub alert: String,
-    /// Its score.
+    /// What it adds: the alert's score, or a part of it where the alert is about several.
     pub score: u8,
+    /// The alert's rule.
+    pub rule: String,
+    /// The event that decided the alert.
+    pub event: Option<String>,
 }
 
 impl Fading {
@@ -63,21 +74,28 @@ impl Fading {
     }
 
     /// The risk at `now_us` that alerts make.
-    pub fn risk(&self, shares: &[Share], now_us: i64) -> f64 {
+    pub fn risk(&self, shares: &[&Share], now_us: i64) -> f64 {
         shares.iter().map(|share| f64::from(share.score) * self.left(share.time_us, now_us)).sum()
     }
 
     /// The alerts with which the risk crossed the threshold, and the risk then. `shares` are in order; the clock
     /// has no part in it, so that the same alerts give the same crossings whenever they are looked at.
-    pub fn crossings<'a>(&self, shares: &'a [Share]) -> Vec<(&'a Share, f64)> {
+    pub fn crossings<'a>(&self, shares: &[&'a Share]) -> Vec<(&'a Share, f64)> {
         let mut crossings = Vec::new();
         let (mut risk, mut at_us, mut is_armed) = (0.0, i64::MIN, true);
-        for share in shares {
+        let mut rules: HashMap<&str, i64> = HashMap::new();
+        for share in shares.iter().copied() {
             risk *= self.left(at_us, share.time_us);
             at_us = share.time_us;
             is_armed |= risk < self.threshold * REARM;
             risk += f64::from(share.score);
+            rules.insert(&share.rule, at_us);
             if is_armed && risk >= self.threshold {
+                let since_us = at_us.saturating_sub(self.half_life_us.saturating_mul(RULE_LIVES));
+                rules.retain(|_, last_us| *last_us >= since_us);
+                if rules.len() < RULES {
+                    continue;
+                }
                 crossings.push((share, risk));
                 is_armed = false;
             }
@@ -86,51 +104,83 @@ impl Fading {
     }
 }
 
-/// What entities have part in which alerts, each list in order. Alerts that mean no harm have no part, nor have
-/// those about risk itself.
-pub fn shares<'a>(
-    alerts: impl IntoIterator<Item = (&'a Subject, u8)>,
-) -> BTreeMap<(RiskKind, &'a str), Vec<Share>> {
-    let mut shares: BTreeMap<(RiskKind, &str), Vec<Share>> = BTreeMap::new();
-    for (subject, score) in alerts {
-        let seed = &subject.seed;
-        if seed.is_harmless || score == 0 || seed.rule_id == super::RULE {
-            continue;
-        }
-        let share = Share { time_us: seed.time_us, alert: seed.id.clone(), score };
-        let identities = subject.actors().chain(subject.targets.iter().map(String::as_str));
-        let addresses = subject.addresses.iter().map(String::as_str);
-        let resources = subject.resources.iter().map(String::as_str);
-        let all = identities
-            .map(|name| (RiskKind::Identity, name))
-            .chain(addresses.map(|name| (RiskKind::Address, name)))
-            .chain(resources.map(|name| (RiskKind::Resource, name)));
-        for entity in all {
-            shares.entry(entity).or_default().push(share.clone());
-        }
+/// The shares of an alert in the risk of those that it is about: whoever acted, the addresses and the things share
+/// its score in equal parts, those to whom it was done half of it. An alert that means no harm has none.
+pub fn shares_of(subject: &Subject, score: u8) -> Vec<((RiskKind, &str), Share)> {
+    let seed = &subject.seed;
+    if seed.is_harmless {
+        return Vec::new();
     }
-    for list in shares.values_mut() {
-        list.sort();
-        list.dedup();
+    let actors: Vec<&str> = subject.actors().collect();
+    // A user that is made is its own resource: that is one entity, not two.
+    let is_user = |name: &str| {
+        let is = |entity: &Entity| entity.kind == EntityKind::User && entity.value == name;
+        seed.entities.iter().any(is)
+    };
+    let resources = subject.resources.iter().map(String::as_str).filter(|name| !is_user(name)).collect();
+    let mut shares = Vec::new();
+    for (kind, names, whole) in [
+        (RiskKind::Identity, actors, score),
+        (RiskKind::Identity, texts(&subject.targets), score / 2),
+        (RiskKind::Address, texts(&subject.addresses), score),
+        (RiskKind::Resource, resources, score),
+    ] {
+        let count = names.len().max(1);
+        let part = u8::try_from((usize::from(whole) + count / 2) / count).unwrap_or(whole);
+        for name in names.into_iter().filter(|_| part > 0) {
+            let share = Share {
+                time_us: seed.time_us,
+                alert: seed.id.clone(),
+                score: part,
+                rule: seed.rule_id.clone(),
+                event: seed.event.clone(),
+            };
+            shares.push(((kind, name), share));
+        }
     }
     shares
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Those of an entity's shares, which are in order, that count: where one event decided several alerts, the
+/// greatest alone.
+pub fn counting(shares: &[Share]) -> Vec<&Share> {
+    let mut greatest: HashMap<&str, &Share> = HashMap::new();
+    for share in shares {
+        let Some(event) = share.event.as_deref() else { continue };
+        let best = greatest.entry(event).or_insert(share);
+        if best.score < share.score {
+            *best = share;
+        }
+    }
+    let counts = |share: &&Share| match &share.event {
+        Some(event) => greatest.get(event.as_str()).is_some_and(|best| std::ptr::eq(*best, *share)),
+        None => true,
+    };
+    shares.iter().filter(counts).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::Seed;
     use proptest::prelude::*;
 
     const DAY_US: i64 = 86_400_000_000;
 
     fn share(day: i64, score: u8) -> Share {
-        Share { time_us: day * DAY_US, alert: format!("a{day}-{score}"), score }
+        let rule = format!("r{}", day % 3);
+        Share { time_us: day * DAY_US, alert: format!("a{day}-{score}"), score, rule, event: None }
     }
 
     #[test]
     fn half_is_left_after_the_half_life() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
-        let shares = [share(0, 80)];
+        let one = share(0, 80);
+        let shares = [&one];
         assert!((fading.risk(&shares, 0) - 80.0).abs() < 1e-9);
         assert!((fading.risk(&shares, 7 * DAY_US) - 40.0).abs() < 1e-9);
         assert!((fading.risk(&shares, 14 * DAY_US) - 20.0).abs() < 1e-9);
@@ -140,16 +190,79 @@ mod tests {
     #[test]
     fn a_crossing_is_told_once_until_the_risk_has_fallen() {
         let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
-        let told = |shares: &[Share]| {
-            let days: Vec<_> =
-                fading.crossings(shares).iter().map(|(share, _)| share.time_us / DAY_US).collect();
-            days
+        let told = |shares: &[Share]| -> Vec<i64> {
+            fading.crossings(&counting(shares)).iter().map(|(share, _)| share.time_us / DAY_US).collect()
         };
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(2, 60), share(3, 60)]), [1]);
-        // From 118 to 79 and over the threshold again: it wavers.
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(5, 60)]), [1]);
+        assert_eq!(told(&[share(0, 40), share(1, 40), share(2, 40), share(3, 60)]), [2]);
+        // From 110 to 76 and over the threshold again: it wavers.
+        assert_eq!(told(&[share(0, 40), share(1, 40), share(2, 40), share(6, 60)]), [2]);
         // It was all but gone.
-        assert_eq!(told(&[share(0, 60), share(1, 60), share(60, 100)]), [1, 60]);
+        let again = [share(60, 40), share(61, 40), share(62, 40)];
+        assert_eq!(told(&[vec![share(0, 40), share(1, 40), share(2, 40)], again.to_vec()].concat()), [2, 62]);
+    }
+
+    #[test]
+    fn one_rule_that_fires_often_crosses_nothing() {
+        let fading = Fading { half_life_us: 7 * DAY_US, threshold: 100.0 };
+        let of_two: Vec<_> = (0..90).filter(|day| day % 3 != 2).map(|day| share(day, 90)).collect();
+        assert_eq!(fading.crossings(&counting(&of_two)).len(), 0);
+        let of_three: Vec<_> = (0..90).map(|day| share(day, 90)).collect();
+        assert_eq!(fading.crossings(&counting(&of_three)).len(), 1);
+        // Rules that fired long ago do not count.
+        let mut slow = of_two;
+        slow.insert(0, share(-40, 10));
+        slow.sort();
+        assert_eq!(fading.crossings(&counting(&slow)).len(), 0);
+    }
+
+    #[test]
+    fn an_event_counts_once_and_several_share_an_alert() {
+        let of_event = |rule: &str, score, event: &str| Share {
+            alert: rule.into(),
+            rule: rule.into(),
+            event: Some(event.into()),
+            ..share(1, score)
+        };
+        let all = [share(0, 10), of_event("a", 50, "e"), of_event("b", 70, "e"), of_event("c", 20, "f")];
+        let counted: Vec<_> =
+            counting(&all).into_iter().map(|share| (share.rule.as_str(), share.score)).collect();
+        assert_eq!(counted, [("r0", 10), ("b", 70), ("c", 20)]);
+
+        let entity = |kind, value: &str| Entity { kind, value: value.into(), name: None };
+        let seed = Seed {
+            id: "a".into(),
+            time_us: 0,
+            created_us: 0,
+            severity_id: 4,
+            rule_id: "r".into(),
+            title: "t".into(),
+            tactics: Vec::new(),
+            provider: "AWS".into(),
+            event: None,
+            entities: vec![
+                entity(EntityKind::Actor, "ana"),
+                entity(EntityKind::Actor, "bob"),
+                entity(EntityKind::User, "new"),
+                entity(EntityKind::Resource, "new"),
+                entity(EntityKind::Resource, "bucket"),
+            ],
+            is_closed: false,
+            is_harmless: false,
+        };
+        let mut subject = Subject::new(seed, &HashMap::new());
+        let told = |subject: &Subject| -> Vec<_> {
+            let shares = shares_of(subject, 70);
+            shares.into_iter().map(|((kind, name), share)| (kind, name.to_owned(), share.score)).collect()
+        };
+        let expected = [
+            (RiskKind::Identity, "ana".to_owned(), 35),
+            (RiskKind::Identity, "bob".to_owned(), 35),
+            (RiskKind::Identity, "new".to_owned(), 35),
+            (RiskKind::Resource, "bucket".to_owned(), 70),
+        ];
+        assert_eq!(told(&subject), expected);
+        subject.seed.is_harmless = true;
+        assert_eq!(told(&subject), []);
     }
 
     proptest! {
@@ -160,8 +273,9 @@ mod tests {
         ) {
             let fading = Fading::default();
             let shares: Vec<_> = days.iter().map(|(day, score)| share(*day, *score)).collect();
+            let shares: Vec<_> = shares.iter().collect();
             let whole = fading.risk(&shares, now * DAY_US);
-            let parts: f64 = shares.iter().map(|one| fading.risk(std::slice::from_ref(one), now * DAY_US)).sum();
+            let parts: f64 = shares.iter().map(|one| fading.risk(&[*one], now * DAY_US)).sum();
             prop_assert!((whole - parts).abs() < 1e-6);
             prop_assert!(fading.risk(&shares, (now + 1) * DAY_US) <= whole);
         }

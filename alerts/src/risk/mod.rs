@@ -10,8 +10,8 @@ mod entity;
 mod score;
 
 pub use asset::{Asset, Assets, Criticality, Indicator, MAX_ASSETS, MAX_PATTERN, MAX_PATTERNS};
-pub use entity::{Fading, RiskKind, Share, shares};
-pub use score::{Confidences, Part, Score, scores, together};
+pub use entity::{Fading, RiskKind, Share, counting, shares_of};
+pub use score::{Confidences, Fired, Part, Score, Weight, score, together};
 
 /// The rule of the alerts about entities whose risk has crossed the threshold.
 pub const RULE: &str = "stormglass-entity-risk";

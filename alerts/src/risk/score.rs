@@ -1,11 +1,12 @@
 //! The risk of an alert: 0 to 100, as the sum of parts that say why.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::asset::{Asset, Assets, Criticality, Indicator};
-use crate::incident::Subject;
+use crate::incident::{Place, Subject};
 
 /// How far back a rule that fired for the same entity makes an alert less remarkable.
 const BEFORE_US: i64 = 30 * 86_400_000_000;
@@ -39,45 +40,87 @@ pub type Confidences = HashMap<String, u8>;
 /// What a rule of which nothing is known counts for.
 const CONFIDENCE: u8 = 70;
 
-/// The scores of `subjects`, in their order. A function of all of them together: how rare an alert is depends on
-/// the others before it.
-pub fn scores(subjects: &[Subject], assets: &Assets, confidences: &Confidences) -> Vec<Score> {
-    let mut fired: HashMap<(&str, &str), Vec<i64>> = HashMap::new();
-    for subject in subjects {
-        if let Some(name) = subject.headline() {
-            fired.entry((subject.seed.rule_id.as_str(), name)).or_default().push(subject.seed.time_us);
+/// What of a score the risk of others is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// 0 to 100.
+    pub score: u8,
+    /// How critical the most critical thing is that the alert is about.
+    pub criticality: Criticality,
+}
+
+impl Score {
+    /// What it weighs.
+    pub fn weight(&self) -> Weight {
+        Weight { score: self.score, criticality: self.criticality }
+    }
+}
+
+/// When each rule fired for each entity.
+#[derive(Debug, Default)]
+pub struct Fired {
+    /// By rule and entity the alerts, in order of time.
+    times: HashMap<(String, String), Vec<Place>>,
+}
+
+impl Fired {
+    fn key(subject: &Subject) -> Option<(String, String)> {
+        Some((subject.seed.rule_id.clone(), subject.headline()?.to_owned()))
+    }
+
+    /// Takes in an alert, once.
+    pub fn add(&mut self, subject: &Subject) {
+        let Some(key) = Self::key(subject) else { return };
+        let place = (subject.seed.time_us, Arc::from(subject.seed.id.as_str()));
+        let times = self.times.entry(key).or_default();
+        let at = times.partition_point(|other| *other < place);
+        times.insert(at, place);
+    }
+
+    /// Forgets an alert.
+    pub fn remove(&mut self, subject: &Subject) {
+        let Some(key) = Self::key(subject) else { return };
+        if let Some(times) = self.times.get_mut(&key) {
+            times.retain(|(_, id)| **id != *subject.seed.id);
+            if times.is_empty() {
+                self.times.remove(&key);
+            }
         }
     }
-    for times in fired.values_mut() {
-        times.sort_unstable();
+
+    /// How often the rule had fired for the same entity in the 30 days before; `None` if it is about nobody.
+    pub fn before(&self, subject: &Subject) -> Option<usize> {
+        let times = self.times.get(&Self::key(subject)?)?;
+        let until = times.partition_point(|(time_us, _)| *time_us < subject.seed.time_us);
+        let since_us = subject.seed.time_us.saturating_sub(BEFORE_US);
+        Some(until - times.partition_point(|(time_us, _)| *time_us < since_us))
     }
-    let before = |subject: &Subject| {
-        let times = fired.get(&(subject.seed.rule_id.as_str(), subject.headline()?))?;
-        let until = times.partition_point(|time| *time < subject.seed.time_us);
-        let from = times.partition_point(|time| *time < subject.seed.time_us.saturating_sub(BEFORE_US));
-        Some(until - from)
-    };
-    // Of many alerts few are about other things: each list of names is looked up once.
-    let mut known: HashMap<Vec<&str>, (Option<&Asset>, Option<&Indicator>)> = HashMap::new();
-    let mut scores = Vec::with_capacity(subjects.len());
-    for subject in subjects {
-        let confidence = confidences.get(&subject.seed.rule_id).copied().unwrap_or(CONFIDENCE);
-        let names = subject.names();
-        let (asset, indicator) =
-            *known.entry(names).or_insert_with_key(|names| (assets.find(names), assets.indicator(names)));
-        let parts = [
-            Some(severity_part(subject.seed.severity_id)),
-            Some(confidence_part(confidence)),
-            asset.map(asset_part),
-            indicator.map(indicator_part),
-            before(subject).map(rarity_part),
-        ];
-        let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        let sum: i32 = parts.iter().map(|part| part.points).sum();
-        let criticality = asset.map(|asset| asset.criticality).unwrap_or_default();
-        scores.push(Score { score: sum.clamp(0, 100) as u8, parts, criticality });
+
+    /// The later alerts whose rarity depends on this one, with their times.
+    pub fn after(&self, subject: &Subject) -> Vec<Place> {
+        let times = Self::key(subject).and_then(|key| self.times.get(&key));
+        let until_us = subject.seed.time_us.saturating_add(BEFORE_US);
+        let depends = |time_us: i64| time_us > subject.seed.time_us && time_us <= until_us;
+        times.into_iter().flatten().filter(|(time_us, _)| depends(*time_us)).cloned().collect()
     }
-    scores
+}
+
+/// The score of an alert whose rule had fired `before` so often.
+pub fn score(subject: &Subject, before: Option<usize>, assets: &Assets, confidences: &Confidences) -> Score {
+    let confidence = confidences.get(&subject.seed.rule_id).copied().unwrap_or(CONFIDENCE);
+    let names = subject.names();
+    let asset = assets.find(&names);
+    let parts = [
+        Some(severity_part(subject.seed.severity_id)),
+        Some(confidence_part(confidence)),
+        asset.map(asset_part),
+        assets.indicator(&names).map(indicator_part),
+        before.map(rarity_part),
+    ];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let sum: i32 = parts.iter().map(|part| part.points).sum();
+    let criticality = asset.map(|asset| asset.criticality).unwrap_or_default();
+    Score { score: sum.clamp(0, 100) as u8, parts, criticality }
 }
 
 fn part(name: &str, points: i32, why: String) -> Part {
@@ -144,6 +187,13 @@ mod tests {
     use crate::incident::Seed;
     use crate::{Entity, EntityKind};
 
+    fn scores(subjects: &[Subject], assets: &Assets, confidences: &Confidences) -> Vec<Score> {
+        let mut fired = Fired::default();
+        subjects.iter().for_each(|subject| fired.add(subject));
+        let one = |subject| score(subject, fired.before(subject), assets, confidences);
+        subjects.iter().map(one).collect()
+    }
+
     fn subject(rule: &str, day: i64, severity_id: u8) -> Subject {
         let seed = Seed {
             id: format!("{rule}{day}"),
@@ -154,6 +204,7 @@ mod tests {
             title: rule.into(),
             tactics: Vec::new(),
             provider: "AWS".into(),
+            event: None,
             entities: vec![Entity { kind: EntityKind::Actor, value: "ana".into(), name: None }],
             is_closed: false,
             is_harmless: false,

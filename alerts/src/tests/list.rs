@@ -77,6 +77,7 @@ fn all_filters_together() {
         label: Some("KEYS".into()),
         is_suppressed: Some(false),
         suppressed_by: None,
+        incident: None,
     };
     check(filter.clone(), "e3");
     check(AlertFilter { until_us: Some(300), ..filter }, "");

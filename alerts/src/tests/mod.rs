@@ -10,6 +10,7 @@ mod noise;
 mod record;
 mod silences;
 mod sql;
+mod trim;
 mod versions;
 
 use storage::state::State;

@@ -129,7 +129,7 @@ impl Outbox {
     }
 
     /// How far the feed was followed; `None` before the first time.
-    pub(crate) fn position(&self) -> Result<Option<u64>> {
+    pub fn position(&self) -> Result<Option<u64>> {
         self.state.read(|db| {
             let mut select = db.prepare_cached("SELECT seq FROM notify_position")?;
             Ok(select.query_row([], |row| row.get(0)).optional()?)

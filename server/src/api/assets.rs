@@ -53,7 +53,7 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<AssetList>, Problem> {
     caller.needs(Right::Read)?;
-    let of_files = app.assets.clone();
+    let of_files = app.assets.assets();
     let stored = blocking(move || app.incidents.assets()).await??;
     let of_files = of_files.assets.iter().cloned().map(|asset| asset_body(asset, true));
     Ok(Json(AssetList {
@@ -78,7 +78,7 @@ pub(crate) async fn set(
     let Some(criticality) = Criticality::by_name(&body.criticality) else {
         return Err(Problem::bad_request("`criticality` is none; choose low, normal, high or critical"));
     };
-    if app.assets.assets.iter().any(|asset| asset.name == body.name) {
+    if app.assets.assets().assets.iter().any(|asset| asset.name == body.name) {
         return Err(Problem::conflict("an asset of this name stands in a file; change it there"));
     }
     let AssetBody { name, patterns, owner, tags, .. } = body;
@@ -151,7 +151,7 @@ pub(crate) struct SharePart {
     pub(crate) entity: String,
     pub(crate) alert: String,
     pub(crate) time: String,
-    /// The alert's own risk.
+    /// What the alert adds: its risk, or a part of it where it is about several.
     pub(crate) score: u8,
     /// What is left of it now.
     pub(crate) left: f64,
@@ -239,7 +239,7 @@ pub(crate) async fn entity_risk(
 /// The risk of an alert.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AlertRiskBody {
-    /// 0 to 100.
+    /// 0 to 100; 0 for an alert that is about risk itself, or about Stormglass.
     pub(crate) score: u8,
     /// What it is the sum of.
     pub(crate) parts: Vec<RiskPartBody>,
@@ -259,9 +259,12 @@ pub(crate) async fn alert_risk(
     caller.needs(Right::ReadAlerts)?;
     let found = blocking(move || {
         app.follow_alerts()?;
-        let risk = app.incidents.alert_risk(&id)?.ok_or(alerts::Error::AlertUnknown { id: id.clone() })?;
+        app.alerts.get(&id)?;
         let incident = app.incidents.of_alert(&id)?;
-        Ok::<_, alerts::Error>(AlertRiskBody { score: risk.score, parts: parts(&risk.parts), incident })
+        let risk = app.incidents.alert_risk(&id)?;
+        let score = risk.as_ref().map_or(0, |risk| risk.score);
+        let parts = risk.map(|risk| parts(&risk.parts)).unwrap_or_default();
+        Ok::<_, alerts::Error>(AlertRiskBody { score, parts, incident })
     });
     Ok(Json(found.await??))
 }

@@ -209,6 +209,9 @@ pub(crate) struct CloseIncidentBody {
     pub(crate) verdict: String,
     /// Why, in your words.
     pub(crate) reason: String,
+    /// Leaves its alerts as they are.
+    #[serde(default)]
+    pub(crate) keep_alerts: bool,
 }
 
 /// Why an incident is opened again.
@@ -345,7 +348,9 @@ pub(crate) async fn comment(
     step(app, caller, id, Step::Comment(body.comment)).await
 }
 
-/// Closes an incident with a verdict and a reason. Its alerts keep their own status.
+/// Closes an incident with a verdict and a reason, and with it those of its alerts that are open, in one transaction;
+/// their histories name the incident. As a duplicate, or with `keep_alerts`, its alerts stay as they are. Opening it
+/// again opens no alert.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/close", tag = "incidents", params(("id" = String, Path)), request_body = CloseIncidentBody,
     responses((status = 200, body = IncidentSummary), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn close(
@@ -358,7 +363,8 @@ pub(crate) async fn close(
     if verdict == Verdict::Refuted {
         return Err(Problem::bad_request("only late events refute an incident; choose another verdict"));
     }
-    step(app, caller, id, Step::Close(verdict, body.reason)).await
+    let close = Step::Close { verdict, reason: body.reason, keeps_alerts: body.keep_alerts };
+    step(app, caller, id, close).await
 }
 
 /// Opens a closed incident again; its clocks begin anew.

@@ -162,6 +162,9 @@ pub(crate) struct WhichAlerts {
     /// Only with this label, or this tag of the rule.
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// Only those of this incident, by its id or the first digits of it.
+    #[arg(long)]
+    pub(crate) incident: Option<String>,
     /// What silences hide: no, only, or all for both [default: no].
     #[arg(long, value_name = "WHICH")]
     pub(crate) suppressed: Option<String>,

@@ -65,7 +65,7 @@ pub(crate) enum Incidents {
         /// What you have to say.
         comment: String,
     },
-    /// Close an incident. Its alerts keep their own status.
+    /// Close an incident, and its open alerts with it.
     #[command(after_help = "Example:
   stormglass incidents close 3f0c1d2e4b5a --verdict true_positive --reason 'keys revoked, users told'")]
     Close {
@@ -77,6 +77,9 @@ pub(crate) enum Incidents {
         /// Why.
         #[arg(long)]
         reason: String,
+        /// Leave its alerts as they are.
+        #[arg(long)]
+        keep_alerts: bool,
     },
     /// Open a closed incident again; its clocks begin anew.
     Reopen {

@@ -85,6 +85,7 @@ pub(super) fn query(which: WhichAlerts) -> AlertQuery {
         owner: which.owner,
         unassigned: which.unassigned,
         label: which.label,
+        incident: which.incident,
         suppressed: which.suppressed,
         suppressed_by: which.suppressed_by,
         since: which.since,
@@ -179,6 +180,16 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
     }
     if !summary.labels.is_empty() {
         lines.push(format!("labels:   {}", summary.labels.join(", ")));
+    }
+    if let Some(incident) = &alert.incident {
+        let id: String = incident.id.chars().take(12).collect();
+        lines.push(format!("incident: {id} ({}) {}", incident.status, incident.title));
+    }
+    if let Some(risk) = alert.risk {
+        lines.push(format!("risk:     {risk}"));
+        for part in &alert.risk_parts {
+            lines.push(format!("          {:+} {}: {}", part.points, part.name, part.why));
+        }
     }
     for entity in &summary.entities {
         let name = entity.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();

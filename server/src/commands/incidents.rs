@@ -43,8 +43,8 @@ pub(crate) async fn run(global: &Global, command: Incidents) -> anyhow::Result<E
         Incidents::Comment { id, comment } => {
             change(&client, &id, "comment", &CommentBody { comment }).await?;
         }
-        Incidents::Close { id, verdict, reason } => {
-            change(&client, &id, "close", &CloseIncidentBody { verdict, reason }).await?;
+        Incidents::Close { id, verdict, reason, keep_alerts } => {
+            change(&client, &id, "close", &CloseIncidentBody { verdict, reason, keep_alerts }).await?;
         }
         Incidents::Reopen { id, reason } => {
             change(&client, &id, "reopen", &ReopenIncidentBody { reason }).await?;

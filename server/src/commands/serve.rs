@@ -73,6 +73,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         drop(signal(SignalKind::hangup())?);
     }
     let joining = tokio::spawn(crate::incidents::watch(app.clone()));
+    let trimming = tokio::spawn(crate::trim::watch(app.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = api::router(app.clone()).into_make_service_with_connect_info::<tls::Peer>();
     let serving = tokio::spawn(
@@ -90,6 +91,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     watching.abort();
     app.audit.later(Fact::of_stormglass("server.stop").with("signal", name));
     joining.abort();
+    trimming.abort();
     let drain = async {
         // What was pulled is made durable, saved and acknowledged; clients that hold their connection open
         // must not hold up the stop.

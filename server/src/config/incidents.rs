@@ -1,7 +1,8 @@
-//! `[incidents]` and `[risk]`.
+//! `[alerts]`, `[incidents]` and `[risk]`.
 
 use std::time::Duration;
 
+use alerts::Kept;
 use alerts::incident::{Joining, ServiceLevel, Settings};
 use alerts::risk::Fading;
 
@@ -41,6 +42,15 @@ pub(super) fn settings(get: &Getter<'_>) -> Settings {
         },
         levels,
         alerts: get.size("incidents.remember"),
+    }
+}
+
+/// How much is kept of what grows.
+pub(super) fn kept(get: &Getter<'_>) -> Kept {
+    Kept {
+        feed_us: micros(get.span("alerts.keep_feed")),
+        feed_entries: get.count("alerts.keep_feed_entries"),
+        matches_us: micros(get.span("alerts.keep_matches")),
     }
 }
 

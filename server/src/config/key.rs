@@ -303,6 +303,24 @@ pub(crate) const KEYS: &[Key] = &[
         "How many events of one key a correlation remembers.",
     ),
     key(
+        "alerts.keep_feed",
+        Kind::Span,
+        r#""7 d""#,
+        "How long what happened to alerts and incidents can be read from their feeds: so long a client of the live list that was away misses nothing. What notifications and incidents have not read stays in any case.",
+    ),
+    key(
+        "alerts.keep_feed_entries",
+        Kind::Count(1000, 1_000_000_000),
+        "1000000",
+        "How many entries of each feed are kept at most.",
+    ),
+    key(
+        "alerts.keep_matches",
+        Kind::Span,
+        r#""90 d""#,
+        "How long after the last change of a group's alert it is known which matches it counted; one that comes again later is counted twice.",
+    ),
+    key(
         "incidents.window",
         Kind::Span,
         r#""24 h""#,
@@ -336,7 +354,7 @@ pub(crate) const KEYS: &[Key] = &[
         "incidents.remember",
         Kind::Count(1000, 10_000_000),
         "50000",
-        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 5 KiB of memory, and the time to join grows with their number.",
+        "How many of the newest alerts are joined and weighed; incidents of older ones stay as they are. An alert takes about 5 KiB of memory.",
     ),
     key(
         "incidents.acknowledge_critical",
@@ -371,8 +389,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "risk.threshold",
         Kind::Count(1, 1_000_000),
-        "250",
-        "The risk of an entity from which on an alert of its own is raised.",
+        "500",
+        "The risk of an entity from which on, if three rules have part in it, an alert of its own is raised.",
     ),
     key(
         "ingest.record",

@@ -71,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) correlation_hits: usize,
     pub(crate) correlation_rule_hits: usize,
     pub(crate) correlation_key_hits: usize,
+    pub(crate) kept: alerts::Kept,
     pub(crate) incidents: alerts::incident::Settings,
     pub(crate) assets: Vec<PathBuf>,
     pub(crate) limits: ingest::Limits,
@@ -226,6 +227,7 @@ impl Config {
                 .unwrap_or(usize::MAX),
             correlation_key_hits: usize::try_from(get.count("correlation.key_events")).unwrap_or(usize::MAX),
             rules_paths: get.texts("rules.paths").into_iter().map(Into::into).collect(),
+            kept: incidents::kept(&get),
             incidents: incidents::settings(&get),
             assets: get.texts("risk.assets").into_iter().map(Into::into).collect(),
             limits: ingest::Limits {

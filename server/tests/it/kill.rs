@@ -171,10 +171,7 @@ fn compare(data: &Path, oracle: &Oracle) {
     requests.retain(|_, count| *count >= 4);
     assert!(requests.len() > 5, "{} requests came in whole", requests.len());
     assert_eq!(joined, requests, "every whole request has one alert that joins its four events");
-    let total =
-        sql(data, "SELECT count(*) AS n FROM alerts WHERE rule_id <> 'stormglass-entity-risk'")[0]["n"]
-            .as_u64()
-            .unwrap();
+    let total = sql(data, "SELECT count(*) AS n FROM alerts")[0]["n"].as_u64().unwrap();
     assert_eq!(total, (expected.len() + requests.len()) as u64, "no alert without its events");
     run(&["--data", &data.to_string_lossy(), "sources", "--verify"]);
     println!("{} acknowledged, {} rows, {} alerts", acknowledged.len(), rows.len(), total);
@@ -183,8 +180,7 @@ fn compare(data: &Path, oracle: &Oracle) {
 /// The groups of the correlation's alerts, and how many events each alert joins.
 fn joined(data: &Path) -> BTreeMap<String, u64> {
     let data = data.to_string_lossy();
-    // What the sum of them makes of an entity has its own tests.
-    let statement = "SELECT joined, status, verdict FROM alerts WHERE joined IS NOT NULL AND rule_id <> 'stormglass-entity-risk'";
+    let statement = "SELECT joined, status, verdict FROM alerts WHERE joined IS NOT NULL";
     let out = run(&["--data", &data, "sql", "--format", "ndjson", "--max-rows", "10000000", statement]);
     let mut found = BTreeMap::new();
     for line in out.lines() {

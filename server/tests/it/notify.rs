@@ -212,7 +212,7 @@ fn record(id: &str) -> String {
     )
 }
 
-/// A configuration that tells everything to a webhook, but raises nothing about the one person that all is about; `None`, loudly, where the program has no webhooks.
+/// A configuration that tells everything to a webhook; `None`, loudly, where the program has no webhooks.
 fn configuration(folder: &Path, url: &str) -> Option<String> {
     let rules = folder.join("rules");
     std::fs::create_dir_all(&rules).unwrap();
@@ -220,7 +220,7 @@ fn configuration(folder: &Path, url: &str) -> Option<String> {
     let path = folder.join("stormglass.toml");
     let text = format!(
         "[rules]\nshipped = false\npaths = [{:?}]\n\n[egress]\nallow = [\"http://127.0.0.1\"]\n\n\
-         [risk]\nthreshold = 1000000\n\n[[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{url}/hook\"\n\n\
+         [[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{url}/hook\"\n\n\
          [[notify.routes]]\nname = \"all\"\nchannels = [\"hook\"]\nfold = 0\n",
         rules.to_string_lossy()
     );

@@ -9,7 +9,7 @@ use crate::{Entity, EntityKind};
 const HOUR_US: i64 = 3_600_000_000;
 
 /// An alert at an hour with entities, written `actor=ana address=192.0.2.7`, and tactics, written `+impact`.
-fn subject(id: &str, hour: i64, about: &str) -> Subject {
+pub(in crate::incident) fn subject(id: &str, hour: i64, about: &str) -> Subject {
     let mut entities = Vec::new();
     let mut tags = Vec::new();
     for word in about.split_whitespace() {
@@ -30,6 +30,7 @@ fn subject(id: &str, hour: i64, about: &str) -> Subject {
         title: "t".into(),
         tactics: crate::incident::Tactic::of_tags(&tags),
         provider: "AWS".into(),
+        event: None,
         entities,
         is_closed: false,
         is_harmless: false,
@@ -227,7 +228,7 @@ fn a_merge_by_hand_joins_what_nothing_else_does() {
     assert!(group.members[2].why.contains("by hand to alert a by dana: so it is"), "{group:?}");
 }
 
-fn any_alert() -> impl Strategy<Value = (i64, String)> {
+pub(in crate::incident) fn any_alert() -> impl Strategy<Value = (i64, String)> {
     let who = prop::sample::select(vec![
         "actor=ana",
         "actor=bob",

@@ -129,21 +129,24 @@ fn people_take_comment_and_close_and_a_new_alert_opens_again() {
     assert!(step(Step::Comment(" ".into())).is_err());
     step(Step::Acknowledge).unwrap();
     step(Step::Assign("eve".into())).unwrap();
-    let closed = step(Step::Close(Verdict::Benign, "a drill".into())).unwrap();
+    let closed = step(close(Verdict::Benign, "a drill")).unwrap();
     assert_eq!(
         (closed.status, closed.owner.as_deref(), closed.closed_us),
         (IncidentStatus::Closed, Some("eve"), Some(10))
     );
-    assert!(step(Step::Close(Verdict::Benign, "again".into())).is_err());
+    assert!(step(close(Verdict::Benign, "again")).is_err());
     assert!(step(Step::Acknowledge).is_err());
     // That somebody works on its alerts is nothing new.
-    fixture.alerts.change(first.id.as_str(), Change::Acknowledge, "eve", "", 11).unwrap();
+    fixture.alerts.change(first.id.as_str(), Change::Comment, "eve", "why was it?", 11).unwrap();
     fixture.incidents.follow(&fixture.context, 12).unwrap();
     assert_eq!(fixture.incidents.get(&id).unwrap().status, IncidentStatus::Closed);
     fixture.take(&[alert("b", 1, "impact", "ana", 3)], 13);
     let open = fixture.incidents.get(&id).unwrap();
     assert_eq!((open.status, open.verdict), (IncidentStatus::New, None));
-    assert_eq!(fixture.changes(&id), ["opened", "acknowledged", "assigned", "closed", "grew", "reopened"]);
+    assert_eq!(
+        fixture.changes(&id),
+        ["opened", "acknowledged", "assigned", "closed", "grew", "severity", "reopened"]
+    );
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn clocks_run_by_severity_and_are_told_once() {
     assert_eq!(fixture.changes(&id), ["opened", "acknowledge_overdue", "acknowledged", "close_overdue"]);
     let overdue = IncidentFilter { overdue: true, ..IncidentFilter::default() };
     assert_eq!(fixture.incidents.list(&overdue, None, 10).unwrap().incidents.len(), 1);
-    fixture.incidents.step(&id, &Step::Close(Verdict::TruePositive, "mended".into()), "dana", 2001).unwrap();
+    fixture.incidents.step(&id, &close(Verdict::TruePositive, "mended"), "dana", 2001).unwrap();
     assert_eq!(fixture.incidents.list(&overdue, None, 10).unwrap().incidents.len(), 0);
     // Opened again, its clocks begin anew.
     let open = fixture.incidents.step(&id, &Step::Reopen("it goes on".into()), "dana", 3000).unwrap();
@@ -215,4 +218,56 @@ fn lists_turn_their_pages_and_filter() {
     for id in ["", "zz", "'; DROP TABLE incidents; --", "ffffffffffff"] {
         assert!(matches!(fixture.incidents.get(id), Err(crate::Error::IncidentUnknown { .. })), "{id}");
     }
+}
+
+#[test]
+fn an_incident_is_closed_with_its_alerts() {
+    let fixture = fixture();
+    let all: Vec<_> = (0..3).map(|n| alert(&format!("e{n}"), n, "impact", "ana", 4)).collect();
+    fixture.take(&all, 1);
+    let [id] = fixture.all().into_iter().map(|one| one.id).collect::<Vec<_>>().try_into().unwrap();
+    let stands = |n: usize| fixture.alerts.get(all[n].id.as_str()).unwrap().0;
+    fixture.alerts.change(all[0].id.as_str(), Change::Close(Verdict::Benign), "eve", "ours", 2).unwrap();
+    fixture.incidents.step(&id, &close(Verdict::TruePositive, "keys revoked"), "dana", 3).unwrap();
+    // Whoever was done with one is left alone.
+    assert_eq!(stands(0).verdict, Some(Verdict::Benign));
+    for n in [1, 2] {
+        let (stored, history) = fixture.alerts.get(all[n].id.as_str()).unwrap();
+        assert_eq!(
+            (stored.status, stored.verdict),
+            (crate::AlertStatus::Closed, Some(Verdict::TruePositive))
+        );
+        let last = history.last().unwrap();
+        assert_eq!((last.by.as_str(), last.at_us), ("dana", 3));
+        assert_eq!(last.reason, format!("with incident {}: keys revoked", id.get(..12).unwrap()));
+    }
+    // It is not opened again by what it did itself, and its alerts are not by its being opened.
+    fixture.incidents.follow(&fixture.context, 4).unwrap();
+    assert_eq!(fixture.incidents.get(&id).unwrap().status, IncidentStatus::Closed);
+    fixture.incidents.step(&id, &Step::Reopen("it goes on".into()), "dana", 5).unwrap();
+    assert_eq!(stands(1).status, crate::AlertStatus::Closed);
+    // Also without them, as a duplicate, or refused as a whole.
+    fixture.take(&[alert("e9", 3, "impact", "ana", 4)], 6);
+    let open = alert("e9", 3, "impact", "ana", 4).id;
+    let status = || fixture.alerts.get(open.as_str()).unwrap().0.status;
+    let steps = [
+        Step::Close { verdict: Verdict::Benign, reason: "x".into(), keeps_alerts: true },
+        close(Verdict::Duplicate, "of another"),
+    ];
+    for step in steps {
+        fixture.incidents.step(&id, &step, "dana", 7).unwrap();
+        assert_eq!(status(), crate::AlertStatus::New);
+        fixture.incidents.step(&id, &Step::Reopen(String::new()), "dana", 8).unwrap();
+    }
+    assert!(fixture.incidents.step(&id, &close(Verdict::Benign, " "), "dana", 9).is_err());
+    assert_eq!(status(), crate::AlertStatus::New);
+    // Lists find them by their incident.
+    let of = |incident: &str| {
+        let filter = crate::AlertFilter { incident: Some(incident.into()), ..Default::default() };
+        fixture.alerts.list(&filter, None, 10).unwrap().alerts.len()
+    };
+    assert_eq!(
+        (of(&id), of(&id.get(..8).unwrap().to_uppercase()), of("0123456789ab"), of("' OR 1")),
+        (4, 4, 0, 0)
+    );
 }

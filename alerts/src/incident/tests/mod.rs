@@ -2,6 +2,7 @@
 
 mod export;
 mod life;
+mod many;
 mod risk;
 
 use std::collections::BTreeMap;
@@ -67,6 +68,10 @@ impl Fixture {
     fn changes(&self, id: &str) -> Vec<String> {
         self.incidents.history(id).unwrap().into_iter().map(|step| step.change).collect()
     }
+}
+
+fn close(verdict: Verdict, reason: &str) -> super::Step {
+    super::Step::Close { verdict, reason: reason.into(), keeps_alerts: false }
 }
 
 /// An alert of `rule` with one event at an hour, about `who`, of a severity.

@@ -1,10 +1,13 @@
 //! Alerts as the API shows them.
 
+use alerts::incident::Incident;
+use alerts::risk::Score;
 use alerts::{AlertChange, AlertVersion, Entity, StoredAlert};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::format_us;
+use crate::api::incidents::{RiskPartBody, parts};
 
 /// An alert in a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -83,6 +86,15 @@ pub(crate) struct AlertDetail {
     pub(crate) description: String,
     /// What to do, a step each.
     pub(crate) response: Vec<String>,
+    /// The incident that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) incident: Option<AlertIncidentBody>,
+    /// Its risk, 0 to 100; absent before it is known, and for an alert that is about risk itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) risk: Option<u8>,
+    /// What the risk is made of.
+    #[serde(default)]
+    pub(crate) risk_parts: Vec<RiskPartBody>,
     /// 1, and one more for each time that late or further events changed the evidence.
     pub(crate) version: u32,
     /// What joins the events, if the rule is a correlation.
@@ -94,6 +106,22 @@ pub(crate) struct AlertDetail {
     pub(crate) versions: Vec<VersionBody>,
     /// What was done about it, oldest first; the newest 1000 steps.
     pub(crate) history: Vec<ChangeBody>,
+}
+
+/// The incident of an alert.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AlertIncidentBody {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// `new`, `acknowledged` or `closed`.
+    pub(crate) status: String,
+}
+
+/// Where an alert belongs and what it weighs.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) incident: Option<Incident>,
+    pub(super) risk: Option<Score>,
 }
 
 /// What an alert rested on before late or further events changed it.
@@ -219,6 +247,7 @@ pub(super) fn detail(
     stored: StoredAlert,
     history: Vec<AlertChange>,
     versions: Vec<AlertVersion>,
+    placed: Placed,
 ) -> AlertDetail {
     let description = stored.alert.rule.description.clone();
     let evidence = stored.alert.evidence.iter().map(|event| EvidenceBody {
@@ -264,6 +293,13 @@ pub(super) fn detail(
         summary: summary(stored),
         description,
         response,
+        incident: placed.incident.map(|incident| AlertIncidentBody {
+            id: incident.id,
+            title: incident.assessment.title,
+            status: incident.status.as_str().into(),
+        }),
+        risk: placed.risk.as_ref().map(|risk| risk.score),
+        risk_parts: placed.risk.map(|risk| parts(&risk.parts)).unwrap_or_default(),
         version,
         joined,
         evidence,

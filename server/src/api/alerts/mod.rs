@@ -58,6 +58,9 @@ pub(crate) struct AlertQuery {
     /// A label of the team's own, or a tag of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
+    /// Only those of the incident with this id, or these first digits of it (six or more).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) incident: Option<String>,
     /// What silences hide: `no` (as if not given), `only`, or `all` for both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) suppressed: Option<String>,
@@ -111,7 +114,12 @@ fn filter(wanted: AlertQuery) -> Result<AlertFilter, Problem> {
         Some("all") => None,
         Some(other) => return Err(bad(format!("`suppressed={other}` is unknown; choose no, only or all"))),
     };
+    let is_id = |id: &str| (6..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(id) = wanted.incident.as_deref().filter(|id| !is_id(id)) {
+        return Err(bad(format!("`incident={id}` is no id of an incident; give six digits of it or more")));
+    }
     Ok(AlertFilter {
+        incident: wanted.incident,
         is_suppressed,
         suppressed_by: wanted.suppressed_by,
         status: wanted.status.map(|name| name.parse()).transpose().map_err(bad)?,
@@ -137,9 +145,17 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<(HeaderMap, Json<AlertDetail>), Problem> {
     caller.needs(Right::ReadAlerts)?;
-    let read = move || Ok::<_, ::alerts::Error>((app.alerts.get(&id)?, app.alerts.versions(&id)?));
-    let ((stored, history), versions) = blocking(read).await??;
-    Ok((revision::etag(stored.revision), Json(body::detail(stored, history, versions))))
+    let read = move || {
+        let (stored, history) = app.alerts.get(&id)?;
+        let incident = match app.incidents.of_alert(&id)? {
+            Some(incident) => Some(app.incidents.get(&incident)?),
+            None => None,
+        };
+        let placed = body::Placed { incident, risk: app.incidents.alert_risk(&id)? };
+        Ok::<_, ::alerts::Error>((stored, history, app.alerts.versions(&id)?, placed))
+    };
+    let (stored, history, versions, placed) = blocking(read).await??;
+    Ok((revision::etag(stored.revision), Json(body::detail(stored, history, versions, placed))))
 }
 
 /// Runs work that waits for the disk where it holds up no other request.
