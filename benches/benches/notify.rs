@@ -149,9 +149,10 @@ async fn start(binary: &Path, folder: &Path, hook: &str) -> anyhow::Result<(Serv
     }
 }
 
+/// Each of another person: each alert is an incident of its own, and told by itself.
 fn record(id: &str) -> String {
     format!(
-        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"{id}","arn":"arn:aws:iam::111122223333:user/{id}","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
     )
 }
 

@@ -9,8 +9,11 @@ use rules::{RuleSet, Status};
 
 use crate::app::{App, now_us};
 
-/// How often alerts are looked at.
+/// How often alerts are looked at, where nothing has changed.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether there are changes. Looking costs some microseconds.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Between two looks there is at least so many times what the last one took: joining must not take the machine.
 const REST: u32 = 10;
@@ -70,21 +73,35 @@ fn confidences(rules: &RuleSet) -> Confidences {
 /// Follows alerts for as long as the server runs.
 pub(crate) async fn watch(app: Arc<App>) {
     let mut pause = EVERY;
+    let mut rest = Duration::ZERO;
     loop {
-        tokio::time::sleep(pause).await;
-        let (began, app) = (Instant::now(), app.clone());
-        let done = tokio::task::spawn_blocking(move || app.follow_alerts()).await;
-        pause = began.elapsed().saturating_mul(REST).clamp(EVERY, LONGEST);
+        tokio::time::sleep(rest).await;
+        let due = Instant::now() + pause.saturating_sub(rest);
+        while Instant::now() < due && !has_news(&app).await {
+            tokio::time::sleep(LOOK).await;
+        }
+        let (began, following) = (Instant::now(), app.clone());
+        let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
+        rest = began.elapsed().saturating_mul(REST).min(LONGEST);
+        pause = rest.max(EVERY);
+        app.notifier.look();
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!("incidents are not up to date: {error}");
-                pause = LONGEST;
+                (rest, pause) = (LONGEST, LONGEST);
             }
             Err(error) => {
                 tracing::error!("following alerts failed: {error}");
-                pause = LONGEST;
+                (rest, pause) = (LONGEST, LONGEST);
             }
         }
     }
+}
+
+/// Whether something has happened to alerts that incidents have not looked at.
+async fn has_news(app: &Arc<App>) -> bool {
+    let app = app.clone();
+    let asked = move || Ok::<_, alerts::Error>(app.incidents.position()? < app.alerts.feed_end()?);
+    matches!(tokio::task::spawn_blocking(asked).await, Ok(Ok(true)))
 }
