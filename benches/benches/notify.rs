@@ -242,7 +242,7 @@ fn record(id: &str) -> String {
     let [_, b, c, d] = hash.to_be_bytes();
     let address = format!("198.{}.{c}.{d}", 18 + b % 2);
     format!(
-        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"{id}","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"{address}","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"{id}","arn":"arn:aws:iam::111122223333:user/{id}","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"{address}","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
     )
 }
 

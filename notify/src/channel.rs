@@ -11,6 +11,7 @@ mod jira;
 mod jsm;
 mod message;
 mod ocsf;
+mod page;
 mod pagerduty;
 mod problem;
 #[cfg(test)]
@@ -42,7 +43,10 @@ pub use pagerduty::PagerDuty;
 pub use problem::SettingProblem;
 pub use secret::Secret;
 pub use servicenow::{ServiceNow, ServiceNowSettings};
-pub use slack::{ACKNOWLEDGE as SLACK_ACKNOWLEDGE, CLOSE as SLACK_CLOSE, Slack, SlackAccess, SlackSettings};
+pub use slack::{
+    ACKNOWLEDGE as SLACK_ACKNOWLEDGE, ACKNOWLEDGE_INCIDENT as SLACK_ACKNOWLEDGE_INCIDENT,
+    CLOSE as SLACK_CLOSE, CLOSE_INCIDENT as SLACK_CLOSE_INCIDENT, Slack, SlackAccess, SlackSettings,
+};
 pub use syslog::{Syslog, SyslogFormat, SyslogSettings};
 pub use teams::Teams;
 pub use webhook::{CloudEvents, Webhook, WebhookSettings, document as webhook_document};
@@ -89,12 +93,42 @@ pub enum Outcome {
     },
 }
 
+/// How a channel is read, and so what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Each message is read by people, and stays as it is: mail.
+    Letter,
+    /// Messages are read by people, and change with what they tell of.
+    Chat,
+    /// One is open until it is acknowledged and resolved, and wakes people: an on-call service.
+    Page,
+    /// One is open until it is closed, and what follows are comments.
+    Ticket,
+    /// Programs read each message.
+    Stream,
+}
+
+impl Manner {
+    /// Whether what is no news to anybody is told as well: it changes a message, or a program takes it.
+    pub(crate) fn takes_quiet(self) -> bool {
+        matches!(self, Self::Chat | Self::Stream)
+    }
+
+    /// Whether it takes what is said: a page is no place for comments.
+    pub(crate) fn takes_comments(self) -> bool {
+        self != Self::Page
+    }
+}
+
 /// A way to tell people. Dropping a future of [`send`](Self::send) must leave nothing half done that a second
 /// attempt under the same key would do twice, as far as the service allows.
 #[async_trait]
 pub trait Channel: Debug + Send + Sync {
     /// The kind of channel as the configuration names it, such as `slack`.
     fn kind(&self) -> &'static str;
+
+    /// How it is read.
+    fn manner(&self) -> Manner;
 
     /// Tries once. Ends within 30 seconds.
     async fn send(&self, delivery: Delivery<'_>) -> Outcome;

@@ -10,8 +10,20 @@ use url::Url;
 pub enum NotificationKind {
     /// An alert or incident is new.
     Raised,
-    /// What is known of it changed: late events, its severity, a comment.
+    /// What is known of an alert changed by late events.
     Amended,
+    /// More alerts belong to an incident.
+    Grown,
+    /// An incident is more severe than was told.
+    Risen,
+    /// Nobody took or closed an incident in time.
+    Overdue,
+    /// It is part of another, where all that follows is told.
+    Merged,
+    /// It was given to somebody.
+    Assigned,
+    /// Somebody says something about it.
+    Commented,
     /// Somebody takes it.
     Acknowledged,
     /// It is done with, or late events refuted it.
@@ -28,14 +40,25 @@ pub enum NotificationKind {
     Test,
 }
 
-/// One event that the subject rests on, as much of it as is told.
+/// What something is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// An alert; of a digest or a flood several.
+    #[default]
+    Alert,
+    /// An incident.
+    Incident,
+}
+
+/// One event that the subject rests on, as much of it as is told; of an incident one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The event's id in the table.
+    /// The event's id in the table, or the alert's.
     pub event_uid: String,
     /// When it happened, microseconds since 1970.
     pub time_us: i64,
-    /// The call, as the cloud names it.
+    /// The call, as the cloud names it; of an alert its severity and title.
     pub operation: String,
 }
 
@@ -45,10 +68,23 @@ pub struct Record {
 pub struct Notification {
     /// Why it is told.
     pub kind: NotificationKind,
-    /// The id of the alert or incident; receivers join what is about the same.
+    /// What it is told of.
+    #[serde(default)]
+    pub about: SubjectKind,
+    /// The id of the alert or incident.
     pub subject_id: String,
-    /// What belongs together in one thread: the incident's id, or else the alert's.
+    /// What belongs together in one thread: the id of the alert or incident that was told first. It stays when
+    /// incidents become one.
     pub thread: String,
+    /// Whether it is an alert in the thread of its incident: what becomes of it is not what becomes of the thread.
+    #[serde(default)]
+    pub is_part: bool,
+    /// Whether it only changes what was told, where that can be changed: nobody is told anew.
+    #[serde(default)]
+    pub is_quiet: bool,
+    /// What exactly has changed, or the comment; may be empty.
+    #[serde(default)]
+    pub note: String,
     /// The subject's version; a later notification of the same subject has at least the same.
     pub version: u32,
     /// In one line what happened.
@@ -79,7 +115,7 @@ pub struct Notification {
     pub events: u64,
     /// What to do, a step each.
     pub response: Vec<String>,
-    /// How many alerts are meant; more than 1 for a digest or a flood.
+    /// How many alerts are meant; 1 for an alert.
     pub count: u64,
     /// When the deciding event happened, microseconds since 1970.
     pub time_us: i64,
@@ -90,12 +126,68 @@ pub struct Notification {
     pub link: Option<Url>,
 }
 
+impl SubjectKind {
+    /// The name in payloads: `alert` or `incident`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Incident => "incident",
+        }
+    }
+}
+
+impl Notification {
+    /// Whether it says what becomes of its whole thread, and not only of an alert in it.
+    pub fn is_of_thread(&self) -> bool {
+        !self.is_part
+    }
+
+    /// Whether its thread ends with it: what it is about is closed, or goes on elsewhere.
+    pub fn ends_thread(&self) -> bool {
+        self.is_of_thread() && matches!(self.kind, NotificationKind::Closed | NotificationKind::Merged)
+    }
+
+    /// What the message of its subject is remembered by in a thread. A thread has one incident at a time, whose
+    /// id may change.
+    pub(crate) fn place(&self) -> &str {
+        match self.about {
+            SubjectKind::Alert => &self.subject_id,
+            SubjectKind::Incident => "incident",
+        }
+    }
+}
+
 impl NotificationKind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Raised,
+        Self::Amended,
+        Self::Grown,
+        Self::Risen,
+        Self::Overdue,
+        Self::Merged,
+        Self::Assigned,
+        Self::Commented,
+        Self::Acknowledged,
+        Self::Closed,
+        Self::Reopened,
+        Self::Escalated,
+        Self::Digest,
+        Self::Flood,
+        Self::Test,
+    ];
+
     /// The name in the configuration, the API and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Raised => "raised",
             Self::Amended => "amended",
+            Self::Grown => "grown",
+            Self::Risen => "risen",
+            Self::Overdue => "overdue",
+            Self::Merged => "merged",
+            Self::Assigned => "assigned",
+            Self::Commented => "commented",
             Self::Acknowledged => "acknowledged",
             Self::Closed => "closed",
             Self::Reopened => "reopened",
@@ -107,12 +199,28 @@ impl NotificationKind {
     }
 
     /// What a change of an alert is told as; `None`: it is nobody's news.
-    pub(crate) fn of_change(change: &str) -> Option<Self> {
+    pub(crate) fn of_alert_change(change: &str) -> Option<Self> {
         Some(match change {
             "raised" => Self::Raised,
             "amended" => Self::Amended,
             // Whoever works on it has taken it.
             "acknowledged" | "started" => Self::Acknowledged,
+            "closed" | "refuted" => Self::Closed,
+            "reopened" => Self::Reopened,
+            "assigned" => Self::Assigned,
+            "commented" => Self::Commented,
+            _ => return None,
+        })
+    }
+
+    /// What a change of an incident is told as, where it is told as it is; `None`: it is nobody's news, or it
+    /// depends on what was told.
+    pub(crate) fn of_incident_change(change: &str) -> Option<Self> {
+        Some(match change {
+            "acknowledge_overdue" | "close_overdue" => Self::Overdue,
+            "acknowledged" => Self::Acknowledged,
+            "assigned" => Self::Assigned,
+            "commented" => Self::Commented,
             "closed" | "refuted" => Self::Closed,
             "reopened" => Self::Reopened,
             _ => return None,

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::incident::Incidents;
 use alerts::{AlertStore, StoredAlert};
 use parking_lot::Mutex;
 use storage::state::State;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::follow::{Follower, micros};
+use crate::follow::{Follower, Links, micros};
 use crate::outbox::{ChannelQueue, Outbox};
 use crate::route::{Considered, Route, Routing};
-use crate::subject::{LinkTemplate, last_by};
+use crate::subject::last_by;
 use crate::worker::{Mood, Outcomes, Worker};
-use crate::{Channel, Delivery, Error, Notification, NotificationKind, Outcome, Result, trouble};
+use crate::{Channel, Delivery, Error, Manner, Notification, NotificationKind, Outcome, Result, trouble};
 
-/// How often the feed is looked at. Looking costs some microseconds.
+/// How often is looked at what becomes due by the clock alone.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long is waited when the database refuses.
@@ -36,12 +37,14 @@ pub struct NotifierParts {
     pub state: State,
     /// The alerts.
     pub alerts: AlertStore,
+    /// The incidents that alerts are told with; `None`: each is told by itself.
+    pub incidents: Option<Incidents>,
     /// The channels by name.
     pub channels: BTreeMap<String, Arc<dyn Channel>>,
     /// Who is told what.
     pub routing: Routing,
     /// Where a person reads more.
-    pub links: LinkTemplate,
+    pub links: Links,
     /// How long deliveries are kept.
     pub keep: Duration,
     /// The most settled deliveries that are kept.
@@ -58,6 +61,7 @@ pub struct Notifier {
     channels: BTreeMap<String, Arc<dyn Channel>>,
     follower: Arc<Follower>,
     outcomes: Arc<Outcomes>,
+    /// There may be something new in the feeds.
     wakes: BTreeMap<String, Arc<Notify>>,
     keep: Duration,
     keep_rows: u64,
@@ -88,12 +92,18 @@ impl Notifier {
             let end = parts.alerts.feed_end()?;
             outbox.state().write(|txn| Outbox::set_position(txn, end))?;
         }
+        if let (Some(incidents), None) = (&parts.incidents, outbox.incident_position()?) {
+            let end = incidents.feed_end()?;
+            outbox.state().write(|txn| Outbox::set_incident_position(txn, end))?;
+        }
         let follower = Follower {
             outbox: outbox.clone(),
             alerts: parts.alerts.clone(),
+            incidents: parts.incidents,
             routing: parts.routing,
-            channels: parts.channels.keys().cloned().collect(),
+            channels: manners(&parts.channels),
             links: parts.links,
+            patience: Mutex::default(),
         };
         Ok(Self {
             outbox,
@@ -131,7 +141,8 @@ impl Notifier {
             tasks.spawn(worker.run(self.stop.subscribe()));
         }
         let wakes = self.wakes.values().cloned().collect();
-        tasks.spawn(follow(self.follower.clone(), wakes, self.now_us, self.stop.subscribe()));
+        let commits = self.outbox.state().commits();
+        tasks.spawn(follow(self.follower.clone(), commits, wakes, self.now_us, self.stop.subscribe()));
         let upkeep = Upkeep {
             outbox: self.outbox.clone(),
             channels: self.channels.keys().cloned().collect(),
@@ -175,6 +186,15 @@ impl Notifier {
     /// `disabled`), by channel.
     pub fn outcomes(&self) -> BTreeMap<(String, &'static str), u64> {
         self.outcomes.read()
+    }
+
+    /// The incident that a thread of a channel is about, if it is about one: services name threads when they
+    /// call back.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn incident_in_thread(&self, channel: &str, thread: &str) -> Result<Option<String>> {
+        self.outbox.state().read(|db| Outbox::incident_in(db, channel, thread))
     }
 
     /// Workers look at the outbox: something in it has changed.
@@ -229,18 +249,25 @@ impl Notifier {
             (route.clone(), channels.into_iter().map(str::to_owned).collect())
         });
         let taken = taken.collect();
-        let notification = Notification::of_alert(NotificationKind::Raised, stored, by, &self.follower.links);
+        let links = &self.follower.links.alerts;
+        let notification = Notification::of_alert(NotificationKind::Raised, stored, by, links);
         Preview { considered, taken, notification }
     }
 }
 
+fn manners(channels: &BTreeMap<String, Arc<dyn Channel>>) -> BTreeMap<String, Manner> {
+    channels.iter().map(|(name, channel)| (name.clone(), channel.manner())).collect()
+}
+
 async fn follow(
     follower: Arc<Follower>,
+    mut commits: watch::Receiver<u64>,
     wakes: Vec<Arc<Notify>>,
     now_us: fn() -> i64,
     mut stop: watch::Receiver<bool>,
 ) {
     while !*stop.borrow() {
+        commits.mark_unchanged();
         let turning = follower.clone();
         let turned = tokio::task::spawn_blocking(move || turning.turn(now_us())).await;
         let wait = match turned {
@@ -262,6 +289,8 @@ async fn follow(
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            // What happens to alerts and incidents is committed.
+            _ = commits.changed() => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
     }
@@ -301,6 +330,7 @@ impl Upkeep {
         }
         self.outbox.forget(before_us, now_us)?;
         self.outbox.keep_newest(self.keep_rows)?;
+        self.outbox.keep_newest_told(self.keep_rows)?;
         if let Some(seq) = self.outbox.position()? {
             self.outbox.state().write(|txn| AlertStore::forget_feed(txn, seq, before_us))?;
         }

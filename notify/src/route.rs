@@ -1,4 +1,5 @@
-//! Which alerts are told by which channels.
+//! Which alerts and incidents are told by which channels. An incident goes where one of its alerts would go, with the
+//! severity of the incident if that is greater.
 //!
 //! Routes are a tree. An alert goes down it: of the routes side by side the first that matches takes it, and
 //! with `goes_on` the next that match as well; a route hands it to those below it, and keeps it where none of
@@ -37,13 +38,25 @@ pub struct Route {
     pub escalate: Vec<Escalation>,
     /// Alerts are gathered for so long and told together.
     pub digest: Option<Duration>,
-    /// How many of one rule are told one by one.
+    /// How many of one rule are told one by one, and how long is counted before an incident's growth is told.
     pub fold: Option<Fold>,
+    /// Whether alerts of an incident are told by themselves as well.
+    pub tells_all: bool,
     /// Whether routes beside it that come later take the alert as well.
     pub goes_on: bool,
     /// The routes below it.
     pub routes: Vec<Route>,
 }
+
+/// What is told besides new alerts and incidents where nothing else is set.
+pub const DEFAULT_TELL: &[NotificationKind] = &[
+    NotificationKind::Acknowledged,
+    NotificationKind::Closed,
+    NotificationKind::Reopened,
+    NotificationKind::Risen,
+    NotificationKind::Overdue,
+    NotificationKind::Commented,
+];
 
 /// Who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,23 +1,23 @@
-//! What is told of an alert: as much of it as a person reads, and no more than a message holds.
+//! What is told of an alert, and of a test: as much of it as a person reads, and no more than a message holds.
 
 use alerts::{Alert, AlertChange, StoredAlert};
 use url::Url;
 
-use crate::{Notification, NotificationKind, Record};
+use crate::{Notification, NotificationKind, Record, SubjectKind};
 
 /// Who does what nobody does.
 pub(crate) const STORMGLASS: &str = "stormglass";
 
 /// The most bytes of a text.
-const TEXT_BYTES: usize = 4096;
+pub(crate) const TEXT_BYTES: usize = 4096;
 /// The most bytes of a title.
-const TITLE_BYTES: usize = 512;
+pub(crate) const TITLE_BYTES: usize = 512;
 /// The most entries of a list.
-const ENTRIES: usize = 50;
+pub(crate) const ENTRIES: usize = 50;
 /// The most events.
-const RECORDS: usize = 20;
+pub(crate) const RECORDS: usize = 20;
 
-/// Where a person reads more: an address in which `{id}` stands for the alert's id.
+/// Where a person reads more: an address in which `{id}` stands for the id of the alert or incident.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkTemplate(Option<String>);
 
@@ -54,9 +54,13 @@ impl Notification {
         });
         Self {
             kind,
+            about: SubjectKind::Alert,
             link: links.link(&id),
             thread: id.clone(),
             subject_id: id,
+            is_part: false,
+            is_quiet: false,
+            note: String::new(),
             version: stored.version,
             title: bounded(&alert.rule.title, TITLE_BYTES),
             description: bounded(&alert.rule.description, TEXT_BYTES),
@@ -88,6 +92,10 @@ impl Notification {
     pub(crate) fn test(channel: &str, by: &str, now_us: i64) -> Self {
         Self {
             kind: NotificationKind::Test,
+            about: SubjectKind::Alert,
+            is_part: false,
+            is_quiet: false,
+            note: String::new(),
             subject_id: format!("test-{now_us}"),
             thread: format!("test-{now_us}"),
             version: 1,

@@ -60,6 +60,8 @@ pub(crate) struct App {
     pub(crate) live: Live,
     /// Tells people; not before [`Notifier::start`].
     pub(crate) notifier: Notifier,
+    /// What channels send by.
+    pub(crate) egress: egress::Client,
     /// The keys of what services call back with.
     pub(crate) callbacks: Callbacks,
     /// Who may do what.
@@ -95,18 +97,20 @@ impl App {
         let state = State::open(&data.join("state.db"))?;
         let alerts = AlertStore::open(state.clone())?;
         let audit = Recorder::open(&config, state.clone())?;
+        let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
+        let egress = egress::Client::new(config.egress.clone())?;
         // Before the stages: what they raise from now on is told.
         let notifier = Notifier::open(NotifierParts {
             state: state.clone(),
             alerts: alerts.clone(),
-            channels: open_channels(&config)?,
+            incidents: Some(incidents.clone()),
+            channels: open_channels(&config, &egress)?,
             routing: config.routing.clone(),
             links: config.notify_links.clone(),
             keep: config.notify_keep,
             keep_rows: config.notify_keep_rows,
             now_us,
         })?;
-        let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
         let assets = AssetFiles::open(&config.assets).map_err(crate::client::usage)?;
         let identities = Arc::new(Identities::new(state.clone()));
         let table_config = TableConfig {
@@ -200,6 +204,7 @@ impl App {
             certificates: None,
             live: Live::default(),
             notifier,
+            egress,
             callbacks,
             auth,
             rule_files,
@@ -290,9 +295,11 @@ impl App {
 /// The channels that routes may name, which send by one client under one policy.
 ///
 /// # Errors
-/// There is no TLS.
-fn open_channels(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {
-    let client = egress::Client::new(config.egress.clone())?;
+/// A setting is wrong.
+fn open_channels(
+    config: &Config,
+    client: &egress::Client,
+) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {
     let mut channels = BTreeMap::new();
     for channel in &config.channels {
         let opened = channel.open(client.clone()).map_err(|problem| {

@@ -9,9 +9,6 @@ use rules::{RuleSet, Status};
 
 use crate::app::{App, now_us};
 
-/// How often it is asked whether anything has happened to alerts.
-const LOOK: Duration = Duration::from_millis(50);
-
 /// How often clocks, and what is known beside the alerts, are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -70,12 +67,14 @@ fn confidences(rules: &RuleSet) -> Confidences {
     heads.chain(correlations).map(|(id, status)| (id.to_owned(), confidence(status))).collect()
 }
 
-/// Follows alerts for as long as the server runs.
+/// Follows alerts for as long as the server runs: at once when something has happened to them.
 pub(crate) async fn watch(app: Arc<App>) {
+    let mut commits = app.state.commits();
     loop {
+        commits.mark_unchanged();
         let (began, following) = (Instant::now(), app.clone());
         let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
-        let mut rest = began.elapsed().saturating_mul(REST).clamp(LOOK, LONGEST);
+        let mut rest = began.elapsed().saturating_mul(REST).min(LONGEST);
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -89,7 +88,8 @@ pub(crate) async fn watch(app: Arc<App>) {
         }
         tokio::time::sleep(rest).await;
         while began.elapsed() < EVERY && !has_news(&app).await {
-            tokio::time::sleep(LOOK).await;
+            // Who commits is there as long as this is.
+            tokio::time::timeout(EVERY, commits.changed()).await.ok();
         }
     }
 }

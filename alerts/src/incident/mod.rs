@@ -37,7 +37,7 @@ pub use decision::{Decision, DecisionKind};
 pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};
 pub use page::{IncidentFilter, IncidentPage};
-pub use store::{Incident, IncidentAlert, IncidentFeedEntry, RankedEntity};
+pub use store::{Headline, Incident, IncidentAlert, IncidentFeedEntry, RankedEntity};
 pub use subject::{Names, Place, Seed, Subject};
 pub use tables::state_tables;
 pub use tactic::{Tactic, progress};

@@ -62,6 +62,21 @@ pub struct IncidentAlert {
     pub risk: Option<Score>,
 }
 
+/// As much of an alert of an incident as is told in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// The alert.
+    pub alert_id: String,
+    /// When its deciding event happened, microseconds since 1970.
+    pub time_us: i64,
+    /// The title of its rule.
+    pub title: String,
+    /// 1 to 5.
+    pub severity_id: u8,
+    /// Whether nobody has looked at it.
+    pub is_new: bool,
+}
+
 /// Something that happened to an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentFeedEntry {
@@ -230,6 +245,30 @@ impl Incidents {
         Ok(alerts)
     }
 
+    /// The alerts of an incident in order of time, the first 1000, without their evidence.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn headlines(&self, id: &str) -> Result<Vec<Headline>> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT alerts.id, alerts.time_us, title, severity_id, status = 'new' FROM incident_alerts \
+                 JOIN alerts ON alerts.id = alert_id WHERE incident_id = ?1 \
+                 ORDER BY incident_alerts.time_us, alert_id LIMIT ?2",
+            )?;
+            let found = select.query_map(rusqlite::params![id, MAX_ALERTS], |row| {
+                Ok(Headline {
+                    alert_id: row.get(0)?,
+                    time_us: row.get(1)?,
+                    title: row.get(2)?,
+                    severity_id: row.get(3)?,
+                    is_new: row.get(4)?,
+                })
+            })?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// The history of an incident and of those that were merged into it, oldest first.
     ///
     /// # Errors
@@ -323,6 +362,18 @@ impl Incidents {
         });
         ranked.truncate(limit);
         Ok(ranked)
+    }
+
+    /// The number of the newest entry of the feed of incidents, also if that is forgotten; 0 before the first.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn feed_end(&self) -> Result<u64> {
+        self.state().read(|db| {
+            let mut select =
+                db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'incident_feed'")?;
+            Ok(select.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+        })
     }
 
     /// What happened to incidents after entry `seq`, oldest first, at most `limit`: written in the transaction of

@@ -2,7 +2,7 @@
 
 use alerts::EntityKind;
 
-use super::message::{Message, kind, value};
+use super::message::{Message, value};
 use super::text::{Budget, Write, plain};
 use crate::Notification;
 
@@ -40,7 +40,7 @@ pub(super) fn event(told: &Notification) -> String {
         _ => 1,
     };
     let class = match value(&told.rule_id, 120) {
-        rule if rule.is_empty() => kind(told.kind).to_owned(),
+        rule if rule.is_empty() => told.kind.as_str().to_owned(),
         rule => rule,
     };
     let mut out = format!(
@@ -52,7 +52,7 @@ pub(super) fn event(told: &Notification) -> String {
     let mut pairs: Vec<(&str, String, usize)> = vec![
         ("rt", (told.time_us.clamp(0, i64::MAX) / 1_000).to_string(), 40),
         ("externalId", value(&told.subject_id, 128), 300),
-        ("act", kind(told.kind).to_owned(), 40),
+        ("act", told.kind.as_str().to_owned(), 40),
         ("outcome", value(&told.status, 40), 80),
         ("cnt", told.events.to_string(), 40),
         ("cat", value(&told.provider, 40), 80),

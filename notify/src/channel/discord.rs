@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::deadline::within;
 use super::message::{Message, stamp};
 use super::text::{Budget, defanged};
-use super::{Channel, Delivery, Outcome, Secret, http};
-use crate::Notification;
+use super::{Channel, Delivery, Manner, Outcome, Secret, http};
+use crate::{Notification, NotificationKind};
 
 /// Units for all texts of an embed.
 const ALL: usize = 5_600;
@@ -36,30 +36,67 @@ impl Discord {
         let told = delivery.notification;
         let url = self.url.get().await?;
         let url = url.trim().split('?').next().unwrap_or_default();
-        let body = message(told).to_string().into_bytes();
         let headers = || vec![("content-type".to_owned(), "application/json".to_owned())];
-        // What was told of this subject is changed; others in the thread are messages of their own.
+        let place = told.place();
         let earlier = delivery.remembered.and_then(|text| text.split_once(' '));
-        if let Some((id, _)) = earlier.filter(|(id, subject)| *subject == told.subject_id && is_id(id)) {
-            let answer =
-                http::send(&self.client, "PATCH", &format!("{url}/messages/{id}"), headers(), body.clone())
-                    .await?;
-            // 404 with the code of an unknown message: it was deleted, so it is told anew.
-            let is_deleted = answer.status == 404 && http::json(&answer).get("code") == Some(&json!(10_008));
-            if !is_deleted {
+        let earlier = earlier.filter(|(id, subject)| *subject == place && is_id(id)).map(|(id, _)| id);
+        if let Some(id) = earlier {
+            let mut is_deleted = false;
+            if changes_message(told) {
+                let body = message(told).to_string().into_bytes();
+                let url = format!("{url}/messages/{id}");
+                let answer = http::send(&self.client, "PATCH", &url, headers(), body).await?;
+                // 404 with the code of an unknown message: it was deleted, so it is told anew.
+                is_deleted = answer.status == 404 && http::json(&answer).get("code") == Some(&json!(10_008));
+                if !is_deleted && (answer.status >= 300 || !is_worth_a_message(told)) {
+                    return Ok(http::outcome(&answer));
+                }
+            }
+            if is_worth_a_message(told) && !is_deleted {
+                let url = format!("{url}?wait=true");
+                let body = news(told).to_string().into_bytes();
+                let answer = http::send(&self.client, "POST", &url, headers(), body).await?;
                 return Ok(http::outcome(&answer));
             }
         }
+        if told.is_quiet {
+            return Ok(Outcome::Delivered { remember: None });
+        }
+        let body = message(told).to_string().into_bytes();
         let answer = http::send(&self.client, "POST", &format!("{url}?wait=true"), headers(), body).await?;
         Ok(match http::outcome(&answer) {
             Outcome::Delivered { .. } => {
                 let answer = http::json(&answer);
                 let id = answer.get("id").and_then(Value::as_str).filter(|id| is_id(id));
-                Outcome::Delivered { remember: id.map(|id| format!("{id} {}", told.subject_id)) }
+                Outcome::Delivered { remember: id.map(|id| format!("{id} {place}")) }
             }
             outcome => outcome,
         })
     }
+}
+
+/// Whether the message that told of a subject shows what is told now.
+fn changes_message(told: &Notification) -> bool {
+    told.kind != NotificationKind::Commented
+}
+
+/// Whether a changed message, which nobody is notified of, is not enough.
+fn is_worth_a_message(told: &Notification) -> bool {
+    !told.is_quiet
+        && matches!(
+            told.kind,
+            NotificationKind::Commented
+                | NotificationKind::Risen
+                | NotificationKind::Overdue
+                | NotificationKind::Merged
+                | NotificationKind::Escalated
+        )
+}
+
+/// What has changed, in few words.
+fn news(told: &Notification) -> Value {
+    let news = Budget(ALL).take(&defanged(&Message::news(told)), 1_900, markdown);
+    json!({"username": "Stormglass", "content": news, "allowed_mentions": {"parse": []}})
 }
 
 /// Whether a text is an id of Discord's.
@@ -71,6 +108,10 @@ fn is_id(text: &str) -> bool {
 impl Channel for Discord {
     fn kind(&self) -> &'static str {
         "discord"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Chat
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
@@ -110,7 +151,7 @@ fn message(told: &Notification) -> Value {
         }
     }
     let mut description = text(&message.description, 1_500);
-    for (heading, lines) in [("Events", &message.records), ("What to do", &message.steps)] {
+    for (heading, lines) in [(message.records_name, &message.records), ("What to do", &message.steps)] {
         if !lines.is_empty() {
             let lines: Vec<_> =
                 lines.iter().map(|line| text(line, 200)).filter(|line| !line.is_empty()).collect();

@@ -17,7 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use super::deadline::within;
 use super::tls::Server;
-use super::{Channel, Delivery, Outcome, Secret, SettingProblem};
+use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem};
 use letter::{letter, message_id};
 use stream::{Stream, starttls};
 
@@ -182,6 +182,10 @@ fn outcome(error: &lettre::transport::smtp::Error) -> Outcome {
 impl Channel for Email {
     fn kind(&self) -> &'static str {
         "email"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Letter
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

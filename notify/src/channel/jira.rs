@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::deadline::within;
 use super::message::Message;
 use super::text::{cut, plain};
-use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
+use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem, http};
 use crate::{Notification, NotificationKind};
 
 /// A project of Jira.
@@ -104,9 +104,8 @@ impl Jira {
             None => self.create(&api, told).await?,
         };
         let transition = match told.kind {
-            // The thread's own subject, not one of several in it.
-            NotificationKind::Closed if told.subject_id == told.thread => &self.settings.close_transition,
-            NotificationKind::Reopened if told.subject_id == told.thread => &self.settings.reopen_transition,
+            _ if told.ends_thread() => &self.settings.close_transition,
+            NotificationKind::Reopened if told.is_of_thread() => &self.settings.reopen_transition,
             _ => "",
         };
         if !transition.is_empty() {
@@ -190,6 +189,10 @@ impl Jira {
 impl Channel for Jira {
     fn kind(&self) -> &'static str {
         "jira"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Ticket
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

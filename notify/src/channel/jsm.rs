@@ -14,9 +14,10 @@ use serde_json::{Map, Value, json};
 
 use super::deadline::within;
 use super::message::{Message, value};
+use super::page::{PageAction, page_action};
 use super::text::{Budget, cut, plain};
-use super::{Channel, Delivery, Outcome, Secret, http};
-use crate::{Notification, NotificationKind};
+use super::{Channel, Delivery, Manner, Outcome, Secret, http};
+use crate::Notification;
 
 /// An integration of Jira Service Management or Opsgenie.
 #[derive(Debug)]
@@ -57,6 +58,10 @@ impl Channel for Jsm {
         "jsm"
     }
 
+    fn manner(&self) -> Manner {
+        Manner::Page
+    }
+
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         within(self.attempt(delivery)).await
     }
@@ -65,16 +70,15 @@ impl Channel for Jsm {
 /// The path below the API and the body; `None` where a change to what is closed would open it again.
 fn request(told: &Notification, is_opsgenie: bool) -> Option<(String, Value)> {
     let message = Message::of(told);
-    let alias = value(&told.subject_id, 512);
+    let alias = value(&told.thread, 512);
     let by = match value(&told.by, 100) {
         by if by.is_empty() => "stormglass".to_owned(),
         by => by,
     };
-    let action = match told.kind {
-        NotificationKind::Acknowledged => "acknowledge",
-        NotificationKind::Closed => "close",
-        NotificationKind::Amended if told.status == "closed" => return None,
-        _ => "",
+    let action = match page_action(told)? {
+        PageAction::Open => "",
+        PageAction::Acknowledge => "acknowledge",
+        PageAction::Close => "close",
     };
     if !action.is_empty() {
         let note = cut(&message.text(), 20_000, plain);

@@ -4,7 +4,7 @@ use alerts::EntityKind;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::text::{cut, line, lines, plain};
-use crate::{Notification, NotificationKind};
+use crate::{Notification, NotificationKind, SubjectKind};
 
 /// The most units of a title.
 const TITLE: usize = 240;
@@ -36,7 +36,9 @@ pub(super) struct Message {
     pub(super) description: String,
     /// Names of ours and values of others, in the order of weight.
     pub(super) facts: Vec<(&'static str, String)>,
-    /// Events, a line each.
+    /// What the lines of `records` are.
+    pub(super) records_name: &'static str,
+    /// Events, or the alerts of an incident, a line each.
     pub(super) records: Vec<String>,
     /// What to do, a line each.
     pub(super) steps: Vec<String>,
@@ -55,6 +57,10 @@ impl Message {
             title: value(&told.title, TITLE),
             description: cut(&lines(&told.description), DESCRIPTION, plain),
             facts: facts(told),
+            records_name: match told.about {
+                SubjectKind::Alert => "Events",
+                SubjectKind::Incident => "Alerts",
+            },
             records: Vec::new(),
             steps: told.response.iter().take(STEPS).map(|step| value(step, STEP)).collect(),
             tags: told.tags.iter().take(TAGS).map(|tag| value(tag, 80)).collect(),
@@ -62,6 +68,13 @@ impl Message {
         };
         if message.title.is_empty() {
             message.title = "(no title)".into();
+        }
+        // What somebody says is short, and what it is about is known.
+        if told.kind == NotificationKind::Commented {
+            message.description = cut(&lines(&told.note), DESCRIPTION, plain);
+            message.steps.clear();
+            message.tags.clear();
+            return message;
         }
         for record in told.records.iter().take(RECORDS) {
             message.records.push(format!("{} {}", stamp(record.time_us), value(&record.operation, 120)));
@@ -74,6 +87,23 @@ impl Message {
         format!("[{}] {}: {}", self.severity.to_uppercase(), self.what, self.title)
     }
 
+    /// What has changed, on few lines, for those who have the rest before them. Other alerts may stand there, so
+    /// that an alert is named.
+    pub(super) fn news(told: &Notification) -> String {
+        let mut news = what(told);
+        if told.about == SubjectKind::Alert {
+            news.push_str(&format!(" · {}", value(&told.title, TITLE)));
+        }
+        let note = cut(&lines(&told.note), DESCRIPTION, plain);
+        if !note.is_empty() {
+            news.push_str(&format!(": {note}"));
+        }
+        if let (NotificationKind::Closed, Some((verdict, reason))) = (told.kind, &told.verdict) {
+            news.push_str(&format!(": {}, {}", value(verdict, 40), value(reason, VALUE)));
+        }
+        news
+    }
+
     /// All of it as text, for services that know no form.
     pub(super) fn text(&self) -> String {
         let mut out = format!("{}\n", self.headline());
@@ -84,7 +114,7 @@ impl Message {
         for (name, value) in &self.facts {
             out.push_str(&format!("{name}: {value}\n"));
         }
-        for (heading, lines) in [("Events", &self.records), ("What to do", &self.steps)] {
+        for (heading, lines) in [(self.records_name, &self.records), ("What to do", &self.steps)] {
             if !lines.is_empty() {
                 out.push_str(&format!("\n{heading}:\n"));
             }
@@ -119,21 +149,6 @@ pub(super) fn severity(severity_id: u8) -> &'static str {
     }
 }
 
-/// The name of a kind, in payloads.
-pub(super) fn kind(kind: NotificationKind) -> &'static str {
-    match kind {
-        NotificationKind::Raised => "raised",
-        NotificationKind::Amended => "amended",
-        NotificationKind::Acknowledged => "acknowledged",
-        NotificationKind::Closed => "closed",
-        NotificationKind::Reopened => "reopened",
-        NotificationKind::Escalated => "escalated",
-        NotificationKind::Digest => "digest",
-        NotificationKind::Flood => "flood",
-        NotificationKind::Test => "test",
-    }
-}
-
 /// The name of a kind of entity, in payloads.
 pub(super) fn entity_kind(kind: EntityKind) -> &'static str {
     match kind {
@@ -163,8 +178,18 @@ fn what(told: &Notification) -> String {
         by => format!("{what} by {by}"),
     };
     match told.kind {
-        NotificationKind::Raised => "New alert".into(),
+        NotificationKind::Raised => match (told.about, told.count) {
+            (SubjectKind::Alert, _) => "New alert".into(),
+            (SubjectKind::Incident, ..=1) => "New incident".into(),
+            (SubjectKind::Incident, count) => format!("New incident of {count} alerts"),
+        },
         NotificationKind::Amended => done("Changed"),
+        NotificationKind::Grown => "More alerts".into(),
+        NotificationKind::Risen => "More severe".into(),
+        NotificationKind::Overdue => "Overdue".into(),
+        NotificationKind::Merged => "Part of another incident".into(),
+        NotificationKind::Assigned => done("Assigned"),
+        NotificationKind::Commented => done("Comment"),
         NotificationKind::Acknowledged => done("Acknowledged"),
         NotificationKind::Closed => done("Closed"),
         NotificationKind::Reopened => done("Reopened"),
@@ -177,6 +202,9 @@ fn what(told: &Notification) -> String {
 
 fn facts(told: &Notification) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Status", value(&told.status, 40))];
+    if told.kind != NotificationKind::Commented {
+        facts.push(("News", value(&told.note, VALUE)));
+    }
     if let Some((verdict, reason)) = &told.verdict {
         facts.push(("Verdict", value(verdict, 40)));
         facts.push(("Reason", value(reason, VALUE)));
@@ -203,6 +231,9 @@ fn facts(told: &Notification) -> Vec<(&'static str, String)> {
             facts.push(("Joined by", value(&format!("{field} = {by}"), VALUE)));
         }
         facts.push(("Why", value(&joined.why, VALUE)));
+    }
+    if told.about == SubjectKind::Incident {
+        facts.push(("Alerts", told.count.to_string()));
     }
     if told.events > 0 {
         facts.push(("Events", told.events.to_string()));

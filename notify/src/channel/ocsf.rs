@@ -9,9 +9,9 @@ use egress::Client;
 use serde_json::{Map, Value, json};
 
 use super::deadline::within;
-use super::message::{Message, kind, severity, value};
+use super::message::{Message, severity, value};
 use super::text::{Budget, plain};
-use super::{Channel, Delivery, Outcome, Secret, http};
+use super::{Channel, Delivery, Manner, Outcome, Secret, http};
 use crate::{Notification, NotificationKind};
 
 /// Bytes for the longer texts of others.
@@ -49,6 +49,10 @@ impl Ocsf {
 impl Channel for Ocsf {
     fn kind(&self) -> &'static str {
         "ocsf"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Stream
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
@@ -115,6 +119,8 @@ pub fn finding(told: &Notification) -> Value {
     set("message", json!(take(&message.headline(), 400)));
     if let Some((verdict, reason)) = &told.verdict {
         set("comment", json!(value(&format!("{verdict}: {reason}"), 500)));
+    } else if !told.note.is_empty() {
+        set("comment", json!(value(&told.note, 500)));
     }
     set("count", json!(told.count.clamp(1, i32::MAX as u64)));
     set(
@@ -124,7 +130,7 @@ pub fn finding(told: &Notification) -> Value {
             "profiles": profiles,
             "product": {"name": "Stormglass", "vendor_name": "Stormglass", "version": env!("CARGO_PKG_VERSION")},
             "correlation_uid": value(&told.thread, 128),
-            "event_code": kind(told.kind),
+            "event_code": told.kind.as_str(),
         }),
     );
     let mut info = json!({

@@ -1,4 +1,5 @@
-//! PagerDuty, Events API v2: an alert is triggered, acknowledged and resolved under one `dedup_key`.
+//! PagerDuty, Events API v2: an alert, or an incident with all its alerts, is triggered, acknowledged and resolved
+//! under one `dedup_key`, its thread.
 //!
 //! Source: developer.pagerduty.com, "Send an alert event". An event has at most 512 KB, a summary 1,024
 //! characters, a `dedup_key` 255. 202 is success; 400 is never taken; 429 and 5xx are for later.
@@ -12,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::deadline::within;
 use super::message::{Message, stamp, value};
+use super::page::{PageAction, page_action};
 use super::text::{cut, plain};
-use super::{Channel, Delivery, Outcome, Secret, http};
-use crate::{Notification, NotificationKind};
+use super::{Channel, Delivery, Manner, Outcome, Secret, http};
+use crate::Notification;
 
 /// A service of PagerDuty.
 #[derive(Debug)]
@@ -68,21 +70,23 @@ impl Channel for PagerDuty {
         "pagerduty"
     }
 
+    fn manner(&self) -> Manner {
+        Manner::Page
+    }
+
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         within(self.attempt(delivery)).await
     }
 }
 
-/// The event without its routing key; `None` where there is nothing to tell: a change to what is closed would
-/// open it again.
+/// The event without its routing key; `None` where there is nothing to tell.
 fn event(told: &Notification) -> Option<Value> {
-    let action = match told.kind {
-        NotificationKind::Acknowledged => "acknowledge",
-        NotificationKind::Closed => "resolve",
-        NotificationKind::Amended if told.status == "closed" => return None,
-        _ => "trigger",
+    let action = match page_action(told)? {
+        PageAction::Open => "trigger",
+        PageAction::Acknowledge => "acknowledge",
+        PageAction::Close => "resolve",
     };
-    let mut event = json!({"event_action": action, "dedup_key": value(&told.subject_id, 255)});
+    let mut event = json!({"event_action": action, "dedup_key": value(&told.thread, 255)});
     if action != "trigger" {
         return Some(event);
     }

@@ -3,19 +3,9 @@
 use alerts::{Entity, EntityKind, Joined};
 use proptest::prelude::*;
 
-use crate::{Delivery, Notification, NotificationKind, Record};
+use crate::{Delivery, Notification, NotificationKind, Record, SubjectKind};
 
-pub(crate) const KINDS: [NotificationKind; 9] = [
-    NotificationKind::Raised,
-    NotificationKind::Amended,
-    NotificationKind::Acknowledged,
-    NotificationKind::Closed,
-    NotificationKind::Reopened,
-    NotificationKind::Escalated,
-    NotificationKind::Digest,
-    NotificationKind::Flood,
-    NotificationKind::Test,
-];
+pub(crate) const KINDS: [NotificationKind; 15] = NotificationKind::ALL;
 
 /// An alert as they are.
 pub(crate) fn alert() -> Notification {
@@ -26,6 +16,10 @@ pub(crate) fn alert() -> Notification {
     };
     Notification {
         kind: NotificationKind::Raised,
+        about: SubjectKind::Alert,
+        is_part: false,
+        is_quiet: false,
+        note: String::new(),
         subject_id: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
         thread: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
         version: 1,
@@ -82,9 +76,36 @@ pub(crate) fn told(kind: NotificationKind) -> Notification {
             told.verdict = Some(("false_positive".into(), "A drill.".into()));
         }
         NotificationKind::Digest | NotificationKind::Flood => told.count = 4_711,
+        NotificationKind::Commented => {
+            (told.by, told.note) = ("ann".into(), "I have asked <ops>.\nThey know *nothing* of it.".into());
+        }
+        NotificationKind::Assigned => (told.by, told.note) = ("ann".into(), "bob".into()),
+        NotificationKind::Grown => told.note = "3 alerts more, 5 in all".into(),
+        NotificationKind::Risen => told.note = "from medium to high: 3 tactics follow in order".into(),
+        NotificationKind::Overdue => told.note = "nobody took it in time".into(),
+        NotificationKind::Merged => told.note = "it goes on in: Trail stopped & 2 more".into(),
         _ => {}
     }
     told
+}
+
+/// The same of an incident of five alerts.
+pub(crate) fn of_incident(kind: NotificationKind) -> Notification {
+    Notification {
+        about: SubjectKind::Incident,
+        subject_id: "00112233445566778899aabbccddeeff".into(),
+        title: "Root signs in without MFA & makes a key and 4 more alerts: root".into(),
+        rule_id: String::new(),
+        joined: None,
+        events: 0,
+        count: 5,
+        records: vec![Record {
+            event_uid: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
+            time_us: 1_772_445_600_000_000,
+            operation: "[high] Root signs in without MFA & makes a key".into(),
+        }],
+        ..told(kind)
+    }
 }
 
 /// An alert in which every text that others can choose is `text`.
@@ -95,6 +116,7 @@ pub(crate) fn all_of(text: &str) -> Notification {
         description: format!("{text}\n{text}"),
         verdict: Some((text.into(), text.into())),
         by: text.into(),
+        note: text.into(),
         status: text.into(),
         rule_id: text.into(),
         tags: vec![text.into()],
@@ -169,7 +191,7 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
         any::<u8>(),
         prop_oneof![Just("new".to_owned()), Just("closed".to_owned()), text(100)],
         proptest::option::of((text(100), text(5_000))),
-        text(300),
+        (text(300), text(5_000), any::<bool>(), any::<bool>(), any::<bool>()),
     );
     let second = (
         text(300),
@@ -184,12 +206,18 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
         (any::<i64>(), any::<i64>(), proptest::option::of("[a-z&<>'\"]{0,3000}")),
     );
     (first, second).prop_map(|(first, second)| {
-        let (kind, subject_id, thread, version, title, description, severity_id, status, verdict, by) = first;
+        let (kind, subject_id, thread, version, title, description, severity_id, status, verdict, more) =
+            first;
+        let (by, note, is_incident, is_part, is_quiet) = more;
         let (rule_id, tags, provider, entities, joined, records, events, response, count, rest) = second;
         let (time_us, created_us, path) = rest;
         let link = path.and_then(|path| format!("https://stormglass.example.com/{path}").parse().ok());
         Notification {
             kind,
+            about: if is_incident { SubjectKind::Incident } else { SubjectKind::Alert },
+            is_part,
+            is_quiet,
+            note,
             subject_id,
             thread,
             version,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::deadline::within;
 use super::message::{Message, value};
 use super::text::{cut, plain};
-use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
+use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem, http};
 use crate::{Notification, NotificationKind};
 
 /// An instance of ServiceNow.
@@ -114,10 +114,12 @@ impl ServiceNow {
 
     /// Adds what closes an incident, if the end of its thread is told.
     fn close(&self, told: &Notification, change: &mut Value) {
-        let is_end = told.kind == NotificationKind::Closed && told.subject_id == told.thread;
+        let is_end = told.ends_thread();
         if let (true, false, Value::Object(change)) = (is_end, self.settings.close_state.is_empty(), change) {
-            let (verdict, reason) = told.verdict.clone().unwrap_or_default();
-            let notes = value(&format!("{verdict}: {reason}"), 1_000);
+            let notes = match &told.verdict {
+                Some((verdict, reason)) => value(&format!("{verdict}: {reason}"), 1_000),
+                None => value(&told.note, 1_000),
+            };
             change.insert("state".into(), json!(self.settings.close_state));
             change.insert("close_code".into(), json!(self.settings.close_code));
             change.insert("close_notes".into(), json!(text(&notes, 1_000)));
@@ -167,6 +169,10 @@ impl ServiceNow {
 impl Channel for ServiceNow {
     fn kind(&self) -> &'static str {
         "servicenow"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Ticket
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

@@ -16,10 +16,10 @@ use egress::{Answer, Client};
 use serde_json::{Value, json};
 
 use super::deadline::within;
-use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
-use crate::NotificationKind;
-use blocks::message;
-pub use blocks::{ACKNOWLEDGE, CLOSE};
+use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem, http};
+use crate::{Notification, NotificationKind, SubjectKind};
+pub use blocks::{ACKNOWLEDGE, ACKNOWLEDGE_INCIDENT, CLOSE, CLOSE_INCIDENT};
+use blocks::{message, news};
 use thread::{Place, Thread};
 
 /// How Slack is reached.
@@ -103,20 +103,14 @@ impl Slack {
         let thread = delivery.remembered.and_then(Thread::read).filter(|thread| thread.channel == channel);
         let mut body = message(told, self.settings.buttons);
         // A change of what was told is shown where it was told: doing that twice does no harm.
-        let is_change = matches!(
-            told.kind,
-            NotificationKind::Amended
-                | NotificationKind::Acknowledged
-                | NotificationKind::Closed
-                | NotificationKind::Reopened
-        );
-        let earlier = thread.as_ref().and_then(|thread| thread.message_of(&told.subject_id));
-        if let (true, Some(place)) = (is_change, earlier) {
+        let earlier = thread.as_ref().and_then(|thread| thread.message_of(told.place()));
+        let mut is_shown = false;
+        if let (true, Some(place)) = (changes_message(told), earlier) {
             set(&mut body, "channel", json!(place.channel));
             set(&mut body, "ts", json!(place.ts));
             let answer = self.call("chat.update", &token, &body).await?;
             match error(&answer) {
-                None => return Ok(Outcome::Delivered { remember: None }),
+                None => is_shown = true,
                 // Deleted, too old, or another app's: it is told anew.
                 Some(error) if GONE.contains(&error.as_str()) => {}
                 Some(error) => return Ok(outcome(&answer, &error)),
@@ -125,20 +119,32 @@ impl Slack {
                 body.remove("ts");
             }
         }
+        // Of an alert the change says all; an incident is long, so what has changed is said as well.
+        if told.is_quiet || (is_shown && told.about == SubjectKind::Alert) {
+            return Ok(Outcome::Delivered { remember: None });
+        }
+        let is_news = is_shown || (thread.is_some() && is_news_alone(told));
+        if is_news {
+            body = news(told);
+        }
         set(&mut body, "channel", json!(channel));
         set(&mut body, "unfurl_links", json!(false));
         set(&mut body, "unfurl_media", json!(false));
         if let Some(thread) = &thread {
             set(&mut body, "thread_ts", json!(thread.root));
-            set(&mut body, "reply_broadcast", json!(told.kind == NotificationKind::Escalated));
+            let is_urgent = matches!(
+                told.kind,
+                NotificationKind::Escalated | NotificationKind::Overdue | NotificationKind::Risen
+            );
+            set(&mut body, "reply_broadcast", json!(is_urgent));
         }
         let answer = self.call("chat.postMessage", &token, &body).await?;
         if let Some(error) = error(&answer) {
             return Ok(outcome(&answer, &error));
         }
         let answer = http::json(&answer);
-        let place = Place::read(&answer);
-        let remember = place.map(|place| Thread::with(thread, channel, &told.subject_id, place).write());
+        let place = Place::read(&answer).filter(|_| !is_news);
+        let remember = place.map(|place| Thread::with(thread, channel, told.place(), place).write());
         Ok(Outcome::Delivered { remember })
     }
 
@@ -150,6 +156,27 @@ impl Slack {
         ];
         http::send(&self.client, "POST", &url, headers, body.to_string().into_bytes()).await
     }
+}
+
+/// Whether a notification is shown by the message that told of its subject.
+fn changes_message(told: &Notification) -> bool {
+    match told.kind {
+        NotificationKind::Merged => told.about == SubjectKind::Incident,
+        NotificationKind::Amended
+        | NotificationKind::Grown
+        | NotificationKind::Risen
+        | NotificationKind::Overdue
+        | NotificationKind::Assigned
+        | NotificationKind::Acknowledged
+        | NotificationKind::Closed
+        | NotificationKind::Reopened => true,
+        _ => false,
+    }
+}
+
+/// Whether nothing but the news is said in a thread.
+fn is_news_alone(told: &Notification) -> bool {
+    matches!(told.kind, NotificationKind::Commented | NotificationKind::Merged)
 }
 
 /// Errors of `chat.update` that say that the message cannot be changed any more.
@@ -228,6 +255,13 @@ fn set(body: &mut Value, name: &str, value: Value) {
 impl Channel for Slack {
     fn kind(&self) -> &'static str {
         "slack"
+    }
+
+    fn manner(&self) -> Manner {
+        match self.settings.access {
+            SlackAccess::Bot { .. } => Manner::Chat,
+            SlackAccess::Hook(_) => Manner::Letter,
+        }
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

@@ -17,7 +17,7 @@ use super::cef::{self, syslog_name};
 use super::deadline::within;
 use super::message::stamp;
 use super::tls::Server;
-use super::{Channel, Delivery, Outcome, SettingProblem, ocsf};
+use super::{Channel, Delivery, Manner, Outcome, SettingProblem, ocsf};
 use crate::Notification;
 
 /// What a message says.
@@ -109,6 +109,10 @@ impl Channel for Syslog {
         "syslog"
     }
 
+    fn manner(&self) -> Manner {
+        Manner::Stream
+    }
+
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         within(self.attempt(delivery)).await
     }
@@ -126,7 +130,7 @@ fn message(delivery: Delivery<'_>, settings: &SyslogSettings) -> Vec<u8> {
         "<{priority}>1 {} {} stormglass - {} - {body}",
         stamp(delivery.now_us),
         syslog_name(&settings.hostname, 255),
-        syslog_name(super::message::kind(told.kind), 32),
+        syslog_name(told.kind.as_str(), 32),
     );
     format!("{} {line}", line.len()).into_bytes()
 }

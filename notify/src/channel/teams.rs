@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::deadline::within;
 use super::message::Message;
 use super::text::{Budget, defanged, plain};
-use super::{Channel, Delivery, Outcome, Secret, http};
+use super::{Channel, Delivery, Manner, Outcome, Secret, http};
 use crate::Notification;
 
 /// Bytes for texts of others; the structure takes less than the other half of 28 KB.
@@ -52,6 +52,10 @@ impl Teams {
 impl Channel for Teams {
     fn kind(&self) -> &'static str {
         "teams"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Letter
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
@@ -102,7 +106,7 @@ fn card(told: &Notification) -> Value {
             json!({"type": "TextRun", "text": value}),
         ]));
     }
-    for (heading, lines) in [("Events", &message.records), ("What to do", &message.steps)] {
+    for (heading, lines) in [(message.records_name, &message.records), ("What to do", &message.steps)] {
         if lines.is_empty() {
             continue;
         }

@@ -4,6 +4,7 @@
 
 mod cloud_event;
 mod document;
+mod handshake;
 mod signature;
 mod template;
 #[cfg(test)]
@@ -13,10 +14,11 @@ use async_trait::async_trait;
 use egress::Client;
 
 use super::deadline::within;
-use super::{Channel, Delivery, Outcome, Secret, SettingProblem, http};
-use crate::{Notification, NotificationKind};
+use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem, http};
+use crate::{Notification, NotificationKind, SubjectKind};
 pub use cloud_event::CloudEvents;
 pub use document::document;
+use handshake::{Handshake, is_dns_name};
 use signature::Key;
 use template::Template;
 
@@ -35,6 +37,8 @@ pub struct WebhookSettings {
     pub cloud_events: Option<CloudEvents>,
     /// The source of CloudEvents, a URI reference.
     pub source: String,
+    /// The DNS name by which receivers of CloudEvents are asked for permission; empty: they are not asked.
+    pub origin: String,
     /// A body of one's own in place of JSON.
     pub template: Option<String>,
     /// What the type of that body is.
@@ -47,6 +51,7 @@ pub struct Webhook {
     client: Client,
     settings: WebhookSettings,
     template: Option<Template>,
+    handshake: Option<Handshake>,
 }
 
 /// Headers that are ours, or the connection's.
@@ -98,6 +103,13 @@ impl WebhookSettings {
                 "write it as in `/stormglass/prod`",
             ));
         }
+        if !self.origin.is_empty() && (self.cloud_events.is_none() || !is_dns_name(&self.origin)) {
+            problems.push(SettingProblem::new(
+                "origin",
+                "this is no DNS name, or there are no CloudEvents to ask for",
+                "write it as in `siem.example.com`, with `cloudevents`, or leave it out",
+            ));
+        }
         if let Err(problem) = self.template() {
             problems.push(problem);
         }
@@ -125,8 +137,12 @@ fn trial() -> Notification {
     let text = || "\"a\\\n".to_owned();
     Notification {
         kind: NotificationKind::Test,
+        about: SubjectKind::Alert,
         subject_id: text(),
         thread: text(),
+        is_part: false,
+        is_quiet: false,
+        note: text(),
         version: 1,
         title: text(),
         description: text(),
@@ -156,7 +172,8 @@ impl Webhook {
     /// The template is wrong.
     pub fn new(client: Client, settings: WebhookSettings) -> Result<Self, SettingProblem> {
         let template = settings.template()?;
-        Ok(Self { client, settings, template })
+        let handshake = (!settings.origin.is_empty()).then(|| Handshake::new(&settings.origin));
+        Ok(Self { client, settings, template, handshake })
     }
 
     /// Headers and body, before the signature.
@@ -174,9 +191,15 @@ impl Webhook {
 
     async fn attempt(&self, delivery: Delivery<'_>) -> Result<Outcome, Outcome> {
         let (mut headers, body) = self.render(delivery.notification, delivery.key);
+        let url = self.settings.url.get().await?;
+        let mut own = Vec::new();
         for (name, secret) in &self.settings.headers {
-            headers.push((name.clone(), secret.get().await?));
+            own.push((name.clone(), secret.get().await?));
         }
+        if let Some(handshake) = &self.handshake {
+            headers.push(handshake.admit(&self.client, &url, &own, delivery.now_us).await?);
+        }
+        headers.append(&mut own);
         let timestamp_s = delivery.now_us.div_euclid(1_000_000);
         let mut signatures = Vec::new();
         for secret in &self.settings.keys {
@@ -190,7 +213,6 @@ impl Webhook {
         if !signatures.is_empty() {
             headers.push(("webhook-signature".into(), signatures.join(" ")));
         }
-        let url = self.settings.url.get().await?;
         let answer = http::send(&self.client, self.settings.method, &url, headers, body).await?;
         Ok(http::outcome(&answer))
     }
@@ -200,6 +222,10 @@ impl Webhook {
 impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Stream
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

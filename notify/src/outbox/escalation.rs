@@ -24,6 +24,23 @@ impl Outbox {
         Ok(())
     }
 
+    /// The same, unless it is waited for already.
+    pub(crate) fn begin_to_await(txn: &Txn<'_>, due: &DueStep, due_us: i64) -> Result<()> {
+        txn.prepare_cached(
+            "INSERT INTO escalations (subject, route, step, due_us) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(rusqlite::params![due.subject, due.route, due.step, due_us])?;
+        Ok(())
+    }
+
+    /// Whether a step that was due is still waited for.
+    pub(crate) fn is_awaited(txn: &Txn<'_>, due: &DueStep) -> Result<bool> {
+        let mut select = txn.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM escalations WHERE subject = ?1 AND route = ?2 AND step = ?3)",
+        )?;
+        Ok(select.query_row(rusqlite::params![due.subject, due.route, due.step], |row| row.get(0))?)
+    }
+
     /// Nobody is waited for any more.
     pub(crate) fn end_escalations(txn: &Txn<'_>, subject: &str) -> Result<()> {
         txn.prepare_cached("DELETE FROM escalations WHERE subject = ?1")?.execute([subject])?;
@@ -48,15 +65,5 @@ impl Outbox {
             })?;
             Ok(due.collect::<rusqlite::Result<_>>()?)
         })
-    }
-
-    /// The routes that told an alert to channels, each pair once.
-    pub(crate) fn told_by(txn: &Txn<'_>, subject: &str) -> Result<Vec<(String, String)>> {
-        let mut select = txn.prepare_cached(
-            "SELECT channel, min(route) FROM deliveries
-             WHERE subject = ?1 AND kind IN ('raised', 'escalated') GROUP BY channel ORDER BY min(id)",
-        )?;
-        let told = select.query_map([subject], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(told.collect::<rusqlite::Result<_>>()?)
     }
 }

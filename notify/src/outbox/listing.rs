@@ -244,6 +244,12 @@ impl Outbox {
                         WHERE d.channel = t.channel AND d.thread = t.thread AND d.state = 'waiting')",
                 )?
                 .execute([before_us])?;
+            gone += txn
+                .prepare_cached(
+                    "DELETE FROM told WHERE (channel, subject) IN (
+                        SELECT channel, subject FROM told WHERE told_us < ?1 AND due_us IS NULL LIMIT ?2)",
+                )?
+                .execute(rusqlite::params![before_us, AT_ONCE])?;
             Ok(gone)
         })
     }
@@ -282,6 +288,18 @@ impl Outbox {
             Ok(txn
                 .prepare_cached("DELETE FROM deliveries WHERE state <> 'waiting' AND id <= ?1")?
                 .execute([cut])?)
+        })
+    }
+
+    /// Keeps at most `rows` rows of who was told of what: the newest.
+    pub(crate) fn keep_newest_told(&self, rows: u64) -> Result<usize> {
+        self.state().write(|txn| {
+            let cut: Option<i64> = txn
+                .prepare_cached("SELECT told_us FROM told ORDER BY told_us DESC LIMIT 1 OFFSET ?1")?
+                .query_row([rows], |row| row.get(0))
+                .optional()?;
+            let Some(cut) = cut else { return Ok(0) };
+            Ok(txn.prepare_cached("DELETE FROM told WHERE told_us <= ?1")?.execute([cut])?)
         })
     }
 }

@@ -10,13 +10,14 @@
 //! the order of their rows; one that waits holds up its thread and nothing else. What a row says (`notification`)
 //! is empty once it is delivered: only what may be sent again is kept.
 //!
-//! Besides: `escalations` (who is told next, and when), `windows` (what is gathered or counted until a window
+//! Besides: `told` (which channel knows which alert or incident, in which thread), `escalations` (who is told next, and when), `windows` (what is gathered or counted until a window
 //! closes), `threads` (what channels asked to be remembered), `channel_health` (since when one fails).
 
 mod escalation;
 mod health;
 mod listing;
 mod queue;
+mod told;
 mod window;
 
 use rusqlite::OptionalExtension as _;
@@ -28,6 +29,7 @@ pub(crate) use escalation::DueStep;
 pub(crate) use health::{DISABLED_PROBE_US, Failing};
 pub use listing::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, state_table};
 pub(crate) use queue::{Next, Waiting};
+pub(crate) use told::Told;
 pub(crate) use window::{Closed, Fate as WindowFate, Line, Opening};
 
 /// The schema, one step a released version.
@@ -96,6 +98,29 @@ CREATE TABLE channel_health (
     probe_us    INTEGER,
     alert_id    TEXT
 ) STRICT, WITHOUT ROWID;
+",
+"
+ALTER TABLE notify_position ADD COLUMN incident_seq INTEGER;
+CREATE TABLE told (
+    channel      TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    about        TEXT NOT NULL,
+    thread       TEXT NOT NULL,
+    route        TEXT NOT NULL,
+    severity_id  INTEGER NOT NULL,
+    alerts       INTEGER NOT NULL,
+    since_us     INTEGER NOT NULL,
+    told_us      INTEGER NOT NULL,
+    window_us    INTEGER NOT NULL,
+    due_us       INTEGER,
+    PRIMARY KEY (channel, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX told_by_subject ON told (subject);
+CREATE INDEX told_by_thread ON told (channel, thread);
+CREATE INDEX told_due ON told (due_us) WHERE due_us IS NOT NULL;
+CREATE INDEX told_old ON told (told_us);
+INSERT INTO told SELECT channel, subject, 'alert', min(thread), min(route), 0, 1, min(created_us), max(updated_us), 0, NULL
+    FROM deliveries WHERE kind IN ('raised', 'escalated') GROUP BY channel, subject;
 "];
 
 /// What is to be told to one channel.
@@ -134,6 +159,23 @@ impl Outbox {
             let mut select = db.prepare_cached("SELECT seq FROM notify_position")?;
             Ok(select.query_row([], |row| row.get(0)).optional()?)
         })
+    }
+
+    /// How far the feed of incidents was followed; `None` before the first time.
+    pub(crate) fn incident_position(&self) -> Result<Option<u64>> {
+        self.state.read(|db| {
+            let mut select = db.prepare_cached("SELECT incident_seq FROM notify_position")?;
+            Ok(select.query_row([], |row| row.get(0)).optional()?.flatten())
+        })
+    }
+
+    pub(crate) fn set_incident_position(txn: &Txn<'_>, seq: u64) -> Result<()> {
+        txn.prepare_cached(
+            "INSERT INTO notify_position (id, seq, incident_seq) VALUES (1, 0, ?1)
+             ON CONFLICT (id) DO UPDATE SET incident_seq = ?1",
+        )?
+        .execute([seq])?;
+        Ok(())
     }
 
     pub(crate) fn set_position(txn: &Txn<'_>, seq: u64) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod deliver;
 mod flood;
+mod incidents;
 mod kill;
 mod model;
 mod routing;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use alerts::incident::{Context, Incidents, Settings};
 use alerts::{Alert, AlertId, AlertStore, Entity, EntityKind, Evidence, RuleRef, StoredAlert};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -20,7 +22,8 @@ use tempfile::TempDir;
 use crate::follow::Follower;
 use crate::worker::{Mood, Outcomes, Worker};
 use crate::{
-    Channel, Delivery, LinkTemplate, NotificationKind, Outbox, Outcome, Route, Routing, Target, Wanted,
+    Channel, Delivery, Links, Manner, NotificationKind, Outbox, Outcome, Route, Routing, SubjectKind, Target,
+    Wanted,
 };
 
 /// An alert of rule `rule` for the event `event`.
@@ -66,6 +69,7 @@ pub(crate) fn route(path: &str, channels: &[&str]) -> Route {
         escalate: Vec::new(),
         digest: None,
         fold: None,
+        tells_all: false,
         goes_on: false,
         routes: Vec::new(),
     }
@@ -76,7 +80,11 @@ pub(crate) fn route(path: &str, channels: &[&str]) -> Route {
 struct Told {
     key: String,
     kind: NotificationKind,
+    about: SubjectKind,
     subject: String,
+    thread: String,
+    is_quiet: bool,
+    note: String,
     title: String,
     count: u64,
     attempt: u32,
@@ -84,8 +92,9 @@ struct Told {
 }
 
 /// A channel that answers by a script and remembers what it was told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Scripted {
+    manner: Manner,
     told: Mutex<Vec<Told>>,
     /// What it took, and what it refused for good.
     taken: Mutex<Vec<Told>>,
@@ -100,12 +109,20 @@ impl Channel for Scripted {
         "scripted"
     }
 
+    fn manner(&self) -> Manner {
+        self.manner
+    }
+
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         let told = delivery.notification;
         let told = Told {
             key: delivery.key.to_owned(),
             kind: told.kind,
+            about: told.about,
             subject: told.subject_id.clone(),
+            thread: told.thread.clone(),
+            is_quiet: told.is_quiet,
+            note: told.note.clone(),
             title: told.title.clone(),
             count: told.count,
             attempt: delivery.attempt,
@@ -143,28 +160,44 @@ struct Fixture {
     _folder: TempDir,
     state: State,
     alerts: AlertStore,
+    incidents: Option<Incidents>,
     outbox: Outbox,
     follower: Follower,
     channels: BTreeMap<String, Arc<Scripted>>,
     workers: BTreeMap<String, Worker>,
 }
 
+/// One in which alerts belong to no incidents.
 fn fixture(channels: &[&str], routes: Vec<Route>) -> Fixture {
+    let channels: Vec<_> = channels.iter().map(|&name| (name, Manner::Letter)).collect();
+    fixture_of(&channels, routes, None)
+}
+
+fn fixture_of(channels: &[(&str, Manner)], routes: Vec<Route>, settings: Option<Settings>) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let state = State::open(&folder.path().join("state.db")).unwrap();
     let alerts = AlertStore::open(state.clone()).unwrap();
+    let incidents = settings.map(|settings| Incidents::open(state.clone(), settings).unwrap());
     let outbox = Outbox::open(state.clone()).unwrap();
     let follower = Follower {
         outbox: outbox.clone(),
         alerts: alerts.clone(),
+        incidents: incidents.clone(),
         routing: Routing { routes, rotas: Vec::new() },
-        channels: channels.iter().map(|&name| name.to_owned()).collect(),
-        links: LinkTemplate::default(),
+        channels: channels.iter().map(|&(name, manner)| (name.to_owned(), manner)).collect(),
+        links: Links::default(),
+        patience: Mutex::default(),
     };
     let mut made = BTreeMap::new();
     let mut workers = BTreeMap::new();
-    for &name in channels {
-        let channel = Arc::new(Scripted::default());
+    for &(name, manner) in channels {
+        let channel = Arc::new(Scripted {
+            manner,
+            told: Mutex::default(),
+            taken: Mutex::default(),
+            refused: Mutex::default(),
+            answers: Mutex::default(),
+        });
         let worker = Worker {
             name: name.into(),
             channel: channel.clone(),
@@ -178,7 +211,7 @@ fn fixture(channels: &[&str], routes: Vec<Route>) -> Fixture {
         made.insert(name.to_owned(), channel);
         workers.insert(name.to_owned(), worker);
     }
-    Fixture { _folder: folder, state, alerts, outbox, follower, channels: made, workers }
+    Fixture { _folder: folder, state, alerts, incidents, outbox, follower, channels: made, workers }
 }
 
 impl Fixture {
@@ -192,7 +225,14 @@ impl Fixture {
 
     /// Follows until there is nothing more.
     fn follow(&self) {
-        while self.follower.turn(now_us()).unwrap() {}
+        loop {
+            if let Some(incidents) = &self.incidents {
+                incidents.follow(&Context::default(), now_us()).unwrap();
+            }
+            if !self.follower.turn(now_us()).unwrap() {
+                return;
+            }
+        }
     }
 
     /// Follows, and lets each channel send all that is due.

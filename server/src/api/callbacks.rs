@@ -4,13 +4,17 @@
 //! is done in the name of the person that the service names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use alerts::{Change, StoredAlert, Verdict};
+use alerts::incident::{IncidentStatus, Step};
+use alerts::{Change, Verdict};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use notify::channel::{SLACK_ACKNOWLEDGE, SLACK_CLOSE};
+use notify::SubjectKind;
+use notify::channel::{SLACK_ACKNOWLEDGE, SLACK_ACKNOWLEDGE_INCIDENT, SLACK_CLOSE, SLACK_CLOSE_INCIDENT};
 use serde_json::Value;
+use url::Url;
 
 use super::alerts::blocking;
 use super::problem::Problem;
@@ -97,12 +101,21 @@ impl Callbacks {
 }
 
 /// A change that somebody asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Wish {
-    alert_id: String,
-    change: Change,
+    /// Of what: an alert or an incident.
+    about: SubjectKind,
+    id: String,
+    asked: Asked,
     /// The service's id of who asks, and what that one is called there.
     user: (String, String),
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Acknowledge,
+    Close(Verdict),
 }
 
 /// What somebody clicked in Slack.
@@ -123,9 +136,31 @@ pub(crate) async fn slack(
         .and_then(|(_, text)| serde_json::from_str(&text).ok())
         .ok_or_else(|| Problem::bad_request("`payload` is missing or no JSON"))?;
     for wish in slack_wishes(&payload) {
-        grant(&app, &channel, wish, "closed in Slack", None).await?;
+        let Err(problem) = grant(&app, &channel, wish, "closed in Slack", None).await else { continue };
+        let Ok(url) = text(&payload, "/response_url").parse::<Url>() else { return Err(problem) };
+        // Slack wants its answer within three seconds, and shows no more of a refusal than that it is one.
+        drop(tokio::spawn(explain(app.clone(), name, url, problem)));
+        break;
     }
     Ok(StatusCode::OK)
+}
+
+/// Tells whoever clicked, and nobody else, why nothing has happened (docs.slack.dev, "Handling user interaction").
+async fn explain(app: Arc<App>, channel: String, url: Url, problem: Problem) {
+    let reason: String = problem.detail.chars().filter(|c| !c.is_control()).take(500).collect();
+    let reason = reason.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = serde_json::json!({
+        "response_type": "ephemeral",
+        "replace_original": false,
+        "text": format!("Nothing was changed: {reason}."),
+    });
+    let mut request = egress::Request::post_json(url, body.to_string());
+    request.timeout = Duration::from_secs(10);
+    match app.egress.send(request).await {
+        Ok(answer) if answer.is_success() => {}
+        Ok(answer) => tracing::warn!(channel, status = answer.status, "Slack takes no word for who clicked"),
+        Err(error) => tracing::warn!(channel, %error, "whoever clicked is not told why it was refused"),
+    }
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
@@ -143,19 +178,23 @@ fn slack_wishes(payload: &Value) -> Vec<Wish> {
     let user = (text(payload, "/user/id").to_owned(), shown.to_owned());
     let actions = payload.get("actions").and_then(Value::as_array);
     for action in actions.into_iter().flatten().take(MAX_ACTIONS) {
-        let asked = match text(action, "/action_id") {
-            SLACK_ACKNOWLEDGE => Some((text(action, "/value"), Change::Acknowledge)),
-            SLACK_CLOSE => {
-                text(action, "/selected_option/value").split_once(':').and_then(|(id, verdict)| {
-                    let verdict =
-                        verdict.parse::<Verdict>().ok().filter(|verdict| *verdict != Verdict::Refuted)?;
-                    Some((id, Change::Close(verdict)))
-                })
-            }
-            _ => None,
+        let (about, is_closing) = match text(action, "/action_id") {
+            SLACK_ACKNOWLEDGE => (SubjectKind::Alert, false),
+            SLACK_CLOSE => (SubjectKind::Alert, true),
+            SLACK_ACKNOWLEDGE_INCIDENT => (SubjectKind::Incident, false),
+            SLACK_CLOSE_INCIDENT => (SubjectKind::Incident, true),
+            _ => continue,
         };
-        if let Some((id, change)) = asked {
-            wishes.push(Wish { alert_id: id.to_owned(), change, user: user.clone() });
+        let asked = match is_closing {
+            false => Some((text(action, "/value"), Asked::Acknowledge)),
+            true => text(action, "/selected_option/value").split_once(':').and_then(|(id, verdict)| {
+                let verdict = verdict.parse::<Verdict>().ok();
+                let verdict = verdict.filter(|verdict| *verdict != Verdict::Refuted)?;
+                Some((id, Asked::Close(verdict)))
+            }),
+        };
+        if let Some((id, asked)) = asked {
+            wishes.push(Wish { about, id: id.to_owned(), asked, user: user.clone() });
         }
     }
     wishes
@@ -176,11 +215,17 @@ pub(crate) async fn pagerduty(
     let channel = app.callbacks.admit("pagerduty", &name, &headers, &body)?.clone();
     let payload: Value =
         serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is no JSON"))?;
-    let Some(wish) = pagerduty_wish(&payload) else { return Ok(StatusCode::OK) };
+    let Some(mut wish) = pagerduty_wish(&payload) else { return Ok(StatusCode::OK) };
     // The signature has no time: what was sent long ago, or is sent again, must not undo what came after it.
     let at_us = chrono::DateTime::parse_from_rfc3339(text(&payload, "/event/occurred_at"))
         .map_err(|_| Problem::bad_request("`event.occurred_at` is missing or no time"))?
         .timestamp_micros();
+    // A page has the name of its thread.
+    let (asking, thread) = (app.clone(), wish.id.clone());
+    let incident = blocking(move || asking.notifier.incident_in_thread(&name, &thread)).await??;
+    if let Some(incident) = incident {
+        (wish.about, wish.id) = (SubjectKind::Incident, incident);
+    }
     match grant(&app, &channel, wish, "resolved in PagerDuty", Some(at_us)).await {
         // Incidents of others come by the same subscription, and answers of theirs to what was told from here:
         // a refusal would only be sent again.
@@ -191,25 +236,30 @@ pub(crate) async fn pagerduty(
 }
 
 fn pagerduty_wish(payload: &Value) -> Option<Wish> {
-    let change = match text(payload, "/event/event_type") {
-        "incident.acknowledged" => Change::Acknowledge,
+    let asked = match text(payload, "/event/event_type") {
+        "incident.acknowledged" => Asked::Acknowledge,
         // PagerDuty has no verdict. Who resolves there has dealt with it.
-        "incident.resolved" => Change::Close(Verdict::TruePositive),
+        "incident.resolved" => Asked::Close(Verdict::TruePositive),
         _ => return None,
     };
     // The service itself resolves what is told from here; only what people do is taken over.
     if text(payload, "/event/agent/type") != "user_reference" {
         return None;
     }
-    let alert_id = text(payload, "/event/data/incident_key");
-    let id = text(payload, "/event/agent/id");
+    let key = text(payload, "/event/data/incident_key");
+    let user = text(payload, "/event/agent/id");
     let shown = text(payload, "/event/agent/summary");
-    let shown = if shown.is_empty() { id } else { shown };
-    let is_named = !alert_id.is_empty() && !id.is_empty();
-    is_named.then(|| Wish { alert_id: alert_id.to_owned(), change, user: (id.to_owned(), shown.to_owned()) })
+    let shown = if shown.is_empty() { user } else { shown };
+    let is_named = !key.is_empty() && !user.is_empty();
+    is_named.then(|| Wish {
+        about: SubjectKind::Alert,
+        id: key.to_owned(),
+        asked,
+        user: (user.to_owned(), shown.to_owned()),
+    })
 }
 
-/// Does what was asked for, if that one may; `at_us`: unless the alert has changed since then.
+/// Does what was asked for, if that one may; `at_us`: unless what it is about has changed since then.
 async fn grant(
     app: &Arc<App>,
     channel: &ChannelConfig,
@@ -224,24 +274,62 @@ async fn grant(
         Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
     })?;
     let app = app.clone();
-    let changed = blocking(move || -> Result<Option<StoredAlert>, alerts::Error> {
-        if let Some(at_us) = at_us {
-            let (stored, _) = app.alerts.get(&wish.alert_id)?;
-            if stored.updated_us > at_us {
-                return Ok(None);
-            }
-        }
-        app.alerts.change(&wish.alert_id, wish.change, &by, reason, now_us()).map(Some)
+    let (about, subject) = (wish.about, wish.id.clone());
+    let is_done = blocking(move || match wish.about {
+        SubjectKind::Alert => change_alert(&app, &wish, &by, reason, at_us),
+        SubjectKind::Incident => change_incident(&app, &wish, &by, reason, at_us),
     })
     .await??;
-    if let Some(alert) = changed {
-        tracing::info!(
-            channel = channel.name,
-            alert = alert.alert.id.as_str(),
-            "an alert was changed by a callback"
-        );
+    if is_done {
+        let about = about.as_str();
+        tracing::info!(channel = channel.name, about, subject, "a callback has changed something");
     }
     Ok(())
+}
+
+/// Changes an alert; `false`: it has changed after `at_us`.
+fn change_alert(
+    app: &App,
+    wish: &Wish,
+    by: &str,
+    reason: &str,
+    at_us: Option<i64>,
+) -> Result<bool, alerts::Error> {
+    if let Some(at_us) = at_us
+        && app.alerts.get(&wish.id)?.0.updated_us > at_us
+    {
+        return Ok(false);
+    }
+    let change = match wish.asked {
+        Asked::Acknowledge => Change::Acknowledge,
+        Asked::Close(verdict) => Change::Close(verdict),
+    };
+    app.alerts.change(&wish.id, change, by, reason, now_us()).map(|_| true)
+}
+
+/// Changes an incident; `false`: it has changed after `at_us`, or somebody has taken it already.
+fn change_incident(
+    app: &App,
+    wish: &Wish,
+    by: &str,
+    reason: &str,
+    at_us: Option<i64>,
+) -> Result<bool, alerts::Error> {
+    let incident = app.incidents.get(&wish.id)?;
+    // New alerts change an incident as well; only what people do is not to be undone.
+    if let Some(at_us) = at_us
+        && app.incidents.history(&incident.id)?.iter().any(|step| {
+            step.at_us > at_us && matches!(step.change.as_str(), "acknowledged" | "closed" | "reopened")
+        })
+    {
+        return Ok(false);
+    }
+    let step = match wish.asked {
+        Asked::Acknowledge if incident.status == IncidentStatus::Acknowledged => return Ok(false),
+        Asked::Acknowledge => Step::Acknowledge,
+        Asked::Close(verdict) => Step::Close { verdict, reason: reason.to_owned(), keeps_alerts: false },
+    };
+    app.incidents.step(&incident.id, &step, by, now_us()).map(|_| true)
 }
 
 #[cfg(test)]
@@ -264,8 +352,15 @@ mod tests {
             ],
         });
         let user = ("U1".to_owned(), "ann".to_owned());
-        let wish = |change| Wish { alert_id: "abc".into(), change, user: user.clone() };
-        assert_eq!(slack_wishes(&payload), [wish(Change::Acknowledge), wish(Change::Close(Verdict::Benign))]);
+        let wish = |asked| Wish { about: SubjectKind::Alert, id: "abc".into(), asked, user: user.clone() };
+        let benign = wish(Asked::Close(Verdict::Benign));
+        assert_eq!(slack_wishes(&payload), [wish(Asked::Acknowledge), benign.clone()]);
+        let payload = json!({
+            "type": "block_actions",
+            "user": {"id": "U1", "username": "ann"},
+            "actions": [{"action_id": "close_incident", "selected_option": {"value": "abc:benign"}}],
+        });
+        assert_eq!(slack_wishes(&payload), [Wish { about: SubjectKind::Incident, ..benign }]);
         for other in [
             json!({}),
             json!([]),
@@ -283,7 +378,7 @@ mod tests {
                 "data": {"incident_key": "abc"}}})
         };
         let wish = pagerduty_wish(&payload("incident.acknowledged", "user_reference")).unwrap();
-        assert_eq!((wish.change, wish.user.1.as_str()), (Change::Acknowledge, "Ann"));
+        assert_eq!((wish.asked, wish.user.1.as_str()), (Asked::Acknowledge, "Ann"));
         assert!(pagerduty_wish(&payload("incident.resolved", "user_reference")).is_some());
         assert_eq!(pagerduty_wish(&payload("incident.resolved", "service_reference")), None);
         assert_eq!(pagerduty_wish(&payload("incident.triggered", "user_reference")), None);

@@ -463,6 +463,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Where a person reads more of an alert, with {id} for its id: https://siem.example.com/alerts/{id}.",
     ),
     key(
+        "notify.incident_link",
+        Kind::Text,
+        r#""""#,
+        "Where a person reads more of an incident, an address with {id} in it; empty: messages about incidents have no link.",
+    ),
+    key(
         "notify.keep",
         Kind::Span,
         r#""30 d""#,

@@ -92,7 +92,7 @@ pub(crate) struct Config {
     pub(crate) syslog: Vec<SyslogConfig>,
     pub(crate) egress: egress::EgressPolicy,
     pub(crate) routing: ::notify::Routing,
-    pub(crate) notify_links: ::notify::LinkTemplate,
+    pub(crate) notify_links: ::notify::Links,
     pub(crate) notify_keep: Duration,
     pub(crate) notify_keep_rows: u64,
     pub(crate) channels: Vec<ChannelConfig>,
@@ -253,7 +253,7 @@ impl Config {
             syslog: settings.syslog.clone(),
             egress: notify::egress_policy(&get, address)?,
             routing: settings.routing.clone(),
-            notify_links: link_template(&get)?,
+            notify_links: links(&get)?,
             notify_keep: get.span("notify.keep"),
             notify_keep_rows: get.count("notify.keep_rows"),
             channels: settings.channels.clone(),
@@ -282,12 +282,18 @@ fn channel_names(settings: &Settings) -> Vec<String> {
     settings.channels.iter().map(|channel| channel.name.clone()).collect()
 }
 
-/// Where a person reads more of an alert.
-fn link_template(get: &Getter<'_>) -> Result<::notify::LinkTemplate, Vec<Diagnostic>> {
-    let text = get.text("notify.link");
-    ::notify::LinkTemplate::new(&text).map_err(|error| {
-        let problem = format!("`{text}` does not become an address: {error}");
-        vec![refusal("notify.link", problem, "write it as https://siem.example.com/alerts/{id}")]
+/// Where a person reads more.
+fn links(get: &Getter<'_>) -> Result<::notify::Links, Vec<Diagnostic>> {
+    let template = |field: &'static str, example: &str| {
+        let text = get.text(field);
+        ::notify::LinkTemplate::new(&text).map_err(|error| {
+            let problem = format!("`{text}` does not become an address: {error}");
+            vec![refusal(field, problem, &format!("write it as {example}"))]
+        })
+    };
+    Ok(::notify::Links {
+        alerts: template("notify.link", "https://siem.example.com/alerts/{id}")?,
+        incidents: template("notify.incident_link", "https://siem.example.com/incidents/{id}")?,
     })
 }
 

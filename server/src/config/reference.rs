@@ -163,7 +163,7 @@ pub(crate) fn reference_page() -> String {
     out.push_str(&doc.replace("docs/notifications.md tells", "[Notifications](notifications.md) tells"));
     out.push_str(
         "\n\n### Every route\n\nWhat a route does not set of `time_zone`, `channels`, `tell`, `escalate`, `digest`, \
-         `fold` and `fold_window` it takes over from the route above it.\n",
+         `fold`, `fold_window` and `alerts` it takes over from the route above it.\n",
     );
     out.push_str(&settings_table(ROUTE_KEYS));
     out.push_str("\n### Every rota\n");

@@ -8,6 +8,9 @@ use sha2::Sha256;
 use crate::running::Server;
 
 const CONFIG: &str = r#"
+[egress]
+allow = ["http://127.0.0.1"]
+
 [[channels]]
 name = "soc"
 kind = "slack"
@@ -191,4 +194,44 @@ async fn what_is_done_in_pagerduty_is_done_here_once() {
     assert_eq!(site.pager(&page("incident.resolved", &id, soon), PAGER).await, 200);
     assert_eq!(site.pager(&page("incident.resolved", "another", soon), PAGER).await, 200);
     assert_eq!(site.pager(&json!({}), PAGER).await, 200);
+}
+
+#[tokio::test]
+async fn whoever_clicks_is_told_why_it_was_refused() {
+    let site = Site::start();
+    let id = site.alert(1).await;
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let hook = axum::routing::post(async move |body: String| said.send(body).is_ok().to_string());
+    let slack = cloudfake::Fake::start(axum::Router::new().route("/actions", hook)).await;
+    let mut refused = click("U2", json!({"action_id": "acknowledge", "value": id}));
+    refused["response_url"] = json!(format!("{}/actions", slack.url));
+    assert_eq!(site.slack(&refused).await, 200, "Slack wants to hear that it was heard");
+    let body: Value = serde_json::from_str(&heard.recv().await.unwrap()).unwrap();
+    assert_eq!((&body["response_type"], &body["replace_original"]), (&json!("ephemeral"), &json!(false)));
+    assert!(body["text"].as_str().unwrap().contains("`users`"), "{body}");
+    assert_eq!(site.get(&format!("/api/v1/alerts/{id}")).await["status"], "new");
+}
+
+#[tokio::test]
+async fn clicks_change_incidents() {
+    let site = Site::start();
+    site.alert(1).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let id = loop {
+        let list = site.get("/api/v1/incidents").await;
+        if let Some(id) = list["incidents"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(std::time::Instant::now() < deadline, "there is no incident: {list}");
+    };
+    let path = format!("/api/v1/incidents/{id}");
+    let acknowledge = click("U1", json!({"action_id": "acknowledge_incident", "value": id}));
+    assert_eq!(site.slack(&acknowledge).await, 200);
+    assert_eq!(site.get(&path).await["status"], "acknowledged");
+    assert_eq!(site.get(&path).await["owner"], "ann");
+    let option = json!({"value": format!("{id}:true_positive")});
+    let close = click("U1", json!({"action_id": "close_incident", "selected_option": option}));
+    assert_eq!(site.slack(&close).await, 200);
+    assert_eq!(site.get(&path).await["status"], "closed");
+    assert_eq!(site.slack(&close).await, 409);
 }

@@ -15,7 +15,7 @@ use cloudfake::{Fake, Fault, Proxy, answer};
 use egress::{Client, EgressPolicy, Request};
 use futures::future::BoxFuture;
 use notify::{
-    Channel, Delivery, LinkTemplate, NotificationKind, Notifier, NotifierParts, Outcome, Route, Routing,
+    Channel, Delivery, Links, Manner, NotificationKind, Notifier, NotifierParts, Outcome, Route, Routing,
     Target, Wanted,
 };
 use parking_lot::Mutex;
@@ -50,6 +50,10 @@ struct Posting {
 impl Channel for Posting {
     fn kind(&self) -> &'static str {
         "posting"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Stream
     }
 
     fn send<'a, 'b, 'c>(&'a self, delivery: Delivery<'b>) -> BoxFuture<'c, Outcome>
@@ -144,15 +148,17 @@ async fn no_fault_of_the_receiver_loses_a_notification_or_its_order() {
         escalate: Vec::new(),
         digest: None,
         fold: None,
+        tells_all: false,
         goes_on: false,
         routes: Vec::new(),
     };
     let notifier = Notifier::open(NotifierParts {
         state: state.clone(),
         alerts: store.clone(),
+        incidents: None,
         channels: BTreeMap::from([("hook".to_owned(), posting(&proxy.url)), ("dead".to_owned(), dead)]),
         routing: Routing { routes: vec![all], rotas: Vec::new() },
-        links: LinkTemplate::default(),
+        links: Links::default(),
         keep: Duration::from_secs(400 * 86_400),
         keep_rows: 1_000_000,
         now_us: fast_now_us,
@@ -206,17 +212,18 @@ detection:
     condition: selection
 ";
 
-fn record(id: &str) -> String {
+fn record(id: &str, who: &str) -> String {
     format!(
-        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"dana","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","userName":"{who}","arn":"arn:aws:iam::111122223333:user/{who}","accountId":"111122223333"}},"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-central-1","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
     )
 }
 
-/// A configuration that tells everything to a webhook; `None`, loudly, where the program has no webhooks.
-fn configuration(folder: &Path, url: &str) -> Option<String> {
+/// A configuration that tells everything to a webhook, and raises nothing about the risk of anybody, with a rule of
+/// a level; `None`, loudly, where the program has no webhooks.
+fn configuration(folder: &Path, url: &str, level: &str) -> Option<String> {
     let rules = folder.join("rules");
     std::fs::create_dir_all(&rules).unwrap();
-    std::fs::write(rules.join("trail.yml"), RULE).unwrap();
+    std::fs::write(rules.join("trail.yml"), RULE.replace("level: high", &format!("level: {level}"))).unwrap();
     let path = folder.join("stormglass.toml");
     let text = format!(
         "[rules]\nshipped = false\npaths = [{:?}]\n\n[egress]\nallow = [\"http://127.0.0.1\"]\n\n\
@@ -241,7 +248,8 @@ async fn a_killed_server_tells_every_alert_under_one_key() {
     const KILLS: usize = 8;
     let (fake, taken) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
-    let Some(config) = configuration(folder.path(), &fake.url) else { return };
+    // Below the severity of which one alone is an incident, and each of another person.
+    let Some(config) = configuration(folder.path(), &fake.url, "medium") else { return };
     let data = folder.path().join("data");
     let settings = [("STORMGLASS_CONFIG", config.as_str()), ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms")];
     let http = reqwest::Client::new();
@@ -252,7 +260,8 @@ async fn a_killed_server_tells_every_alert_under_one_key() {
         let deadline = Instant::now() + Duration::from_secs(60);
         while taken.lock().len() < enough {
             assert!(Instant::now() < deadline, "nothing is told");
-            let body: String = (next..next + 5).map(|n| record(&format!("e{n}")) + "\n").collect();
+            let body: String =
+                (next..next + 5).map(|n| record(&format!("e{n}"), &format!("u{n}")) + "\n").collect();
             let url = format!("{}/api/v1/ingest?source=trail", server.url);
             if http.post(url).body(body).send().await.unwrap().status().is_success() {
                 next += 5;
@@ -296,5 +305,71 @@ async fn a_killed_server_tells_every_alert_under_one_key() {
         }
         assert_eq!(seen.len(), next, "a key belongs to one alert");
         println!("{} alerts, {} requests, {KILLS} kills", next, taken.len());
+    }
+}
+
+/// The alerts of one person are one incident, whose id changes while they come: all of it is told in one thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_tells_an_incident_once_and_in_one_thread() {
+    const KILLS: usize = 5;
+    let (fake, taken) = receiver().await;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(config) = configuration(folder.path(), &fake.url, "high") else { return };
+    let data = folder.path().join("data");
+    let settings = [("STORMGLASS_CONFIG", config.as_str()), ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms")];
+    let http = reqwest::Client::new();
+    let mut next = 0;
+    for round in 0..=KILLS {
+        let server = Server::start(&data, &settings);
+        let enough = taken.lock().len() + round + 1;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while taken.lock().len() < enough {
+            assert!(Instant::now() < deadline, "nothing is told");
+            let body: String = (next..next + 2).map(|n| record(&format!("e{n}"), "dana") + "\n").collect();
+            let url = format!("{}/api/v1/ingest?source=trail", server.url);
+            if http.post(url).body(body).send().await.unwrap().status().is_success() {
+                next += 2;
+            }
+        }
+        if round < KILLS {
+            server.kill();
+            continue;
+        }
+        let messages = || -> Vec<(String, serde_json::Value)> {
+            let taken = taken.lock();
+            taken.iter().map(|(key, body)| (key.clone(), serde_json::from_str(body).unwrap())).collect()
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !messages().iter().any(|(_, body)| body["data"]["count"] == next) {
+            assert!(Instant::now() < deadline, "{next} alerts are not told of: {:?}", messages().last());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Where incidents were slow, alerts were told by themselves before, and each says once where it goes on.
+        let threads = |kind: &str| -> BTreeSet<String> {
+            let messages = messages();
+            let of_kind =
+                messages.iter().filter(|(_, body)| body["type"].as_str().unwrap().starts_with(kind));
+            of_kind.map(|(_, body)| body["data"]["thread"].to_string()).collect()
+        };
+        let lone = || -> BTreeSet<String> {
+            threads("alert.raised").difference(&threads("incident.")).cloned().collect()
+        };
+        while lone() != threads("alert.merged") {
+            assert!(Instant::now() < deadline, "{:?} and {:?}", lone(), threads("alert.merged"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(threads("incident.").len(), 1, "{:?}", threads("incident."));
+        let keys = |kind: &str| -> BTreeSet<String> {
+            messages().into_iter().filter(|(_, body)| body["type"] == kind).map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys("incident.raised").len(), 1, "it is opened once");
+        assert_eq!(keys("incident.merged").len(), 0);
+        assert_eq!(keys("alert.merged").len(), lone().len());
+        let ids: BTreeSet<_> = messages()
+            .iter()
+            .filter(|(_, body)| body["type"].as_str().unwrap().starts_with("incident."))
+            .map(|(_, body)| body["data"]["id"].to_string())
+            .collect();
+        println!("{next} alerts, {} messages, {} ids, {KILLS} kills", messages().len(), ids.len());
     }
 }

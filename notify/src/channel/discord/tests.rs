@@ -24,7 +24,7 @@ fn check(told: &Notification) {
             all += text.encode_utf16().count();
             assert!(!text.contains("://") && !text.to_lowercase().contains("www."), "{text}");
             // A marker that is not escaped would format; ours are the two headings.
-            let text = text.replace("**Events**", "").replace("**What to do**", "");
+            let text = text.replace("**Events**", "").replace("**Alerts**", "").replace("**What to do**", "");
             let mut characters = text.chars();
             while let Some(character) = characters.next() {
                 if character == '\\' {

@@ -91,7 +91,7 @@ fn page(message: &Message) -> String {
         out.push_str(&format!("<tr><th align=\"left\">{name}</th><td>{}</td></tr>\n", told(value)));
     }
     out.push_str("</table>\n");
-    for (heading, lines) in [("Events", &message.records), ("What to do", &message.steps)] {
+    for (heading, lines) in [(message.records_name, &message.records), ("What to do", &message.steps)] {
         if lines.is_empty() {
             continue;
         }

@@ -20,7 +20,7 @@ pub(super) fn document(message: &Message) -> Value {
     let facts: Vec<_> =
         message.facts.iter().map(|(name, value)| take(&format!("{name}: {value}"), 400)).collect();
     list(&mut content, facts);
-    for (heading, lines) in [("Events", &message.records), ("What to do", &message.steps)] {
+    for (heading, lines) in [(message.records_name, &message.records), ("What to do", &message.steps)] {
         if !lines.is_empty() {
             paragraph(&mut content, heading.to_owned());
             list(&mut content, lines.iter().map(|line| take(line, 400)).collect());

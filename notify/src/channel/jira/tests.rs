@@ -88,7 +88,7 @@ async fn one_issue_a_thread_comments_and_transitions() {
     let transition = seen.iter().rev().find(|one| one.path.ends_with("/transitions")).unwrap();
     assert_eq!(transition.json(), json!({"transition": {"id": "31"}}));
     // Another alert of the thread is a comment, and its end is not the thread's.
-    let other = Notification { subject_id: "feed".into(), ..told(NotificationKind::Closed) };
+    let other = Notification { subject_id: "feed".into(), is_part: true, ..told(NotificationKind::Closed) };
     assert_eq!(
         fate(&jira.send(Delivery { remembered: Some("SEC-1"), ..delivery(&other) }).await),
         "delivered"

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
 use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
 use crate::channel::tests::{client, fate, fixed};
@@ -58,8 +59,10 @@ async fn alerts_are_taken_or_have_their_fate() {
         assert_eq!(jsm.send(delivery(&told(kind))).await, Outcome::Delivered { remember: None }, "{kind:?}");
     }
     let paths: Vec<_> = receiver.seen().iter().map(|one| one.path.clone()).collect();
-    assert_eq!(paths[2], "/v2/alerts/3f0c1d2e4b5a69788796a5b4c3d2e1f0/acknowledge?identifierType=alias");
-    assert_eq!(paths[3], "/v2/alerts/3f0c1d2e4b5a69788796a5b4c3d2e1f0/close?identifierType=alias");
+    for action in ["acknowledge", "close"] {
+        let path = format!("/v2/alerts/3f0c1d2e4b5a69788796a5b4c3d2e1f0/{action}?identifierType=alias");
+        assert!(paths.contains(&path), "{paths:?}");
+    }
     let told = told(NotificationKind::Raised);
     for (status, wanted) in [(429, "retry"), (503, "retry"), (422, "refused"), (403, "disabled")] {
         receiver.answer(status, "", "");

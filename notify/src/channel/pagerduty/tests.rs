@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, of_incident, told};
 use crate::channel::tests::{client, fate, fixed};
 use cloudfake::notify::Receiver;
 
@@ -90,4 +91,20 @@ async fn events_are_taken_or_have_their_fate() {
     let wrong = PagerDuty::new(client(), fixed("hunter2"), url).send(delivery(&told)).await;
     assert_eq!(fate(&wrong), "disabled");
     assert!(!format!("{wrong:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_incident_pages_under_its_thread() {
+    let thread = "3f0c1d2e4b5a69788796a5b4c3d2e1f0";
+    for (kind, action) in [
+        (NotificationKind::Raised, "trigger"),
+        (NotificationKind::Risen, "trigger"),
+        (NotificationKind::Acknowledged, "acknowledge"),
+        (NotificationKind::Closed, "resolve"),
+        (NotificationKind::Merged, "resolve"),
+    ] {
+        let event = event(&of_incident(kind)).unwrap();
+        assert_eq!((&event["event_action"], &event["dedup_key"]), (&json!(action), &json!(thread)));
+    }
+    insta::assert_json_snapshot!("incident", event(&of_incident(NotificationKind::Raised)));
 }

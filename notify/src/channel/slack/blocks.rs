@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use crate::channel::message::Message;
 use crate::channel::text::{Budget, Write, plain};
-use crate::{Notification, NotificationKind};
+use crate::{Notification, NotificationKind, SubjectKind};
 
 /// The button that takes an alert; its value is the alert's id.
 pub const ACKNOWLEDGE: &str = "acknowledge";
 /// The menu that closes an alert; its values are the alert's id, a colon and the verdict.
 pub const CLOSE: &str = "close";
+
+/// The button that takes an incident; its value is the incident's id.
+pub const ACKNOWLEDGE_INCIDENT: &str = "acknowledge_incident";
+/// The menu that closes an incident; its values are the incident's id, a colon and the verdict.
+pub const CLOSE_INCIDENT: &str = "close_incident";
 
 /// The most characters of all texts together.
 const ALL: usize = 7_600;
@@ -51,7 +56,7 @@ pub(super) fn message(told: &Notification, buttons: bool) -> Value {
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    for (heading, lines) in [("Events", &message.records), ("What to do", &message.steps)] {
+    for (heading, lines) in [(message.records_name, &message.records), ("What to do", &message.steps)] {
         if !lines.is_empty() {
             let text = format!("{heading}\n• {}", lines.join("\n• "));
             section(&mut blocks, budget.take(&text, 2_500, plain));
@@ -63,6 +68,15 @@ pub(super) fn message(told: &Notification, buttons: bool) -> Value {
         blocks.push(json!({"type": "actions", "elements": elements}));
     }
     // `mrkdwn` is of the text, not of the blocks.
+    json!({"text": fallback, "mrkdwn": false, "link_names": false, "parse": "none", "blocks": blocks})
+}
+
+/// What has changed, in the thread of what it is about.
+pub(super) fn news(told: &Notification) -> Value {
+    let news = Message::news(told);
+    let fallback = Budget(ALL).take(&news, 300, mrkdwn as Write);
+    let mut blocks = Vec::new();
+    section(&mut blocks, Budget(ALL).take(&news, 2_500, plain));
     json!({"text": fallback, "mrkdwn": false, "link_names": false, "parse": "none", "blocks": blocks})
 }
 
@@ -81,14 +95,23 @@ fn section(blocks: &mut Vec<Value>, text: String) {
 fn actions(told: &Notification, link: Option<&str>, buttons: bool) -> Vec<Value> {
     let mut elements = Vec::new();
     let id = &told.subject_id;
-    let is_one =
-        !matches!(told.kind, NotificationKind::Digest | NotificationKind::Flood | NotificationKind::Test);
+    let is_one = !matches!(
+        told.kind,
+        NotificationKind::Digest
+            | NotificationKind::Flood
+            | NotificationKind::Test
+            | NotificationKind::Merged
+    );
+    let (acknowledge, close) = match told.about {
+        SubjectKind::Alert => (ACKNOWLEDGE, CLOSE),
+        SubjectKind::Incident => (ACKNOWLEDGE_INCIDENT, CLOSE_INCIDENT),
+    };
     let is_id =
         (1..=48).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if buttons && is_one && is_id && told.status != "closed" {
         if told.status == "new" {
             elements.push(json!({
-                "type": "button", "action_id": ACKNOWLEDGE, "value": id,
+                "type": "button", "action_id": acknowledge, "value": id,
                 "text": {"type": "plain_text", "text": "Acknowledge"},
             }));
         }
@@ -105,7 +128,7 @@ fn actions(told: &Notification, link: Option<&str>, buttons: bool) -> Vec<Value>
             })
             .collect();
         elements.push(json!({
-            "type": "static_select", "action_id": CLOSE, "options": options,
+            "type": "static_select", "action_id": close, "options": options,
             "placeholder": {"type": "plain_text", "text": "Close as…"},
         }));
     }

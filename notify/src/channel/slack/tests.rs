@@ -3,9 +3,8 @@ use serde_json::{Value, json};
 
 use super::blocks::message;
 use super::*;
-use crate::Notification;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, of_incident, told};
 use crate::channel::tests::{client, fixed};
 use cloudfake::notify::Receiver;
 
@@ -249,4 +248,76 @@ print(count)
     }
     let count: usize = crate::channel::tests::run(&python, script, &lines).trim().parse().unwrap();
     assert!(count > 5 * TEXTS.len(), "{count}");
+}
+
+#[test]
+fn incidents_as_blocks() {
+    for kind in [NotificationKind::Raised, NotificationKind::Risen, NotificationKind::Merged] {
+        insta::assert_json_snapshot!(format!("incident_{kind:?}"), message(&of_incident(kind), true));
+    }
+    let said: Vec<_> = KINDS.map(|kind| news(&of_incident(kind))["text"].clone()).into();
+    insta::assert_json_snapshot!("news", said);
+}
+
+#[test]
+fn news_mention_nobody_and_keep_the_limits() {
+    for text in TEXTS.iter().copied().chain(["", "\u{202e}", "&<!channel>"]) {
+        for kind in KINDS {
+            let told = Notification { kind, note: text.repeat(400), ..all_of(text) };
+            let body = news(&told);
+            assert!(
+                body["text"].as_str().is_some_and(|text| units(text) <= 300 && !text.contains(['<', '>']))
+            );
+            mrkdwn_is_escaped(&body["blocks"]);
+            each_text(&body["blocks"], &mut |at, text| assert!(is_clean(text), "{at}: {text:?}"));
+            assert!(units(body["blocks"][0]["text"]["text"].as_str().unwrap()) <= 3_000);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_incident_changes_its_message_and_says_in_the_thread_what_changed() {
+    let receiver = Receiver::start(cloudfake::notify::slack("xoxb-secret")).await;
+    let slack = bot(&receiver);
+    let first = of_incident(NotificationKind::Raised);
+    let Outcome::Delivered { remember: Some(thread) } = slack.send(delivery(&first)).await else { panic!() };
+    // Its id is another by now, its message is not.
+    let later = |kind, is_quiet| {
+        let subject_id = "another".to_owned();
+        Notification { subject_id, is_quiet, ..of_incident(kind) }
+    };
+    for told in [
+        later(NotificationKind::Grown, true),
+        later(NotificationKind::Risen, false),
+        later(NotificationKind::Commented, false),
+        Notification { about: SubjectKind::Alert, is_part: true, ..later(NotificationKind::Merged, false) },
+        later(NotificationKind::Closed, false),
+    ] {
+        let sent = slack.send(Delivery { remembered: Some(&thread), ..delivery(&told) }).await;
+        assert_eq!(sent, Outcome::Delivered { remember: None }, "{told:?}");
+    }
+    // What only changes a message that is not there is nothing.
+    let quiet = later(NotificationKind::Grown, true);
+    assert_eq!(slack.send(delivery(&quiet)).await, Outcome::Delivered { remember: None });
+    let seen: Vec<_> = receiver
+        .seen()
+        .iter()
+        .map(|one| {
+            let body = one.json();
+            let is_loud = body["reply_broadcast"] == true;
+            (one.path.rsplit('.').next().unwrap().to_owned(), body["thread_ts"] == "1.000001", is_loud)
+        })
+        .collect();
+    let call = |method: &str, in_thread, is_loud| (method.to_owned(), in_thread, is_loud);
+    let wanted = [
+        call("postMessage", false, false),
+        call("update", false, false),
+        call("update", false, false),
+        call("postMessage", true, true),
+        call("postMessage", true, false),
+        call("postMessage", true, false),
+        call("update", false, false),
+        call("postMessage", true, false),
+    ];
+    assert_eq!(seen, wanted);
 }

@@ -40,7 +40,7 @@ impl Thread {
         serde_json::from_str(text).ok()
     }
 
-    /// Where the message of a subject is.
+    /// Where the message of a subject is; a thread has one incident, whatever its id.
     pub(super) fn message_of(&self, subject_id: &str) -> Option<&Place> {
         self.messages.iter().rev().find(|(subject, _)| subject == subject_id).map(|(_, place)| place)
     }

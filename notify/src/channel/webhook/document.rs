@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::Notification;
-use crate::channel::message::{entity_kind, kind, severity, stamp};
+use crate::channel::message::{entity_kind, severity, stamp};
 use crate::channel::text::{Budget, plain};
 
 /// Bytes for texts of others; structure and link take the rest of the 20,000.
 const TEXTS: usize = 11_000;
 
-/// The type of what happened, such as `alert.raised`.
+/// The type of what happened, such as `alert.raised` or `incident.risen`.
 pub(super) fn event_type(told: &Notification) -> String {
-    format!("alert.{}", kind(told.kind))
+    format!("{}.{}", told.about.as_str(), told.kind.as_str())
 }
 
 /// `type` and `data`, as Standard Webhooks advises. Texts are as they were written: JSON shows what is in
@@ -22,6 +22,8 @@ pub fn document(told: &Notification) -> Value {
     let mut data = json!({
         "id": text(&told.subject_id, 128),
         "thread": text(&told.thread, 128),
+        "is_part": told.is_part,
+        "note": text(&told.note, 1_000),
         "version": told.version,
         "title": text(&told.title, 300),
         "severity": severity(told.severity_id),

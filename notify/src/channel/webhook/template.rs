@@ -5,7 +5,7 @@ use base64::Engine as _;
 
 use super::document::document;
 use crate::Notification;
-use crate::channel::message::{Message, kind, stamp, value};
+use crate::channel::message::{Message, stamp, value};
 use crate::channel::text::{Budget, Write, html, lines, plain};
 
 /// The most bytes of a template.
@@ -16,11 +16,13 @@ const MAX_NAMES: usize = 64;
 const TEXTS: usize = 32 << 10;
 
 /// What can be named.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "id",
     "thread",
     "key",
+    "about",
     "kind",
+    "note",
     "what",
     "headline",
     "title",
@@ -164,8 +166,10 @@ fn named(name: &str, told: &Notification, message: &Message, key: &str) -> Strin
     match name {
         "id" => value(&told.subject_id, 128),
         "thread" => value(&told.thread, 128),
+        "about" => told.about.as_str().to_owned(),
+        "note" => value(&told.note, 1_000),
         "key" => key.to_owned(),
-        "kind" => kind(told.kind).to_owned(),
+        "kind" => told.kind.as_str().to_owned(),
         "what" => message.what.clone(),
         "headline" => message.headline(),
         "title" => message.title.clone(),

@@ -15,6 +15,7 @@ fn settings(url: &str) -> WebhookSettings {
         headers: Vec::new(),
         cloud_events: None,
         source: "/stormglass".into(),
+        origin: String::new(),
         template: None,
         content_type: "application/json".into(),
     }
@@ -190,6 +191,50 @@ async fn cloud_events_come_as_either() {
     assert_eq!(seen[1].header("ce-type"), "stormglass.alert.closed");
     assert_eq!(seen[1].header("ce-source"), "/stormglass");
     assert_eq!(seen[1].json()["verdict"], json!({"verdict": "false_positive", "reason": "A drill."}));
+}
+
+#[tokio::test]
+async fn a_receiver_of_cloud_events_is_asked_first_and_again() {
+    let receiver = Receiver::start(Box::new(|request| match request.method.as_str() {
+        "OPTIONS" => Reply {
+            headers: "webhook-allowed-origin: siem.example.com\r\nallow: POST\r\n".into(),
+            ..Reply::new(200, "")
+        },
+        _ => Reply::new(200, ""),
+    }))
+    .await;
+    let wanted = |origin: &str| WebhookSettings {
+        cloud_events: Some(CloudEvents::Binary),
+        origin: origin.into(),
+        headers: vec![("x-tenant".into(), fixed("t1"))],
+        ..settings(&receiver.url())
+    };
+    let told = told(NotificationKind::Raised);
+    let hook = Webhook::new(client(), wanted("siem.example.com")).unwrap();
+    let begin = delivery(&told);
+    for after_s in [0, 3_599, 3_601] {
+        let delivery = Delivery { now_us: begin.now_us + after_s * 1_000_000, ..begin };
+        assert_eq!(fate(&hook.send(delivery).await), "delivered");
+    }
+    let seen = receiver.seen();
+    let methods: Vec<_> = seen.iter().map(|one| one.method.as_str()).collect();
+    assert_eq!(methods, ["OPTIONS", "POST", "POST", "OPTIONS", "POST"]);
+    assert_eq!(seen[0].header("webhook-request-origin"), "siem.example.com");
+    assert_eq!((seen[0].header("x-tenant"), seen[0].body.len()), ("t1", 0));
+    assert_eq!(seen[1].header("origin"), "siem.example.com");
+    // Another is not allowed, and nothing is sent to it.
+    let other = Webhook::new(client(), wanted("other.example.com")).unwrap();
+    assert_eq!(fate(&other.send(begin).await), "disabled");
+    receiver.answer(503, "", "");
+    assert_eq!(fate(&other.send(begin).await), "retry");
+    assert_eq!(receiver.seen().len(), 7);
+    for (settings, count) in [
+        (wanted("siem.example.com"), 0),
+        (wanted("siem example"), 1),
+        (WebhookSettings { cloud_events: None, ..wanted("siem.example.com") }, 1),
+    ] {
+        assert_eq!(settings.problems().len(), count, "{settings:?}");
+    }
 }
 
 fn now_us() -> i64 {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ingest::SecretReference;
 use ingest::kafka::{KafkaConfig, KafkaProducer, KafkaSasl, KafkaSecurity, KafkaTls, Produced};
 use notify::channel::{SettingProblem, ocsf_finding, webhook_document};
-use notify::{Channel, Delivery, Outcome};
+use notify::{Channel, Delivery, Manner, Outcome};
 use tokio::sync::Mutex;
 
 use super::{ChannelConfig, ChannelKind};
@@ -125,6 +125,10 @@ impl Topic {
 impl Channel for Topic {
     fn kind(&self) -> &'static str {
         "kafka"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Stream
     }
 
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {

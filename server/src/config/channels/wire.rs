@@ -38,6 +38,12 @@ const WEBHOOK_KEYS: &[Key] = &[
     ),
     key("event_source", Kind::Text, r#""/stormglass""#, "The source of CloudEvents, a URI reference."),
     key(
+        "origin",
+        Kind::Text,
+        r#""""#,
+        "The DNS name by which the receiver is asked whether it wants CloudEvents, such as siem.example.com; empty: it is not asked.",
+    ),
+    key(
         "template",
         Kind::Text,
         r#""""#,
@@ -69,6 +75,7 @@ pub(super) const WEBHOOK: ChannelKind = ChannelKind {
                 _ => None,
             },
             source: get.text("event_source"),
+            origin: get.text("origin"),
             template: (!template.is_empty()).then_some(template),
             content_type: get.text("content_type"),
         };

@@ -27,7 +27,12 @@ pub(crate) const KEYS: &[Key] = &[
         r#""informational""#,
         "The least severity that it takes.",
     ),
-    key("rules", Kind::Texts, "[]", "Only alerts of these rules, by id or title; `*` stands for anything."),
+    key(
+        "rules",
+        Kind::Texts,
+        "[]",
+        "Only alerts of these rules, and incidents with one, by id or title; `*` stands for anything.",
+    ),
     key("tags", Kind::Texts, "[]", "Only alerts with one of these tags, such as attack.t1562*."),
     key("providers", Kind::Texts, "[]", "Only alerts of AWS, Azure or GCP."),
     key("accounts", Kind::Texts, "[]", "Only alerts about one of these accounts, subscriptions or projects."),
@@ -38,8 +43,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "tell",
         Kind::Texts,
-        r#"["acknowledged", "closed", "reopened"]"#,
-        "What is told besides new alerts: acknowledged, closed, reopened, amended.",
+        r#"["acknowledged", "closed", "reopened", "risen", "overdue", "commented"]"#,
+        "What is told besides new alerts and incidents: acknowledged, closed, reopened, assigned, commented; of alerts amended; of incidents risen, overdue, grown. What is not named only changes messages that can be changed, and goes to programs.",
     ),
     key(
         "escalate",
@@ -57,19 +62,26 @@ pub(crate) const KEYS: &[Key] = &[
         "fold",
         Kind::Count(0, 100_000),
         "1",
-        "How many alerts of one rule are told one by one within `fold_window`; the others are told as a count. 0: all are told one by one.",
+        "How many alerts of one rule that belong to no incident are told one by one within `fold_window`; the others are told as a count. 0: all are told one by one, and an incident's growth at once.",
     ),
     key(
         "fold_window",
         Kind::Span,
         r#""1 min""#,
-        "How long is counted; a flood that goes on is told at growing intervals, up to an hour.",
+        "How long is counted; a flood, or an incident's growth, that goes on is told at growing intervals, up to an hour.",
+    ),
+    key(
+        "alerts",
+        Kind::Word(&["alone", "all"]),
+        r#""alone""#,
+        "Which alerts are told by themselves: those that belong to no incident, or all, those of an incident in its thread.",
     ),
     key("continue", Kind::Flag, "false", "Whether the routes behind it are asked as well."),
 ];
 
 /// What a route takes over from the one above it.
-const INHERITED: [&str; 7] = ["time_zone", "channels", "tell", "escalate", "digest", "fold", "fold_window"];
+const INHERITED: [&str; 8] =
+    ["time_zone", "channels", "tell", "escalate", "digest", "fold", "fold_window", "alerts"];
 
 /// Reads a table of `[[notify.routes]]`.
 pub(in crate::config) fn read(
@@ -156,6 +168,7 @@ fn read_below(
         escalate,
         digest,
         fold: fold.map(|burst| Fold { burst, window: entry.span("fold_window").max(Duration::from_secs(1)) }),
+        tells_all: entry.text("alerts") == "all",
         goes_on: entry.flag("continue"),
         routes,
     })
@@ -184,14 +197,19 @@ fn wanted(entry: &Entry<'_>, problems: &mut Vec<Diagnostic>) -> Wanted {
 }
 
 fn tell(entry: &Entry<'_>, problems: &mut Vec<Diagnostic>) -> Vec<NotificationKind> {
-    use NotificationKind::{Acknowledged, Amended, Closed, Reopened};
+    use NotificationKind::{
+        Acknowledged, Amended, Assigned, Closed, Commented, Grown, Overdue, Reopened, Risen,
+    };
+    const KINDS: [NotificationKind; 9] =
+        [Acknowledged, Closed, Reopened, Assigned, Commented, Amended, Risen, Overdue, Grown];
     let mut tell = Vec::new();
     for text in entry.texts("tell") {
-        match [Acknowledged, Closed, Reopened, Amended].into_iter().find(|kind| kind.as_str() == text) {
+        match KINDS.into_iter().find(|kind| kind.as_str() == text) {
             Some(kind) => tell.push(kind),
             None => {
                 let problem = format!("`{text}` is nothing that can be told");
-                entry.refuse("tell", problem, "use acknowledged, closed, reopened or amended", problems);
+                let names: Vec<_> = KINDS.iter().map(|kind| kind.as_str()).collect();
+                entry.refuse("tell", problem, &format!("use some of {}", names.join(", ")), problems);
             }
         }
     }

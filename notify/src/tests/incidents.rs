@@ -1,0 +1,363 @@
+//! Incidents: one message for many alerts, one thread for all that follows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use alerts::incident::{Context, Incident, IncidentFilter, Settings, Step};
+use alerts::{Alert, AlertId, Change, EntityKind, Verdict};
+
+use super::{Fixture, alert, fixture_of, now_us, route};
+use crate::NotificationKind::{
+    Acknowledged, Closed, Commented, Escalated, Grown, Merged, Overdue, Raised, Reopened, Risen,
+};
+use crate::outbox::Outbox;
+use crate::{DEFAULT_TELL, Escalation, Fold, Manner, Route, SubjectKind, Target, Wanted};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// An alert about `who` at a second, of a severity.
+fn about(who: &str, event: &str, second: i64, severity_id: u8) -> Alert {
+    let mut made = alert("r1", event);
+    made.id = AlertId::new("r1", [event]);
+    made.severity_id = severity_id;
+    made.time_us = second * 1_000_000;
+    made.entities.retain(|entity| entity.kind == EntityKind::Account);
+    made.entities.push(alerts::Entity {
+        kind: EntityKind::Actor,
+        value: format!("arn:aws:iam::111122223333:user/{who}"),
+        name: None,
+    });
+    made
+}
+
+fn telling(path: &str, channels: &[&str]) -> Route {
+    Route {
+        tell: DEFAULT_TELL.to_vec(),
+        fold: Some(Fold { burst: 1, window: MINUTE }),
+        ..route(path, channels)
+    }
+}
+
+/// Incidents in which no risk is told of, and three channels that all are told by one route.
+fn site() -> Fixture {
+    site_of(vec![telling("all", &["chat", "page", "mail"])])
+}
+
+fn site_of(routes: Vec<Route>) -> Fixture {
+    let mut settings = Settings::default();
+    settings.fading.threshold = 1e9;
+    let channels = [("chat", Manner::Chat), ("page", Manner::Page), ("mail", Manner::Letter)];
+    let at = fixture_of(&channels, routes, Some(settings));
+    at.state.write(|txn| Outbox::set_incident_position(txn, 0)).unwrap();
+    at
+}
+
+impl Fixture {
+    fn all(&self) -> Vec<Incident> {
+        let incidents = self.incidents.as_ref().unwrap();
+        incidents.list(&IncidentFilter::default(), None, 500).unwrap().incidents
+    }
+
+    fn step(&self, id: &str, step: Step) {
+        self.incidents.as_ref().unwrap().step(id, &step, "dana", now_us()).unwrap();
+    }
+
+    fn threads(&self, channel: &str) -> BTreeSet<String> {
+        self.told(channel).into_iter().map(|told| told.thread).collect()
+    }
+
+    /// What was told since the last call: kinds and whether quietly.
+    fn news(&self, channel: &str) -> Vec<(crate::NotificationKind, bool)> {
+        let told = std::mem::take(&mut *self.channels[channel].told.lock());
+        told.iter().map(|told| (told.kind, told.is_quiet)).collect()
+    }
+}
+
+#[tokio::test]
+async fn forty_alerts_within_a_minute_are_one_message_and_a_count() {
+    let mut at = site();
+    for n in 0..40 {
+        at.record(&[about("dana", &format!("e{n}"), n, 4)]);
+        at.settle().await;
+        at.advance(Duration::from_secs(1));
+    }
+    at.advance(MINUTE);
+    at.settle().await;
+    at.advance(600 * MINUTE);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    for channel in ["chat", "page", "mail"] {
+        let told = at.told(channel);
+        assert!(told.iter().all(|told| told.subject == incident.id && told.thread == incident.id));
+        assert!(told.iter().all(|told| told.about == SubjectKind::Incident));
+        assert_eq!((told[0].kind, told[0].count), (Raised, 1));
+    }
+    let grown = at.told("chat").pop().unwrap();
+    assert_eq!((grown.kind, grown.count, grown.is_quiet), (Grown, 40, true));
+    assert_eq!(grown.note, "39 alerts more, 40 in all");
+    assert_eq!(at.told("chat").len(), 2);
+    assert_eq!((at.told("page").len(), at.told("mail").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn growth_that_goes_on_is_told_at_growing_intervals() {
+    let all = Route { tell: vec![Grown], ..telling("all", &["mail"]) };
+    let mut at = site_of(vec![all]);
+    for n in 0..240 {
+        at.record(&[about("dana", &format!("e{n}"), n, 4)]);
+        at.settle().await;
+        at.advance(Duration::from_secs(30));
+    }
+    // Two hours: after 1, 3, 7, 15, 31, 63 minutes.
+    let counts: Vec<_> = at.told("mail").iter().map(|told| told.count).collect();
+    assert!((6..=8).contains(&counts.len()), "{counts:?}");
+    assert!(counts.is_sorted(), "{counts:?}");
+}
+
+#[tokio::test]
+async fn an_incident_goes_on_in_the_thread_of_the_alert_that_was_told_before() {
+    let mut at = site();
+    let one = about("dana", "e1", 1, 3);
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    assert!(at.all().is_empty(), "alone it is no incident");
+    at.advance(MINUTE);
+    at.record(&[about("dana", "e2", 2, 3)]);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    for channel in ["chat", "page", "mail"] {
+        let told = at.told(channel);
+        let seen: Vec<_> = told.iter().map(|told| (told.kind, told.about, told.subject.as_str())).collect();
+        let alert = (Raised, SubjectKind::Alert, one.id.as_str());
+        assert_eq!(seen, [alert, (Raised, SubjectKind::Incident, incident.id.as_str())], "{channel}");
+        assert_eq!(at.threads(channel), BTreeSet::from([one.id.to_string()]), "{channel}");
+    }
+    // What becomes of the alert is told in the thread, and not of the thread.
+    at.alerts.change(one.id.as_str(), Change::Close(Verdict::Benign), "dana", "a drill", now_us()).unwrap();
+    at.settle().await;
+    let told = at.told("page").pop().unwrap();
+    assert_eq!((told.kind, told.thread.as_str()), (Closed, one.id.as_str()));
+    let found = at.state.read(|db| Outbox::incident_in(db, "page", one.id.as_str())).unwrap();
+    assert_eq!(found, Some(incident.id.clone()), "a page leads to its incident");
+    at.step(
+        &incident.id,
+        Step::Close { verdict: Verdict::TruePositive, reason: "done".into(), keeps_alerts: true },
+    );
+    at.settle().await;
+    assert_eq!(at.threads("chat").len(), 1);
+    assert_eq!(at.told("chat").pop().unwrap().subject, incident.id);
+}
+
+#[tokio::test]
+async fn what_incidents_look_at_too_late_is_told_alone_and_says_once_where_it_goes_on() {
+    let mut at = site();
+    let (one, mut two) = (about("dana", "e1", 1, 4), about("dana", "e2", 2, 4));
+    // Another rule: two alerts of one, by themselves, would be folded.
+    two.rule.id = "r2".into();
+    // Incidents do not follow for a while.
+    let alone = |at: &Fixture| while at.follower.turn(now_us()).unwrap() {};
+    at.record(std::slice::from_ref(&one));
+    alone(&at);
+    assert_eq!(at.outbox.queue("chat").unwrap().waiting, 0, "it waits");
+    at.advance(Duration::from_secs(10));
+    alone(&at);
+    at.record(std::slice::from_ref(&two));
+    alone(&at);
+    at.advance(Duration::from_millis(999));
+    alone(&at);
+    assert_eq!(at.outbox.queue("chat").unwrap().waiting, 1);
+    at.advance(Duration::from_millis(1));
+    alone(&at);
+    assert_eq!(at.outbox.queue("chat").unwrap().waiting, 2);
+    at.settle().await;
+    at.advance(MINUTE);
+    at.record(&[about("dana", "e3", 3, 4)]);
+    at.settle().await;
+    at.advance(10 * MINUTE);
+    at.settle().await;
+    let (one, two) = (one.id.to_string(), two.id.to_string());
+    let seen: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.about, told.thread)).collect();
+    let alert = |kind, thread: &str| (kind, SubjectKind::Alert, thread.to_owned());
+    let incident = |kind| (kind, SubjectKind::Incident, one.clone());
+    let wanted =
+        [alert(Raised, &one), alert(Raised, &two), alert(Merged, &two), incident(Raised), incident(Grown)];
+    assert_eq!(BTreeSet::from(wanted), seen.iter().cloned().collect(), "{seen:?}");
+    assert_eq!(seen.len(), 5);
+    let letters: Vec<_> = at.told("mail").into_iter().map(|told| told.kind).collect();
+    assert_eq!(letters, [Raised, Raised, Raised], "what was read need not be told to go on");
+}
+
+#[tokio::test]
+async fn incidents_that_are_one_go_on_in_the_older_thread_and_the_younger_says_so_once() {
+    let mut at = site();
+    at.record(&[about("ann", "a", 1, 4)]);
+    at.settle().await;
+    at.advance(MINUTE);
+    at.record(&[about("bob", "b", 2, 4)]);
+    at.settle().await;
+    let all = at.all();
+    let by_age = |second: i64| {
+        all.iter().find(|incident| incident.assessment.first_us == second * 1_000_000).unwrap().id.clone()
+    };
+    let (older, younger) = (by_age(1), by_age(2));
+    assert_eq!(at.threads("page"), BTreeSet::from([older.clone(), younger.clone()]));
+    for channel in ["chat", "page", "mail"] {
+        at.news(channel);
+    }
+    let incidents = at.incidents.clone().unwrap();
+    let ids = (older.as_str(), younger.as_str());
+    incidents.merge(ids, "dana", "the same laptop", &Context::default(), now_us()).unwrap();
+    at.settle().await;
+    at.advance(10 * MINUTE);
+    at.settle().await;
+    for channel in ["chat", "page", "mail"] {
+        let merged: Vec<_> = at.told(channel).into_iter().filter(|told| told.kind == Merged).collect();
+        assert_eq!(merged.len(), 1, "{channel}");
+        assert_eq!(merged[0].thread, younger, "{channel}");
+    }
+    at.news("chat");
+    at.record(&[about("bob", "b2", 3, 4)]);
+    at.settle().await;
+    at.step(
+        &younger,
+        Step::Close { verdict: Verdict::TruePositive, reason: "done".into(), keeps_alerts: true },
+    );
+    at.settle().await;
+    assert_eq!(at.threads("chat"), BTreeSet::from([older]));
+    assert_eq!(at.news("chat").last().unwrap(), &(Closed, false));
+}
+
+#[tokio::test]
+async fn an_id_that_changes_changes_no_thread() {
+    let mut at = site();
+    at.record(&[about("dana", "late", 100, 4)]);
+    at.settle().await;
+    let [first] = at.all().try_into().unwrap();
+    at.advance(MINUTE);
+    at.record(&[about("dana", "early", 1, 4)]);
+    at.settle().await;
+    let [now] = at.all().try_into().unwrap();
+    assert_ne!(first.id, now.id);
+    at.step(&first.id, Step::Acknowledge);
+    at.settle().await;
+    assert_eq!(at.threads("page"), BTreeSet::from([first.id.clone()]));
+    let kinds: Vec<_> = at.told("page").into_iter().map(|told| (told.kind, told.subject)).collect();
+    assert_eq!(kinds, [(Raised, first.id), (Acknowledged, now.id)]);
+}
+
+#[tokio::test]
+async fn what_is_more_severe_is_told_and_opens_other_routes() {
+    let critical = Wanted { severity_id: Some(5), ..Wanted::default() };
+    let urgent = Route { wanted: critical, goes_on: true, ..telling("urgent", &["page"]) };
+    let mut at = site_of(vec![urgent, telling("rest", &["chat"])]);
+    at.record(&[about("dana", "e1", 1, 4)]);
+    at.settle().await;
+    assert!(at.told("page").is_empty());
+    at.record(&[about("dana", "e2", 2, 5)]);
+    at.settle().await;
+    assert_eq!(at.news("page"), [(Raised, false)]);
+    assert_eq!(at.news("chat"), [(Raised, false), (Risen, false)]);
+}
+
+#[tokio::test]
+async fn an_escalation_ends_when_the_incident_or_all_its_alerts_are_taken() {
+    let step = Escalation { after: MINUTE * 15, targets: vec![Target::from("page")] };
+    let escalating = || vec![Route { escalate: vec![step.clone()], ..telling("all", &["chat"]) }];
+    for taken in ["nothing", "incident", "alert"] {
+        let mut at = site_of(escalating());
+        let one = about("dana", "e1", 1, 4);
+        at.record(std::slice::from_ref(&one));
+        at.settle().await;
+        let [incident] = at.all().try_into().unwrap();
+        match taken {
+            "incident" => at.step(&incident.id, Step::Acknowledge),
+            "alert" => {
+                at.alerts.change(one.id.as_str(), Change::Acknowledge, "dana", "", now_us()).unwrap();
+            }
+            _ => {}
+        }
+        at.settle().await;
+        at.advance(15 * MINUTE);
+        at.settle().await;
+        let wanted = if taken == "nothing" { vec![Escalated] } else { vec![] };
+        assert_eq!(at.kinds("page"), wanted, "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn an_escalation_goes_on_with_the_incident() {
+    let step = Escalation { after: MINUTE * 15, targets: vec![Target::from("page")] };
+    let mut at = site_of(vec![Route { escalate: vec![step], ..telling("all", &["chat"]) }]);
+    at.record(&[about("dana", "e1", 1, 3)]);
+    at.settle().await;
+    at.advance(5 * MINUTE);
+    at.record(&[about("dana", "e2", 2, 3)]);
+    at.settle().await;
+    at.advance(10 * MINUTE);
+    at.settle().await;
+    assert_eq!(at.kinds("page"), [Escalated], "by the time of the first");
+    at.advance(600 * MINUTE);
+    at.settle().await;
+    assert_eq!(at.kinds("page"), [Escalated], "and once");
+}
+
+#[tokio::test]
+async fn comments_go_into_the_thread_but_not_to_pages() {
+    let mut at = site();
+    let one = about("dana", "e1", 1, 4);
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    at.step(&incident.id, Step::Comment("x".repeat(16_000)));
+    at.alerts.change(one.id.as_str(), Change::Comment, "dana", "of the alert", now_us()).unwrap();
+    at.settle().await;
+    for channel in ["chat", "mail"] {
+        assert_eq!(at.kinds(channel), [Raised, Commented, Commented]);
+        let told = at.told(channel);
+        let notes: BTreeSet<_> =
+            told[1..].iter().map(|told| told.note.chars().take(4).collect::<String>()).collect();
+        assert_eq!(notes, BTreeSet::from(["xxxx".to_owned(), "of t".to_owned()]));
+        assert!(told.iter().all(|told| told.note.len() <= 4096));
+        assert_eq!(at.threads(channel).len(), 1);
+    }
+    assert_eq!(at.kinds("page"), [Raised]);
+}
+
+#[tokio::test]
+async fn alerts_of_an_incident_are_told_by_themselves_where_all_are_wanted() {
+    let mut at = site_of(vec![Route { tells_all: true, fold: None, ..telling("all", &["chat"]) }]);
+    at.record(&[about("dana", "e1", 1, 4), about("dana", "e2", 2, 4)]);
+    at.settle().await;
+    let seen: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.about)).collect();
+    let alert = (Raised, SubjectKind::Alert);
+    assert_eq!(seen, [(Raised, SubjectKind::Incident), alert, alert]);
+    assert_eq!(at.threads("chat").len(), 1);
+}
+
+#[tokio::test]
+async fn its_life_is_told_in_its_order() {
+    let levels = alerts::incident::ServiceLevel { acknowledge_us: Some(60_000_000), close_us: None };
+    let mut settings = Settings { levels: [levels; 5], ..Settings::default() };
+    settings.fading.threshold = 1e9;
+    let mut at = fixture_of(&[("chat", Manner::Chat)], vec![telling("all", &["chat"])], Some(settings));
+    at.record(&[about("dana", "e1", 1, 4)]);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    at.advance(2 * MINUTE);
+    at.settle().await;
+    at.step(&incident.id, Step::Assign("ann".into()));
+    at.step(
+        &incident.id,
+        Step::Close { verdict: Verdict::Benign, reason: "a drill".into(), keeps_alerts: true },
+    );
+    at.step(&incident.id, Step::Reopen("no drill".into()));
+    at.settle().await;
+    let wanted = [
+        (Raised, false),
+        (Overdue, false),
+        (crate::NotificationKind::Assigned, true),
+        (Closed, false),
+        (Reopened, false),
+    ];
+    assert_eq!(at.news("chat"), wanted);
+}
