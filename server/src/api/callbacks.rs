@@ -1,20 +1,24 @@
 //! `/callbacks/…`: what is done with an alert where it was told comes back here, signed by the service.
 //!
 //! The signature is of the body as it was sent, so nothing of it is read before that is right. What a call asks for
-//! is done in the name of the person that the service names.
+//! is done in the name of the person that the service names, and by that one's right: who is a user of Stormglass
+//! (by a handle such as `slack:U0123456789`) may no more there than here.
 
 use std::sync::Arc;
 
-use alerts::{Change, StoredAlert, Verdict};
+use alerts::{Change, Edit, Edited, Expected, Verdict};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use notify::channel::{SLACK_ACKNOWLEDGE, SLACK_CLOSE};
 use serde_json::Value;
+use storage::accounts::{TENANT, UserRow};
 
-use super::alerts::blocking;
+use super::alerts::{blocking, tell_step};
 use super::problem::Problem;
 use crate::app::{App, now_us};
+use crate::audit::{act_as, announce, tell};
+use crate::auth::{Auth, Right};
 use crate::config::ChannelConfig;
 use crate::push::{Keys, Scheme};
 
@@ -217,31 +221,80 @@ async fn grant(
     reason: &'static str,
     at_us: Option<i64>,
 ) -> Result<(), Problem> {
-    let (id, shown) = &wish.user;
-    // It goes into the history, and from there to every channel.
-    let shown: String = shown.chars().filter(|c| !c.is_control()).take(80).collect();
-    let by = channel.user(id, &shown).ok_or_else(|| {
-        Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
+    tell("alert", wish.alert_id.as_str());
+    let (by, role) = person(&app.auth, channel, &wish.user).inspect_err(|problem| {
+        act_as(&format!("{}:{}", channel.kind.name, plain(&wish.user.0)), "");
+        tell("problem", problem.detail.as_str());
     })?;
+    announce(&by, &role).await?;
     let app = app.clone();
-    let changed = blocking(move || -> Result<Option<StoredAlert>, alerts::Error> {
+    let changed = blocking(move || -> Result<Option<Edited>, alerts::Error> {
         if let Some(at_us) = at_us {
             let (stored, _) = app.alerts.get(&wish.alert_id)?;
             if stored.updated_us > at_us {
                 return Ok(None);
             }
         }
-        app.alerts.change(&wish.alert_id, wish.change, &by, reason, now_us()).map(Some)
+        let edit = Edit { change: wish.change, by, reason: reason.to_owned(), at_us: now_us() };
+        app.alerts.edit(&wish.alert_id, &edit, &Expected::Any).map(Some)
     })
     .await??;
-    if let Some(alert) = changed {
+    if let Some(edited) = changed {
+        edited.step.iter().for_each(tell_step);
         tracing::info!(
             channel = channel.name,
-            alert = alert.alert.id.as_str(),
+            alert = edited.alert.alert.id.as_str(),
             "an alert was changed by a callback"
         );
     }
     Ok(())
+}
+
+/// Text that goes into histories, and from there to every channel.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// Name and role of who asks: the user with this handle, or whom the channel's `users` names. Where there are
+/// users, nobody else changes anything; where there are none, whoever the channel lets, under a name of its own.
+fn person(
+    auth: &Auth,
+    channel: &ChannelConfig,
+    (id, shown): &(String, String),
+) -> Result<(String, String), Problem> {
+    let kind = channel.kind.name;
+    let handle = format!("{kind}:{id}");
+    let listed = channel.user(id, &plain(shown));
+    let by = |is_it: &dyn Fn(&UserRow) -> bool| {
+        auth.directory.find_user(|user| user.tenant == TENANT && is_it(user))
+    };
+    let user = by(&|user| user.handles.contains(&handle))
+        .or_else(|| by(&|user| channel.has_user(id) && Some(&user.name) == listed.as_ref()));
+    let Some(user) = user else {
+        if by(&|_| true).is_some() {
+            return Err(Problem::forbidden(&format!(
+                "no user of Stormglass is `{}`; an admin joins them with `stormglass users handle NAME {}`",
+                plain(&handle),
+                plain(&handle)
+            )));
+        }
+        let name = listed.ok_or_else(|| {
+            Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
+        })?;
+        return Ok((name, String::new()));
+    };
+    let name = &user.name;
+    if !user.is_active {
+        return Err(Problem::forbidden(&format!("the user `{name}` is disabled")));
+    }
+    let role = auth.roles.named(&user.role).map_err(|error| Problem::forbidden(&error))?;
+    if !role.may(Right::Triage) {
+        let (role, right) = (role.as_str(), Right::Triage.as_str());
+        return Err(Problem::forbidden(&format!(
+            "`{name}` may not do this: it needs the right `{right}`, which the role `{role}` has not"
+        )));
+    }
+    Ok((user.name, user.role))
 }
 
 #[cfg(test)]
