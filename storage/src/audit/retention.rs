@@ -19,8 +19,8 @@ use crate::{Error, Result};
 
 /// What is younger stays, however large the log is: a flood of entries cannot push out what came before it.
 const YOUNGEST_US: i64 = 24 * 3_600 * 1_000_000;
-/// About the most bytes that are archived and dropped in one step.
-const SEGMENT_BYTES: usize = 16 << 20;
+/// About the most bytes that are archived and dropped in one step, which other writers wait for.
+const SEGMENT_BYTES: usize = 4 << 20;
 /// What an entry takes on the disk besides its text: hash, keys of indexes, and what B-trees leave free.
 const ROW_BYTES: u64 = 200;
 /// How many entries are looked at to tell how large they are.
@@ -116,7 +116,9 @@ impl AuditLog {
                 let seq: u64 = row.get(0)?;
                 let Some(signed) = Checkpoint::parse(bytes(row.get_ref(1)?)) else { break };
                 let is_old = old_us.is_some_and(|old_us| signed.at_us <= old_us);
-                if !is_old && !(seq <= by_size && signed.at_us <= day_us) {
+                let is_too_much = seq <= by_size && signed.at_us <= day_us;
+                // Behind one that stays, all stay: a clock that once stood wrong drops nothing.
+                if !is_old && !is_too_much {
                     break;
                 }
                 found = Some(seq);
