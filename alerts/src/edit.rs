@@ -45,6 +45,8 @@ pub struct Edited {
     pub alert: StoredAlert,
     /// Whether anything is different from before.
     pub is_changed: bool,
+    /// The step in its history, if anything is.
+    pub step: Option<AlertChange>,
     /// What somebody else had set, and is no more.
     pub overwrote: Option<Overwritten>,
 }
@@ -83,7 +85,7 @@ pub struct BulkOutcome {
 }
 
 pub(crate) struct Applied {
-    is_changed: bool,
+    step: Option<AlertChange>,
     overwrote: Option<Overwritten>,
 }
 
@@ -112,7 +114,8 @@ impl AlertStore {
     pub fn edit(&self, id: &str, edit: &Edit, expected: &Expected) -> Result<Edited> {
         let applied = self.state().write(|txn| apply(txn, id, edit, expected))?;
         let alert = self.get(id)?.0;
-        Ok(Edited { alert, is_changed: applied.is_changed, overwrote: applied.overwrote })
+        let Applied { step, overwrote } = applied;
+        Ok(Edited { alert, is_changed: step.is_some(), step, overwrote })
     }
 
     /// Changes many alerts in one transaction. An alert that cannot be changed holds up no other.
@@ -145,7 +148,7 @@ impl AlertStore {
             }
             for id in ids {
                 match apply(txn, &id, edit, &Expected::Any) {
-                    Ok(Applied { is_changed: true, .. }) => outcome.changed.push(id),
+                    Ok(Applied { step: Some(_), .. }) => outcome.changed.push(id),
                     Ok(_) => outcome.unchanged.push((id, "it is so already".to_owned())),
                     Err(error) if error.fate() == Fate::Reject => {
                         outcome.unchanged.push((id, error.to_string()));
@@ -220,7 +223,7 @@ pub(crate) fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -
         check_original(txn, id, of)?;
     }
     if after == before && *change != Change::Comment {
-        return Ok(Applied { is_changed: false, overwrote: None });
+        return Ok(Applied { step: None, overwrote: None });
     }
     let field = change.field();
     let overwrote = match expected {
@@ -248,24 +251,21 @@ pub(crate) fn apply(txn: &Txn<'_>, id: &str, edit: &Edit, expected: &Expected) -
         is_seen.then_some(edit.at_us),
         after.suppressed_by,
     ])?;
-    history::write(
-        txn,
-        id,
-        &AlertChange {
-            at_us: edit.at_us,
-            by: edit.by.clone(),
-            change: change.as_str().to_owned(),
-            field: Some(field.as_str().to_owned()),
-            before: before.field(field),
-            after: match change {
-                Change::Duplicate(of) => Some(of.clone()),
-                _ => after.field(field),
-            },
-            verdict: change.verdict().map(|verdict| verdict.as_str().to_owned()),
-            reason: edit.reason.clone(),
+    let step = AlertChange {
+        at_us: edit.at_us,
+        by: edit.by.clone(),
+        change: change.as_str().to_owned(),
+        field: Some(field.as_str().to_owned()),
+        before: before.field(field),
+        after: match change {
+            Change::Duplicate(of) => Some(of.clone()),
+            _ => after.field(field),
         },
-    )?;
-    Ok(Applied { is_changed: true, overwrote })
+        verdict: change.verdict().map(|verdict| verdict.as_str().to_owned()),
+        reason: edit.reason.clone(),
+    };
+    history::write(txn, id, &step)?;
+    Ok(Applied { step: Some(step), overwrote })
 }
 
 fn standing(txn: &Txn<'_>, id: &str) -> Result<Option<(Standing, u64)>> {

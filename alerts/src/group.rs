@@ -19,13 +19,16 @@ use crate::history::{self, AlertChange};
 use crate::row::{COLUMNS, read};
 use crate::silence::InForce;
 use crate::store::insert;
-use crate::{Alert, AlertId, AlertStore, EntityKind, Evidence, Joined, Result, StoredAlert};
+use crate::{Alert, AlertId, AlertStore, EntityKind, Evidence, Joined, Result, StoredAlert, raw_field};
 
 /// The matches that an alert of a group carries as evidence: so many of its first, and as many of its last.
 pub const GROUP_EVIDENCE: usize = 10;
 
 /// How many matches of a group are counted; of more the alert only knows the first and the last.
 pub const GROUP_MATCHES: u64 = 100_000;
+
+/// The longest value of a field that matches are grouped by, in characters.
+const GROUP_VALUE: usize = 512;
 
 /// The most entities of a kind that an alert of a group names.
 const ENTITIES: usize = 20;
@@ -35,7 +38,7 @@ const PROVIDERS: usize = 10;
 
 impl Alert {
     /// The alert of the group of which this alert of a single event is a match: by these fields (see
-    /// `rules::Grouping::FIELDS`), in windows of `within_us` microseconds.
+    /// `rules::Grouping::FIELDS`; `fields.PATH` is a field of the record), in windows of `within_us` microseconds.
     #[must_use]
     pub fn grouped(self, by: &[String], within_us: i64) -> Self {
         let by: Vec<_> = by.iter().map(|name| (name.clone(), self.value_of(name))).collect();
@@ -67,7 +70,15 @@ impl Alert {
             "operation" => {
                 return self.evidence.last().map(|event| event.operation.clone()).unwrap_or_default();
             }
-            _ => return String::new(),
+            _ => {
+                let Some(path) = raw_field::path(name) else { return String::new() };
+                let record = self.evidence.last().map(|event| event.raw.as_str()).unwrap_or_default();
+                let mut values = raw_field::values(record, path);
+                // Of several, all together are the value; their order says nothing.
+                values.sort();
+                let value = values.join(", ");
+                return value.chars().take(GROUP_VALUE).collect();
+            }
         };
         self.entity(kind).unwrap_or_default().to_owned()
     }

@@ -19,6 +19,7 @@ pub mod incident;
 pub mod lifecycle;
 mod noise;
 mod page;
+mod raw_field;
 pub mod risk;
 mod row;
 mod schema;

@@ -29,7 +29,8 @@ pub struct GroupingFor {
 }
 
 impl Grouping {
-    /// What matches can be grouped by: the kinds of entities of an alert, the operation and the provider.
+    /// What matches can be grouped by besides the fields of their records: the kinds of entities of an alert, the
+    /// operation and the provider.
     pub const FIELDS: [&str; 8] =
         ["actor", "credential", "user", "account", "address", "resource", "operation", "provider"];
 
@@ -41,8 +42,10 @@ impl Grouping {
         if !(1_000_000..=LONGEST_US).contains(&within_us) {
             return Err("a window lasts 1 second to 7 days; write one such as `1h`".to_owned());
         }
-        if let Some(unknown) = by.iter().find(|name| !Self::FIELDS.contains(&name.as_str())) {
-            let known = format!("choose of {}", Self::FIELDS.join(", "));
+        let is_known = |name: &str| Self::FIELDS.contains(&name) || is_record_field(name);
+        if let Some(unknown) = by.iter().find(|name| !is_known(name)) {
+            let known =
+                format!("choose of {}, or a field of the record, `fields.PATH`", Self::FIELDS.join(", "));
             let mend = did_you_mean(unknown, Self::FIELDS, known);
             return Err(format!("matches cannot be grouped by `{unknown}`; {mend}"));
         }
@@ -58,6 +61,12 @@ impl Grouping {
     pub fn within_us(&self) -> i64 {
         self.within_us
     }
+}
+
+/// `fields.` and a path of at most 16 names in 200 bytes, such as `fields.requestParameters.bucketName`.
+fn is_record_field(name: &str) -> bool {
+    let Some(path) = name.strip_prefix("fields.") else { return false };
+    path.len() <= 200 && path.split('.').count() <= 16 && path.split('.').all(|part| !part.is_empty())
 }
 
 /// `WHAT=SPAN` or `WHAT=SPAN by FIELD+FIELD`.
@@ -146,7 +155,14 @@ mod tests {
         assert_eq!(grouping("x-group-within: 1h\n"), by(&[]));
         assert_eq!(grouping("x-group-within: 60m\nx-group-by: actor\n"), by(&["actor"]));
         assert_eq!(grouping("x-group-within: 1h\nx-group-by: [actor, account]\n"), by(&["actor", "account"]));
+        let field = "fields.requestParameters.bucketName";
+        assert_eq!(
+            grouping(&format!("x-group-within: 1h\nx-group-by: [actor, {field}]\n")),
+            by(&["actor", field])
+        );
         for (bad, said) in [
+            ("x-group-within: 1h\nx-group-by: [fields.]\n", "`fields.PATH`"),
+            ("x-group-within: 1h\nx-group-by: [fields.a..b]\n", "`fields.PATH`"),
             ("x-group-by: [actor]\n", "needs a window"),
             ("x-group-within: soon\n", "no time span"),
             ("x-group-within: 8d\n", "7 days"),

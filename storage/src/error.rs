@@ -158,6 +158,20 @@ pub enum Error {
     },
 
     // ---- audit -------------------------------------------------------------------------------
+    /// Entries of the audit log that were to be dropped are not what was signed.
+    #[error(
+        "the audit log cannot be trimmed: {problem}; `stormglass audit verify` says more, and nothing is dropped until it is mended"
+    )]
+    AuditUnsound {
+        /// What is wrong.
+        problem: String,
+    },
+    /// The archive of the audit log has another file under the name of a segment.
+    #[error("the archive has something else as `{place}`; move it away, or name another `audit.archive`")]
+    AuditArchive {
+        /// The file or object.
+        place: String,
+    },
     /// The key that signs the audit log is none.
     #[error("`{path}` is no key to sign the audit log with: {problem}; restore it, or move it away to go on with a new one", path = path.display())]
     AuditKey {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Pattern;
 use crate::alert::severity_name;
-use crate::{Alert, EntityKind};
+use crate::{Alert, EntityKind, Evidence, raw_field};
 
 /// A field, and what it must be like: any one of the patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Target {
     Kind(EntityKind),
     /// `by.NAME`: what the events of a correlation or group have in common under this name.
     By(String),
+    /// `fields.PATH`: what each of the records behind the alert has at this path.
+    Field(String),
 }
 
 /// The kinds of entities by their names.
@@ -64,15 +66,19 @@ impl FromStr for Target {
             ("tag", _) => Self::Tag,
             ("entity", _) => Self::Entity,
             (_, Some((_, kind))) => Self::Kind(*kind),
-            _ => match name.strip_prefix("by.").filter(|field| !field.is_empty() && field.len() <= 200) {
-                Some(field) => Self::By(field.to_owned()),
-                None => {
-                    return Err(format!(
-                        "unknown field `{name}`; choose rule, title, severity, provider, operation, tag, entity, \
-                         actor, credential, user, account, address, resource or by.NAME"
-                    ));
+            _ => {
+                let by = name.strip_prefix("by.").filter(|field| !field.is_empty() && field.len() <= 200);
+                match (by, raw_field::path(name)) {
+                    (Some(field), _) => Self::By(field.to_owned()),
+                    (None, Some(path)) => Self::Field(path.to_owned()),
+                    (None, None) => {
+                        return Err(format!(
+                            "unknown field `{name}`; choose rule, title, severity, provider, operation, tag, entity, \
+                             actor, credential, user, account, address, resource, by.NAME or fields.PATH"
+                        ));
+                    }
                 }
-            },
+            }
         })
     }
 }
@@ -89,6 +95,7 @@ impl fmt::Display for Target {
             Self::Entity => "entity",
             Self::Kind(kind) => KINDS.iter().find(|(_, own)| own == kind).map_or("", |(name, _)| name),
             Self::By(name) => return write!(f, "by.{name}"),
+            Self::Field(path) => return write!(f, "{}{path}", raw_field::PREFIX),
         };
         f.write_str(name)
     }
@@ -135,6 +142,12 @@ impl Matcher {
                 .as_ref()
                 .and_then(|joined| joined.by.iter().find(|(by, _)| by == name))
                 .is_some_and(|(_, value)| fits(value)),
+            // Of an event whose record is not kept nobody can say that it fits.
+            Target::Field(path) => {
+                let fits_all =
+                    |event: &Evidence| raw_field::values(&event.raw, path).iter().any(|text| fits(text));
+                !alert.evidence.is_empty() && alert.evidence.iter().all(fits_all)
+            }
         }
     }
 }

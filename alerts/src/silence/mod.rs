@@ -30,6 +30,8 @@ use crate::{Alert, Error, Result};
 
 /// The longest that a silence lasts, in microseconds: 366 days.
 pub const LONGEST_US: i64 = 366 * 86_400_000_000;
+/// The longest that a silence lasts which names nothing, in microseconds: 7 days.
+pub const LONGEST_OF_ALL_US: i64 = 7 * 86_400_000_000;
 /// The most fields that a silence names.
 const MATCHERS: usize = 20;
 /// The most patterns of a field.
@@ -50,6 +52,8 @@ pub struct SilenceSpec {
     pub owner: String,
     /// Why.
     pub reason: String,
+    /// Whether it is meant that it names nothing and so may hide everything. Asked for once, and not kept.
+    pub is_of_all: bool,
 }
 
 /// A silence that was made.
@@ -138,13 +142,20 @@ impl SilenceSpec {
         if self.ends_us <= now_us {
             return refuse("its end has passed; choose a later one".to_owned());
         }
-        if self.ends_us.saturating_sub(self.starts_us) > LONGEST_US {
+        let lasts_us = self.ends_us.saturating_sub(self.starts_us);
+        if lasts_us > LONGEST_US {
             return refuse("it lasts longer than 366 days; choose an earlier end".to_owned());
+        }
+        if lasts_us > LONGEST_OF_ALL_US && !self.names_something() {
+            return refuse(
+                "it may hide everything and lasts longer than 7 days; choose an earlier end".to_owned(),
+            );
         }
         Ok(())
     }
 
-    /// A silence must name something. Severity and provider alone do not: they would hide whatever else happens.
+    /// A silence must name something, unless the opposite is meant. Severity and provider alone do not: they would
+    /// hide whatever else happens.
     pub(crate) fn check_matchers(&self) -> Result<()> {
         let refuse = |problem: String| Err(Error::SilenceRefused { problem });
         if self.matchers.len() > MATCHERS {
@@ -155,18 +166,24 @@ impl SilenceSpec {
                 return refuse(format!("`{}` takes 1 to {PATTERNS} values", matcher.target));
             }
         }
-        let names = |matcher: &Matcher| {
-            !matches!(matcher.target, Target::Severity | Target::Provider)
-                && matcher.patterns.iter().all(Pattern::names_something)
-        };
-        if !self.matchers.iter().any(names) {
+        if !self.is_of_all && !self.names_something() {
             return refuse(
                 "it names nothing, so that it would hide everything; name a rule, an entity, a tag or another \
-                 field by a value or by a pattern with at least three characters that are no wildcards"
+                 field by a value, by a pattern with at least three characters that are no wildcards, or by a network \
+                 of at least /8 (IPv6: /16); or say that everything is meant (`everything`)"
                     .to_owned(),
             );
         }
         Ok(())
+    }
+
+    /// Whether it says more than how grave alerts are and whose cloud they are of.
+    fn names_something(&self) -> bool {
+        let names = |matcher: &Matcher| {
+            !matches!(matcher.target, Target::Severity | Target::Provider)
+                && matcher.patterns.iter().all(Pattern::names_something)
+        };
+        self.matchers.iter().any(names)
     }
 
     /// Whether an alert is what the silence is for, and all of it happened while the silence was in force.

@@ -1,19 +1,26 @@
 //! Text that a value must be like: itself, or with wildcards.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 /// The longest pattern, in bytes.
 const LONGEST: usize = 500;
 /// How many characters of a pattern with wildcards must be none.
 const LEAST: usize = 3;
 
+/// The shortest prefixes of networks of the two families that are taken for a name of something.
+const LEAST_PREFIX: (u8, u8) = (8, 16);
+
 /// A text, or one with `*` (any characters) and `?` (any one); `\` takes a wildcard's meaning away. Upper and
-/// lower case are the same.
+/// lower case are the same. A network (`198.51.100.0/24`, `2001:db8::/32`) is every address in it as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     written: String,
     parts: Vec<Part>,
+    network: Option<IpNet>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +31,25 @@ enum Part {
 }
 
 impl Pattern {
-    /// Whether it is more than wildcards.
+    /// Whether it is more than wildcards, and no network of half the world.
     pub fn names_something(&self) -> bool {
+        match self.network {
+            Some(IpNet::V4(network)) => return network.prefix_len() >= LEAST_PREFIX.0,
+            Some(IpNet::V6(network)) => return network.prefix_len() >= LEAST_PREFIX.1,
+            None => {}
+        }
         let literal = self.parts.iter().filter(|part| matches!(part, Part::One(_))).count();
         literal >= LEAST || (literal > 0 && literal == self.parts.len())
     }
 
     /// Whether `text` is like it. Takes time in proportion to the two lengths' product at worst.
     pub fn matches(&self, text: &str) -> bool {
+        if let Some(network) = &self.network
+            && let Ok(address) = text.parse::<IpAddr>()
+        {
+            // IPv4 in IPv6's clothes is the same address.
+            return network.contains(&address.to_canonical()) || network.contains(&address);
+        }
         let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
         let (mut part, mut at) = (0, 0);
         // Where to go on if the rest does not fit: behind the last `*`, one character further.
@@ -62,6 +80,8 @@ impl FromStr for Pattern {
         if text.is_empty() || text.len() > LONGEST {
             return Err(format!("a value has 1 to {LONGEST} bytes"));
         }
+        // `198.51.100.7/24` means the network that the address lies in.
+        let network = text.parse::<IpNet>().ok().map(|network| network.trunc());
         let mut parts = Vec::new();
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -80,7 +100,7 @@ impl FromStr for Pattern {
                 other => parts.extend(other.to_lowercase().map(Part::One)),
             }
         }
-        Ok(Self { written: text.to_owned(), parts })
+        Ok(Self { written: text.to_owned(), parts, network })
     }
 }
 
@@ -123,6 +143,30 @@ mod tests {
             assert_eq!(check(pattern, text), expected, "{pattern} {text}");
         }
         assert!("".parse::<Pattern>().is_err() && "x".repeat(501).parse::<Pattern>().is_err());
+    }
+
+    #[test]
+    fn networks_are_their_addresses() {
+        for (pattern, text, expected) in [
+            ("198.51.100.0/24", "198.51.100.255", true),
+            ("198.51.100.0/24", "198.51.101.0", false),
+            ("198.51.100.9/24", "198.51.100.1", true),
+            ("198.51.100.7/32", "198.51.100.7", true),
+            ("198.51.100.0/24", "::ffff:198.51.100.7", true),
+            ("198.51.100.0/24", "198.51.100.0/24", true),
+            ("198.51.100.0/24", "198.51.100.1.example.com", false),
+            ("2001:db8::/32", "2001:DB8:1::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("2001:db8::/32", "198.51.100.1", false),
+            ("198.51.100.0/33", "198.51.100.1", false),
+        ] {
+            assert_eq!(check(pattern, text), expected, "{pattern} {text}");
+        }
+        let names = |text: &str| text.parse::<Pattern>().unwrap().names_something();
+        assert!(names("198.51.100.0/24") && names("10.0.0.0/8") && names("2001:db8::/32"));
+        for all in ["0.0.0.0/0", "128.0.0.0/1", "::/0", "2000::/3"] {
+            assert!(!names(all), "{all}");
+        }
     }
 
     #[test]

@@ -253,6 +253,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Silence> {
         schedule,
         owner: row.get(5)?,
         reason: row.get(6)?,
+        is_of_all: false,
     };
     Ok(Silence { created_us: row.get(7)?, created_by: row.get(8)?, id, spec, ended })
 }

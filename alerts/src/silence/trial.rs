@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use storage::state::rusqlite;
 
-use super::SilenceSpec;
+use super::{SilenceSpec, Target};
 use crate::row::from_json;
 use crate::{Alert, AlertId, AlertStore, Evidence, Result, RuleRef};
 
@@ -50,12 +50,15 @@ impl AlertStore {
     pub fn try_silence(&self, spec: &SilenceSpec, since_us: i64) -> Result<Trial> {
         spec.check_matchers()?;
         self.state().read(|db| {
-            // Without the evidence, which may be long; the operation of the deciding event stands for it.
-            let mut select = db.prepare_cached(
+            // Without the evidence, which may be long, unless it is asked for; the operation of the deciding event
+            // stands for it.
+            let reads_records = spec.matchers.iter().any(|matcher| matches!(matcher.target, Target::Field(_)));
+            let evidence = if reads_records { "evidence" } else { "NULL" };
+            let mut select = db.prepare_cached(&format!(
                 "SELECT id, rule_id, title, level, tags, severity_id, time_us, provider, operation, entities, joined,
-                    verdict
+                    verdict, {evidence}
                  FROM alerts WHERE time_us >= ?1 ORDER BY time_us DESC, id DESC LIMIT ?2",
-            )?;
+            ))?;
             let mut rows = select.query(rusqlite::params![since_us, LOOKED_AT])?;
             let mut trial = Trial::default();
             let mut rules: BTreeMap<String, TrialRule> = BTreeMap::new();
@@ -89,12 +92,16 @@ fn alert(row: &rusqlite::Row<'_>) -> Result<Alert> {
     let id = AlertId::stored(row.get(0)?);
     let operation: Option<String> = row.get(8)?;
     let time_us = row.get(6)?;
-    let evidence = operation.map(|operation| Evidence {
+    let deciding = operation.map(|operation| Evidence {
         event_uid: String::new(),
         time_us,
         operation,
         raw: String::new(),
     });
+    let evidence = match row.get::<_, Option<String>>(12)? {
+        Some(text) => from_json(&id, &text)?,
+        None => deciding.into_iter().collect(),
+    };
     Ok(Alert {
         rule: RuleRef {
             id: row.get(1)?,
@@ -108,7 +115,7 @@ fn alert(row: &rusqlite::Row<'_>) -> Result<Alert> {
         time_us,
         provider: row.get(7)?,
         entities: from_json(&id, &row.get::<_, String>(9)?)?,
-        evidence: evidence.into_iter().collect(),
+        evidence,
         joined: row.get::<_, Option<String>>(10)?.map(|text| from_json(&id, &text)).transpose()?,
         id,
     })

@@ -81,6 +81,25 @@ fn values_cannot_pass_for_others() {
 }
 
 #[test]
+fn any_field_of_the_record_groups() {
+    let by = ["fields.p.bucket".to_owned(), "actor".to_owned()];
+    let grouped = |event: &str, raw: &str| {
+        let mut one = alert("r1", event, 500);
+        one.evidence[0].raw = raw.to_owned();
+        one.grouped(&by, WINDOW_US)
+    };
+    let logs = grouped("a", r#"{"p":{"bucket":"logs"},"n":1}"#);
+    assert_eq!(logs.id, grouped("b", r#"{"p":{"bucket":"logs"},"n":2}"#).id);
+    let others = [r#"{"p":{"bucket":"other"}}"#, "{}", "no JSON"].map(|raw| grouped("c", raw).id);
+    assert!(!others.contains(&logs.id) && others[0] != others[1]);
+    assert_eq!(others[1], others[2], "what is not filled is one value");
+    let joined = logs.joined.unwrap();
+    assert_eq!(joined.by, [(by[0].clone(), "logs".to_owned()), (by[1].clone(), "dana".to_owned())]);
+    let long = grouped("d", &format!(r#"{{"p":{{"bucket":"{}"}}}}"#, "x".repeat(9000)));
+    assert_eq!(long.joined.unwrap().by[0].1.len(), 512);
+}
+
+#[test]
 fn a_match_that_no_silence_covers_releases_the_group() {
     let at = fixture();
     let spec = SilenceSpec {
@@ -90,6 +109,7 @@ fn a_match_that_no_silence_covers_releases_the_group() {
         schedule: None,
         owner: "ann".into(),
         reason: "a scanner".into(),
+        is_of_all: false,
     };
     at.store.add_silence(&spec, "ann", 0).unwrap();
     let covered = |n: i64| found(&format!("e{n}"), n, "dana", "192.0.2.1");

@@ -14,6 +14,7 @@ fn rules_come_by_attention_for_least_truth() {
         schedule: None,
         owner: "ann".into(),
         reason: "known".into(),
+        is_of_all: false,
     };
     at.store.add_silence(&spec, "ann", 0).unwrap();
     let mut ids = std::collections::HashMap::new();

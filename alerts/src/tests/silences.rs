@@ -1,7 +1,7 @@
 //! Silences: what they cover, what they hide, and how it comes back.
 
 use super::{Fixture, alert, fixture};
-use crate::silence::{LONGEST_US, Matcher, Schedule, SilenceSpec, SilenceStatus};
+use crate::silence::{LONGEST_OF_ALL_US, LONGEST_US, Matcher, Schedule, SilenceSpec, SilenceStatus};
 use crate::{Alert, AlertFilter, AlertStore, Change, Entity, EntityKind, Error, Selection, Verdict};
 
 /// A silence for alerts with these values, from 100 to 10,000 µs.
@@ -16,6 +16,7 @@ fn spec(matchers: &[(&str, &str)]) -> SilenceSpec {
         schedule: None,
         owner: "ann".into(),
         reason: "the backup runs".into(),
+        is_of_all: false,
     }
 }
 
@@ -60,6 +61,8 @@ fn each_field() {
         ("address", "192.0.2.?", "198.51.100.?"),
         ("resource", "arn:aws:s3:::*", "arn:aws:iam::*"),
         ("by.actor", "dana", "eve"),
+        ("address", "192.0.2.0/29", "192.0.2.8/29"),
+        ("entity", "192.0.2.0/24", "198.51.100.0/24"),
     ] {
         check(&[(field, hit)], true);
         check(&[(field, miss)], false);
@@ -80,6 +83,49 @@ fn an_alert_about_somebody_else_too_is_not_covered() {
     assert!(!spec(&[("actor", "dana")]).covers(&two));
     assert!(!spec(&[("rule", "r1"), ("provider", "AWS")]).covers(&two));
     assert!(spec(&[("entity", "dana")]).covers(&two), "of whatever kind, any one");
+}
+
+#[test]
+fn fields_of_the_records_are_asked_of_each() {
+    let with = |records: &[&str]| {
+        let mut one = alert("r1", "e", 500);
+        let event = one.evidence[0].clone();
+        one.evidence =
+            records.iter().map(|raw| crate::Evidence { raw: (*raw).to_owned(), ..event.clone() }).collect();
+        one
+    };
+    let (logs, other) = (r#"{"p":{"bucket":"logs","ports":[22,443]}}"#, r#"{"p":{"bucket":"other"}}"#);
+    let covers = |field: &str, value: &str, records: &[&str]| spec(&[(field, value)]).covers(&with(records));
+    assert!(covers("fields.p.bucket", "log*", &[logs]));
+    assert!(covers("fields.p.bucket", "LOGS", &[logs, logs]));
+    assert!(covers("fields.p.ports", "443", &[logs]), "any one of a list");
+    assert!(!covers("fields.p.bucket", "logs", &[logs, other]), "each of the records");
+    assert!(!covers("fields.p.bucket", "logs", &[logs, ""]), "what is not kept fits nothing");
+    assert!(!covers("fields.p.bucket", "logs", &["bucket=logs"]));
+    assert!(!covers("fields.p", "*", &["{}"]));
+    assert!(Matcher::read("fields.", &["x".into()]).is_err());
+    // The trial reads the records, too.
+    let at = fixture();
+    at.record(&[with(&[logs])]);
+    for (value, hidden) in [("logs", 1), ("other", 0)] {
+        let tried = at.store.try_silence(&spec(&[("fields.p.bucket", value)]), 0).unwrap();
+        assert_eq!((tried.alerts, tried.hidden), (1, hidden), "{value}");
+    }
+}
+
+#[test]
+fn everything_is_hidden_only_by_who_says_so_and_not_for_long() {
+    let at = fixture();
+    for matchers in [&[][..], &[("severity", "high")], &[("address", "0.0.0.0/0")]] {
+        let all = SilenceSpec { is_of_all: true, ..spec(matchers) };
+        assert!(matches!(at.store.try_silence(&spec(matchers), 0), Err(Error::SilenceRefused { .. })));
+        at.store.try_silence(&all, 0).unwrap();
+        let long = SilenceSpec { ends_us: 100 + LONGEST_OF_ALL_US + 1, ..all.clone() };
+        let refused = at.store.add_silence(&long, "ann", 50).unwrap_err();
+        assert!(refused.to_string().contains("7 days"), "{refused}");
+        let made = at.store.add_silence(&all, "ann", 50).unwrap();
+        assert!(made.spec.covers(&alert("r1", "e", 500)), "{matchers:?}");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn the_columns_are_those_of_the_statement_and_of_their_types() {
         schedule: Some(Schedule::read("UTC", &["daily 00:00-24:00".into()]).unwrap()),
         owner: "ann".into(),
         reason: "a drill".into(),
+        is_of_all: false,
     };
     let silence = at.store.add_silence(&spec, "ann", 1).unwrap();
     at.record(&[one.clone(), alert("r1", "e2", 77)]);

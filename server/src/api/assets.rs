@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use alerts::incident::RankedEntity;
 use alerts::risk::{Asset, Criticality};
+use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::blocking;
 use super::incidents::{RiskPartBody, parts};
+use super::json::Json;
 use super::problem::Problem;
 use super::time::format_us;
 use crate::app::{App, now_us};

@@ -206,16 +206,21 @@ pub(crate) async fn export(
     let pages = futures::stream::try_unfold(0_u64, move |after| {
         let app = app.clone();
         async move {
-            let rows = tokio::task::spawn_blocking(move || app.audit.log().oldest(after, PAGE)).await;
-            let rows = rows.map_err(std::io::Error::other)?.map_err(std::io::Error::other)?;
+            let read = move || app.audit.log().part(after, PAGE);
+            let read = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?;
+            let (start, rows) = read.map_err(std::io::Error::other)?;
             let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
-            let lines: String = rows
-                .iter()
-                .map(|row| match wanted.format {
-                    ExportFormat::Chain => row.to_lines(),
-                    ExportFormat::Ocsf => audit_ocsf::event(&AuditBody::new(row)).to_string() + "\n",
-                })
-                .collect();
+            if after > 0 && rows.first().is_some_and(|row| row.seq > after + 1) {
+                return Err(std::io::Error::other("entries were dropped meanwhile; export the log again"));
+            }
+            let mut lines = String::new();
+            if let Some(start) = start.filter(|_| wanted.format == ExportFormat::Chain) {
+                lines.push_str(&format!("{{\"start\":{}}}\n", start.to_line()));
+            }
+            lines.extend(rows.iter().map(|row| match wanted.format {
+                ExportFormat::Chain => row.to_lines(),
+                ExportFormat::Ocsf => audit_ocsf::event(&AuditBody::new(row)).to_string() + "\n",
+            }));
             Ok::<_, std::io::Error>(Some((Bytes::from(lines), last)))
         }
     });

@@ -13,7 +13,7 @@ pub(super) fn event(entry: &AuditBody) -> Value {
     let (activity_id, activity) = match entry.action.rsplit('.').next().unwrap_or_default() {
         "create" | "start" | "begin" => (1, "Create"),
         "read" | "query" | "export" => (2, "Read"),
-        "delete" => (4, "Delete"),
+        "delete" | "trim" => (4, "Delete"),
         "refused" | "stop" | "unknown" => (99, "Other"),
         _ => (3, "Update"),
     };

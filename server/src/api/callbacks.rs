@@ -1,24 +1,28 @@
 //! `/callbacks/…`: what is done with an alert where it was told comes back here, signed by the service.
 //!
 //! The signature is of the body as it was sent, so nothing of it is read before that is right. What a call asks for
-//! is done in the name of the person that the service names.
+//! is done in the name of the person that the service names, and by that one's right: who is a user of Stormglass
+//! (by a handle such as `slack:U0123456789`) may no more there than here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::incident::{IncidentStatus, Step};
-use alerts::{Change, Verdict};
+use alerts::{AlertChange, Change, Edit, Expected, Verdict};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use notify::SubjectKind;
 use notify::channel::{SLACK_ACKNOWLEDGE, SLACK_ACKNOWLEDGE_INCIDENT, SLACK_CLOSE, SLACK_CLOSE_INCIDENT};
 use serde_json::Value;
+use storage::accounts::{TENANT, UserRow};
 use url::Url;
 
-use super::alerts::blocking;
+use super::alerts::{blocking, tell_step};
 use super::problem::Problem;
 use crate::app::{App, now_us};
+use crate::audit::{act_as, announce, tell};
+use crate::auth::{Auth, Right};
 use crate::config::ChannelConfig;
 use crate::push::{Keys, Scheme};
 
@@ -267,54 +271,61 @@ async fn grant(
     reason: &'static str,
     at_us: Option<i64>,
 ) -> Result<(), Problem> {
-    let (id, shown) = &wish.user;
-    // It goes into the history, and from there to every channel.
-    let shown: String = shown.chars().filter(|c| !c.is_control()).take(80).collect();
-    let by = channel.user(id, &shown).ok_or_else(|| {
-        Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
+    tell(wish.about.as_str(), wish.id.as_str());
+    let (by, role) = person(&app.auth, channel, &wish.user).inspect_err(|problem| {
+        act_as(&format!("{}:{}", channel.kind.name, plain(&wish.user.0)), "");
+        tell("problem", problem.detail.as_str());
     })?;
+    announce(&by, &role).await?;
     let app = app.clone();
     let (about, subject) = (wish.about, wish.id.clone());
-    let is_done = blocking(move || match wish.about {
+    if let (SubjectKind::Incident, Asked::Close(verdict)) = (wish.about, &wish.asked) {
+        tell("verdict", verdict.as_str());
+        tell("reason", reason);
+    }
+    let done = blocking(move || match wish.about {
         SubjectKind::Alert => change_alert(&app, &wish, &by, reason, at_us),
         SubjectKind::Incident => change_incident(&app, &wish, &by, reason, at_us),
     })
     .await??;
-    if is_done {
+    if let Some(steps) = done {
+        steps.iter().for_each(tell_step);
         let about = about.as_str();
         tracing::info!(channel = channel.name, about, subject, "a callback has changed something");
     }
     Ok(())
 }
 
-/// Changes an alert; `false`: it has changed after `at_us`.
+/// Changes an alert; returns how. `None`: it has changed after `at_us`.
 fn change_alert(
     app: &App,
     wish: &Wish,
     by: &str,
     reason: &str,
     at_us: Option<i64>,
-) -> Result<bool, alerts::Error> {
+) -> Result<Option<Vec<AlertChange>>, alerts::Error> {
     if let Some(at_us) = at_us
         && app.alerts.get(&wish.id)?.0.updated_us > at_us
     {
-        return Ok(false);
+        return Ok(None);
     }
     let change = match wish.asked {
         Asked::Acknowledge => Change::Acknowledge,
         Asked::Close(verdict) => Change::Close(verdict),
     };
-    app.alerts.change(&wish.id, change, by, reason, now_us()).map(|_| true)
+    let edit = Edit { change, by: by.to_owned(), reason: reason.to_owned(), at_us: now_us() };
+    let edited = app.alerts.edit(&wish.id, &edit, &Expected::Any)?;
+    Ok(Some(edited.step.into_iter().collect()))
 }
 
-/// Changes an incident; `false`: it has changed after `at_us`, or somebody has taken it already.
+/// Changes an incident; returns how, as far as the audit log is told of it. `None`: it has changed after `at_us`, or somebody has taken it already.
 fn change_incident(
     app: &App,
     wish: &Wish,
     by: &str,
     reason: &str,
     at_us: Option<i64>,
-) -> Result<bool, alerts::Error> {
+) -> Result<Option<Vec<AlertChange>>, alerts::Error> {
     let incident = app.incidents.get(&wish.id)?;
     // New alerts change an incident as well; only what people do is not to be undone.
     if let Some(at_us) = at_us
@@ -322,14 +333,62 @@ fn change_incident(
             step.at_us > at_us && matches!(step.change.as_str(), "acknowledged" | "closed" | "reopened")
         })
     {
-        return Ok(false);
+        return Ok(None);
     }
     let step = match wish.asked {
-        Asked::Acknowledge if incident.status == IncidentStatus::Acknowledged => return Ok(false),
+        Asked::Acknowledge if incident.status == IncidentStatus::Acknowledged => return Ok(None),
         Asked::Acknowledge => Step::Acknowledge,
         Asked::Close(verdict) => Step::Close { verdict, reason: reason.to_owned(), keeps_alerts: false },
     };
-    app.incidents.step(&incident.id, &step, by, now_us()).map(|_| true)
+    app.incidents.step(&incident.id, &step, by, now_us())?;
+    Ok(Some(Vec::new()))
+}
+
+/// Text that goes into histories, and from there to every channel.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// Name and role of who asks: the user with this handle, or whom the channel's `users` names. Where there are
+/// users, nobody else changes anything; where there are none, whoever the channel lets, under a name of its own.
+fn person(
+    auth: &Auth,
+    channel: &ChannelConfig,
+    (id, shown): &(String, String),
+) -> Result<(String, String), Problem> {
+    let kind = channel.kind.name;
+    let handle = format!("{kind}:{id}");
+    let listed = channel.user(id, &plain(shown));
+    let by = |is_it: &dyn Fn(&UserRow) -> bool| {
+        auth.directory.find_user(|user| user.tenant == TENANT && is_it(user))
+    };
+    let user = by(&|user| user.handles.contains(&handle))
+        .or_else(|| by(&|user| channel.has_user(id) && Some(&user.name) == listed.as_ref()));
+    let Some(user) = user else {
+        if by(&|_| true).is_some() {
+            return Err(Problem::forbidden(&format!(
+                "no user of Stormglass is `{}`; an admin joins them with `stormglass users handle NAME {}`",
+                plain(&handle),
+                plain(&handle)
+            )));
+        }
+        let name = listed.ok_or_else(|| {
+            Problem::forbidden("this user may not change alerts; add it to `users` of the channel")
+        })?;
+        return Ok((name, String::new()));
+    };
+    let name = &user.name;
+    if !user.is_active {
+        return Err(Problem::forbidden(&format!("the user `{name}` is disabled")));
+    }
+    let role = auth.roles.named(&user.role).map_err(|error| Problem::forbidden(&error))?;
+    if !role.may(Right::Triage) {
+        let (role, right) = (role.as_str(), Right::Triage.as_str());
+        return Err(Problem::forbidden(&format!(
+            "`{name}` may not do this: it needs the right `{right}`, which the role `{role}` has not"
+        )));
+    }
+    Ok((user.name, user.role))
 }
 
 #[cfg(test)]

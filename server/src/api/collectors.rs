@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use ingest::Backlog;
 use pipeline::SourceReport;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use super::alerts::blocking;
 use super::hunt::HuntBody;
+use super::json::Json;
 use super::time::format_us;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};

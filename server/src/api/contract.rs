@@ -21,6 +21,9 @@ const ERRORS: [(&str, &str); 9] = [
 /// The media type of problems.
 const PROBLEM: &str = "application/problem+json";
 
+/// The media type of SCIM (RFC 7644, 8.1).
+const SCIM: &str = "application/scim+json";
+
 /// Completes the description.
 pub(super) fn complete(openapi: &mut OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
@@ -36,12 +39,15 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             if is_open(&method, path) {
                 operation.security = Some(Vec::new());
             }
-            // HEC, SCIM and gRPC have errors of their own.
-            if path.starts_with("/scim/")
-                || path.starts_with("/services/")
-                || path.starts_with("/opentelemetry.")
-                || path == "/v1/logs"
-            {
+            if path.starts_with("/scim/") {
+                for (status, meaning) in ERRORS {
+                    let known = operation.responses.responses.entry(status.to_owned());
+                    known.or_insert_with(|| RefOr::T(error(meaning, "ScimError", SCIM)));
+                }
+                continue;
+            }
+            // HEC and gRPC have errors of their own.
+            if path.starts_with("/services/") || path.starts_with("/opentelemetry.") || path == "/v1/logs" {
                 continue;
             }
             for response in operation.responses.responses.values_mut() {
@@ -51,15 +57,15 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             }
             for (status, meaning) in ERRORS {
                 let known = operation.responses.responses.entry(status.to_owned());
-                known.or_insert_with(|| RefOr::T(error(meaning)));
+                known.or_insert_with(|| RefOr::T(error(meaning, "Problem", PROBLEM)));
             }
         }
     }
 }
 
-fn error(meaning: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
-    ResponseBuilder::new().description(meaning).content(PROBLEM, content).build()
+fn error(meaning: &str, schema: &str, kind: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(schema)))).build();
+    ResponseBuilder::new().description(meaning).content(kind, content).build()
 }
 
 /// A handler that names its problem names it as JSON; it goes out as what RFC 9457 calls it.

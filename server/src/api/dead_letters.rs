@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use event::{Offset, RawBatchBuilder, RawRecord, SourceId};
 use serde::{Deserialize, Serialize};
 use storage::dead_letter::{self, DeadLetter, DeadLetterFilter};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::alerts::blocking;
+use super::json::Json;
 use super::time::format_us;
 use crate::app::{App, now_us};
 use crate::audit::Facts;

@@ -24,9 +24,15 @@ pub(crate) struct HealthReport {
     uptime_s: u64,
     /// Records in the log that are not yet visible to SQL.
     pending_records: u64,
-    /// What is wrong with the audit log; while it cannot be written, changes are refused.
+    /// What is wrong with the audit log, its anchor or archive; while it cannot be written, changes are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<String>,
+    /// Seconds since the audit log was last signed; it is only where something was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_signed_s: Option<u64>,
+    /// Seconds since the newest checkpoint at `audit.anchor` was signed, or since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_anchored_s: Option<u64>,
     /// Why a new certificate is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<String>,
@@ -39,6 +45,7 @@ pub(crate) struct HealthReport {
 fn report(app: &App) -> (StatusCode, Json<HealthReport>) {
     let reason = app.pipeline.health().failure();
     let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let proofs = app.audit.proofs();
     let report = HealthReport {
         status: if reason.is_some() { "failed" } else { "ok" },
         reason,
@@ -46,6 +53,8 @@ fn report(app: &App) -> (StatusCode, Json<HealthReport>) {
         uptime_s: app.started.elapsed().as_secs(),
         pending_records: app.log.head().saturating_sub(app.pipeline.progress().refined),
         audit: app.audit.failure(),
+        audit_signed_s: proofs.checkpoint_s,
+        audit_anchored_s: proofs.anchor_s,
         tls: app.certificates.as_ref().and_then(|certificates| certificates.problem()),
         rules: app.pipeline.rules().len(),
         broken_rules: app

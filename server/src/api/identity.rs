@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use storage::remembered::{self, LinkRow};
 use utoipa::{IntoParams, ToSchema};
 
+use super::json::Json;
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
 use crate::audit::Facts;

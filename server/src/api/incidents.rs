@@ -7,17 +7,19 @@ use alerts::incident::{
     Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
 };
 use alerts::{Cursor, Verdict};
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::blocking;
+use super::json::Json;
 use super::problem::Problem;
 use super::time::{format_us, parse_us};
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{Caller, Right};
 
 /// The most events of a timeline that an answer has; a package has them all.
@@ -386,6 +388,16 @@ async fn step(
     step: Step,
 ) -> Result<Json<IncidentSummary>, Problem> {
     caller.needs(Right::Triage)?;
+    match &step {
+        Step::Close { verdict, reason, .. } => {
+            tell("verdict", verdict.as_str());
+            tell("reason", reason.as_str());
+        }
+        Step::Reopen(reason) => tell("reason", reason.as_str()),
+        Step::Assign(owner) => tell("owner", owner.as_str()),
+        // What is said stays in the incident's own history.
+        Step::Acknowledge | Step::Comment(_) => {}
+    }
     let done = blocking(move || {
         app.follow_alerts()?;
         app.incidents.step(&id, &step, &caller.name, now_us())
@@ -403,6 +415,8 @@ pub(crate) async fn merge(
     Json(body): Json<MergeBody>,
 ) -> Result<Json<IncidentSummary>, Problem> {
     caller.needs(Right::Triage)?;
+    tell("with", body.with.as_str());
+    tell("reason", body.reason.as_str());
     let merged = blocking(move || {
         app.follow_alerts()?;
         let context = app.incident_context()?;
@@ -422,6 +436,8 @@ pub(crate) async fn split(
     Json(body): Json<SplitBody>,
 ) -> Result<Json<IncidentSummary>, Problem> {
     caller.needs(Right::Triage)?;
+    tell("alerts", body.alerts.join(" "));
+    tell("reason", body.reason.as_str());
     let split = blocking(move || {
         app.follow_alerts()?;
         let context = app.incident_context()?;
@@ -454,6 +470,7 @@ pub(crate) async fn export(
         Ok::<_, alerts::Error>((alerts::bundle::write_zip(&package.files)?, package.sha256))
     })
     .await??;
+    tell("manifest_sha256", sha256.as_str());
     tracing::info!(by = caller.name, incident = id, sha256, "an evidence package was exported");
     let mut response = archive.into_response();
     let headers = response.headers_mut();

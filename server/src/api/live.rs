@@ -2,8 +2,8 @@
 //!
 //! An event's id is its number in the feed of alerts, so a client that was cut off goes on where it was, over
 //! restarts as well. Entries are read when the client has taken those before: one that is slow lags, and takes
-//! no memory. A stream ends after a minute and the client asks again, as `EventSource` does by itself: so it
-//! ends with the right to read it.
+//! no memory. A stream ends after a minute and the client asks again, as `EventSource` does by itself; and at once
+//! when the token or session ends, or its right.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ pub(crate) async fn stream(
     let alerts = app.alerts.clone();
     let (seq, gap) = blocking(move || begin(&alerts, after)).await??;
     let stopped = app.live.stop.subscribe();
-    let follower = Follower { app, seq, until: Instant::now() + LASTS, stopped, _place: place };
+    let follower = Follower { app, caller, seq, until: Instant::now() + LASTS, stopped, _place: place };
     let first = Event::default().comment("stormglass").retry(RETRY);
     let first = std::iter::once(first)
         .chain(gap.map(|seq| Event::default().id(seq.to_string()).event("gap").data("{}")));
@@ -135,6 +135,7 @@ fn begin(alerts: &alerts::AlertStore, after: Option<u64>) -> alerts::Result<(u64
 /// A client's place in the feed.
 struct Follower {
     app: Arc<App>,
+    caller: Caller,
     seq: u64,
     until: Instant,
     stopped: watch::Receiver<bool>,
@@ -146,6 +147,9 @@ impl Follower {
     async fn next(&mut self) -> Option<Vec<Event>> {
         loop {
             if Instant::now() >= self.until || *self.stopped.borrow() {
+                return None;
+            }
+            if !self.app.auth.still_may(&self.caller, Right::ReadAlerts) {
                 return None;
             }
             let (app, seq) = (self.app.clone(), self.seq);

@@ -77,10 +77,38 @@ pub(crate) async fn metrics(
     for (name, meaning, value) in gauges {
         sample(&mut out, name, "gauge", meaning, &[("", value as i64)]);
     }
+    audit_log(&app, &mut out)?;
     accounts(&app, &mut out)?;
     collectors(&app, &mut out);
     deliveries(&app, &mut out)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
+}
+
+/// How far the audit log reaches and is proved.
+fn audit_log(app: &App, out: &mut String) -> Result<(), Problem> {
+    let (extent, proofs) = (app.audit.log().extent()?, app.audit.proofs());
+    let gauges = [
+        ("audit_entries", "Entries of the audit log.", Some(extent.last.saturating_sub(extent.dropped))),
+        ("audit_dropped_entries", "Entries that were dropped by retention.", Some(extent.dropped)),
+        ("audit_unsigned_entries", "Entries that no checkpoint signs.", {
+            Some(extent.last.saturating_sub(extent.signed))
+        }),
+        ("audit_checkpoint_age_seconds", "Since the newest checkpoint was signed.", proofs.checkpoint_s),
+        (
+            "audit_anchor_age_seconds",
+            "Since the newest checkpoint at the anchor was signed, or since the start.",
+            proofs.anchor_s,
+        ),
+        ("audit_healthy", "1 while the audit log is written, signed, anchored and kept as configured.", {
+            Some(u64::from(app.audit.failure().is_none()))
+        }),
+    ];
+    for (name, meaning, value) in gauges {
+        if let Some(value) = value {
+            sample(out, name, "gauge", meaning, &[("", value as i64)]);
+        }
+    }
+    Ok(())
 }
 
 /// The account of each source; `unaccounted` must be 0.

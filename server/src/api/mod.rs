@@ -15,6 +15,7 @@ mod hunt;
 mod identity;
 mod incidents;
 mod ingest;
+mod json;
 mod live;
 mod metrics;
 mod notifications;
@@ -23,6 +24,7 @@ mod problems;
 mod requests;
 mod rules;
 mod scim;
+mod scim_schema;
 mod session;
 mod silences;
 mod sources;
@@ -37,7 +39,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -70,6 +72,7 @@ pub(crate) use incidents::{
     ReopenIncidentBody, SplitBody,
 };
 pub(crate) use ingest::{Accepted, source_id};
+pub(crate) use json::Json;
 pub(crate) use live::{Live, LiveEntry};
 pub(crate) use notifications::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
@@ -239,8 +242,10 @@ pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::revoke))
         .routes(routes!(scim::config))
+        .routes(routes!(scim::resource_types))
+        .routes(routes!(scim::schemas))
         .routes(routes!(scim::list, scim::add))
-        .routes(routes!(scim::show, scim::change, scim::remove))
+        .routes(routes!(scim::show, scim::change, scim::replace, scim::remove))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
 }

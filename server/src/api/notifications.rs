@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use notify::{DeliveryFilter, DeliveryRecord, DeliveryState, Outcome, Target};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::blocking;
+use super::json::Json;
 use super::problem::Problem;
 use super::time::format_us;
 use crate::app::{App, now_us};

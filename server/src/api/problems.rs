@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub(super) const TYPES: &str = "/api/v1/problems";
 
 /// Word, status, title, and what it means.
-pub(crate) const KINDS: [(&str, u16, &str, &str); 18] = [
+pub(crate) const KINDS: [(&str, u16, &str, &str); 20] = [
     (
         "audit_unavailable",
         503,
@@ -55,9 +55,21 @@ pub(crate) const KINDS: [(&str, u16, &str, &str); 18] = [
     ),
     ("not_acceptable", 406, "No format of ours is accepted", "`detail` has those that there are."),
     ("not_found", 404, "There is no such thing", "Nor a trace of one that there was."),
+    (
+        "provider",
+        502,
+        "The provider of single sign-on cannot be used",
+        "The server's log says why; users with a password here are not concerned.",
+    ),
     ("sql", 400, "The statement is wrong", "`line` and `column` say where, where that is known."),
     ("sql_forbidden", 403, "The statement is not allowed", "Only one that reads is."),
     ("sql_timeout", 408, "The query took too long", "Ask for less, or for more time."),
+    (
+        "stale",
+        412,
+        "It has changed since it was read",
+        "Read it again, and send the new `ETag` as `If-Match`.",
+    ),
     ("too_large", 413, "The body is too large", "Send it in parts; `server.max_body` is the limit."),
     (
         "too_many_requests",
@@ -154,18 +166,18 @@ mod tests {
                     continue;
                 }
                 let text = std::fs::read_to_string(&path).unwrap();
-                // The word is the first text behind a status.
-                for call in text
-                    .split("Problem::new(")
-                    .skip(1)
-                    .filter(|call| call.trim_start().starts_with("StatusCode::"))
-                {
+                // The word is the first text behind a status; within the type itself it is `Self`.
+                let calls = ["Problem::new(", "Self::new("].map(|call| text.split(call).skip(1));
+                for call in calls.into_iter().flatten() {
+                    if !call.trim_start().starts_with("StatusCode::") {
+                        continue;
+                    }
                     let word = call.split('"').nth(1).unwrap();
                     assert!(KINDS.iter().any(|(known, ..)| *known == word), "{}: `{word}`", path.display());
                     words += 1;
                 }
             }
         }
-        assert!(words > 5, "only {words} were found");
+        assert!(words > 15, "only {words} were found");
     }
 }

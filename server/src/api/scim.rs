@@ -7,25 +7,24 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use storage::accounts::{Origin, TENANT, UserRow};
 use utoipa::{IntoParams, ToSchema};
 
-use super::users::cut;
-use super::{Problem, format_us};
+use super::Problem;
+use super::scim_schema::{self, LIST, ScimList, ScimPatchRequest, ScimUser, ScimUserRequest, USER, location};
+use super::users::{cut, differences};
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{AuthAct, AuthEvent, Caller, Client, Refused, Right, is_user_name};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-const CONFIG: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
 /// The role of a user of whom the provider of single sign-on has not told another.
 const ROLE: &str = "read_only";
 /// The most users of an answer.
@@ -114,29 +113,6 @@ fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     (status, [(header::CONTENT_TYPE, "application/scim+json")], bytes).into_response()
 }
 
-fn resource(user: &UserRow) -> Value {
-    let mut resource = json!({
-        "schemas": [USER],
-        "id": user.id,
-        "userName": user.name,
-        "displayName": user.display,
-        "active": user.is_active,
-        "meta": {
-            "resourceType": "User",
-            "created": format_us(user.created_us),
-            "lastModified": format_us(user.changed_us),
-            "location": format!("/scim/v2/Users/{}", user.id),
-        },
-    });
-    if let (Some(external_id), Some(map)) = (&user.external_id, resource.as_object_mut()) {
-        map.insert("externalId".into(), json!(external_id));
-    }
-    if let (false, Some(map)) = (user.email.is_empty(), resource.as_object_mut()) {
-        map.insert("emails".into(), json!([{ "value": user.email, "primary": true }]));
-    }
-    resource
-}
-
 /// Whether a directory may see the user.
 fn is_visible(user: &UserRow) -> bool {
     user.origin != Origin::Local && user.tenant == TENANT
@@ -197,12 +173,19 @@ fn set(user: &mut UserRow, attribute: &str, value: &Value) -> Result<(), Refusal
         }
         "displayname" | "name.formatted" => user.display = cut(text()?),
         "name" => {
-            if let Some(formatted) = value.get("formatted").and_then(Value::as_str) {
+            let name = value.as_object().ok_or_else(|| wrong("an object"))?;
+            if let Some(formatted) = name.get("formatted").and_then(Value::as_str) {
                 user.display = cut(formatted.to_owned());
             }
         }
+        "schemas" => {
+            let is_schemas = |names: &Vec<Value>| names.iter().all(Value::is_string);
+            if !value.as_array().is_some_and(is_schemas) {
+                return Err(wrong("a list of names"));
+            }
+        }
         "emails" => {
-            let emails = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            let emails = value.as_array().ok_or_else(|| wrong("a list of addresses"))?;
             let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));
             let email = primary.or(emails.first()).and_then(|email| email.get("value"));
             user.email = cut(email.and_then(Value::as_str).unwrap_or_default().to_owned());
@@ -260,37 +243,36 @@ fn patched(mut user: UserRow, body: &Value) -> Result<UserRow, Refusal> {
 
 /// Says what is understood (RFC 7643, 5).
 #[utoipa::path(get, path = "/scim/v2/ServiceProviderConfig", tag = "scim",
-    responses((status = 200, content_type = "application/scim+json")))]
+    responses((status = 200, body = Object, content_type = "application/scim+json")))]
 pub(crate) async fn config() -> Response {
-    let no = json!({ "supported": false });
-    let body = json!({
-        "schemas": [CONFIG],
-        "patch": { "supported": true },
-        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
-        "filter": { "supported": true, "maxResults": PAGE },
-        "changePassword": no,
-        "sort": no,
-        "etag": no,
-        "authenticationSchemes": [{
-            "type": "oauthbearertoken",
-            "name": "Bearer token",
-            "description": "A token of Stormglass with the role `provisioning`",
-            "primary": true,
-        }],
-    });
-    answer(StatusCode::OK, &body)
+    answer(StatusCode::OK, &scim_schema::config(PAGE))
+}
+
+/// Lists the kinds of resources (RFC 7643, 6).
+#[utoipa::path(get, path = "/scim/v2/ResourceTypes", tag = "scim",
+    responses((status = 200, body = Object, content_type = "application/scim+json")))]
+pub(crate) async fn resource_types() -> Response {
+    answer(StatusCode::OK, &scim_schema::resource_types())
+}
+
+/// Lists the schemas (RFC 7643, 7).
+#[utoipa::path(get, path = "/scim/v2/Schemas", tag = "scim",
+    responses((status = 200, body = Object, content_type = "application/scim+json")))]
+pub(crate) async fn schemas() -> Response {
+    answer(StatusCode::OK, &scim_schema::schemas())
 }
 
 /// Which users.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct UserQuery {
     /// `userName eq "ana"` or `externalId eq "17"`; no other.
     filter: Option<String>,
-    /// The first, from 1.
+    /// The first, from 1; what is less is 1.
     #[serde(rename = "startIndex")]
-    start_index: Option<usize>,
-    /// How many, 200 at most.
-    count: Option<usize>,
+    start_index: Option<i64>,
+    /// How many, 200 at most; what is less than 0 is 0.
+    count: Option<i64>,
 }
 
 /// Attribute and value of the only kind of filter that is understood.
@@ -306,13 +288,14 @@ fn read_filter(text: &str) -> Option<(String, String)> {
 
 /// Lists the users of the directory and of single sign-on.
 #[utoipa::path(get, path = "/scim/v2/Users", tag = "scim", params(UserQuery),
-    responses((status = 200, content_type = "application/scim+json"), (status = 400, body = ScimError)))]
+    responses((status = 200, body = ScimList, content_type = "application/scim+json")))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Query(query): Query<UserQuery>,
+    query: Result<Query<UserQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     caller.needs(Right::Provision)?;
+    let Query(query) = query.map_err(|rejection| Refusal::bad("invalidValue", rejection.body_text()))?;
     let filter = match &query.filter {
         None => None,
         Some(text) => Some(read_filter(text).ok_or_else(|| {
@@ -326,36 +309,36 @@ pub(crate) async fn list(
     };
     let mut users = app.auth.directory.users();
     users.retain(|user| is_visible(user) && is_wanted(user));
-    let start = query.start_index.unwrap_or(1).max(1);
-    let page = users.iter().skip(start - 1).take(query.count.unwrap_or(PAGE).min(PAGE));
-    let resources: Vec<_> = page.map(resource).collect();
-    let body = json!({
-        "schemas": [LIST],
-        "totalResults": users.len(),
-        "startIndex": start,
-        "itemsPerPage": resources.len(),
-        "Resources": resources,
-    });
+    let start = usize::try_from(query.start_index.unwrap_or(1)).unwrap_or(1).max(1);
+    let count = query.count.map_or(PAGE, |count| usize::try_from(count).unwrap_or(0)).min(PAGE);
+    let resources: Vec<_> = users.iter().skip(start - 1).take(count).map(ScimUser::new).collect();
+    let body = ScimList {
+        schemas: [LIST],
+        total_results: users.len(),
+        start_index: start,
+        items_per_page: resources.len(),
+        resources,
+    };
     Ok(answer(StatusCode::OK, &body))
 }
 
 /// Shows a user, by id, `externalId` or `userName`.
 #[utoipa::path(get, path = "/scim/v2/Users/{id}", tag = "scim", params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/scim+json"), (status = 404, body = ScimError)))]
+    responses((status = 200, body = ScimUser, content_type = "application/scim+json")))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     caller.needs(Right::Provision)?;
-    Ok(answer(StatusCode::OK, &resource(&find(&app, &id)?)))
+    Ok(answer(StatusCode::OK, &ScimUser::new(&find(&app, &id)?)))
 }
 
 /// Adds a user, who may then sign in by single sign-on.
 #[utoipa::path(post, path = "/scim/v2/Users", tag = "scim",
-    request_body(content = String, content_type = "application/scim+json"),
-    responses((status = 201, content_type = "application/scim+json"), (status = 400, body = ScimError),
-        (status = 409, body = ScimError)))]
+    request_body(content = ScimUserRequest, content_type = "application/scim+json"),
+    responses((status = 201, body = ScimUser, content_type = "application/scim+json"),
+        (status = 409, body = ScimError, content_type = "application/scim+json")))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -379,6 +362,7 @@ pub(crate) async fn add(
         is_active: true,
         created_us: now_us,
         changed_us: now_us,
+        handles: Vec::new(),
     };
     set_all(&mut user, &body)?;
     if user.name.is_empty() {
@@ -390,8 +374,8 @@ pub(crate) async fn add(
     let directory = app.auth.directory.clone();
     let user = super::alerts::blocking(move || directory.add_user(user)).await??;
     app.auth.tell(AuthEvent::new(AuthAct::UserAdded, &caller.name, client.0).to(&user.name).because("scim"));
-    let mut response = answer(StatusCode::CREATED, &resource(&user));
-    if let Ok(location) = HeaderValue::from_str(&format!("/scim/v2/Users/{}", user.id)) {
+    let mut response = answer(StatusCode::CREATED, &ScimUser::new(&user));
+    if let Ok(location) = HeaderValue::from_str(&location(&user.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
@@ -399,9 +383,9 @@ pub(crate) async fn add(
 
 /// Changes a user. Where `active` becomes false, sessions end and tokens are revoked at once.
 #[utoipa::path(patch, path = "/scim/v2/Users/{id}", tag = "scim", params(("id" = String, Path)),
-    request_body(content = String, content_type = "application/scim+json"),
-    responses((status = 200, content_type = "application/scim+json"), (status = 400, body = ScimError),
-        (status = 404, body = ScimError), (status = 409, body = ScimError)))]
+    request_body(content = ScimPatchRequest, content_type = "application/scim+json"),
+    responses((status = 200, body = ScimUser, content_type = "application/scim+json"),
+        (status = 409, body = ScimError, content_type = "application/scim+json")))]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -412,24 +396,76 @@ pub(crate) async fn change(
     caller.needs(Right::Provision)?;
     let user = find(&app, &id)?;
     let wanted = patched(user.clone(), &read_body(body)?)?;
+    keep(&app, &caller, client, user, wanted).await
+}
+
+/// Replaces what a directory knows of a user: what is not sent is taken away, but for `active`. Where that becomes
+/// false, sessions end and tokens are revoked at once.
+#[utoipa::path(put, path = "/scim/v2/Users/{id}", tag = "scim", params(("id" = String, Path)),
+    request_body(content = ScimUserRequest, content_type = "application/scim+json"),
+    responses((status = 200, body = ScimUser, content_type = "application/scim+json"),
+        (status = 409, body = ScimError, content_type = "application/scim+json")))]
+pub(crate) async fn replace(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Extension(client): Extension<Client>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    caller.needs(Right::Provision)?;
+    let user = find(&app, &id)?;
+    let wanted = replaced(user.clone(), &read_body(body)?)?;
+    keep(&app, &caller, client, user, wanted).await
+}
+
+/// What a PUT makes of a user (RFC 7644, 3.5.1).
+fn replaced(user: UserRow, body: &Value) -> Result<UserRow, Refusal> {
+    let emptied = UserRow {
+        name: String::new(),
+        display: String::new(),
+        email: String::new(),
+        external_id: None,
+        ..user
+    };
+    let mut wanted = emptied;
+    set_all(&mut wanted, body)?;
+    if wanted.name.is_empty() {
+        return Err(Refusal::bad("invalidValue", "`userName` is missing"));
+    }
+    Ok(wanted)
+}
+
+/// Makes a user what a directory wants it to be.
+async fn keep(
+    app: &App,
+    caller: &Caller,
+    client: Client,
+    user: UserRow,
+    wanted: UserRow,
+) -> Result<Response, Refusal> {
     if wanted.name != user.name && app.auth.has_configured(&wanted.name) {
         return Err(Refused::Taken { what: "token", name: wanted.name }.into());
     }
-    let (directory, id) = (app.auth.directory.clone(), user.id);
+    let (directory, id) = (app.auth.directory.clone(), user.id.clone());
     let change = move |user: &mut UserRow| {
         (user.name, user.display, user.email) = (wanted.name, wanted.display, wanted.email);
         (user.external_id, user.is_active) = (wanted.external_id, wanted.is_active);
     };
-    let user = super::alerts::blocking(move || directory.change_user(&id, None, now_us(), change)).await??;
-    let detail = if user.is_active { "scim" } else { "scim: disabled" };
-    app.auth
-        .tell(AuthEvent::new(AuthAct::UserChanged, &caller.name, client.0).to(&user.name).because(detail));
-    Ok(answer(StatusCode::OK, &resource(&user)))
+    let changed =
+        super::alerts::blocking(move || directory.change_user(&id, None, now_us(), change)).await??;
+    let changes = differences(&user, &changed);
+    if !changes.is_empty() {
+        tell("change", changes.join("; "));
+    }
+    let detail = if changed.is_active { "scim" } else { "scim: disabled" };
+    let told = AuthEvent::new(AuthAct::UserChanged, &caller.name, client.0);
+    app.auth.tell(told.to(&changed.name).because(detail));
+    Ok(answer(StatusCode::OK, &ScimUser::new(&changed)))
 }
 
 /// Removes a user. Sessions end and tokens are revoked at once.
 #[utoipa::path(delete, path = "/scim/v2/Users/{id}", tag = "scim", params(("id" = String, Path)),
-    responses((status = 204), (status = 404, body = ScimError)))]
+    responses((status = 204)))]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -447,6 +483,8 @@ pub(crate) async fn remove(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn user() -> UserRow {
@@ -464,6 +502,7 @@ mod tests {
             is_active: true,
             created_us: 0,
             changed_us: 0,
+            handles: Vec::new(),
         }
     }
 
@@ -514,6 +553,18 @@ mod tests {
             assert_eq!(patch(operations.clone()), Err(Some(kind)), "{operations}");
         }
         assert!(patched(user(), &json!({"Operations": [{"op": "remove", "path": "title"}]})).is_err());
+    }
+
+    #[test]
+    fn a_put_takes_away_what_it_does_not_send() {
+        let before = UserRow { display: "Ana".into(), email: "ana@example.com".into(), ..user() };
+        let after = replaced(before.clone(), &json!({"userName": "Ana", "schemas": [USER]})).unwrap();
+        assert_eq!((after.display.as_str(), after.email.as_str(), after.external_id), ("", "", None));
+        assert_eq!((after.id.as_str(), after.is_active), ("1", true));
+        assert!(!replaced(before.clone(), &json!({"userName": "ana", "active": false})).unwrap().is_active);
+        for bad in [json!({}), json!({"userName": 7}), json!({"userName": "ana", "schemas": 7})] {
+            assert!(replaced(before.clone(), &bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use storage::accounts::UserRow;
 use utoipa::{IntoParams, ToSchema};
 
+use super::json::Json;
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
+use crate::audit::act_as;
 use crate::auth::{
     AuthAct, AuthEvent, Caller, Client, FLOW_TIME_S, Means, OidcError, Return, SESSION_COOKIE, SignInError,
     csrf_token, hashed, weakness,
@@ -133,6 +135,7 @@ async fn begin(
         super::alerts::blocking(move || directory.end_session(hash)).await??;
     }
     let role = auth.roles.named(&user.role).map_err(|error| Problem::forbidden(&error))?;
+    act_as(&user.name, role.as_str());
     let body = SessionBody {
         name: user.name.clone(),
         means: "session".into(),

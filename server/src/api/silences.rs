@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::alerts::silence::{Matcher, Schedule, SilenceCount, SilenceSpec, Trial};
+use ::alerts::silence::{Matcher, Schedule, Silence, SilenceCount, SilenceSpec, Trial};
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::{BulkResult, blocking};
+use super::json::Json;
 use super::time::parse_us;
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{Caller, Right};
 
 /// How far back a trial looks.
-const TRIAL_US: i64 = 7 * 86_400_000_000;
+const TRIAL_US: i64 = 30 * 86_400_000_000;
 
 /// A silence as somebody asks for it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -25,7 +27,8 @@ const TRIAL_US: i64 = 7 * 86_400_000_000;
 pub(crate) struct SilenceRequest {
     /// What an alert must be like: for each field any one of the values, in which `*` and `?` are wildcards.
     /// Fields: rule, title, severity, provider, operation, tag, entity, actor, credential, user, account, address,
-    /// resource, and by.NAME for what the events of a correlation or group have in common.
+    /// resource, by.NAME for what the events of a correlation or group have in common, and fields.PATH for what each
+    /// of the records has there. A network such as `198.51.100.0/24` is every address in it.
     #[serde(rename = "match")]
     pub(crate) matching: BTreeMap<String, Vec<String>>,
     /// From which time of events on (RFC 3339); now if not given.
@@ -44,6 +47,9 @@ pub(crate) struct SilenceRequest {
     pub(crate) owner: Option<String>,
     /// Why, in your words.
     pub(crate) reason: String,
+    /// Whether it is meant that it names nothing, and so may hide everything; for 7 days at most.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) everything: bool,
 }
 
 /// A silence, and what it did.
@@ -75,12 +81,12 @@ pub(crate) struct SilenceBody {
     pub(crate) hidden: u64,
     /// How many it hid that were released.
     pub(crate) released: u64,
-    /// Of a new one: what it would have hidden in the last seven days.
+    /// Of a new one: what it would have hidden in the last 30 days.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) trial: Option<TrialBody>,
 }
 
-/// What a silence would have hidden of the alerts about the last seven days, whatever its own beginning and end.
+/// What a silence would have hidden of the alerts about the last 30 days, whatever its own beginning and end.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TrialBody {
     /// Alerts in all.
@@ -132,7 +138,7 @@ pub(crate) struct EndBody {
     reason: String,
 }
 
-/// Makes a silence. The answer says what it would have hidden in the last seven days.
+/// Makes a silence. The answer says what it would have hidden in the last 30 days.
 #[utoipa::path(post, path = "/api/v1/silences", tag = "silences", request_body = SilenceRequest,
     responses((status = 201, body = SilenceBody), (status = 400, body = Problem)))]
 pub(crate) async fn add(
@@ -149,6 +155,9 @@ pub(crate) async fn add(
         Ok::<_, ::alerts::Error>((app.alerts.silence(&silence.id)?, trial))
     });
     let (made, trial) = made.await??;
+    tell("silence", made.silence.id.as_str());
+    tell("after", described(&made.silence));
+    tell("hides_of_the_past", trial.hidden);
     tracing::info!(silence = made.silence.id, by = made.silence.created_by, "a silence was made");
     let body = SilenceBody { trial: Some(tried(trial)), ..body(made, now) };
     Ok((StatusCode::CREATED, Json(body)))
@@ -181,7 +190,7 @@ pub(crate) async fn show(
     Ok(Json(body(found, now_us())))
 }
 
-/// Says what a silence would have hidden in the last seven days, and makes none.
+/// Says what a silence would have hidden in the last 30 days, and makes none.
 #[utoipa::path(post, path = "/api/v1/silences/test", tag = "silences", request_body = SilenceRequest,
     responses((status = 200, body = TrialBody), (status = 400, body = Problem)))]
 pub(crate) async fn test(
@@ -214,6 +223,11 @@ pub(crate) async fn end(
     let reason = reason.map(|Json(body)| body.reason).unwrap_or_default();
     let now = now_us();
     let ended = blocking(move || app.alerts.end_silence(&id, &caller.name, &reason, now)).await??;
+    tell("before", described(&ended.silence));
+    tell("after", "ended");
+    if let Some(end) = ended.silence.ended.as_ref().filter(|end| !end.reason.is_empty()) {
+        tell("reason", end.reason.as_str());
+    }
     tracing::info!(silence = ended.silence.id, "a silence was ended");
     Ok(Json(body(ended, now)))
 }
@@ -229,9 +243,30 @@ pub(crate) async fn release(
 ) -> Result<Json<BulkResult>, Problem> {
     caller.needs(Right::Triage)?;
     let reason = reason.map(|Json(body)| body.reason).unwrap_or_default();
+    if !reason.is_empty() {
+        tell("reason", reason.as_str());
+    }
     let released =
         blocking(move || app.alerts.release_silenced(&id, &caller.name, &reason, now_us())).await??;
+    tell("released", released.changed.len() as u64);
     Ok(Json(released.into()))
+}
+
+/// What a silence is for, in a line for the audit log.
+fn described(silence: &Silence) -> String {
+    let spec = &silence.spec;
+    let mut out = String::new();
+    for matcher in &spec.matchers {
+        let values: Vec<_> = matcher.patterns.iter().map(ToString::to_string).collect();
+        out.push_str(&format!("{}={} ", matcher.target, values.join("|")));
+    }
+    out.push_str(&format!("from {} until {}", format_us(spec.starts_us), format_us(spec.ends_us)));
+    if let Some(schedule) = &spec.schedule {
+        let windows: Vec<_> = schedule.windows().iter().map(ToString::to_string).collect();
+        out.push_str(&format!(" at {} ({})", windows.join("; "), schedule.zone()));
+    }
+    out.push_str(&format!(", of {}: {}", spec.owner, spec.reason));
+    out
 }
 
 fn read(request: SilenceRequest, caller: &str, now_us: i64) -> Result<SilenceSpec, Problem> {
@@ -257,6 +292,7 @@ fn read(request: SilenceRequest, caller: &str, now_us: i64) -> Result<SilenceSpe
         schedule,
         owner: request.owner.unwrap_or_else(|| caller.to_owned()),
         reason: request.reason,
+        is_of_all: request.everything,
     })
 }
 

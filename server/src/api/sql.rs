@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use bytes::Bytes;
 use query::{Format, QueryRequest, QueryStream};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::json::Json;
 use crate::app::App;
 use crate::audit::{Facts, QueryRecord};
 use crate::auth::{Caller, Right};

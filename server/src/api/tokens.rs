@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use storage::accounts::{SecretHash, TokenRow};
 use utoipa::ToSchema;
 
+use super::json::Json;
 use super::users::grantable;
 use super::{Problem, format_us, source_id};
 use crate::app::{App, now_us};
@@ -169,9 +170,10 @@ pub(crate) async fn make(
     if owner.as_ref().is_some_and(|owner| owner.name == caller.name) {
         caller.needs(Right::OwnTokens)?;
     }
-    if auth.is_open() && new.role.as_deref().is_some_and(|role| role != "admin") {
+    let is_less = new.rights.is_some() || new.role.as_deref().is_some_and(|role| role != "admin");
+    if auth.is_open() && is_less {
         return Err(Problem::conflict(
-            "with the first token this machine is no longer let in as it is; make one with the role `admin` first",
+            "with the first token this machine is no longer let in as it is; make one with the role `admin` and all its rights first",
         ));
     }
     source_id(&new.name).map_err(|error| Problem::bad_request(&error))?;

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use storage::accounts::{Origin, TENANT, UserRow};
 use utoipa::ToSchema;
 
+use super::json::Json;
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{
     Auth, AuthAct, AuthEvent, Caller, Client, Refused, Right, Role, hashed, is_user_name, weakness,
 };
@@ -26,6 +28,9 @@ pub(crate) struct UserBody {
     pub(crate) email: String,
     /// The name of the role.
     pub(crate) role: String,
+    /// Who the user is elsewhere, as `slack:ID` or `pagerduty:ID`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) handles: Vec<String>,
     /// Who keeps the user: `local`, `single_sign_on` or `directory`.
     pub(crate) origin: String,
     /// Whether the user may come in.
@@ -78,6 +83,10 @@ pub(crate) struct UserChange {
     pub(crate) display: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) email: Option<String>,
+    /// Who the user is elsewhere, as `slack:ID` or `pagerduty:ID`, eight at most: what is done there, with a
+    /// channel that is called back, is done in the user's name and by its right. Nobody else has the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) handles: Option<Vec<String>>,
 }
 
 /// How many sessions have ended.
@@ -118,6 +127,7 @@ fn body(app: &App, user: UserRow) -> UserBody {
         name: user.name,
         display: user.display,
         email: user.email,
+        handles: user.handles,
         role: user.role,
         origin: user.origin.as_str().into(),
         active: user.is_active,
@@ -220,6 +230,7 @@ pub(crate) async fn add(
         is_active: true,
         created_us: now_us,
         changed_us: now_us,
+        handles: Vec::new(),
     };
     let directory = app.auth.directory.clone();
     let user = super::alerts::blocking(move || directory.add_user(user)).await??;
@@ -256,7 +267,9 @@ pub(crate) async fn change(
             "the role follows the groups of single sign-on; change `oidc.group_roles`",
         ));
     }
+    let handles = change.handles.map(handles).transpose()?;
     let mut told = Vec::new();
+    let before = user.clone();
     let password = match change.password {
         None => None,
         Some(_) if user.origin != Origin::Local => {
@@ -281,16 +294,67 @@ pub(crate) async fn change(
             if let Some(password) = password {
                 user.password = Some(password);
             }
+            if let Some(handles) = handles {
+                user.handles = handles;
+            }
             user.is_active = change.active.unwrap_or(user.is_active);
             user.display = change.display.map_or(std::mem::take(&mut user.display), cut);
             user.email = change.email.map_or(std::mem::take(&mut user.email), cut);
         })
     };
     let user = super::alerts::blocking(changed).await??;
+    let changes = differences(&before, &user);
+    if !changes.is_empty() {
+        tell("change", changes.join("; "));
+    }
     auth.tell(
         AuthEvent::new(AuthAct::UserChanged, &caller.name, client.0).to(&user.name).because(&told.join(", ")),
     );
     Ok(Json(body(&app, user)))
+}
+
+/// The services whose callbacks name people.
+const SERVICES: [&str; 2] = ["slack", "pagerduty"];
+/// The most handles of a user.
+const HANDLES: usize = 8;
+
+/// Handles as somebody wrote them, once each.
+fn handles(mut texts: Vec<String>) -> Result<Vec<String>, Problem> {
+    let is_handle = |text: &String| {
+        let Some((service, id)) = text.split_once(':') else { return false };
+        let is_id = (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric());
+        SERVICES.contains(&service) && is_id
+    };
+    texts.sort();
+    texts.dedup();
+    if texts.len() > HANDLES || !texts.iter().all(is_handle) {
+        return Err(Problem::bad_request(
+            "`handles` are eight at most, each `slack:ID` or `pagerduty:ID` with the id of a member there",
+        ));
+    }
+    Ok(texts)
+}
+
+/// What is not as it was, without secrets.
+pub(super) fn differences(before: &UserRow, after: &UserRow) -> Vec<String> {
+    let leave = |user: &UserRow| if user.is_active { "active" } else { "disabled" }.to_owned();
+    let mut found = Vec::new();
+    for (what, old, new) in [
+        ("name", before.name.clone(), after.name.clone()),
+        ("role", before.role.clone(), after.role.clone()),
+        ("leave", leave(before), leave(after)),
+        ("display", before.display.clone(), after.display.clone()),
+        ("e-mail", before.email.clone(), after.email.clone()),
+        ("handles", before.handles.join(" "), after.handles.join(" ")),
+    ] {
+        if old != new {
+            found.push(format!("{what}: `{old}` → `{new}`"));
+        }
+    }
+    if before.password != after.password {
+        found.push("password".to_owned());
+    }
+    found
 }
 
 /// The user called `name`, if the caller may change it: nobody changes who may more.

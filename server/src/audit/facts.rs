@@ -8,7 +8,42 @@ use storage::audit::{self, Detail, Fact, Outcome};
 use storage::state::Txn;
 
 use super::{QueryRecord, Recorder};
+use crate::api::Problem;
 use crate::app::now_us;
+
+tokio::task_local! {
+    static CURRENT: Facts;
+}
+
+/// Adds a detail to the entry of the request that is worked on; never a secret. Of what is not done for a request,
+/// or on another thread for one, nothing is told.
+pub(crate) fn tell(name: &str, value: impl Into<Detail>) {
+    // Without a request there is no entry to add to.
+    if let Ok(facts) = CURRENT.try_with(Clone::clone) {
+        facts.tell(name, value);
+    }
+}
+
+/// Announces a change by somebody whom only the handler knows, such as a person behind a signed callback; durable
+/// when this returns.
+///
+/// # Errors
+/// The log cannot be written; the change must not be made then.
+pub(crate) async fn announce(actor: &str, role: &str) -> Result<(), Problem> {
+    let Ok(facts) = CURRENT.try_with(Clone::clone) else { return Ok(()) };
+    act_as(actor, role);
+    let seq = facts.recorder.now(Fact { outcome: Outcome::Intended, ..facts.fact() }).await?;
+    facts.answers(seq);
+    Ok(())
+}
+
+/// Names who makes the request, where only the handler knows.
+pub(crate) fn act_as(actor: &str, role: &str) {
+    if let Ok(facts) = CURRENT.try_with(Clone::clone) {
+        let mut told = facts.told.lock();
+        (told.fact.actor, told.fact.role) = (actor.to_owned(), role.to_owned());
+    }
+}
 
 /// A handle on the entry of a request, in the request's extensions.
 #[derive(Clone)]
@@ -36,6 +71,11 @@ impl Facts {
     pub(super) fn new(recorder: Arc<Recorder>, fact: Fact) -> Self {
         let told = Told { fact, is_taken: false, is_within: false };
         Self { recorder, told: Arc::new(Mutex::new(told)) }
+    }
+
+    /// Does `work` so that [`tell`] adds to this entry.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self.clone(), work).await
     }
 
     /// Adds a detail to the entry; never a secret.

@@ -13,7 +13,7 @@ use storage::audit::{Fact, Outcome};
 use super::routes::{Class, action, class};
 use super::{Facts, Recorder};
 use crate::api::Problem;
-use crate::auth::{Caller, InProcess};
+use crate::auth::{Caller, Client, InProcess};
 
 /// How long refused requests of one address, and reads or pushes of one caller, are gathered.
 const REFUSED: Duration = Duration::from_secs(300);
@@ -38,6 +38,9 @@ pub(crate) async fn refusals(
         if let Some(caller) = answer.extensions().get::<Caller>() {
             (fact.action, fact.actor) = (named, caller.name.clone());
             fact.role = caller.role.as_str().to_owned();
+        }
+        if let Some(Client(Some(address))) = answer.extensions().get::<Client>() {
+            fact.address = address.to_string();
         }
         recorder.fold(Fact { outcome: Outcome::Refused, status, ..fact }, REFUSED);
     }
@@ -70,26 +73,38 @@ async fn recorded(recorder: Arc<Recorder>, mut request: Request, next: Next) -> 
     }
     let facts = Facts::new(recorder.clone(), fact);
     request.extensions_mut().insert(facts.clone());
+    facts.during(judged(&recorder, class, caller, &facts, request, next)).await
+}
+
+/// Lets the request through as its class asks.
+async fn judged(
+    recorder: &Arc<Recorder>,
+    class: Class,
+    caller: Option<Caller>,
+    facts: &Facts,
+    request: Request,
+    next: Next,
+) -> Response {
     match (class, caller) {
         // Whoever is not known yet cannot be made to wait for an entry of each attempt.
-        (Class::Change, Some(caller)) => change(&recorder, &facts, &caller, request, next).await,
-        (Class::Change, None) => first(&recorder, &facts, next.run(request).await).await,
+        (Class::Change, Some(caller)) => change(recorder, facts, &caller, request, next).await,
+        (Class::Change, None) => first(recorder, facts, next.run(request).await).await,
         (Class::Query, _) => {
             let answer = next.run(request).await;
             if !facts.is_taken() {
-                told(&recorder, &facts, answer.status(), None);
+                told(recorder, facts, answer.status(), None);
             }
             answer
         }
         (Class::Read | Class::Push, _) => {
             let answer = next.run(request).await;
-            told(&recorder, &facts, answer.status(), Some(GATHERED));
+            told(recorder, facts, answer.status(), Some(GATHERED));
             answer
         }
         (Class::Probe, _) => {
             let answer = next.run(request).await;
             if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                told(&recorder, &facts, answer.status(), Some(REFUSED));
+                told(recorder, facts, answer.status(), Some(REFUSED));
             }
             answer
         }
@@ -128,9 +143,10 @@ async fn change(
     }
 }
 
-/// The first thing that somebody does, such as a login: told before the answer where it succeeds.
+/// The first thing that somebody does, such as a login: told before the answer where it succeeds, or where the
+/// handler has announced it.
 async fn first(recorder: &Arc<Recorder>, facts: &Facts, answer: Response) -> Response {
-    if !answer.status().is_success() {
+    if !answer.status().is_success() && facts.fact().of.is_none() {
         told(recorder, facts, answer.status(), Some(REFUSED));
         return answer;
     }
@@ -177,8 +193,10 @@ impl Drop for Unfinished {
 /// What the request itself says.
 fn fact(request: &Request, action: String, template: String) -> Fact {
     let mut fact = Fact::new(action, String::new());
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    fact.address = address.unwrap_or_default();
+    // Behind the gate of tokens it is known whom a trusted proxy speaks for.
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let client = request.extensions().get::<Client>().map_or(peer, |client| client.0);
+    fact.address = client.map(|address| address.to_string()).unwrap_or_default();
     fact.request =
         request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     // The query may hold what somebody has put there by mistake; the path says what is meant.

@@ -1,17 +1,16 @@
 //! Writes the audit log of a data folder: at once what must be durable, the rest in groups.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use parking_lot::Mutex;
 use storage::audit::{Anchor, AuditLog, Checkpoint, Fact, Outcome};
 use storage::state::State;
 use tokio::sync::Notify;
 
 use super::fold::{Brake, Folds};
+use super::keeping::{Keeping, anchor};
 use crate::api::Problem;
 use crate::app::now_us;
 use crate::config::Config;
@@ -28,29 +27,51 @@ const SIGN_AFTER: u64 = 1000;
 /// The audit log of a data folder at work.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    log: AuditLog,
-    anchor: Option<Anchor>,
-    sign_every: Duration,
-    inner: Mutex<Inner>,
+    pub(super) log: AuditLog,
+    pub(super) anchor: Option<Anchor>,
+    pub(super) sign_every: Duration,
+    /// What becomes of old entries.
+    pub(super) keeping: Option<Keeping>,
+    pub(super) inner: Mutex<Inner>,
     /// Held while a group is written, so that groups stay in order.
     writing: Mutex<()>,
     /// Entries that no checkpoint signs.
     unsigned: AtomicU64,
+    opened_us: i64,
     wake: Notify,
-    is_closed: AtomicBool,
+    /// A checkpoint waits for the anchor, or the process ends.
+    pub(super) anchor_wake: Notify,
+    pub(super) is_closed: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     waiting: Vec<(i64, Fact)>,
     folds: Folds,
     brake: Brake,
     /// Why entries cannot be written.
     failure: Option<String>,
+    /// Why it cannot be signed.
+    sign_failure: Option<String>,
+    /// When the newest checkpoint was signed, microseconds since 1970.
+    signed_us: Option<i64>,
     /// Why checkpoints do not reach the anchor.
-    anchor_failure: Option<String>,
+    pub(super) anchor_failure: Option<String>,
     /// What is still to be written to the anchor.
-    unanchored: Option<Checkpoint>,
+    pub(super) unanchored: Option<Checkpoint>,
+    /// When the newest checkpoint that is in the anchor was signed, since this process runs.
+    pub(super) anchored_us: Option<i64>,
+    /// Why old entries are not dropped.
+    pub(super) keep_failure: Option<String>,
+}
+
+/// How old the newest proofs are, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proofs {
+    /// Since the newest checkpoint; `None` before the first.
+    pub(crate) checkpoint_s: Option<u64>,
+    /// Since the newest one that reached the anchor was signed, or since the start; `None` without an anchor.
+    pub(crate) anchor_s: Option<u64>,
 }
 
 impl Recorder {
@@ -60,21 +81,29 @@ impl Recorder {
     /// The key or the anchor's address is wrong, or the state refuses.
     pub(crate) fn open(config: &Config, state: State) -> anyhow::Result<Arc<Self>> {
         let log = AuditLog::open(state, &config.data, now_us())?;
+        let signed_us = log.newest_checkpoint()?.map(|checkpoint| checkpoint.at_us);
         let recorder = Arc::new(Self {
             log,
-            anchor: anchor(&config.audit_anchor)?,
-            sign_every: config.audit_checkpoint_every,
+            anchor: anchor(&config.audit.anchor)?,
+            sign_every: config.audit.checkpoint_every,
+            keeping: Keeping::new(&config.audit)?,
+            opened_us: now_us(),
             inner: Mutex::new(Inner {
                 waiting: Vec::new(),
                 folds: Folds::default(),
-                brake: Brake::new(config.audit_failed_changes),
+                brake: Brake::new(config.audit.failed_changes),
                 failure: None,
+                sign_failure: None,
+                signed_us,
                 anchor_failure: None,
                 unanchored: None,
+                anchored_us: None,
+                keep_failure: None,
             }),
             writing: Mutex::default(),
             unsigned: AtomicU64::new(0),
             wake: Notify::new(),
+            anchor_wake: Notify::new(),
             is_closed: AtomicBool::new(false),
         });
         let lost = recorder.log.unfinished()?;
@@ -98,7 +127,20 @@ impl Recorder {
     /// What is wrong with the log, for `/health`.
     pub(crate) fn failure(&self) -> Option<String> {
         let inner = self.inner.lock();
-        inner.failure.clone().or_else(|| inner.anchor_failure.clone())
+        let problems = [&inner.failure, &inner.sign_failure, &inner.anchor_failure, &inner.keep_failure];
+        problems.into_iter().find_map(Clone::clone)
+    }
+
+    /// How old the newest proofs are.
+    pub(crate) fn proofs(&self) -> Proofs {
+        let inner = self.inner.lock();
+        let now = now_us();
+        let age = |at_us: i64| u64::try_from(now.saturating_sub(at_us) / 1_000_000).unwrap_or(0);
+        let anchored_us = inner.anchored_us.unwrap_or(self.opened_us);
+        Proofs {
+            checkpoint_s: inner.signed_us.map(age),
+            anchor_s: self.anchor.is_some().then(|| age(anchored_us)),
+        }
     }
 
     /// Refuses where so much waits to be written that more must not happen.
@@ -182,36 +224,34 @@ impl Recorder {
         done
     }
 
-    /// Signs what is there, and takes the checkpoint to the ordinary log and the anchor.
+    /// Signs what is there, and takes the checkpoint to the ordinary log and to whoever brings it to the anchor.
     async fn sign(self: &Arc<Self>) {
         let this = self.clone();
         let signed = tokio::task::spawn_blocking(move || {
             this.unsigned.store(0, Ordering::Relaxed);
             this.log.checkpoint(now_us())
         });
-        match signed.await {
+        let problem = match signed.await {
             Ok(Ok(Some(checkpoint))) => {
                 let Checkpoint { chain, seq, hash, at_us, signature, .. } = &checkpoint;
                 tracing::info!(target: "stormglass::audit", chain, seq, hash, at_us, signature, "audit checkpoint");
+                let mut inner = self.inner.lock();
+                (inner.sign_failure, inner.signed_us) = (None, Some(*at_us));
                 if self.anchor.is_some() {
-                    self.inner.lock().unanchored = Some(checkpoint);
+                    inner.unanchored = Some(checkpoint);
+                    self.anchor_wake.notify_one();
                 }
+                return;
             }
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the audit log cannot be signed"),
-            Err(error) => tracing::error!(%error, "the audit log cannot be signed"),
-        }
-        let unanchored = self.inner.lock().unanchored.clone();
-        let (Some(anchor), Some(checkpoint)) = (&self.anchor, unanchored) else { return };
-        let written = anchor.write(&checkpoint).await;
-        let mut inner = self.inner.lock();
-        match written {
-            Ok(()) => (inner.unanchored, inner.anchor_failure) = (None, None),
-            Err(error) => {
-                tracing::error!(%error, "a checkpoint of the audit log does not reach `audit.anchor`; it is tried again");
-                inner.anchor_failure = Some(format!("`audit.anchor` takes no checkpoint: {error}"));
+            Ok(Ok(None)) => {
+                self.inner.lock().sign_failure = None;
+                return;
             }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error = problem, "the audit log cannot be signed");
+        self.inner.lock().sign_failure = Some(format!("it cannot be signed: {problem}"));
     }
 
     /// Writes what waits.
@@ -221,8 +261,13 @@ impl Recorder {
         drop(tokio::task::spawn_blocking(move || this.write(None)).await);
     }
 
-    /// Looks after what waits, for as long as the process runs.
+    /// Looks after what waits, for as long as the process runs. An anchor or archive that does not answer
+    /// holds up no entry.
     pub(crate) async fn run(self: Arc<Self>) {
+        tokio::join!(self.write_on(), self.anchor_on(), self.keep_on());
+    }
+
+    async fn write_on(self: &Arc<Self>) {
         let mut signed = Instant::now();
         while !self.is_closed.load(Ordering::Relaxed) {
             if tokio::time::timeout(LOOK, self.wake.notified()).await.is_ok() {
@@ -255,6 +300,7 @@ impl Recorder {
         self.is_closed.store(true, Ordering::Relaxed);
         self.end_windows(None);
         self.settle().await;
+        self.anchor_last().await;
     }
 }
 
@@ -263,17 +309,4 @@ fn unavailable(reason: &str) -> Problem {
     let detail =
         format!("the audit log cannot be written, so nothing is done that it would not tell: {reason}");
     Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", &detail)
-}
-
-/// Where checkpoints are kept besides: an address of an object store, or a file.
-pub(crate) fn anchor(place: &str) -> anyhow::Result<Option<Anchor>> {
-    if place.is_empty() {
-        return Ok(None);
-    }
-    if place.contains("://") {
-        let (store, folder) =
-            ingest::open_store(place).with_context(|| format!("`audit.anchor = {place}`"))?;
-        return Ok(Some(Anchor::Objects(store, folder)));
-    }
-    Ok(Some(Anchor::File(PathBuf::from(place))))
 }

@@ -130,10 +130,13 @@ pub(crate) const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/tokens", Known),
     ("DELETE", "/api/v1/tokens/{name}", Known),
     ("GET", "/scim/v2/ServiceProviderConfig", Needs(Provision)),
+    ("GET", "/scim/v2/ResourceTypes", Needs(Provision)),
+    ("GET", "/scim/v2/Schemas", Needs(Provision)),
     ("GET", "/scim/v2/Users", Needs(Provision)),
     ("POST", "/scim/v2/Users", Needs(Provision)),
     ("GET", "/scim/v2/Users/{id}", Needs(Provision)),
     ("PATCH", "/scim/v2/Users/{id}", Needs(Provision)),
+    ("PUT", "/scim/v2/Users/{id}", Needs(Provision)),
     ("DELETE", "/scim/v2/Users/{id}", Needs(Provision)),
 ];
 

@@ -100,6 +100,13 @@ impl Directory {
         known.users.is_empty() && known.tokens.is_empty()
     }
 
+    /// Whether a user may come in, or a token lives at `now_us`.
+    pub(crate) fn has_anybody(&self, now_us: i64) -> bool {
+        let known = self.known.read();
+        let is_live = |token: &TokenRow| token.revoked_us.is_none() && token.expires_us > now_us;
+        known.users.values().any(|user| user.is_active) || known.tokens.values().any(is_live)
+    }
+
     /// When sessions end.
     pub(crate) fn ends(&self) -> SessionEnds {
         self.ends
@@ -162,6 +169,9 @@ impl Directory {
             if user.external_id.is_some() && other.external_id == user.external_id {
                 return taken("user of the directory", user.external_id.as_deref().unwrap_or_default());
             }
+            if let Some(handle) = user.handles.iter().find(|handle| other.handles.contains(handle)) {
+                return taken("user with the handle", handle);
+            }
             if user.subject.is_some() && other.subject == user.subject {
                 return taken("user of the provider", user.subject.as_deref().unwrap_or_default());
             }
@@ -203,17 +213,18 @@ impl Directory {
         Ok(user)
     }
 
-    /// Keeps a password that was hashed anew; sessions go on.
+    /// Keeps a password that was hashed anew, if it is still the `old` one; sessions go on.
     ///
     /// # Errors
-    /// There is no such user; the disk refuses.
-    pub(crate) fn rehash(&self, id: &str, password: String) -> Result<(), Refused> {
+    /// There is no such user with this password; the disk refuses.
+    pub(crate) fn rehash(&self, id: &str, old: Option<&str>, password: String) -> Result<UserRow, Refused> {
         let _turn = self.changing.lock();
-        let mut user = self.user(id).ok_or_else(|| Refused::Unknown { what: "user", name: id.to_owned() })?;
+        let user = self.user(id).filter(|user| user.password.as_deref() == old);
+        let mut user = user.ok_or_else(|| Refused::Unknown { what: "user", name: id.to_owned() })?;
         user.password = Some(password);
         self.state.write(|txn| accounts::put_user(txn, &user))?;
-        self.known.write().users.insert(user.id.clone(), user);
-        Ok(())
+        self.known.write().users.insert(user.id.clone(), user.clone());
+        Ok(user)
     }
 
     /// Forgets a user. Sessions and tokens end.
@@ -261,7 +272,9 @@ impl Directory {
         now_us: i64,
     ) -> Result<String, Refused> {
         let _turn = self.changing.lock();
-        let current = self.user(&user.id).filter(|user| user.is_active);
+        // Between the password and the session, it may have been changed.
+        let is_as_known = |now: &UserRow| now.is_active && now.password == user.password;
+        let current = self.user(&user.id).filter(is_as_known);
         let current = current.ok_or_else(|| Refused::Unknown { what: "user", name: user.name.clone() })?;
         let secret = token::random_hex()?;
         let session = SessionRow {
@@ -320,6 +333,13 @@ impl Directory {
             known.sessions.insert(hash, session.clone());
         }
         Some((session, user, is_stale))
+    }
+
+    /// The user of a session that goes on; no use is noted.
+    pub(crate) fn session_user(&self, hash: SecretHash, now_us: i64) -> Option<UserRow> {
+        let known = self.known.read();
+        let session = known.sessions.get(&hash).filter(|session| !self.is_over(session, now_us))?;
+        known.users.get(&session.user_id).filter(|user| user.is_active).cloned()
     }
 
     /// Ends the session whose secret has this hash.
@@ -391,15 +411,7 @@ impl Directory {
     /// says that the disk should be told by [`keep_use`](Self::keep_use).
     pub(crate) fn token(&self, hash: SecretHash, now_us: i64) -> Option<(TokenRow, Option<UserRow>, bool)> {
         let known = self.known.read();
-        let token = known.tokens.get(&hash)?;
-        if token.revoked_us.is_some() || token.expires_us <= now_us {
-            return None;
-        }
-        let owner = match &token.owner_id {
-            Some(id) => Some(known.users.get(id).filter(|user| user.is_active)?.clone()),
-            None => None,
-        };
-        let mut token = token.clone();
+        let (mut token, owner) = known.live(known.tokens.get(&hash)?, now_us)?;
         drop(known);
         let is_stale = token.used_us.is_none_or(|used_us| now_us.saturating_sub(used_us) >= TOKEN_USE_US);
         if is_stale {
@@ -409,6 +421,12 @@ impl Directory {
             }
         }
         Some((token, owner, is_stale))
+    }
+
+    /// The token called so, and its owner, if both may still come in; no use is noted.
+    pub(crate) fn token_named(&self, name: &str, now_us: i64) -> Option<(TokenRow, Option<UserRow>)> {
+        let known = self.known.read();
+        known.live(known.tokens.values().find(|token| token.name == name)?, now_us)
     }
 
     /// Ends a token, by its id or name.
@@ -456,6 +474,18 @@ fn end(txn: &Txn<'_>, sessions: &[SecretHash], tokens: &[TokenRow]) -> storage::
 }
 
 impl Known {
+    /// A token and its owner, if both may come in.
+    fn live(&self, token: &TokenRow, now_us: i64) -> Option<(TokenRow, Option<UserRow>)> {
+        if token.revoked_us.is_some() || token.expires_us <= now_us {
+            return None;
+        }
+        let owner = match &token.owner_id {
+            Some(id) => Some(self.users.get(id).filter(|user| user.is_active)?.clone()),
+            None => None,
+        };
+        Some((token.clone(), owner))
+    }
+
     fn forget(&mut self, sessions: &[SecretHash], tokens: Vec<TokenRow>) {
         for hash in sessions {
             self.sessions.remove(hash);

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use storage::accounts::{SecretHash, TENANT};
+use storage::accounts::{SecretHash, TENANT, TokenRow, UserRow};
 use storage::audit::{Fact, Outcome};
 use tokio::sync::Semaphore;
 
@@ -25,6 +25,8 @@ use crate::app::now_us;
 use crate::audit::Recorder;
 use crate::push::{PushTally, count, hec, hook};
 
+/// What requests of this process are made as; no user or token is called so.
+const IN_PROCESS: &str = "cli";
 /// The cookie of a session.
 pub(crate) const SESSION_COOKIE: &str = "stormglass_session";
 /// Where directories tell users.
@@ -240,6 +242,11 @@ impl Auth {
         self.tokens.is_empty() && self.oidc.is_none() && self.directory.is_empty()
     }
 
+    /// Whether anybody could come in at `now_us`.
+    pub(crate) fn lets_anybody_in(&self, now_us: i64) -> bool {
+        !self.tokens.is_empty() || self.oidc.is_some() || self.directory.has_anybody(now_us)
+    }
+
     /// Who the caller is.
     fn caller(
         &self,
@@ -253,7 +260,9 @@ impl Auth {
             // A page in a browser on this machine can be made to send requests to loopback (DNS
             // rebinding); such a request names another host.
             return match address {
-                Some(address) if address.is_loopback() && host_is_local(headers) => {
+                Some(address)
+                    if address.is_loopback() && host_is_local(headers) && !is_forwarded(headers) =>
+                {
                     Ok(Caller::at_place("local"))
                 }
                 _ => Err(Problem::unauthorized("no token is configured, so only this machine may call")),
@@ -295,22 +304,45 @@ impl Auth {
         }
         let (token, owner, is_stale) =
             self.directory.token(SecretHash(hash), now_us()).ok_or_else(unknown)?;
-        let mut role = self.roles.named(&token.role).map_err(|_| unknown())?;
-        if let Some(owner) = &owner {
-            let bound = self.roles.named(&owner.role).map_err(|_| unknown())?;
-            role = role.within(bound.rights());
-        }
-        if let Some(rights) = &token.rights {
-            // A right that no longer exists is none.
-            let rights: Rights = rights.split(',').filter_map(|name| name.parse().ok()).collect();
-            role = role.within(rights);
-        }
+        let role = self.role_of(&token, owner.as_ref()).ok_or_else(unknown)?;
         if is_stale {
             self.tell(AuthEvent::new(AuthAct::TokenUsed, &token.name, address));
             self.keep_use(token.hash);
         }
         let means = Means::Token { owner_id: owner.map(|owner| owner.id) };
         Ok(Caller { name: token.name, role, tenant: token.tenant, means })
+    }
+
+    /// What a token may: no more than its owner, and than the rights that it was given.
+    fn role_of(&self, token: &TokenRow, owner: Option<&UserRow>) -> Option<Role> {
+        let mut role = self.roles.named(&token.role).ok()?;
+        if let Some(owner) = owner {
+            role = role.within(self.roles.named(&owner.role).ok()?.rights());
+        }
+        if let Some(rights) = &token.rights {
+            // A right that no longer exists is none.
+            let rights: Rights = rights.split(',').filter_map(|name| name.parse().ok()).collect();
+            role = role.within(rights);
+        }
+        Some(role)
+    }
+
+    /// Whether whoever was let in before may still do something: the token or session lives, and its role has the
+    /// right. For what goes on for longer than a request.
+    pub(crate) fn still_may(&self, caller: &Caller, right: Right) -> bool {
+        let role = match &caller.means {
+            Means::Place => return self.is_open() || caller.name == IN_PROCESS,
+            Means::ConfiguredToken => return true,
+            Means::Token { .. } => {
+                let found = self.directory.token_named(&caller.name, now_us());
+                found.and_then(|(token, owner)| self.role_of(&token, owner.as_ref()))
+            }
+            Means::Session { hash, .. } => {
+                let found = self.directory.session_user(*hash, now_us());
+                found.and_then(|user| self.roles.named(&user.role).ok())
+            }
+        };
+        role.is_some_and(|role| role.may(right))
     }
 
     fn by_session(&self, method: &Method, headers: &HeaderMap, secret: &str) -> Result<Caller, Problem> {
@@ -377,6 +409,7 @@ pub(crate) async fn authenticate(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let address = auth.site.client(peer, request.headers());
     request.extensions_mut().insert(Client(address));
+    name_host(&mut request);
     if wanted == Some(Ok(Access::Open)) {
         let key = address.map_or_else(String::new, |address| format!("own {address}"));
         // Who signs in is not as many as what a hook sends.
@@ -389,7 +422,7 @@ pub(crate) async fn authenticate(
     let is_in_process = request.extensions().get::<InProcess>().is_some();
     let has_credentials = request.headers().contains_key(header::AUTHORIZATION);
     let caller = if is_in_process {
-        Ok(Caller::at_place("cli"))
+        Ok(Caller::at_place(IN_PROCESS))
     } else {
         let caller = auth.caller(request.method(), request.headers(), address, door);
         // Failed attempts are limited by address, so that tokens cannot be guessed at line speed.
@@ -439,13 +472,28 @@ pub(crate) async fn authenticate(
         }
         Err(problem) => {
             let mut answer = door.refuse(problem, has_credentials);
-            // Whoever records the refusal names who it was.
+            // Whoever records the refusal names who it was, and where.
             if let Some(caller) = turned_away {
                 answer.extensions_mut().insert(caller);
             }
+            answer.extensions_mut().insert(Client(address));
             answer
         }
     }
+}
+
+/// HTTP/2 has no `Host`, but an authority in its place (RFC 9113, 8.3.1); what reads the one finds both.
+fn name_host(request: &mut Request) {
+    let authority = request.uri().authority().and_then(|authority| authority.as_str().parse().ok());
+    if let Some(authority) = authority {
+        request.headers_mut().entry(header::HOST).or_insert(authority);
+    }
+}
+
+/// Whether a proxy says that it speaks for somebody: then the peer's address says nothing of who asks.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let names = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    names.iter().any(|name| headers.contains_key(*name))
 }
 
 fn host_is_local(headers: &HeaderMap) -> bool {
@@ -498,6 +546,27 @@ mod tests {
         assert!(!allowed("rebound.example.com:7171", LOOPBACK));
         assert!(!allowed("127.0.0.1:7171", ELSEWHERE));
         assert!(!allowed("127.0.0.1:7171", None));
+    }
+
+    /// A proxy in front makes everybody look as if on this machine.
+    #[test]
+    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
+        let (_dir, auth) = gate(Vec::new());
+        for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"] {
+            let sent = headers(&[("host", "127.0.0.1:7171"), (name, "192.0.2.1")]);
+            assert!(auth.caller(&Method::GET, &sent, LOOPBACK, Door::Bearer).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_a_host() {
+        let mut request = Request::builder().uri("https://a.example.com:7171/x").body(().into()).unwrap();
+        name_host(&mut request);
+        assert_eq!(request.headers()[header::HOST], "a.example.com:7171");
+        let builder = Request::builder().uri("https://a.example.com/x").header("host", "b.example.com");
+        let mut request = builder.body(().into()).unwrap();
+        name_host(&mut request);
+        assert_eq!(request.headers()[header::HOST], "b.example.com");
     }
 
     #[test]

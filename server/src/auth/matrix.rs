@@ -125,6 +125,56 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
     app.close().await.unwrap();
 }
 
+/// A cookie alone changes nothing, on no route: a page of somebody else's cannot use it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_change_is_made_by_a_cookie_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, _) = server(folder.path()).await;
+    let user = storage::accounts::UserRow {
+        id: String::new(),
+        tenant: storage::accounts::TENANT.into(),
+        name: "ana".into(),
+        display: String::new(),
+        email: String::new(),
+        role: "admin".into(),
+        origin: storage::accounts::Origin::Local,
+        subject: None,
+        external_id: None,
+        password: None,
+        handles: Vec::new(),
+        is_active: true,
+        created_us: 0,
+        changed_us: 0,
+    };
+    let user = app.auth.directory.add_user(user).unwrap();
+    let secret = app.auth.directory.open_session(&user, [192, 0, 2, 7].into(), crate::app::now_us()).unwrap();
+    let router = api::router(app.clone());
+    let mut asked = 0;
+    for (method, path, wanted) in ROUTES {
+        // Those ask for a signature or a password, and take tokens of their own kind alone.
+        if *method == "GET" || *wanted == Access::Open {
+            continue;
+        }
+        let path = path.replace("{id}", "17").replace("{name}", "ana").replace("{rule}", "none");
+        let mut request = Request::builder()
+            .method(*method)
+            .uri(&path)
+            .header("cookie", format!("stormglass_session={secret}"))
+            .header("content-type", "application/json")
+            .body(Body::from("{}"))
+            .unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4000))));
+        let found = router.clone().oneshot(request).await.unwrap().status();
+        assert!(
+            matches!(found, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED),
+            "{method} {path} by a cookie alone: {found}"
+        );
+        asked += 1;
+    }
+    assert!(asked > 40, "{asked}");
+    app.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_that_nobody_listed_is_shut_even_for_admin() {
     let folder = tempfile::tempdir().unwrap();

@@ -94,7 +94,7 @@ impl Auth {
             move || password::verify(&password, kept.as_deref())
         })
         .await?;
-        let user = match (verdict, user) {
+        let mut user = match (verdict, user) {
             (Verdict::Right | Verdict::RightButWeak, Some(user)) => user,
             _ => {
                 self.lockout.failed(&attempt, Instant::now());
@@ -104,13 +104,15 @@ impl Auth {
         };
         self.lockout.succeeded(&attempt);
         if verdict == Verdict::RightButWeak {
-            let (directory, id) = (self.directory.clone(), user.id.clone());
-            blocking(move || {
-                let hashed = password::hash(&password).map_err(|error| format!("{error:#}"));
-                hashed.and_then(|hashed| directory.rehash(&id, hashed).map_err(|error| error.to_string()))
-            })
-            .await?
-            .unwrap_or_else(|error| tracing::warn!(error, "a password is not hashed anew"));
+            let (directory, id, old) = (self.directory.clone(), user.id.clone(), user.password.clone());
+            let rehashed = blocking(move || {
+                let hashed = password::hash(&password).map_err(|error| format!("{error:#}"))?;
+                directory.rehash(&id, old.as_deref(), hashed).map_err(|error| error.to_string())
+            });
+            match rehashed.await? {
+                Ok(rehashed) => user = rehashed,
+                Err(error) => tracing::warn!(error, "a password is not hashed anew"),
+            }
         }
         Ok(user)
     }
@@ -197,6 +199,7 @@ impl Auth {
             is_active: true,
             created_us: now_us,
             changed_us: now_us,
+            handles: Vec::new(),
         };
         let added = blocking(move || directory.add_user(user)).await??;
         self.tell(

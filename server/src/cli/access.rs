@@ -109,6 +109,17 @@ pub(crate) enum Users {
         /// The name of a role that may no more than you.
         role: String,
     },
+    /// Say who a user is in Slack or PagerDuty, whose clicks and answers are then the user's own.
+    #[command(after_help = "Example:
+  stormglass users handle ana slack:U0123456789 pagerduty:PABC123
+
+Without any, those that the user has are taken away.")]
+    Handle {
+        /// The user.
+        name: String,
+        /// `slack:ID` or `pagerduty:ID`, with the id of a member there; instead of those the user has.
+        handles: Vec<String>,
+    },
     /// List roles and their rights.
     Roles {
         /// Print JSON.

@@ -139,7 +139,8 @@ async fn verify(global: &Global, wanted: AuditVerify) -> anyhow::Result<ExitCode
             let keys: Vec<_> = report.keys.iter().map(ToString::to_string).collect();
             if wanted.json {
                 print(
-                    &serde_json::json!({"sound": true, "chain": report.chain, "entries": report.entries,
+                    &serde_json::json!({"sound": true, "chain": report.chain, "dropped": report.dropped,
+                    "dropped_at": report.dropped_us.map(api::format_us), "entries": report.entries,
                     "head": report.head.to_string(), "checkpoints": report.checkpoints, "signed": report.signed,
                     "anchors": report.anchors, "keys": keys})
                     .to_string(),
@@ -148,13 +149,20 @@ async fn verify(global: &Global, wanted: AuditVerify) -> anyhow::Result<ExitCode
             }
             print(&format!(
                 "nothing is wrong: {} entries, signed up to entry {} by {}, {} checkpoints, {} kept elsewhere\nhead: {}",
-                report.entries,
+                report.entries - report.dropped,
                 report.signed,
                 if keys.is_empty() { "nobody".to_owned() } else { keys.join(" and ") },
                 report.checkpoints,
                 report.anchors,
                 report.head
             ))?;
+            if let Some(at_us) = report.dropped_us {
+                say(&format!(
+                    "entries 1 to {} were dropped at {}; `audit.trim` in the log says where they are",
+                    report.dropped,
+                    api::format_us(at_us)
+                ));
+            }
             if report.signed < report.entries {
                 let rest = report.entries - report.signed;
                 say(&format!("the last {rest} entries are chained, but not signed yet"));

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api;
-use crate::app::App;
+use crate::app::{App, now_us};
 use crate::cli::{Global, Serve};
 use crate::client::{init_logging, usage};
 use crate::config::Config;
@@ -38,6 +38,13 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     app.push.check()?;
     app.callbacks.check()?;
     app.auth.check()?;
+    if !address.ip().is_loopback() && !app.auth.lets_anybody_in(now_us()) {
+        return Err(UsageError(format!(
+            "`server.listen`: `{address}` is beyond loopback and nobody is known; add a first admin to the folder with \
+             `stormglass users add NAME --role admin` or `stormglass token create NAME --role admin`, or listen on 127.0.0.1"
+        ))
+        .into());
+    }
     let syslog = Listeners::open(&app).await?;
     let url = format!("{}://{address}", if certificates.is_some() { "https" } else { "http" });
     started(&app, &url).await?;
@@ -124,12 +131,18 @@ async fn started(app: &App, url: &str) -> anyhow::Result<()> {
     let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let filter = AuditFilter { action: Some("server.start".into()), ..AuditFilter::default() };
     let before = app.audit.log().newest(&filter, None, 1)?;
-    let is_changed = before.first().is_some_and(|row| !row.entry.contains(&hash));
+    let is_changed = match before.first() {
+        Some(row) if row.entry.contains(&hash) => "no",
+        Some(_) => "yes",
+        // The last start was dropped with what was old.
+        None if app.audit.log().extent()?.dropped > 0 => "unknown",
+        None => "no",
+    };
     let fact = Fact::of_stormglass("server.start")
         .with("version", env!("CARGO_PKG_VERSION"))
         .with("listen", url)
         .with("configuration_sha256", hash)
-        .with("configuration_changed", if is_changed { "yes" } else { "no" })
+        .with("configuration_changed", is_changed)
         .with("audit_key", app.audit.log().public_key().to_string());
     match app.audit.now(fact).await {
         Ok(_) => {

@@ -53,8 +53,12 @@ pub(crate) async fn run(global: &Global, command: Silences) -> anyhow::Result<Ex
 }
 
 fn request(which: WhichSilenced) -> anyhow::Result<SilenceRequest> {
-    let mut request =
-        SilenceRequest { windows: which.window, time_zone: which.time_zone, ..SilenceRequest::default() };
+    let mut request = SilenceRequest {
+        windows: which.window,
+        time_zone: which.time_zone,
+        everything: which.everything,
+        ..SilenceRequest::default()
+    };
     for pair in which.matching {
         let Some((field, value)) = pair.split_once('=') else {
             bail!(UsageError(format!(
@@ -78,7 +82,7 @@ async fn add(client: &Client, asked: &SilenceRequest, json: bool) -> anyhow::Res
 fn tell(trial: &TrialBody) -> anyhow::Result<()> {
     let partial = if trial.partial { " newest" } else { "" };
     print(&format!(
-        "of the last seven days' {}{partial} alerts it would have hidden {}",
+        "of the last 30 days' {}{partial} alerts it would have hidden {}",
         trial.alerts, trial.hidden
     ))?;
     if !trial.rules.is_empty() {

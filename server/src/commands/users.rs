@@ -75,6 +75,14 @@ pub(crate) async fn run(global: &Global, command: Users) -> anyhow::Result<ExitC
             let user: UserBody = client.patch(&path(&name), &change).await?;
             told(format!("`{}` has the role `{}`; sessions have ended", user.name, user.role));
         }
+        Users::Handle { name, handles } => {
+            let change = UserChange { handles: Some(handles), ..UserChange::default() };
+            let user: UserBody = client.patch(&path(&name), &change).await?;
+            told(match user.handles.is_empty() {
+                true => format!("`{}` is nobody elsewhere", user.name),
+                false => format!("`{}` is {}", user.name, user.handles.join(" and ")),
+            });
+        }
         Users::Roles { json } => {
             let list: RoleList = client.get("/api/v1/roles").await?;
             if json {

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Count(u64, u64),
     /// A number of bytes: `4194304`, `"4 MiB"`.
     Bytes,
+    /// The same, or `"unlimited"`, which is kept as none at all.
+    BytesOrUnlimited,
     /// A span of time: `"250 ms"`, `"30 s"`, `"5 min"`, `"2 h"`, `"30 d"`.
     Span,
     /// The same, or `"never"`, which is kept as no time at all.
@@ -63,7 +65,7 @@ pub(crate) const KEYS: &[Key] = &[
         "server.listen",
         Kind::Address,
         r#""127.0.0.1:7171""#,
-        "Where the HTTP API listens. An address beyond loopback is refused unless at least one token is configured, and TLS or `server.plain_http`.",
+        "Where the HTTP API listens. An address beyond loopback is refused unless somebody may come in (a user, a token or single sign-on), and TLS or `server.plain_http` is set.",
     ),
     key(
         "server.plain_http",
@@ -439,6 +441,30 @@ pub(crate) const KEYS: &[Key] = &[
         "How many changes of one token may be refused or fail in a minute, as each attempt is written down; more get 429 until it is over.",
     ),
     key(
+        "audit.keep",
+        Kind::SpanOrNever,
+        r#""never""#,
+        "How long entries of the audit log are kept, from when they are signed; a day at least, `\"never\"` drops none. They are archived before they go, and the rest is still proved (see audit.md).",
+    ),
+    key(
+        "audit.keep_bytes",
+        Kind::BytesOrUnlimited,
+        r#""unlimited""#,
+        "About how many bytes the audit log may take before its oldest entries go; those of the last 24 hours stay in any case.",
+    ),
+    key(
+        "audit.archive",
+        Kind::Text,
+        r#""""#,
+        "Where entries go before they are dropped: a folder, or `s3://`, `gs://` or `az://` with a bucket and path.",
+    ),
+    key(
+        "audit.drop_unarchived",
+        Kind::Flag,
+        "false",
+        "Whether entries may be dropped that were not archived; whoever can fill the log can push out what is older than a day then.",
+    ),
+    key(
         "egress.allow",
         Kind::Texts,
         "[]",
@@ -522,6 +548,7 @@ impl Key {
             Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Bytes => "a number of bytes, such as \"64 MiB\"".into(),
             Kind::Span => "a span of time, such as \"30 s\", \"5 min\" or \"2 h\"".into(),
+            Kind::BytesOrUnlimited => "a number of bytes, such as \"64 MiB\", or \"unlimited\"".into(),
             Kind::SpanOrNever => "a span of time, such as \"5 min\" or \"2 h\", or \"never\"".into(),
             Kind::Flag => "true or false".into(),
             Kind::Word(words) => format!("one of {}", words.join(", ")),

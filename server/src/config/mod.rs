@@ -1,6 +1,7 @@
 //! The configuration: as written ([`load`]) and as used ([`Config`]).
 
 mod assets;
+mod audit;
 mod auth;
 mod channels;
 mod incidents;
@@ -27,6 +28,7 @@ use load::{Origin, Settings};
 use value::Value;
 
 pub(crate) use assets::read_files as read_assets;
+pub(crate) use audit::AuditConfig;
 pub(crate) use auth::AccessConfig;
 pub(crate) use channels::ChannelConfig;
 pub(crate) use load::{check_text, read as read_text};
@@ -79,9 +81,7 @@ pub(crate) struct Config {
     pub(crate) query_max_rows: usize,
     pub(crate) query_timeout: Duration,
     pub(crate) query_concurrent: usize,
-    pub(crate) audit_anchor: String,
-    pub(crate) audit_checkpoint_every: Duration,
-    pub(crate) audit_failed_changes: u32,
+    pub(crate) audit: AuditConfig,
     pub(crate) log_filter: String,
     pub(crate) log_json: bool,
     pub(crate) tokens: Vec<Token>,
@@ -167,13 +167,6 @@ impl Config {
             groups.map_err(|problem| vec![refusal("rules.group", problem, "see docs/alerts.md")])?;
         let address = resolve_address(&listen)?;
         let access = auth::resolve(&get, &settings.roles)?;
-        if !address.ip().is_loopback() && settings.tokens.is_empty() && access.oidc.is_none() {
-            return Err(vec![refusal(
-                "server.listen",
-                format!("`{listen}` is beyond loopback and no token is configured"),
-                "add an entry that `stormglass token --role admin --name NAME` prints, or listen on 127.0.0.1",
-            )]);
-        }
         let tls = tls_files(&get)?;
         if !address.ip().is_loopback() && tls.is_none() && !get.flag("server.plain_http") {
             return Err(vec![refusal(
@@ -240,9 +233,7 @@ impl Config {
             query_max_rows: get.size("query.max_rows"),
             query_timeout: get.span("query.timeout"),
             query_concurrent: get.size("query.concurrent"),
-            audit_anchor: get.text("audit.anchor"),
-            audit_checkpoint_every: get.span("audit.checkpoint_every"),
-            audit_failed_changes: get.count("audit.failed_changes") as u32,
+            audit: audit::resolve(&get)?,
             log_filter: get.text("logging.filter"),
             log_json: get.text("logging.format") == "json",
             tokens: settings.tokens.clone(),
@@ -394,9 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_listens_beyond_loopback_without_a_token() {
-        let found = resolve("[server]\nlisten = \"0.0.0.0:7171\"\n").unwrap_err();
-        assert!(found[0].to_string().contains("no token is configured"), "{}", found[0]);
+    fn nothing_listens_beyond_loopback_in_the_clear() {
         let hash = "0f".repeat(32);
         let with = format!(
             "[server]\nlisten = \"0.0.0.0:7171\"\n[[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"

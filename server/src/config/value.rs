@@ -23,7 +23,9 @@ pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
             items.filter(|items| key.kind != Kind::Pairs || are_pairs(items)).map(Value::Texts)
         }
         (_, Toml::String(text)) => from_text(key, text.value()),
-        (Kind::Count(..) | Kind::Bytes, Toml::Integer(number)) => from_text(key, &number.value().to_string()),
+        (Kind::Count(..) | Kind::Bytes | Kind::BytesOrUnlimited, Toml::Integer(number)) => {
+            from_text(key, &number.value().to_string())
+        }
         (Kind::Flag, Toml::Boolean(flag)) => Some(Value::Flag(*flag.value())),
         _ => None,
     }
@@ -64,7 +66,8 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
             let count = text.parse().ok()?;
             (least..=most).contains(&count).then_some(Value::Count(count))
         }
-        Kind::Bytes => bytes(text).map(Value::Count),
+        Kind::BytesOrUnlimited if text == "unlimited" => Some(Value::Count(0)),
+        Kind::Bytes | Kind::BytesOrUnlimited => bytes(text).map(Value::Count),
         Kind::Span => span(text).map(Value::Span),
         Kind::SpanOrNever if text == "never" => Some(Value::Span(Duration::ZERO)),
         Kind::SpanOrNever => span(text).map(Value::Span),

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::running::{Server, command, run};
 
-const PASSWORD: &str = "seven tall lighthouses";
+pub(crate) const PASSWORD: &str = "seven tall lighthouses";
 /// What the first wait after failed attempts is.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 /// Adds a user to a folder that no server has open.
-fn add_user(data: &Path, name: &str, role: &str) {
+pub(crate) fn add_user(data: &Path, name: &str, role: &str) {
     let arguments =
         ["--data", &data.to_string_lossy(), "users", "add", name, "--role", role, "--password-stdin"];
     let mut child = command(&arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -24,7 +24,7 @@ fn add_user(data: &Path, name: &str, role: &str) {
 }
 
 /// Makes a token on a folder that no server has open.
-fn make_token(data: &Path, arguments: &[&str]) -> String {
+pub(crate) fn make_token(data: &Path, arguments: &[&str]) -> String {
     let data = data.to_string_lossy();
     let made = run(&[&["--data", &data, "token", "create"], arguments].concat());
     made.trim().to_owned()
@@ -32,19 +32,19 @@ fn make_token(data: &Path, arguments: &[&str]) -> String {
 
 /// Somebody who is signed in.
 #[derive(Debug)]
-struct SignedIn {
-    cookie: String,
+pub(crate) struct SignedIn {
+    pub(crate) cookie: String,
     set_cookie: String,
     csrf_token: String,
     body: Value,
 }
 
-async fn try_sign_in(url: &str, user: &str, password: &str) -> Response {
+pub(crate) async fn try_sign_in(url: &str, user: &str, password: &str) -> Response {
     let body = json!({"user": user, "password": password});
     Client::new().post(format!("{url}/api/v1/session")).json(&body).send().await.unwrap()
 }
 
-async fn sign_in(url: &str, user: &str, password: &str) -> SignedIn {
+pub(crate) async fn sign_in(url: &str, user: &str, password: &str) -> SignedIn {
     let answer = try_sign_in(url, user, password).await;
     assert_eq!(answer.status(), 200, "{user}");
     let set_cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
@@ -55,16 +55,16 @@ async fn sign_in(url: &str, user: &str, password: &str) -> SignedIn {
 }
 
 impl SignedIn {
-    fn ask(&self, method: Method, url: String) -> RequestBuilder {
+    pub(crate) fn ask(&self, method: Method, url: String) -> RequestBuilder {
         Client::new().request(method, url).header("cookie", &self.cookie)
     }
 
-    fn change(&self, method: Method, url: String) -> RequestBuilder {
+    pub(crate) fn change(&self, method: Method, url: String) -> RequestBuilder {
         self.ask(method, url).header("x-csrf-token", &self.csrf_token)
     }
 }
 
-async fn status(request: RequestBuilder) -> StatusCode {
+pub(crate) async fn status(request: RequestBuilder) -> StatusCode {
     request.send().await.unwrap().status()
 }
 

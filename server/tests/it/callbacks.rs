@@ -235,3 +235,76 @@ async fn clicks_change_incidents() {
     assert_eq!(site.get(&path).await["status"], "closed");
     assert_eq!(site.slack(&close).await, 409);
 }
+
+/// Where there are users, a click is a user's, by the handle and the right of that one.
+#[tokio::test]
+async fn clicks_are_those_of_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        crate::audit::roles(folder.path(), &CONFIG.replace("[\"U1=ann\"]", "[\"U1=ann\", \"U9=gone\"]"));
+    let settings = [
+        ("STORMGLASS_CONFIG", &*config),
+        ("SLACK_TOKEN", "xoxb-token"),
+        ("SLACK_SECRET", SLACK),
+        ("PAGER_KEY", "key"),
+        ("PAGER_SECRET", PAGER),
+    ];
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &settings);
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("authorization", "Bearer admin".parse().unwrap());
+    let client = Client::builder().default_headers(headers).build().unwrap();
+    let site = Site { server, client, _folder: tempfile::tempdir().unwrap() };
+    let users = format!("{}/api/v1/users", site.server.url);
+    for (name, role) in [("ann", "analyst"), ("dora", "read_only"), ("bob", "responder"), ("kim", "analyst")]
+    {
+        let body = json!({"name": name, "role": role, "password": "seven tall lighthouses"});
+        assert_eq!(site.client.post(&users).json(&body).send().await.unwrap().status(), 201, "{name}");
+    }
+    let change = async |name: &str, body: Value| {
+        let answer = site.client.patch(format!("{users}/{name}")).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{name}");
+    };
+    change("dora", json!({"handles": ["slack:U2"]})).await;
+    change("kim", json!({"handles": ["slack:U3"], "active": false})).await;
+    change("bob", json!({"handles": ["slack:U4", "pagerduty:PABC"]})).await;
+    let id = site.alert(1).await;
+    let path = format!("/api/v1/alerts/{id}");
+    let acknowledge = |user: &str| click(user, json!({"action_id": "acknowledge", "value": id}));
+    // One who may not, one who is disabled, nobody, and a name in the channel's list that is no user's.
+    for user in ["U2", "U3", "U5", "U9"] {
+        assert_eq!(site.slack(&acknowledge(user)).await, 403, "{user}");
+    }
+    assert_eq!(site.get(&path).await["status"], "new");
+    assert_eq!(site.slack(&acknowledge("U4")).await, 200);
+    assert_eq!(site.get(&path).await["history"][0]["by"], "bob");
+    // The list of the channel names users, too.
+    let close = json!({"action_id": "close", "selected_option": {"value": format!("{id}:benign")}});
+    assert_eq!(site.slack(&click("U1", close)).await, 200);
+    assert_eq!(site.get(&path).await["history"][1]["by"], "ann");
+    // Without the right any more: the next answer of PagerDuty's is refused.
+    let second = site.alert(2).await;
+    change("bob", json!({"role": "read_only"})).await;
+    assert_eq!(site.pager(&page("incident.acknowledged", &second, "2999-01-01T00:00:00Z"), PAGER).await, 403);
+    change("bob", json!({"role": "responder"})).await;
+    assert_eq!(site.pager(&page("incident.acknowledged", &second, "2999-01-01T00:00:00Z"), PAGER).await, 200);
+
+    site.server.terminate();
+    let text = crate::running::run(&["--data", &data.to_string_lossy(), "audit", "export"]);
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["entry"].clone());
+    let told: Vec<Value> = lines.filter(|entry| entry["action"] == "callbacks.slack.create").collect();
+    let of =
+        |outcome: &str| -> Vec<&Value> { told.iter().filter(|entry| entry["outcome"] == outcome).collect() };
+    let actors: Vec<_> = of("done").iter().map(|entry| entry["actor"].as_str().unwrap()).collect();
+    assert_eq!(actors, ["bob", "ann"], "{told:#?}");
+    assert_eq!(
+        (of("intended").len(), of("done")[0]["of"].is_u64()),
+        (2, true),
+        "announced before it was done"
+    );
+    assert_eq!(of("done")[1]["detail"]["verdict"], "benign");
+    let refused: Vec<_> = of("refused").iter().map(|entry| entry["actor"].as_str().unwrap()).collect();
+    assert_eq!(refused, ["slack:U2", "slack:U3", "slack:U5", "slack:U9"]);
+    let why = of("refused")[0]["detail"]["problem"].as_str().unwrap();
+    assert!(why.contains("`alerts.triage`") && why.contains("`dora`"), "{why}");
+}

@@ -183,3 +183,47 @@ async fn the_command_line_watches() {
     }
     server.terminate();
 }
+
+/// A stream ends with the token, the user, or the right; not a minute later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_right_to_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::audit::roles(folder.path(), "");
+    let server = Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config)]);
+    let client = reqwest::Client::new();
+    let ask = async |method: &str, path: &str, body: Value| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = client.request(method, format!("{}/api/v1/{path}", server.url)).bearer_auth("admin");
+        let answer = request.json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json::<Value>().await.unwrap_or_default()
+    };
+    let user = serde_json::json!({"name": "dora", "role": "analyst", "password": "seven tall lighthouses"});
+    ask("POST", "users", user).await;
+    for (name, owner) in [("pump", None), ("of-dora", Some("dora")), ("also-doras", Some("dora"))] {
+        let mut body = serde_json::json!({"name": name, "role": "analyst"});
+        if let Some(owner) = owner {
+            body["owner"] = owner.into();
+        }
+        let token = ask("POST", "tokens", body).await["token"].as_str().unwrap().to_owned();
+        let request = client.get(format!("{}/api/v1/alerts/live", server.url)).bearer_auth(token);
+        let mut stream = request.send().await.unwrap();
+        assert_eq!(stream.status(), 200);
+        assert!(stream.chunk().await.unwrap().is_some(), "it begins with a comment");
+        let begun = std::time::Instant::now();
+        match name {
+            "pump" => ask("DELETE", "tokens/pump", Value::Null).await,
+            // The role may push, and read nothing.
+            "of-dora" => {
+                let ended = ask("PATCH", "users/dora", serde_json::json!({"role": "ingest"})).await;
+                while stream.chunk().await.unwrap().is_some() {}
+                ask("PATCH", "users/dora", serde_json::json!({"role": "analyst"})).await;
+                ended
+            }
+            _ => ask("PATCH", "users/dora", serde_json::json!({"active": false})).await,
+        };
+        while stream.chunk().await.unwrap().is_some() {}
+        assert!(begun.elapsed() < Duration::from_secs(45), "{name}: it went on for its whole minute");
+    }
+    server.terminate();
+}

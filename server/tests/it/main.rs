@@ -9,7 +9,9 @@
 )]
 
 mod access;
+mod access_attacks;
 mod audit;
+mod audit_keeping;
 mod aws_files;
 mod azure;
 mod bad_input;

@@ -66,7 +66,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on `data` with `settings` of the environment, and waits until it answers.
     pub(crate) fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--data", &data.to_string_lossy()]);
+        Self::start_on("127.0.0.1:0", data, settings)
+    }
+
+    /// The same on an address of one's own.
+    pub(crate) fn start_on(listen: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(&["serve", "--listen", listen, "--data", &data.to_string_lossy()]);
         command.env("STORMGLASS_LOGGING_FILTER", "warn");
         command.envs(settings.iter().copied());
         let mut child = command.spawn().unwrap();

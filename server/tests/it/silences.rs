@@ -190,7 +190,7 @@ fn silences_by_the_command_line() {
     let silences = |arguments: &[&str]| run(&[&["--data", &data, "silences"], arguments].concat());
     let rule = format!("rule={RULE}");
     let tried = silences(&["test", &rule]);
-    assert!(tried.starts_with("of the last seven days' 1 alerts it would have hidden 1\n"), "{tried}");
+    assert!(tried.starts_with("of the last 30 days' 1 alerts it would have hidden 1\n"), "{tried}");
     let from = format!("{hour}:00:00Z");
     let made = silences(&["add", &rule, "--from", &from, "--until", "8h", "--reason", "we move the trail"]);
     let id = &made[..32];
@@ -206,6 +206,22 @@ fn silences_by_the_command_line() {
     let nothing = outcome(&["--data", &data, "silences", "add", "rule=*", "--until", "1h", "--reason", "x"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("names nothing"));
+    // Fields of the record, networks, and everything, where that is said.
+    for (which, hidden) in [
+        ("fields.eventName=StopLogging", 2),
+        ("fields.eventName=StartLogging", 0),
+        ("fields.userIdentity.userName=ann*", 2),
+        ("address=192.0.2.0/24", 2),
+        ("address=198.51.100.0/24", 0),
+        ("--everything", 2),
+    ] {
+        let tried = silences(&["preview", which]);
+        let expected = format!("of the last 30 days' 2 alerts it would have hidden {hidden}\n");
+        assert!(tried.starts_with(&expected), "{which}: {tried}");
+    }
+    let long =
+        outcome(&["--data", &data, "silences", "add", "--everything", "--until", "8d", "--reason", "x"]);
+    assert!(String::from_utf8_lossy(&long.stderr).contains("7 days"));
 
     let noise = run(&["--data", &data, "alerts", "noise", "--since", "1d"]);
     assert!(noise.starts_with("ATTENTION") && noise.contains("CloudTrail Stopped Or Deleted"), "{noise}");

@@ -29,7 +29,8 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-pub(crate) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE users (
     id           TEXT PRIMARY KEY,
     tenant       TEXT NOT NULL,
@@ -79,7 +80,11 @@ CREATE TABLE api_tokens (
     revoked_us  INTEGER,
     UNIQUE (tenant, name)
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE users ADD COLUMN handles TEXT NOT NULL DEFAULT '';
+",
+];
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +106,7 @@ mod tests {
             is_active: true,
             created_us: 1,
             changed_us: 2,
+            handles: vec!["slack:U1".into(), "pagerduty:P1".into()],
         }
     }
 

@@ -56,6 +56,8 @@ pub struct UserRow {
     pub external_id: Option<String>,
     /// The password's hash with its parameters (PHC string).
     pub password: Option<String>,
+    /// Who the user is elsewhere, as SERVICE:ID (`slack:U0123456789`): what is done there is done by the user.
+    pub handles: Vec<String>,
     /// Whether the user may come in.
     pub is_active: bool,
     /// Microseconds since 1970.
@@ -96,7 +98,7 @@ pub struct SignInPlace {
 pub fn users(db: &Connection) -> Result<Vec<UserRow>> {
     let mut select = db.prepare_cached(
         "SELECT id, tenant, name, display, email, role, origin, subject, external_id, password, is_active,
-            created_us, changed_us FROM users ORDER BY id",
+            created_us, changed_us, handles FROM users ORDER BY id",
     )?;
     let rows = select.query_map([], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -117,6 +119,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<UserRow> {
         is_active: row.get(10)?,
         created_us: row.get(11)?,
         changed_us: row.get(12)?,
+        handles: row.get_ref(13)?.as_str()?.split_whitespace().map(str::to_owned).collect(),
     })
 }
 
@@ -127,10 +130,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<UserRow> {
 pub fn put_user(txn: &Txn<'_>, user: &UserRow) -> Result<()> {
     txn.prepare_cached(
         "INSERT INTO users (id, tenant, name, display, email, role, origin, subject, external_id, password,
-            is_active, created_us, changed_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            is_active, created_us, changed_us, handles)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (id) DO UPDATE SET name = ?3, display = ?4, email = ?5, role = ?6, origin = ?7, subject = ?8,
-            external_id = ?9, password = ?10, is_active = ?11, changed_us = ?13",
+            external_id = ?9, password = ?10, is_active = ?11, changed_us = ?13,
+            handles = ?14",
     )?
     .execute(params![
         user.id,
@@ -146,6 +150,7 @@ pub fn put_user(txn: &Txn<'_>, user: &UserRow) -> Result<()> {
         user.is_active,
         user.created_us,
         user.changed_us,
+        user.handles.join(" "),
     ])?;
     Ok(())
 }

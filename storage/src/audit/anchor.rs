@@ -14,6 +14,10 @@ use crate::{Error, Result};
 
 /// The most that is read of an anchor.
 const READ_BYTES: u64 = 256 << 20;
+/// A checkpoint has some hundred bytes.
+const OBJECT_BYTES: u64 = 64 << 10;
+/// Objects that are read at once; a year has half a million of them.
+const READ_AT_ONCE: usize = 32;
 
 /// A place for checkpoints, best on another machine.
 #[derive(Debug, Clone)]
@@ -63,9 +67,17 @@ impl Anchor {
                 texts.push(text);
             }
             Self::Objects(store, folder) => {
-                let listed: Vec<_> = store.list(Some(folder)).try_collect().await?;
-                for meta in listed.into_iter().filter(|meta| meta.size <= READ_BYTES) {
-                    texts.push(store.get(&meta.location).await?.bytes().await?.to_vec());
+                let listed = store.list(Some(folder)).try_filter(|meta| {
+                    // Archives may lie beside.
+                    let name = meta.location.filename().unwrap_or_default();
+                    let is_ours = name.starts_with("checkpoint-") && meta.size <= OBJECT_BYTES;
+                    futures::future::ready(is_ours)
+                });
+                let mut objects = listed
+                    .map_ok(|meta| async move { store.get(&meta.location).await?.bytes().await })
+                    .try_buffered(READ_AT_ONCE);
+                while let Some(object) = objects.try_next().await? {
+                    texts.push(object.to_vec());
                 }
             }
         }

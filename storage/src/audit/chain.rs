@@ -4,6 +4,8 @@ use std::fmt;
 
 use ring::digest::{Context, SHA256};
 
+use super::key::PublicKey;
+
 /// Keeps these hashes apart from those of any other use of SHA-256.
 const DOMAIN: &[u8] = b"stormglass-audit-v1\0";
 
@@ -59,8 +61,18 @@ pub(super) fn named(first: &[u8]) -> Option<String> {
     detail(first, "chain")
 }
 
+/// The key that an entry names, if it is one that does.
+pub(super) fn named_key(entry: &[u8]) -> Option<PublicKey> {
+    // Canonical JSON begins with the action.
+    let names_key = [&b"{\"action\":\"audit.begin\""[..], b"{\"action\":\"audit.key\""];
+    if !names_key.iter().any(|start| entry.starts_with(start)) {
+        return None;
+    }
+    detail(entry, "key").and_then(|text| PublicKey::parse(&text))
+}
+
 /// A text in the `detail` of an entry.
-pub(super) fn detail(entry: &[u8], name: &str) -> Option<String> {
+fn detail(entry: &[u8], name: &str) -> Option<String> {
     let entry: serde_json::Value = serde_json::from_slice(entry).ok()?;
     Some(entry.get("detail")?.get(name)?.as_str()?.to_owned())
 }

@@ -23,14 +23,20 @@
 //! the minute until the next one. A chain alone does not show that its end was cut off: only a checkpoint
 //! that lies elsewhere does, an [`Anchor`].
 //!
+//! The oldest entries may be dropped (`retention`), all up to a checkpoint. What stays begins with a [`Start`],
+//! signed over the hash of the last entry that is gone.
+//!
 //! [`append`] takes a transaction, so that a change of the state and its entry are one commit.
 
 mod anchor;
+mod archive;
 mod chain;
 mod checkpoint;
 mod fact;
 mod key;
 mod page;
+mod retention;
+mod start;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -41,17 +47,21 @@ use std::sync::Arc;
 use rusqlite::OptionalExtension as _;
 
 pub use anchor::Anchor;
+pub use archive::Archive;
 pub use chain::Digest;
 pub use checkpoint::Checkpoint;
 pub use fact::{Detail, Fact, Outcome};
 pub use key::{PUBLIC_KEY_FILE, PublicKey, SIGNING_KEY_FILE, SigningKey};
 pub use page::{AuditFilter, AuditRow, state_table};
+pub use retention::{Extent, Retention, Segment};
+pub use start::Start;
 
 use crate::state::{State, Txn};
 use crate::{Error, Result};
 
 /// The tables. What is written stays: the triggers hold our own code to it.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE audit (
         seq INTEGER PRIMARY KEY,
         entry TEXT NOT NULL,
@@ -71,7 +81,17 @@ const MIGRATIONS: &[&str] = &["
         BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
     CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
-"];
+",
+    "
+    CREATE TABLE audit_start (
+        one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, line TEXT NOT NULL
+    ) STRICT;
+    DROP TRIGGER audit_is_not_deleted;
+    CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+        WHEN OLD.seq > coalesce((SELECT seq FROM audit_start), 0)
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
+",
+];
 
 /// The audit log of a data folder. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -92,29 +112,31 @@ impl AuditLog {
         let key = SigningKey::open(folder)?;
         let public = key.public().to_string();
         let chain = state.write(|txn| {
-            let first: Option<String> = txn
-                .query_row("SELECT entry FROM audit WHERE seq = 1", [], |row| row.get(0))
-                .optional()?;
-            let Some(first) = first else {
-                let chain = uuid::Uuid::new_v4().to_string();
-                let fact = Fact::of_stormglass("audit.begin").with("chain", &*chain).with("key", &*public);
-                append(txn, &fact, now_us)?;
-                return Ok(chain);
+            let text = |sql: &str| {
+                let read = txn.query_row(sql, [], |row| row.get::<_, Option<String>>(0));
+                Ok::<_, Error>(read.optional()?.flatten())
             };
-            let newest: Option<String> = txn
-                .query_row(
-                    "SELECT json_extract(entry, '$.detail.key') FROM audit WHERE action IN ('audit.begin', 'audit.key') \
-                     ORDER BY seq DESC LIMIT 1",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()?
-                .flatten();
-            if newest.as_deref() != Some(&*public) {
+            let start = text("SELECT line FROM audit_start")?.and_then(|line| Start::parse(line.as_bytes()));
+            let first = text("SELECT entry FROM audit WHERE seq = 1")?;
+            let (chain, named) = match (start, first) {
+                (Some(start), _) => (start.chain, start.keys.last().cloned()),
+                (None, Some(first)) => (chain::named(first.as_bytes()).unwrap_or_default(), None),
+                (None, None) => {
+                    let chain = uuid::Uuid::new_v4().to_string();
+                    let fact = Fact::of_stormglass("audit.begin").with("chain", &*chain).with("key", &*public);
+                    append(txn, &fact, now_us)?;
+                    return Ok(chain);
+                }
+            };
+            let newest = text(
+                "SELECT json_extract(entry, '$.detail.key') FROM audit WHERE action IN ('audit.begin', 'audit.key') \
+                 ORDER BY seq DESC LIMIT 1",
+            )?;
+            if newest.or(named).as_deref() != Some(&*public) {
                 tracing::warn!(key = public, "the audit log is signed with another key from now on");
                 append(txn, &Fact::of_stormglass("audit.key").with("key", &*public), now_us)?;
             }
-            Ok::<_, Error>(chain::named(first.as_bytes()).unwrap_or_default())
+            Ok::<_, Error>(chain)
         })?;
         Ok(Self { state, key: Arc::new(key), chain: chain.into() })
     }

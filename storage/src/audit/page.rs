@@ -1,10 +1,12 @@
 //! Reading the log, a page at a time.
 
+use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 
-use super::AuditLog;
+use super::retention::start;
+use super::{AuditLog, Start};
+use crate::Result;
 use crate::state_table::{StateColumn, StateTable};
-use crate::{Error, Result};
 
 /// Which entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +96,19 @@ impl AuditLog {
         self.rows("seq > ?", "ASC", vec![Value::Integer(after)], limit)
     }
 
+    /// A part of an export: entries after the number `after`, and before the first of a log whose oldest entries
+    /// were dropped, where it begins. Entries behind `after` may have been dropped meanwhile.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn part(&self, after: u64, limit: usize) -> Result<(Option<Start>, Vec<AuditRow>)> {
+        self.state().read(|db| {
+            let start = if after == 0 { start(db)? } else { None };
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            Ok((start, select(db, "seq > ?", "ASC", vec![Value::Integer(after)], limit)?))
+        })
+    }
+
     /// Changes that were announced and of which nobody has said how they went: a kill was in between.
     ///
     /// # Errors
@@ -109,25 +124,33 @@ impl AuditLog {
     }
 
     fn rows(&self, clauses: &str, order: &str, values: Vec<Value>, limit: usize) -> Result<Vec<AuditRow>> {
-        let sql = format!(
-            "SELECT seq, entry, hash, (SELECT line FROM audit_checkpoints c WHERE c.seq = audit.seq) \
-             FROM audit WHERE {clauses} ORDER BY seq {order} LIMIT {limit}"
-        );
-        self.state().read(|db| {
-            let mut select = db.prepare_cached(&sql)?;
-            let mut rows = select.query(rusqlite::params_from_iter(values))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(AuditRow {
-                    seq: row.get(0)?,
-                    entry: String::from_utf8_lossy(bytes(row.get_ref(1)?)).into_owned(),
-                    hash: super::chain::hex(bytes(row.get_ref(2)?)),
-                    checkpoint: row.get(3)?,
-                });
-            }
-            Ok::<_, Error>(found)
-        })
+        self.state().read(|db| select(db, clauses, order, values, limit))
     }
+}
+
+fn select(
+    db: &Connection,
+    clauses: &str,
+    order: &str,
+    values: Vec<Value>,
+    limit: usize,
+) -> Result<Vec<AuditRow>> {
+    let sql = format!(
+        "SELECT seq, entry, hash, (SELECT line FROM audit_checkpoints c WHERE c.seq = audit.seq) \
+         FROM audit WHERE {clauses} ORDER BY seq {order} LIMIT {limit}"
+    );
+    let mut select = db.prepare_cached(&sql)?;
+    let mut rows = select.query(rusqlite::params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(AuditRow {
+            seq: row.get(0)?,
+            entry: String::from_utf8_lossy(bytes(row.get_ref(1)?)).into_owned(),
+            hash: super::chain::hex(bytes(row.get_ref(2)?)),
+            checkpoint: row.get(3)?,
+        });
+    }
+    Ok(found)
 }
 
 /// The bytes of a text or blob; none of anything else, which nobody but a forger writes.

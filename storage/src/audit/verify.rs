@@ -15,6 +15,7 @@ use super::chain::{self, Digest};
 use super::checkpoint::Checkpoint;
 use super::key::PublicKey;
 use super::page::bytes;
+use super::start::Start;
 use crate::{Error, Result};
 
 /// The longest line of an export.
@@ -33,6 +34,8 @@ pub enum BreakKind {
     Rewritten,
     /// A checkpoint is not signed by a key that was given, or is unreadable.
     Checkpoint,
+    /// The beginning, before which entries were dropped, is not proved.
+    Start,
     /// The end was cut off.
     Cut,
     /// It is another log than the one that the checkpoint is of.
@@ -50,6 +53,7 @@ impl BreakKind {
             Self::Edited => "edited",
             Self::Rewritten => "rewritten",
             Self::Checkpoint => "bad checkpoint",
+            Self::Start => "bad beginning",
             Self::Cut => "cut off",
             Self::OtherChain => "another chain",
             Self::Unreadable => "unreadable",
@@ -85,7 +89,11 @@ impl fmt::Display for Break {
 pub struct Report {
     /// The chain's id.
     pub chain: String,
-    /// How many entries there are.
+    /// The last entry that was dropped; 0 where none was.
+    pub dropped: u64,
+    /// When it was dropped, microseconds since 1970.
+    pub dropped_us: Option<i64>,
+    /// The number of the last entry.
     pub entries: u64,
     /// The hash of the last.
     pub head: Digest,
@@ -119,6 +127,8 @@ impl Verifier {
         }
         let report = Report {
             chain: String::new(),
+            dropped: 0,
+            dropped_us: None,
             entries: 0,
             head: Digest::ZERO,
             checkpoints: 0,
@@ -127,6 +137,60 @@ impl Verifier {
             keys: Vec::new(),
         };
         Self { takes_own_keys: keys.is_empty(), keys, anchors: by_seq, report }
+    }
+
+    /// Where the log begins, before its first entry; where it goes on from an archive, after that one's last.
+    ///
+    /// # Errors
+    /// It is not signed by a key that is trusted, or does not fit what is kept elsewhere or came before.
+    pub fn start(&mut self, line: &[u8]) -> std::result::Result<(), Break> {
+        match Start::parse(line) {
+            Some(start) => self.begin(&start),
+            None => Err(at(BreakKind::Start, self.report.entries + 1, "the beginning is unreadable".into())),
+        }
+    }
+
+    fn begin(&mut self, start: &Start) -> std::result::Result<(), Break> {
+        let seq = start.seq;
+        let bad = |detail: String| Err(Break { kind: BreakKind::Start, from: 1, seq, detail });
+        if self.takes_own_keys {
+            let named = start.keys.iter().chain([&start.key]);
+            self.keys.extend(named.filter_map(|key| PublicKey::parse(key)));
+        }
+        let Some(key) = self.keys.iter().copied().find(|key| start.is_by(key)) else {
+            return bad(format!("it is not signed by a key that is trusted (it names `{}`)", start.key));
+        };
+        if self.report.entries > 0 {
+            // What came before is still there.
+            let Report { chain, entries, head, .. } = &self.report;
+            if (chain, *entries, head.to_string()) != (&start.chain, seq, start.hash.clone()) {
+                return bad(format!("it follows entry {seq}, and does not fit entry {entries} before it"));
+            }
+            return Ok(());
+        }
+        let Some(head) = Digest::parse(&start.hash) else { return bad("its hash is none".into()) };
+        let report = &mut self.report;
+        (report.chain, report.head, report.entries) = (start.chain.clone(), head, seq);
+        (report.dropped, report.dropped_us, report.signed) = (seq, Some(start.at_us), seq);
+        if !report.keys.contains(&key) {
+            report.keys.push(key);
+        }
+        // Whoever has the key can sign any beginning; what was kept elsewhere of the entries before it must
+        // reach up to it, or they were written anew or dropped early.
+        let newer = self.anchors.split_off(&seq);
+        let older = std::mem::replace(&mut self.anchors, newer);
+        let at_it = self.anchors.remove(&seq).unwrap_or_default();
+        if let Some((last, _)) = older.last_key_value().filter(|_| at_it.is_empty()) {
+            return bad(format!(
+                "the log begins after entry {seq}, of which no checkpoint was kept elsewhere; the last before it \
+                 is of entry {last}"
+            ));
+        }
+        for anchor in at_it {
+            self.signed(&anchor, "a checkpoint kept elsewhere")?;
+            self.report.anchors += 1;
+        }
+        Ok(())
     }
 
     /// The next entry.
@@ -154,11 +218,8 @@ impl Verifier {
         if seq == 1 {
             self.report.chain = chain::named(entry).unwrap_or_default();
         }
-        // Canonical JSON begins with the action.
-        let names_key = [&b"{\"action\":\"audit.begin\""[..], b"{\"action\":\"audit.key\""];
-        if self.takes_own_keys && names_key.iter().any(|start| entry.starts_with(start)) {
-            let named = chain::detail(entry, "key").and_then(|text| PublicKey::parse(&text));
-            self.keys.extend(named);
+        if self.takes_own_keys {
+            self.keys.extend(chain::named_key(entry));
         }
         (self.report.entries, self.report.head) = (seq, computed);
         for anchor in self.anchors.remove(&seq).unwrap_or_default() {
@@ -269,6 +330,21 @@ pub fn database(path: &Path, verifier: Verifier) -> Result<std::result::Result<R
 }
 
 fn rows(db: &Connection, mut verifier: Verifier) -> Result<std::result::Result<Report, Break>> {
+    // A folder that only an older version has opened has no such table.
+    let has_start: bool = db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'audit_start')",
+        [],
+        |row| row.get(0),
+    )?;
+    if has_start {
+        let mut select = db.prepare("SELECT line FROM audit_start ORDER BY one")?;
+        let mut starts = select.query([])?;
+        while let Some(row) = starts.next()? {
+            if let Err(found) = verifier.start(bytes(row.get_ref(0)?)) {
+                return Ok(Err(found));
+            }
+        }
+    }
     let mut select = db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
     let mut checkpoints = db.prepare("SELECT seq, line FROM audit_checkpoints ORDER BY seq")?;
     let mut checkpoints = checkpoints.query([])?;
@@ -310,6 +386,7 @@ struct Line<'a> {
     entry: Option<&'a RawValue>,
     hash: Option<String>,
     checkpoint: Option<Checkpoint>,
+    start: Option<Start>,
 }
 
 /// Checks an export: lines of JSON as `stormglass audit export` writes them.
@@ -331,14 +408,27 @@ pub fn export(mut text: impl BufRead, mut verifier: Verifier) -> Result<std::res
         }
         let next = verifier.report.entries + 1;
         let told = match serde_json::from_slice::<Line<'_>>(trimmed) {
-            Ok(Line { seq: Some(seq), entry: Some(entry), hash: Some(hash), checkpoint: None }) => {
+            Ok(Line {
+                seq: Some(seq),
+                entry: Some(entry),
+                hash: Some(hash),
+                checkpoint: None,
+                start: None,
+            }) => {
                 let hash = Digest::parse(&hash).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
                 verifier.entry(seq, entry.get().as_bytes(), &hash)
             }
-            Ok(Line { seq: None, entry: None, hash: None, checkpoint: Some(checkpoint) }) => {
+            Ok(Line { seq: None, entry: None, hash: None, checkpoint: Some(checkpoint), start: None }) => {
                 verifier.own(&checkpoint)
             }
-            _ => Err(at(BreakKind::Unreadable, next, "a line is neither an entry nor a checkpoint".into())),
+            Ok(Line { seq: None, entry: None, hash: None, checkpoint: None, start: Some(start) }) => {
+                verifier.begin(&start)
+            }
+            _ => Err(at(
+                BreakKind::Unreadable,
+                next,
+                "a line is neither an entry nor a checkpoint nor a beginning".into(),
+            )),
         };
         if let Err(found) = told {
             return Ok(Err(found));

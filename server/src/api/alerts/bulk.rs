@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use ::alerts::{BulkOutcome, Change, Edit, Selection};
+use axum::Extension;
 use axum::extract::State;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::change::closing;
 use super::{AlertQuery, blocking, filter};
+use crate::api::Json;
 use crate::api::Problem;
+use crate::api::json::object;
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{Caller, Right};
 
 /// What is done, to which alerts.
@@ -22,7 +25,7 @@ pub(crate) struct BulkBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ids: Option<Vec<String>>,
     /// all that a list with these parameters shows: of more than 1000 that it is still to be done to, the newest.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object")]
     pub(crate) filter: Option<AlertQuery>,
     /// `acknowledge`, `start`, `close`, `reopen`, `assign`, `unassign`, `comment`, `label` or `release`.
     pub(crate) action: String,
@@ -74,6 +77,17 @@ pub(crate) async fn change(
 ) -> Result<Json<BulkResult>, Problem> {
     caller.needs(Right::Triage)?;
     let change = wanted(&body)?;
+    tell("action", body.action.as_str());
+    for (name, value) in
+        [("verdict", &body.verdict), ("duplicate_of", &body.duplicate_of), ("owner", &body.owner)]
+    {
+        if let Some(value) = value {
+            tell(name, value.as_str());
+        }
+    }
+    if change != Change::Comment && !body.reason.is_empty() {
+        tell("reason", body.reason.as_str());
+    }
     let selection = match (body.ids, body.filter) {
         (Some(ids), None) => Selection::Ids(ids),
         (None, Some(query)) if query == AlertQuery::default() => {
@@ -94,6 +108,10 @@ pub(crate) async fn change(
     };
     let edit = Edit { change, by: caller.name, reason: body.reason, at_us: now_us() };
     let outcome = blocking(move || app.alerts.edit_many(&selection, &edit)).await??;
+    tell("changed", outcome.changed.len() as u64);
+    tell("unchanged", outcome.unchanged.len() as u64);
+    // As many ids as a detail has room for.
+    tell("alerts", outcome.changed.join(" "));
     Ok(Json(outcome.into()))
 }
 

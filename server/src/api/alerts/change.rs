@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 
-use ::alerts::{Change, Edit, Edited, Verdict};
+use ::alerts::{AlertChange, Change, Edit, Edited, Verdict};
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{AlertSummary, summary};
 use super::{blocking, revision};
+use crate::api::Json;
 use crate::api::{Problem, format_us};
 use crate::app::{App, now_us};
+use crate::audit::tell;
 use crate::auth::{Caller, Right};
 
 /// An alert after a change.
@@ -208,7 +210,30 @@ impl At {
         let expected = revision::expected(&self.headers)?;
         let edit = Edit { change, by: caller.name, reason, at_us: now_us() };
         let edited = blocking(move || app.alerts.edit(&id, &edit, &expected)).await??;
+        match &edited.step {
+            Some(step) => tell_step(step),
+            None => tell("changed", "nothing"),
+        }
         Ok((revision::etag(edited.alert.revision), Json(result(edited))))
+    }
+}
+
+/// What the audit log is told of a change. Comments stay in the alert's own history.
+pub(crate) fn tell_step(step: &AlertChange) {
+    let is_comment = step.field.as_deref() == Some("comment");
+    let before = step.before.as_deref().filter(|_| !is_comment);
+    let after = step.after.as_deref().filter(|_| !is_comment);
+    let reason = Some(step.reason.as_str()).filter(|reason| !is_comment && !reason.is_empty());
+    for (name, value) in [
+        ("field", step.field.as_deref()),
+        ("before", before),
+        ("after", after),
+        ("verdict", step.verdict.as_deref()),
+        ("reason", reason),
+    ] {
+        if let Some(value) = value {
+            tell(name, value);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) use body::summary;
 pub(crate) use body::{AlertDetail, AlertList, AlertSummary, ChangeBody, unstored};
 pub(crate) use bulk::{BulkBody, BulkResult};
 pub(crate) use change::ChangeResult;
+pub(super) use change::tell_step;
 pub(crate) use noise::{NoiseBody, NoiseList};
 
 /// Which alerts.

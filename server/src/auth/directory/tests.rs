@@ -33,6 +33,7 @@ fn user(name: &str) -> UserRow {
         is_active: true,
         created_us: 0,
         changed_us: 0,
+        handles: Vec::new(),
     }
 }
 
@@ -150,7 +151,9 @@ fn a_new_password_or_role_ends_the_other_sessions() {
     directory.change_user(&ana.id, Some(own), 1, |user| user.password = Some("q".into())).unwrap();
     assert!(directory.session(own, 1).is_some() && directory.session(other, 1).is_none());
     directory.change_user(&ana.id, None, 1, |user| user.display = "Ana".into()).unwrap();
-    directory.rehash(&ana.id, "r".into()).unwrap();
+    assert!(directory.open_session(&ana, here(), 2).is_err(), "by a password that was changed meanwhile");
+    assert!(directory.rehash(&ana.id, ana.password.as_deref(), "r".into()).is_err());
+    assert_eq!(directory.rehash(&ana.id, Some("q"), "r".into()).unwrap().password.as_deref(), Some("r"));
     assert!(directory.session(own, 1).is_some());
     directory.change_user(&ana.id, None, 1, |user| user.role = "admin".into()).unwrap();
     assert!(directory.session(own, 1).is_none());

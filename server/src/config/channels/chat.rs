@@ -32,7 +32,7 @@ const SLACK_KEYS: &[Key] = &[
         "users",
         Kind::Pairs,
         "[]",
-        "Who may click, as ID=NAME, such as U0123456789=ann; empty: whoever sees the message.",
+        "Who may click, as ID=NAME, such as U0123456789=ann, besides users with a handle. Where there are no users: those listed, or with an empty list whoever sees the message.",
     ),
 ];
 

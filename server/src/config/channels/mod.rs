@@ -100,6 +100,12 @@ impl ChannelConfig {
         }
     }
 
+    /// Whether `users` lists this id.
+    pub(crate) fn has_user(&self, id: &str) -> bool {
+        let users = self.get().texts("users");
+        users.iter().filter_map(|pair| pair.split_once('=')).any(|(known, _)| known.trim() == id)
+    }
+
     /// Each setting with its value and where that comes from, in the order of the reference.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
         settings(self.kind)

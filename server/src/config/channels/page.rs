@@ -25,7 +25,7 @@ const PAGERDUTY_KEYS: &[Key] = &[
         "users",
         Kind::Pairs,
         "[]",
-        "Who may change alerts, as ID=NAME, such as PABC123=ann; empty: whoever may there.",
+        "Who may change alerts, as ID=NAME, such as PABC123=ann, besides users with a handle. Where there are no users: those listed, or with an empty list whoever may there.",
     ),
 ];
 
