@@ -27,8 +27,8 @@ impl App {
         let told = self.notifier.outbox().position()?.unwrap_or(0);
         let read = self.incidents.position()?.min(told);
         let of_alerts = self.alerts.trim_feed(kept, read, now_us)?;
-        // Nobody keeps a place in it.
-        let of_incidents = self.incidents.trim_feed(kept, u64::MAX, now_us)?;
+        let told = self.notifier.outbox().incident_position()?.unwrap_or(0);
+        let of_incidents = self.incidents.trim_feed(kept, told, now_us)?;
         // Those of one group at a time.
         let matches = self.alerts.trim_matches(kept, now_us)?;
         Ok(of_alerts.max(of_incidents) >= TRIMMED_AT_ONCE || matches > 0)

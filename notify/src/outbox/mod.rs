@@ -162,7 +162,7 @@ impl Outbox {
     }
 
     /// How far the feed of incidents was followed; `None` before the first time.
-    pub(crate) fn incident_position(&self) -> Result<Option<u64>> {
+    pub fn incident_position(&self) -> Result<Option<u64>> {
         self.state.read(|db| {
             let mut select = db.prepare_cached("SELECT incident_seq FROM notify_position")?;
             Ok(select.query_row([], |row| row.get(0)).optional()?.flatten())
