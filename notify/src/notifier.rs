@@ -8,14 +8,14 @@ use alerts::incident::Incidents;
 use alerts::{AlertStore, StoredAlert};
 use parking_lot::Mutex;
 use storage::state::State;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::follow::{Follower, Links, micros};
 use crate::outbox::{ChannelQueue, Outbox};
 use crate::route::{Considered, Route, Routing};
 use crate::subject::last_by;
-use crate::worker::{Mood, Outcomes, Worker};
+use crate::worker::{Mood, Outcomes, Wake, Worker};
 use crate::{Channel, Delivery, Error, Manner, Notification, NotificationKind, Outcome, Result, trouble};
 
 /// How often is looked at what becomes due by the clock alone.
@@ -62,7 +62,7 @@ pub struct Notifier {
     follower: Arc<Follower>,
     outcomes: Arc<Outcomes>,
     /// There may be something new in the feeds.
-    wakes: BTreeMap<String, Arc<Notify>>,
+    wakes: BTreeMap<String, Arc<Wake>>,
     keep: Duration,
     keep_rows: u64,
     now_us: fn() -> i64,
@@ -200,7 +200,7 @@ impl Notifier {
     /// Workers look at the outbox: something in it has changed.
     pub fn wake(&self) {
         for wake in self.wakes.values() {
-            wake.notify_one();
+            wake.look();
         }
     }
 
@@ -219,15 +219,15 @@ impl Notifier {
             Delivery { key: &key, notification: &notification, remembered: None, attempt: 1, now_us };
         let outcome = channel.send(delivery).await;
         if matches!(outcome, Outcome::Delivered { .. }) {
-            let (outbox, alerts, name) = (self.outbox.clone(), self.alerts.clone(), name.to_owned());
+            let (outbox, alerts, named) = (self.outbox.clone(), self.alerts.clone(), name.to_owned());
             let over = tokio::task::spawn_blocking(move || {
-                if trouble::over(&outbox, &alerts, &name, now_us)? {
-                    outbox.bring_forward(&name, now_us)?;
-                }
-                Ok::<_, Error>(())
+                trouble::over(&outbox, &alerts, &named, now_us)?;
+                outbox.bring_forward(&named, now_us)
             });
             over.await.map_err(|panic| Error::Worker { reason: panic.to_string() })??;
-            self.wake();
+            if let Some(wake) = self.wakes.get(name) {
+                wake.is_well();
+            }
         }
         Ok(outcome)
     }
@@ -262,7 +262,7 @@ fn manners(channels: &BTreeMap<String, Arc<dyn Channel>>) -> BTreeMap<String, Ma
 async fn follow(
     follower: Arc<Follower>,
     mut commits: watch::Receiver<u64>,
-    wakes: Vec<Arc<Notify>>,
+    wakes: Vec<Arc<Wake>>,
     now_us: fn() -> i64,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -273,7 +273,7 @@ async fn follow(
         let wait = match turned {
             Ok(Ok(true)) => {
                 for wake in &wakes {
-                    wake.notify_one();
+                    wake.look();
                 }
                 continue;
             }

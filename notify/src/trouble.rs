@@ -14,7 +14,11 @@ pub(crate) fn failing_channel(stored: &StoredAlert) -> Option<&str> {
     (stored.alert.rule.id == RULE).then(|| stored.alert.entity(EntityKind::Resource)).flatten()
 }
 
-/// Notes that a channel fails; with `says_so` by an alert as well, unless there is one.
+/// A channel that has failed for so long is worth an alert.
+const WORTH_AN_ALERT_US: i64 = 5 * 60 * 1_000_000;
+
+/// Notes that a channel fails; with `says_so`, and when it has failed for long (also before a restart), by an alert as
+/// well, unless there is one.
 pub(crate) fn note(outbox: &Outbox, channel: &str, reason: &str, times: Times, says_so: bool) -> Result<()> {
     let known = outbox.failing(channel)?;
     let mut failing = known.unwrap_or(Failing {
@@ -25,7 +29,9 @@ pub(crate) fn note(outbox: &Outbox, channel: &str, reason: &str, times: Times, s
     });
     failing.reason = reason.to_owned();
     failing.probe_us = times.probe_us;
-    let raised = (says_so && failing.alert_id.is_none()).then(|| alert(channel, &failing, times.now_us));
+    let is_lasting = times.now_us.saturating_sub(failing.since_us) >= WORTH_AN_ALERT_US;
+    let raised = ((says_so || is_lasting) && failing.alert_id.is_none())
+        .then(|| alert(channel, &failing, times.now_us));
     outbox.state().write(|txn| {
         if let Some(alert) = &raised {
             AlertStore::record(txn, std::slice::from_ref(alert), times.now_us)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alerts::AlertStore;
@@ -30,9 +31,6 @@ const STREAK: u32 = 3;
 /// The longest pause between two attempts of a channel that fails.
 const MAX_PAUSE_S: u64 = 60;
 
-/// A channel that has failed for so long is worth an alert.
-const WORTH_AN_ALERT_US: i64 = 5 * 60 * 1_000_000;
-
 /// The most bytes of a reason that are kept.
 const REASON_BYTES: usize = 500;
 
@@ -59,9 +57,29 @@ pub(crate) struct Worker {
     pub(crate) alerts: AlertStore,
     pub(crate) outcomes: Arc<Outcomes>,
     /// There may be something new.
-    pub(crate) wake: Arc<Notify>,
+    pub(crate) wake: Arc<Wake>,
     pub(crate) now_us: fn() -> i64,
     pub(crate) mood: Mood,
+}
+
+/// Wakes a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    change: Notify,
+    is_well: AtomicBool,
+}
+
+impl Wake {
+    /// There may be something to send.
+    pub(crate) fn look(&self) {
+        self.change.notify_one();
+    }
+
+    /// The channel was tried by somebody and works: a pause is over.
+    pub(crate) fn is_well(&self) {
+        self.is_well.store(true, Ordering::Relaxed);
+        self.change.notify_one();
+    }
 }
 
 /// How the channel has answered lately.
@@ -79,6 +97,9 @@ impl Worker {
     /// Sends until `stop` turns true; what is being sent then is sent to its end.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
+            if self.wake.is_well.swap(false, Ordering::Relaxed) {
+                self.mood = Mood::default();
+            }
             let wait = match self.step().await {
                 Ok(None) => continue,
                 Ok(Some(wait)) => wait,
@@ -89,7 +110,7 @@ impl Worker {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.wake.notified() => {}
+                () = self.wake.change.notified() => {}
                 changed = stop.changed() => if changed.is_err() { return },
             }
         }
@@ -157,9 +178,8 @@ impl Worker {
                     if streak < STREAK && next.is_some() {
                         return Ok(());
                     }
-                    let says_so = next.is_none() || now_us.saturating_sub(since_us) >= WORTH_AN_ALERT_US;
                     let times = Times { since_us, probe_us: None, now_us };
-                    trouble::note(outbox, &name, &reason, times, says_so)
+                    trouble::note(outbox, &name, &reason, times, next.is_none())
                 })
                 .await
             }

@@ -7,6 +7,7 @@ use alerts::{AlertFilter, AlertStatus, Change, Verdict};
 use super::{alert, fixture, now_us, retry, route};
 use crate::NotificationKind::{Acknowledged, Closed, Raised, Reopened};
 use crate::outbox::Outbox;
+use crate::worker::Mood;
 use crate::{DeliveryFilter, DeliveryState, Outcome};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -248,4 +249,27 @@ async fn sql_sees_the_columns_that_are_described() {
             Ok::<_, crate::Error>(())
         })
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_does_not_begin_the_minutes_until_a_failing_channel_is_told_of_anew() {
+    let mut at = fixture(&["a", "b"], vec![route("all", &["a"])]);
+    at.answers("a", &vec![retry(None); 400]);
+    let many: Vec<_> = (0..20).map(|n| alert("r1", &format!("e{n}"))).collect();
+    at.record(&many);
+    // Four minutes and a half in three lives.
+    for _ in 0..3 {
+        at.workers.values_mut().for_each(|worker| worker.mood = Mood::default());
+        for _ in 0..6 {
+            at.settle().await;
+            at.advance(Duration::from_secs(15));
+        }
+    }
+    assert!(at.told("b").is_empty(), "not yet: {:?}", at.told("b"));
+    for _ in 0..16 {
+        at.workers.values_mut().for_each(|worker| worker.mood = Mood::default());
+        at.settle().await;
+        at.advance(Duration::from_secs(15));
+    }
+    assert!(at.told("b").iter().any(|told| told.title.starts_with("Channel")), "{:?}", at.told("b"));
 }

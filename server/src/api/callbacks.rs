@@ -140,7 +140,7 @@ pub(crate) async fn slack(
         .and_then(|(_, text)| serde_json::from_str(&text).ok())
         .ok_or_else(|| Problem::bad_request("`payload` is missing or no JSON"))?;
     for wish in slack_wishes(&payload) {
-        let Err(problem) = grant(&app, &channel, wish, "closed in Slack", None).await else { continue };
+        let Err(problem) = grant(&app, &channel, wish, "Slack", None).await else { continue };
         let Ok(url) = text(&payload, "/response_url").parse::<Url>() else { return Err(problem) };
         // Slack wants its answer within three seconds, and shows no more of a refusal than that it is one.
         drop(tokio::spawn(explain(app.clone(), name, url, problem)));
@@ -230,7 +230,7 @@ pub(crate) async fn pagerduty(
     if let Some(incident) = incident {
         (wish.about, wish.id) = (SubjectKind::Incident, incident);
     }
-    match grant(&app, &channel, wish, "resolved in PagerDuty", Some(at_us)).await {
+    match grant(&app, &channel, wish, "PagerDuty", Some(at_us)).await {
         // Incidents of others come by the same subscription, and answers of theirs to what was told from here:
         // a refusal would only be sent again.
         Err(problem) if matches!(problem.status, 404 | 409) => Ok(StatusCode::OK),
@@ -268,7 +268,7 @@ async fn grant(
     app: &Arc<App>,
     channel: &ChannelConfig,
     wish: Wish,
-    reason: &'static str,
+    service: &'static str,
     at_us: Option<i64>,
 ) -> Result<(), Problem> {
     tell(wish.about.as_str(), wish.id.as_str());
@@ -277,15 +277,19 @@ async fn grant(
         tell("problem", problem.detail.as_str());
     })?;
     announce(&by, &role).await?;
+    let reason = match wish.asked {
+        Asked::Acknowledge => format!("acknowledged in {service}"),
+        Asked::Close(_) => format!("closed in {service}"),
+    };
     let app = app.clone();
     let (about, subject) = (wish.about, wish.id.clone());
     if let (SubjectKind::Incident, Asked::Close(verdict)) = (wish.about, &wish.asked) {
         tell("verdict", verdict.as_str());
-        tell("reason", reason);
+        tell("reason", reason.as_str());
     }
     let done = blocking(move || match wish.about {
-        SubjectKind::Alert => change_alert(&app, &wish, &by, reason, at_us),
-        SubjectKind::Incident => change_incident(&app, &wish, &by, reason, at_us),
+        SubjectKind::Alert => change_alert(&app, &wish, &by, &reason, at_us),
+        SubjectKind::Incident => change_incident(&app, &wish, &by, &reason, at_us),
     })
     .await??;
     if let Some(steps) = done {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::alerts::whole_id;
 use super::query_string::{QueryString, encode};
 use crate::api::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
@@ -74,7 +75,8 @@ async fn test(client: &Client, channel: &str) -> anyhow::Result<ExitCode> {
 }
 
 async fn preview(client: &Client, alert: &str, json: bool) -> anyhow::Result<()> {
-    let path = format!("/api/v1/notifications/preview/{}", encode(alert));
+    let alert = whole_id(client, alert).await?;
+    let path = format!("/api/v1/notifications/preview/{}", encode(&alert));
     let preview: PreviewBody = client.get(&path).await?;
     if json {
         return print(&serde_json::to_string(&preview)?);
@@ -91,21 +93,30 @@ async fn preview(client: &Client, alert: &str, json: bool) -> anyhow::Result<()>
     for route in &preview.taken {
         out.push_str(&format!("\nby `{}`: {}", route.route, route.channels.join(", ")));
         if let Some(seconds) = route.digest_seconds {
-            out.push_str(&format!(", in a digest every {} min", seconds / 60));
+            out.push_str(&format!(", in a digest every {}", span(seconds)));
         }
         for step in &route.escalation {
-            let minutes = step.after_seconds / 60;
-            out.push_str(&format!("\n  not acknowledged after {minutes} min: {}", step.targets.join(", ")));
+            let after = span(step.after_seconds);
+            out.push_str(&format!("\n  not acknowledged after {after}: {}", step.targets.join(", ")));
         }
     }
     print(&out)
 }
 
+/// Seconds in words.
+fn span(seconds: u64) -> String {
+    if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
 async fn list(client: &Client, which: &WhichDeliveries, none: &str) -> anyhow::Result<()> {
+    let alert = match &which.alert {
+        Some(start) => Some(whole_id(client, start).await?),
+        None => None,
+    };
     let mut query = QueryString::default();
     query.add_some("state", which.state.as_deref());
     query.add_some("channel", which.channel.as_deref());
-    query.add_some("alert", which.alert.as_deref());
+    query.add_some("alert", alert.as_deref());
     query.add("limit", &which.limit.to_string());
     let list: DeliveryList = client.get(&query.after("/api/v1/notifications")).await?;
     if which.json {
