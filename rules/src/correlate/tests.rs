@@ -475,6 +475,30 @@ proptest! {
         prop_assert_eq!(found.differs(&expected), None);
     }
 
+    /// What is kept is kept by key: correlators that share the keys among them find together what one finds that
+    /// has all of them.
+    #[test]
+    fn keys_can_be_shared_among_many(seen in seen(600), many in 2_usize..5) {
+        let set = every_kind();
+        let all = hits_of(&set, &seen);
+        let who = |hit: &Hit| known_as(hit.actor.as_deref().unwrap(), true).to_owned();
+        let found_by = |is_ours: &dyn Fn(&str) -> bool| {
+            let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
+            for hit in all.iter().flatten().filter(|hit| is_ours(&who(hit))) {
+                correlator.observe(hit, Some(&who(hit)));
+            }
+            correlator.settle(i64::MAX)
+        };
+        let mut expected = Board::default();
+        expected.apply(found_by(&|_| true));
+        let mut found = Board::default();
+        for part in 0..many {
+            let is_ours = |who: &str| who.bytes().map(usize::from).sum::<usize>() % many == part;
+            found.apply(found_by(&is_ours));
+        }
+        prop_assert_eq!(found.differs(&expected), None);
+    }
+
     /// Forgetting what no event within the bound can touch, and a restart from what was kept, change
     /// nothing.
     #[test]
