@@ -90,7 +90,8 @@ impl Standing {
     fn same(&self, alert: &Alert) -> Option<&Known> {
         let joined = alert.joined.as_ref()?;
         // Who acted may be known by another name by now, so the events count as well as the key.
-        let mut places: BTreeSet<usize> = self.by_key.get(&joined.by).into_iter().flatten().copied().collect();
+        let mut places: BTreeSet<usize> =
+            self.by_key.get(&joined.by).into_iter().flatten().copied().collect();
         let of_events = alert.evidence.iter().filter_map(|event| self.by_event.get(&event.event_uid));
         places.extend(of_events.flatten());
         let known = places.iter().filter_map(|at| self.all.get(*at));

@@ -126,7 +126,11 @@ impl Changes {
         if let Some((before_us, most)) = self.tidy {
             let loaded: Vec<_> = self.rules.correlations().iter().map(|rule| rule.fingerprint()).collect();
             for (rule, events) in remembered::forget_unloaded(txn, &loaded, before_us, most)? {
-                tracing::info!(rule, events, "what a correlation remembered that is not loaded was forgotten");
+                tracing::info!(
+                    rule,
+                    events,
+                    "what a correlation remembered that is not loaded was forgotten"
+                );
             }
         }
         Ok(new)

@@ -200,7 +200,8 @@ impl Memory {
                 let watermark_us = reached.see(hit.time_us, micros(self.config.delay)).max(self.judged_us);
                 let horizon_us = reached.newest_us.min(watermark_us);
                 self.judged_us = watermark_us;
-                self.correlator.advance(horizon_us.saturating_sub(micros(self.config.lateness)), watermark_us);
+                self.correlator
+                    .advance(horizon_us.saturating_sub(micros(self.config.lateness)), watermark_us);
             }
             self.observe(hit, &mut turn.hit_events, now_us);
         }
@@ -272,7 +273,8 @@ impl Memory {
                 self.changes.hits.push(row);
             }
             Observed::Full(bound) => {
-                let mut key: Vec<_> = hit.key.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+                let mut key: Vec<_> =
+                    hit.key.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
                 key.extend(actor.as_deref());
                 let key = key.join(", ");
                 let rules = self.correlator.rules().clone();

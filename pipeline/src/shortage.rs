@@ -72,8 +72,7 @@ impl Shortages {
             };
             let index = (0u32..).zip(rules.correlations()).find(|(_, known)| known.id() == rule);
             let (Some((index, _)), true) = (index, stored.status != AlertStatus::Closed) else { continue };
-            let keys: BTreeSet<_> =
-                stored.alert.entities.iter().map(|entity| entity.value.clone()).collect();
+            let keys: BTreeSet<_> = stored.alert.entities.iter().map(|entity| entity.value.clone()).collect();
             open.entry((index, bound)).or_insert_with(|| Shortage {
                 id: stored.alert.id.clone(),
                 since_us: joined.begin_us,
@@ -149,8 +148,7 @@ impl Told {
                 };
                 match AlertStore::edit_within(txn, alert.id.as_str(), &edit) {
                     // Somebody was faster, or the retention was.
-                    Ok(_)
-                    | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => {
+                    Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => {
                         Ok(is_new)
                     }
                     Err(error) => Err(error.into()),

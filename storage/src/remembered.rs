@@ -12,7 +12,8 @@ use crate::Result;
 use crate::state::Txn;
 use crate::state_table::{StateColumn, StateTable};
 
-pub(crate) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE correlation_hits (
     correlation  TEXT NOT NULL,
     time_us      INTEGER NOT NULL,
@@ -61,14 +62,15 @@ CREATE TABLE identity_undone (
     reason   TEXT NOT NULL
 ) STRICT
 ",
-"
+    "
 CREATE TABLE correlation_rules (
     correlation  TEXT PRIMARY KEY,
     rule         TEXT NOT NULL,
     definition   TEXT NOT NULL,
     keep_us      INTEGER NOT NULL
 ) STRICT
-"];
+",
+];
 
 /// A hit of a correlation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,7 +60,9 @@ fn who_has_closed_it_keeps_it_closed_and_what_was_refuted_does_not_stand() {
     let hunt = |found: &[Alert]| at.state.write(|txn| AlertStore::record_hunted(txn, found, 2000)).unwrap();
     let (closed, refuted) = (found("ann", 10..15), found("bob", 10..15));
     at.record(&[closed.clone(), refuted.clone()]);
-    at.store.change(closed.id.as_str(), Change::Close(Verdict::FalsePositive), "dana", "a test", 1500).unwrap();
+    at.store
+        .change(closed.id.as_str(), Change::Close(Verdict::FalsePositive), "dana", "a test", 1500)
+        .unwrap();
     at.state.write(|txn| AlertStore::refute(txn, &refuted.id, "late events", 1500)).unwrap();
     assert_eq!(hunt(&[found("ann", 8..15), found("bob", 8..15)]), 1);
     let stored = at.store.get(closed.id.as_str()).unwrap().0;

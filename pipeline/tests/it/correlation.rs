@@ -329,7 +329,8 @@ async fn each_bound_that_is_met_has_one_alert_which_ends_with_it() {
         for stored in of_rule(running, NO_ROOM) {
             let joined = stored.alert.joined.unwrap();
             if joined.by[0].1 == "count" {
-                let before = told.insert(joined.by[1].1.clone(), (joined.events, stored.status == AlertStatus::Closed));
+                let before = told
+                    .insert(joined.by[1].1.clone(), (joined.events, stored.status == AlertStatus::Closed));
                 assert_eq!(before, None, "two for one bound");
             }
         }

@@ -457,22 +457,16 @@ impl Correlator {
     }
 
     /// Forgets in one correlation, or in one of its groups; what is still to be judged stays.
-    fn forget_in(
-        &mut self,
-        index: u32,
-        only: Option<&str>,
-        horizon_us: i64,
-        changed: &mut Vec<Remembered>,
-    ) {
+    fn forget_in(&mut self, index: u32, only: Option<&str>, horizon_us: i64, changed: &mut Vec<Remembered>) {
         let set = self.set.clone();
         let (Some(correlation), Some(room)) =
             (set.correlations().get(index as usize), self.rooms.get_mut(index as usize))
         else {
             return;
         };
-        let mut empty = Vec::new();
+        let mut empty: Vec<Box<str>> = Vec::new();
         let one = only.and_then(|key| room.groups.get_key_value(key)).map(|(key, _)| key.clone());
-        let mut prune = |key: &Box<str>, group: &mut Group| {
+        let mut prune = |key: &str, group: &mut Group| {
             if group.is_dirty {
                 return;
             }
@@ -495,7 +489,7 @@ impl Correlator {
             room.hits -= gone;
             self.hits -= gone;
             if group.hits.is_empty() {
-                empty.push(key.clone());
+                empty.push(Box::from(key));
             }
         };
         match (only, one) {
