@@ -118,6 +118,15 @@ impl AlertStore {
         Ok(Edited { alert, is_changed: step.is_some(), step, overwrote })
     }
 
+    /// Makes a change within a transaction, whatever the alert is now; whether anything is different.
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit). What was refused has changed nothing; of a database that refuses the caller's
+    /// transaction must not be committed.
+    pub fn edit_within(txn: &Txn<'_>, id: &str, edit: &Edit) -> Result<bool> {
+        Ok(apply(txn, id, edit, &Expected::Any)?.is_changed)
+    }
+
     /// Changes many alerts in one transaction. An alert that cannot be changed holds up no other.
     ///
     /// # Errors

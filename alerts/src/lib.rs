@@ -15,6 +15,7 @@ mod error;
 mod feed;
 mod group;
 mod history;
+mod hunted;
 pub mod incident;
 pub mod lifecycle;
 mod noise;

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alerts::{Alert, AlertId, AlertStore, EntityKind, Joined, RuleRef};
+use alerts::{AlertId, AlertStore};
 use enrich::identity::{Link, LinkKind};
 use event::EventKey;
-use rules::{Bound, CorrelatorLimits, Finding, Remembered, RuleSet};
-use storage::remembered::{self, HitRow, SourceMark};
+use rules::{Cleared, Finding, Remembered, RuleSet};
+use storage::remembered::{self, HitRow, RuleRow, SourceMark};
 use storage::state::Txn;
 
 use crate::correlated::{self, HitEvent};
+use crate::shortage::Told;
 use crate::{Error, Result};
 
 /// What is to be written.
 #[derive(Debug)]
 pub(crate) struct Changes {
     rules: Arc<RuleSet>,
-    limits: CorrelatorLimits,
     pub(crate) hits: Vec<HitRow>,
     /// What alerts will say of the events of the hits.
     pub(crate) events: BTreeMap<u128, HitEvent>,
@@ -28,20 +28,24 @@ pub(crate) struct Changes {
     pub(crate) marks: BTreeMap<String, SourceMark>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) forgotten: Vec<Remembered>,
-    /// Events before are forgotten from now on.
-    pub(crate) horizon_us: Option<i64>,
+    /// By correlation: events before are forgotten from now on.
+    pub(crate) before_us: BTreeMap<u32, i64>,
     /// Windows before are judged to be over.
     pub(crate) watermark_us: i64,
-    /// Correlations without room, and a key for which there was none.
-    pub(crate) full: BTreeMap<(u32, Bound), String>,
+    /// Nothing was written for these rules yet.
+    pub(crate) are_rules_new: bool,
+    /// What correlations that are not loaded remember is to be looked through: the time before which events are
+    /// not waited for, and how many hits they may have in all.
+    pub(crate) tidy: Option<(i64, usize)>,
+    /// What is to be told of correlations without room.
+    pub(crate) shortages: Vec<Told>,
 }
 
 impl Changes {
     /// Nothing yet.
-    pub(crate) fn new(rules: Arc<RuleSet>, limits: CorrelatorLimits) -> Self {
+    pub(crate) fn new(rules: Arc<RuleSet>) -> Self {
         Self {
             rules,
-            limits,
             hits: Vec::new(),
             events: BTreeMap::new(),
             links: Vec::new(),
@@ -49,9 +53,11 @@ impl Changes {
             marks: BTreeMap::new(),
             findings: Vec::new(),
             forgotten: Vec::new(),
-            horizon_us: None,
+            before_us: BTreeMap::new(),
             watermark_us: i64::MIN,
-            full: BTreeMap::new(),
+            are_rules_new: false,
+            tidy: None,
+            shortages: Vec::new(),
         }
     }
 
@@ -62,7 +68,14 @@ impl Changes {
             && self.marks.is_empty()
             && self.findings.is_empty()
             && self.forgotten.is_empty()
-            && self.full.is_empty()
+            && self.shortages.is_empty()
+    }
+
+    /// Adds what making room came to.
+    pub(crate) fn add_cleared(&mut self, cleared: Cleared) {
+        self.findings.extend(cleared.findings);
+        self.forgotten.extend(cleared.forgotten);
+        self.before_us.extend(cleared.before_us);
     }
 
     /// Writes what has changed; can be called again if the transaction fails. Returns how many alerts are
@@ -90,6 +103,19 @@ impl Changes {
         }
         // What was told by this watermark must be found by it again after a restart.
         remembered::set_watermark(txn, self.watermark_us)?;
+        if self.are_rules_new {
+            for rule in self.rules.correlations() {
+                remembered::set_rule(
+                    txn,
+                    &RuleRow {
+                        correlation: rule.fingerprint().to_owned(),
+                        rule: rule.id().to_owned(),
+                        definition: rule.definition().to_owned(),
+                        keep_us: rule.keep_us(),
+                    },
+                )?;
+            }
+        }
         let mut new = 0;
         for finding in &self.findings {
             new += usize::from(self.tell(txn, finding, now_us)?);
@@ -97,11 +123,20 @@ impl Changes {
         for finding in &self.findings {
             self.take_back(txn, finding, now_us)?;
         }
-        for ((correlation, bound), key) in &self.full {
-            let alert = self.full_alert(*correlation, *bound, key, now_us);
-            new += AlertStore::record(txn, alert.as_slice(), now_us)?;
+        for told in &self.shortages {
+            new += usize::from(told.write(txn, now_us)?);
         }
         self.write_forgotten(txn)?;
+        if let Some((before_us, most)) = self.tidy {
+            let loaded: Vec<_> = self.rules.correlations().iter().map(|rule| rule.fingerprint()).collect();
+            for (rule, events) in remembered::forget_unloaded(txn, &loaded, before_us, most)? {
+                tracing::info!(
+                    rule,
+                    events,
+                    "what a correlation remembered that is not loaded was forgotten"
+                );
+            }
+        }
         Ok(new)
     }
 
@@ -113,13 +148,12 @@ impl Changes {
             let (event, member) = (hit.event.0, hit.member);
             remembered::change_hit(txn, fingerprint, hit.time_us, event, member, hit.value, hit.weight)?;
         }
-        if let Some(horizon_us) = self.horizon_us {
-            for correlation in self.rules.correlations() {
-                remembered::set_forgotten(txn, correlation.fingerprint(), horizon_us)?;
-            }
+        for (index, before_us) in &self.before_us {
+            let Some(fingerprint) = fingerprint(*index) else { continue };
+            remembered::set_forgotten(txn, fingerprint, *before_us)?;
         }
-        if !self.forgotten.is_empty() {
-            remembered::forget_events(txn)?;
+        for hit in self.forgotten.iter().filter(|hit| hit.weight == 0) {
+            remembered::forget_event(txn, hit.event.0)?;
         }
         Ok(())
     }
@@ -157,46 +191,5 @@ impl Changes {
             }
         }
         Ok(AlertStore::refute(txn, &gone, "events that came late show another picture", now_us)?)
-    }
-
-    /// Says that there was no room; once a day for a correlation.
-    fn full_alert(&self, correlation: u32, bound: Bound, key: &str, now_us: i64) -> Option<Alert> {
-        const DAY_US: i64 = 86_400_000_000;
-        const RULE: &str = "stormglass-correlation-full";
-        let rule = self.rules.correlations().get(correlation as usize)?;
-        let day = now_us.div_euclid(DAY_US).to_string();
-        let limits = &self.limits;
-        let (what, most) = match bound {
-            Bound::Group => ("one key", limits.group_hits),
-            Bound::Correlation => ("one correlation", limits.correlation_hits),
-            Bound::All => ("all correlations", limits.hits),
-        };
-        let description = format!(
-            "The correlation `{}` has no room: {what} may remember {most} events. Events of the key `{key}` and \
-             perhaps others are left out. Narrow its rules, or raise `correlation` limits in the configuration; \
-             `stormglass rules backtest` shows what was missed.",
-            rule.title()
-        );
-        Some(Alert {
-            id: AlertId::new(RULE, [rule.id(), day.as_str()]),
-            rule: RuleRef {
-                id: RULE.to_owned(),
-                title: format!("Correlation Has No Room: {}", rule.title()),
-                level: "medium".to_owned(),
-                tags: Vec::new(),
-                description,
-                response: Vec::new(),
-            },
-            severity_id: 3,
-            time_us: now_us,
-            provider: String::new(),
-            entities: vec![alerts::Entity { kind: EntityKind::Resource, value: key.to_owned(), name: None }],
-            evidence: Vec::new(),
-            joined: Some(Joined {
-                by: vec![("rule".into(), rule.id().into())],
-                begin_us: now_us,
-                ..Joined::default()
-            }),
-        })
     }
 }

@@ -38,6 +38,7 @@ mod rehearse;
 mod retry;
 mod rule_counts;
 mod run;
+mod shortage;
 mod sift;
 mod sink;
 mod source_alerts;

@@ -18,6 +18,7 @@ use storage::state::State;
 use crate::Result;
 use crate::changes::Changes;
 use crate::correlated::{self, HitEvent};
+use crate::shortage::Shortages;
 use crate::turn::Raise;
 use crate::who::{Renamed, Who};
 
@@ -53,10 +54,13 @@ pub(crate) struct Memory {
     marks: HashMap<String, SourceMark>,
     config: CorrelationConfig,
     changes: Changes,
+    shortages: Shortages,
     /// Windows before are judged to be over; it never goes back, for what was told by it would be withdrawn.
     judged_us: i64,
     /// What was told before the groups were made anew.
     told_before: Option<Vec<(u32, EventKey, Vec<String>)>>,
+    /// When it was looked last whether what correlations remember that are not loaded is of use.
+    tidied_us: Option<i64>,
 }
 
 /// What is recalled from the state database.
@@ -92,27 +96,37 @@ impl Recalled {
 }
 
 impl Memory {
-    /// Recalls what was remembered, for the correlations of `rules`; what others remembered is forgotten.
+    /// Recalls what was remembered, for the correlations of `rules`; what others remembered stays for them. What
+    /// a correlation finds by a new definition is told with the next changes.
     ///
     /// # Errors
     /// The state cannot be read or written.
     pub(crate) fn recall(state: &State, rules: Arc<RuleSet>, config: CorrelationConfig) -> Result<Self> {
-        let fingerprints: Vec<_> = rules.correlations().iter().map(|rule| rule.fingerprint()).collect();
-        state.write(|txn| remembered::keep_correlations(txn, &fingerprints))?;
+        state.write(|txn| {
+            let mut renamed = rules.correlations().iter();
+            renamed.try_for_each(|rule| remembered::rename(txn, rule.definition(), rule.fingerprint()))
+        })?;
+        let redefined = redefined(state, &rules)?;
         let recalled = Recalled::read(state)?;
-        let changes = Changes::new(rules.clone(), config.limits);
+        let mut changes = Changes::new(rules.clone());
+        changes.are_rules_new = true;
+        let shortages = Shortages::adopt(state, &rules)?;
         let mut memory = Self {
             correlator: Correlator::new(rules, config.limits),
             who: Who::default(),
             marks: recalled.marks.iter().cloned().collect(),
             config,
             changes,
+            shortages,
             judged_us: recalled.judged_us,
             told_before: None,
+            tidied_us: None,
         };
         memory.regroup(recalled);
         // What is found now was found before and told in the transaction of its last hit.
-        memory.correlator.settle(memory.judged_us);
+        let mut found = memory.correlator.settle(memory.judged_us);
+        found.retain(|finding| redefined.contains(&finding.correlation));
+        memory.changes.findings = found;
         memory.told_before = None;
         Ok(memory)
     }
@@ -134,8 +148,30 @@ impl Memory {
                 self.correlator.recall_forgotten(*correlation, *before_us);
             }
         }
+        for (correlation, before_us) in &self.changes.before_us {
+            self.correlator.recall_forgotten(*correlation, *before_us);
+        }
+        // What was forgotten for want of room and is about to be written as forgotten.
+        let hit_key = |hit: &Remembered| (hit.correlation, hit.time_us, hit.event.0, hit.member, hit.value);
+        let forgotten: HashMap<_, u32> =
+            self.changes.forgotten.iter().map(|hit| (hit_key(hit), hit.weight)).collect();
         for hit in recalled.hits.iter().chain(&self.changes.hits) {
-            recall_hit(&mut self.correlator, &mut self.who, &index, hit);
+            let Some(correlation) = index.get(hit.correlation.as_str()) else { continue };
+            let mut remembered = Remembered {
+                correlation: *correlation,
+                time_us: hit.time_us,
+                event: EventKey(hit.event),
+                member: hit.member,
+                value: hit.value,
+                weight: hit.weight,
+            };
+            match forgotten.get(&hit_key(&remembered)) {
+                Some(0) => continue,
+                Some(weight) => remembered.weight = *weight,
+                None => {}
+            }
+            let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
+            self.correlator.recall(&remembered, &correlated::key_parts(&hit.key), actor.as_deref());
         }
         self.told_before = Some(told);
     }
@@ -147,7 +183,7 @@ impl Memory {
 
     /// Takes what a turn found. Returns whether an identity fell apart, so that [`regroup`](Self::regroup) must
     /// follow.
-    pub(crate) fn take(&mut self, turn: &mut Raise) -> bool {
+    pub(crate) fn take(&mut self, turn: &mut Raise, now_us: i64) -> bool {
         let mut fell_apart = false;
         for link in turn.links.drain(..) {
             for renamed in self.who.add(&link) {
@@ -158,9 +194,18 @@ impl Memory {
             }
             self.changes.links.push(link);
         }
+        let mut reached = self.reached(turn, now_us);
         for hit in turn.hits.drain(..) {
-            self.observe(hit, &mut turn.hit_events);
+            if let Some(reached) = &mut reached {
+                let watermark_us = reached.see(hit.time_us, micros(self.config.delay)).max(self.judged_us);
+                let horizon_us = reached.newest_us.min(watermark_us);
+                self.judged_us = watermark_us;
+                self.correlator
+                    .advance(horizon_us.saturating_sub(micros(self.config.lateness)), watermark_us);
+            }
+            self.observe(hit, &mut turn.hit_events, now_us);
         }
+        self.changes.add_cleared(self.correlator.cleared());
         for (source, counts) in &turn.counts {
             let (Some(event_us), Some(received_us)) = (counts.last_event_us, counts.last_received_us) else {
                 continue;
@@ -175,7 +220,38 @@ impl Memory {
         fell_apart
     }
 
-    fn observe(&mut self, hit: Hit, events: &mut BTreeMap<u128, HitEvent>) {
+    /// How far time has come with each hit of a turn. `None` if sources share the turn and one of them is new:
+    /// whether it is far behind is not known before.
+    fn reached(&self, turn: &Raise, now_us: i64) -> Option<Reached> {
+        let received_us = turn.counts.values().filter_map(|counts| counts.last_received_us).max()?;
+        let only = turn.counts.keys().next().filter(|_| turn.counts.len() == 1);
+        if only.is_none() && turn.counts.keys().any(|source| !self.marks.contains_key(source.as_str())) {
+            return None;
+        }
+        let idle_us = micros(self.config.idle);
+        let mut reached = Reached {
+            newest_us: i64::MIN,
+            received_us,
+            others_us: i64::MAX,
+            own: None,
+            is_idle: now_us.saturating_sub(received_us) > idle_us,
+            now_us,
+        };
+        for (source, mark) in &self.marks {
+            reached.newest_us = reached.newest_us.max(mark.event_us);
+            if only.is_some_and(|only| only.as_str() == source) {
+                reached.own = Some(mark.event_us);
+            } else {
+                reached.others_us = reached.others_us.min(mark.reached_us(idle_us, now_us));
+            }
+        }
+        if only.is_some() {
+            reached.own.get_or_insert(i64::MIN);
+        }
+        Some(reached)
+    }
+
+    fn observe(&mut self, hit: Hit, events: &mut BTreeMap<u128, HitEvent>, now_us: i64) {
         let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
         match self.correlator.observe(&hit, actor.as_deref()) {
             Observed::New => {
@@ -197,7 +273,12 @@ impl Memory {
                 self.changes.hits.push(row);
             }
             Observed::Full(bound) => {
-                self.changes.full.entry((hit.correlation, bound)).or_insert_with(|| hit.key.join(", "));
+                let mut key: Vec<_> =
+                    hit.key.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+                key.extend(actor.as_deref());
+                let key = key.join(", ");
+                let rules = self.correlator.rules().clone();
+                self.shortages.missed(&rules, hit.correlation, bound, key, now_us);
             }
             Observed::Known | Observed::Late => {}
         }
@@ -225,12 +306,26 @@ impl Memory {
         if self.who.forget_sessions(ended_us) {
             self.changes.sessions_before_us = Some(ended_us);
         }
-        if self.correlator.len() > self.config.limits.hits / 2 {
-            // Behind the newest event and not behind now: an archive that is read is no younger for it.
-            let horizon_us = newest_us.min(watermark_us).saturating_sub(micros(self.config.lateness));
-            self.changes.forgotten.extend(self.correlator.forget(horizon_us));
-            self.changes.horizon_us = self.changes.horizon_us.max(Some(horizon_us));
-        }
+        // Behind the newest event and not behind now: an archive that is read is no younger for it.
+        let horizon_us = newest_us.min(watermark_us).saturating_sub(micros(self.config.lateness));
+        self.correlator.advance(horizon_us, watermark_us);
+        self.correlator.forget_early();
+        let (rules, correlator) = (self.correlator.rules().clone(), &mut self.correlator);
+        let is_short = |index, bound| correlator.is_short(index, bound);
+        self.changes.shortages.extend(self.shortages.tell(&rules, &self.config.limits, is_short, now_us));
+        self.changes.add_cleared(self.correlator.cleared());
+    }
+
+    /// Lets what correlations remember that are not loaded be forgotten once it is too old for them, now and then.
+    /// Only for who takes events: whoever only reads may not know the rules.
+    pub(crate) fn tidy(&mut self, now_us: i64) {
+        const EVERY_US: i64 = 600_000_000;
+        let is_due = self.tidied_us.is_none_or(|tidied_us| now_us.saturating_sub(tidied_us) >= EVERY_US);
+        let newest_us = self.marks.values().map(|mark| mark.event_us).max();
+        let (Some(newest_us), true) = (newest_us, is_due) else { return };
+        self.tidied_us = Some(now_us);
+        let before_us = newest_us.min(now_us).saturating_sub(micros(self.config.lateness));
+        self.changes.tidy = Some((before_us, self.config.limits.hits));
     }
 
     /// Whether something waits for time to pass, and it has.
@@ -242,16 +337,13 @@ impl Memory {
     /// of at all.
     fn watermark_us(&self, now_us: i64) -> i64 {
         let idle_us = micros(self.config.idle);
-        let reached = self.marks.values().map(|mark| {
-            let is_idle = now_us.saturating_sub(mark.received_us) > idle_us;
-            if is_idle { now_us } else { mark.event_us }
-        });
+        let reached = self.marks.values().map(|mark| mark.reached_us(idle_us, now_us));
         reached.min().map_or(i64::MIN, |reached_us| reached_us.saturating_sub(micros(self.config.delay)))
     }
 
     /// What is to be written since the last time; `None` if nothing is.
     pub(crate) fn changes(&mut self) -> Option<Changes> {
-        let empty = Changes::new(self.rules().clone(), self.config.limits);
+        let empty = Changes::new(self.rules().clone());
         let changes = std::mem::replace(&mut self.changes, empty);
         (!changes.is_empty()).then_some(changes)
     }
@@ -263,6 +355,35 @@ impl Memory {
             correlations: ids.zip(self.correlator.stats()).collect(),
             watermark_us: self.watermark_us(now_us),
         }
+    }
+}
+
+/// How far time has come within a turn, in microseconds since 1970.
+#[derive(Debug)]
+struct Reached {
+    /// The time of the newest event of all.
+    newest_us: i64,
+    /// When the turn's records were received: no event is newer.
+    received_us: i64,
+    /// How far the source furthest behind has come, of those that are not `own`.
+    others_us: i64,
+    /// How far the only source of the turn has come.
+    own: Option<i64>,
+    /// The source of the turn holds nobody up.
+    is_idle: bool,
+    now_us: i64,
+}
+
+impl Reached {
+    /// A hit comes: the time below which events are not waited for now.
+    fn see(&mut self, time_us: i64, delay_us: i64) -> i64 {
+        let mut reached_us = self.others_us;
+        if let Some(own_us) = &mut self.own {
+            *own_us = (*own_us).max(time_us.min(self.received_us));
+            self.newest_us = self.newest_us.max(*own_us);
+            reached_us = reached_us.min(if self.is_idle { self.now_us } else { *own_us });
+        }
+        reached_us.saturating_sub(delay_us)
     }
 }
 
@@ -279,16 +400,29 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn recall_hit(correlator: &mut Correlator, who: &mut Who, index: &HashMap<&str, u32>, hit: &HitRow) {
-    let Some(correlation) = index.get(hit.correlation.as_str()) else { return };
-    let remembered = Remembered {
-        correlation: *correlation,
-        time_us: hit.time_us,
-        event: EventKey(hit.event),
-        member: hit.member,
-        value: hit.value,
-        weight: hit.weight,
-    };
-    let actor = hit.actor.as_deref().map(|actor| who.name(actor));
-    correlator.recall(&remembered, &correlated::key_parts(&hit.key), actor.as_deref());
+/// The correlations, by index, that ask something else of what they remember than when it was written. What a
+/// correlation cannot use any more is said.
+fn redefined(state: &State, rules: &RuleSet) -> Result<BTreeSet<u32>> {
+    let noted = state.read(remembered::rules)?;
+    let mut redefined = BTreeSet::new();
+    for (index, rule) in (0u32..).zip(rules.correlations()) {
+        for known in noted.iter().filter(|known| known.rule == rule.id()) {
+            if known.correlation == rule.fingerprint() {
+                if known.definition != rule.definition() {
+                    redefined.insert(index);
+                }
+                continue;
+            }
+            let events = state.read(|db| remembered::count(db, &known.correlation))?;
+            if events > 0 {
+                tracing::warn!(
+                    rule = rule.id(),
+                    events,
+                    "a correlation joins other matches or by another key than before: what it remembers begins anew, \
+                     and what it remembered is kept in case it is changed back"
+                );
+            }
+        }
+    }
+    Ok(redefined)
 }

@@ -115,14 +115,18 @@ impl Raiser {
     /// One transaction, tried again while its error is a passing one.
     async fn record(&mut self, mut turns: Vec<Raise>) -> Result<()> {
         let mut fell_apart = false;
+        let now_us = (self.now_us)();
         for turn in &mut turns {
-            fell_apart |= self.memory.take(turn);
+            fell_apart |= self.memory.take(turn, now_us);
         }
         if fell_apart {
             self.regroup().await?;
         }
         self.memory.settle((self.now_us)());
         let next = turns.last().map(|turn| turn.next);
+        if next.is_some() {
+            self.memory.tidy((self.now_us)());
+        }
         let work = Arc::new(Work { turns, changes: self.memory.changes(), next });
         loop {
             let (state, tally, work, now_us) =

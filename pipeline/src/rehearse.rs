@@ -11,7 +11,7 @@ use alerts::{Alert, AlertId};
 use arrow::array::BooleanArray;
 use enrich::identity::{self, IdentityConfig};
 use event::{Col, EventBatch, EventKey, LogType};
-use rules::{Correlator, CorrelatorLimits, Episode, Hit, Match, Needed, RuleSet, Scratch};
+use rules::{Correlator, CorrelatorLimits, Episode, Finding, Hit, Match, Needed, RuleSet, Scratch};
 
 use crate::correlated::{self, HitEvent};
 use crate::detect;
@@ -174,11 +174,29 @@ impl Rehearsal {
     pub fn finish(mut self) -> Rehearsed {
         let rules = self.rules.clone();
         let mut correlator = Correlator::new(rules.clone(), self.limits);
-        for hit in std::mem::take(&mut self.hits) {
+        let mut hits = std::mem::take(&mut self.hits);
+        // In order of time, nothing comes late: where room is short, what is behind can be forgotten.
+        hits.sort_by_key(|hit| hit.time_us);
+        for hit in hits {
             let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
+            correlator.advance(hit.time_us, hit.time_us);
             correlator.observe(&hit, actor.as_deref());
         }
-        for finding in correlator.settle(i64::MAX) {
+        let mut findings = correlator.cleared().findings;
+        findings.extend(correlator.settle(i64::MAX));
+        let mut standing: BTreeMap<(u32, EventKey), Finding> = BTreeMap::new();
+        for finding in findings {
+            match &finding.episode {
+                Ok(episode) => {
+                    let id = episode.id;
+                    standing.insert((finding.correlation, id), finding);
+                }
+                Err(id) => {
+                    standing.remove(&(finding.correlation, *id));
+                }
+            }
+        }
+        for finding in standing.into_values() {
             let rule = rules.correlations().get(finding.correlation as usize);
             let (Some(rule), Ok(episode)) = (rule, &finding.episode) else { continue };
             // What is asked for by name is told although it only feeds another.

@@ -52,8 +52,8 @@ mod source;
 pub use compile::{CompiledRule, Correlation, Needed, RuleHead, RuleSet};
 pub use content::{shipped, shipped_records, shipped_tests};
 pub use correlate::{
-    Bound, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Hit, HitValue, Hits, Observed,
-    Remembered,
+    Bound, Cleared, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Hit, HitValue, Hits,
+    Observed, Remembered,
 };
 pub use detect::{Match, Scratch, Sieve};
 pub use grouping::{Grouping, GroupingFor};

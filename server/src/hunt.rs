@@ -100,7 +100,7 @@ async fn days(app: &App, wanted: &str) -> anyhow::Result<Vec<String>> {
     Ok(days)
 }
 
-/// Writes what was found in one transaction; what was raised before is brought up to date.
+/// Writes what was found in one transaction; what was raised before is brought up to date and not doubled.
 async fn raise(app: &Arc<App>, rehearsed: &Rehearsed) -> anyhow::Result<u64> {
     let grouped = rehearsed.grouped.clone();
     let of_groups: HashSet<_> = grouped.iter().map(|found| found.id.clone()).collect();
@@ -110,11 +110,8 @@ async fn raise(app: &Arc<App>, rehearsed: &Rehearsed) -> anyhow::Result<u64> {
     let state = app.state.clone();
     let written = tokio::task::spawn_blocking(move || {
         state.write(|txn| {
-            let mut new = AlertStore::record_matches(txn, &grouped, now_us())? as u64;
-            for alert in &alerts {
-                new += u64::from(AlertStore::record_or_amend(txn, alert, now_us())?);
-            }
-            Ok::<_, ::alerts::Error>(new)
+            let new = AlertStore::record_matches(txn, &grouped, now_us())?;
+            Ok::<_, ::alerts::Error>((new + AlertStore::record_hunted(txn, &alerts, now_us())?) as u64)
         })
     });
     Ok(written.await??)

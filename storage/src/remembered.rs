@@ -12,7 +12,8 @@ use crate::Result;
 use crate::state::Txn;
 use crate::state_table::{StateColumn, StateTable};
 
-pub(crate) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE correlation_hits (
     correlation  TEXT NOT NULL,
     time_us      INTEGER NOT NULL,
@@ -60,7 +61,16 @@ CREATE TABLE identity_undone (
     by       TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT
-"];
+",
+    "
+CREATE TABLE correlation_rules (
+    correlation  TEXT PRIMARY KEY,
+    rule         TEXT NOT NULL,
+    definition   TEXT NOT NULL,
+    keep_us      INTEGER NOT NULL
+) STRICT
+",
+];
 
 /// A hit of a correlation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,22 +162,136 @@ pub fn hits(db: &Connection, mut each: impl FnMut(HitRow)) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the hits of every correlation but those named by fingerprint.
+/// Whose the hits of a fingerprint are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRow {
+    /// The correlation's fingerprint.
+    pub correlation: String,
+    /// The id of its rule.
+    pub rule: String,
+    /// Changes with all that the rule asks of its hits.
+    pub definition: String,
+    /// How long a hit may matter, in microseconds.
+    pub keep_us: i64,
+}
+
+/// Notes whose the hits of a fingerprint are.
 ///
 /// # Errors
 /// The database refuses.
-pub fn keep_correlations(txn: &Txn<'_>, fingerprints: &[&str]) -> Result<()> {
-    let known: Vec<String> = {
-        let mut select = txn.prepare(
-            "SELECT DISTINCT correlation FROM correlation_hits UNION SELECT correlation FROM correlation_marks",
-        )?;
-        select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
-    };
-    for gone in known.iter().filter(|known| !fingerprints.contains(&known.as_str())) {
-        txn.execute("DELETE FROM correlation_hits WHERE correlation = ?1", [gone])?;
-        txn.execute("DELETE FROM correlation_marks WHERE correlation = ?1", [gone])?;
+pub fn set_rule(txn: &Txn<'_>, rule: &RuleRow) -> Result<()> {
+    let mut upsert = txn.prepare_cached(
+        "INSERT INTO correlation_rules (correlation, rule, definition, keep_us) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (correlation) DO UPDATE SET rule = ?2, definition = ?3, keep_us = ?4",
+    )?;
+    upsert.execute(params![rule.correlation, rule.rule, rule.definition, rule.keep_us])?;
+    Ok(())
+}
+
+/// Whose hits there are.
+///
+/// # Errors
+/// The database refuses.
+pub fn rules(db: &Connection) -> Result<Vec<RuleRow>> {
+    let mut select = db.prepare("SELECT correlation, rule, definition, keep_us FROM correlation_rules")?;
+    let rows = select.query_map([], |row| {
+        Ok(RuleRow {
+            correlation: row.get(0)?,
+            rule: row.get(1)?,
+            definition: row.get(2)?,
+            keep_us: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many hits a correlation remembers.
+///
+/// # Errors
+/// The database refuses.
+pub fn count(db: &Connection, correlation: &str) -> Result<u64> {
+    let sql = "SELECT count(*) FROM correlation_hits WHERE correlation = ?1";
+    Ok(db.query_row(sql, [correlation], |row| row.get(0))?)
+}
+
+/// What one fingerprint remembers is another's from now on: that of the same correlation in a later version.
+///
+/// # Errors
+/// The database refuses.
+pub fn rename(txn: &Txn<'_>, from: &str, to: &str) -> Result<()> {
+    for table in ["correlation_hits", "correlation_marks"] {
+        let sql = format!("UPDATE OR REPLACE {table} SET correlation = ?2 WHERE correlation = ?1");
+        txn.prepare_cached(&sql)?.execute([from, to])?;
     }
-    forget_events(txn)
+    Ok(())
+}
+
+/// For how long hits are kept whose correlation is not known to any rule that was ever noted.
+const KEEP_UNKNOWN_US: i64 = 30 * 86_400_000_000;
+
+/// Forgets hits of correlations that are not among `loaded`, for their rule may come back: only those that
+/// happened so long before `before_us` that it would not ask for them, and the oldest beyond `most` in all.
+/// Returns how many, by rule.
+///
+/// # Errors
+/// The database refuses.
+pub fn forget_unloaded(
+    txn: &Txn<'_>,
+    loaded: &[&str],
+    before_us: i64,
+    most: usize,
+) -> Result<Vec<(String, u64)>> {
+    let known: Vec<(String, Option<String>, Option<i64>)> = {
+        let mut select = txn.prepare(
+            "SELECT correlation, rule, keep_us FROM
+                (SELECT DISTINCT correlation FROM correlation_hits UNION SELECT correlation FROM correlation_marks
+                 UNION SELECT correlation FROM correlation_rules)
+             LEFT JOIN correlation_rules USING (correlation)",
+        )?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<_>>()?
+    };
+    let mut gone: Vec<(String, u64)> = Vec::new();
+    let mut left = 0;
+    for (correlation, rule, keep_us) in &known {
+        if loaded.contains(&correlation.as_str()) {
+            continue;
+        }
+        let oldest_us = before_us.saturating_sub(keep_us.unwrap_or(KEEP_UNKNOWN_US));
+        let mut hits = txn.execute(
+            "DELETE FROM correlation_hits WHERE correlation = ?1 AND time_us < ?2",
+            params![correlation, oldest_us],
+        )?;
+        let rest = count(txn, correlation)? as usize;
+        let room = most.saturating_sub(left);
+        if rest > room {
+            hits += txn.execute(
+                "DELETE FROM correlation_hits WHERE correlation = ?1 AND (time_us, event, member, value) IN
+                    (SELECT time_us, event, member, value FROM correlation_hits WHERE correlation = ?1
+                     ORDER BY time_us LIMIT ?2)",
+                params![correlation, rest.saturating_sub(room) as i64],
+            )?;
+        }
+        left += rest.min(room);
+        if rest == 0 {
+            txn.execute(
+                "DELETE FROM correlation_marks WHERE correlation = ?1 AND forgotten_us < ?2",
+                params![correlation, oldest_us],
+            )?;
+            txn.execute(
+                "DELETE FROM correlation_rules WHERE correlation = ?1
+                    AND NOT EXISTS (SELECT 1 FROM correlation_marks WHERE correlation = ?1)",
+                [correlation],
+            )?;
+        }
+        if hits > 0 {
+            gone.push((rule.clone().unwrap_or_else(|| correlation.clone()), hits as u64));
+        }
+    }
+    if !gone.is_empty() {
+        forget_events(txn)?;
+    }
+    Ok(gone)
 }
 
 /// Forgets events without a hit.
@@ -180,6 +304,19 @@ pub fn forget_events(txn: &Txn<'_>) -> Result<()> {
             (SELECT 1 FROM correlation_hits WHERE correlation_hits.event = correlation_events.event)",
         [],
     )?;
+    Ok(())
+}
+
+/// Forgets an event, unless a hit still needs it.
+///
+/// # Errors
+/// The database refuses.
+pub fn forget_event(txn: &Txn<'_>, event: u128) -> Result<()> {
+    let mut delete = txn.prepare_cached(
+        "DELETE FROM correlation_events WHERE event = ?1
+            AND NOT EXISTS (SELECT 1 FROM correlation_hits WHERE event = ?1)",
+    )?;
+    delete.execute([event.to_be_bytes()])?;
     Ok(())
 }
 
@@ -255,6 +392,14 @@ pub struct SourceMark {
     pub event_us: i64,
     /// When it was heard last, microseconds since 1970.
     pub received_us: i64,
+}
+
+impl SourceMark {
+    /// How far it has come; a source that was not heard of for `idle_us` holds nobody up.
+    pub fn reached_us(&self, idle_us: i64, now_us: i64) -> i64 {
+        let is_idle = now_us.saturating_sub(self.received_us) > idle_us;
+        if is_idle { now_us } else { self.event_us }
+    }
 }
 
 /// Notes how far a source has come; it never goes back.
@@ -512,8 +657,49 @@ mod tests {
         state.write(forget_events).unwrap();
         assert_eq!(state.read(|db| event(db, u128::MAX)).unwrap(), None);
         assert_eq!(state.read(|db| event(db, 7)).unwrap().as_deref(), Some("{}"));
-        state.write(|txn| keep_correlations(txn, &["a"])).unwrap();
-        assert_eq!(all(), []);
-        assert_eq!(state.read(|db| event(db, 7)).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_loaded_is_forgotten_by_age_and_number_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        let at = |correlation: &str, time_us| HitRow { time_us, ..hit(correlation, time_us as u128) };
+        let rule = |correlation: &str| RuleRow {
+            correlation: correlation.into(),
+            rule: format!("rule {correlation}"),
+            definition: String::new(),
+            keep_us: 100,
+        };
+        state
+            .write(|txn| {
+                for hit in [at("a", 1), at("b", 1), at("b", 900), at("b", 950), at("c", 1), at("d", 960)] {
+                    add_hit(txn, &hit)?;
+                    add_event(txn, hit.event, hit.time_us, "{}")?;
+                }
+                set_forgotten(txn, "c", 5)?;
+                ["a", "b", "c", "d"].iter().try_for_each(|name| set_rule(txn, &rule(name)))
+            })
+            .unwrap();
+        let left = || {
+            let mut all = Vec::new();
+            state.read(|db| hits(db, |hit| all.push((hit.correlation, hit.time_us)))).unwrap();
+            all.into_iter().map(|(name, time_us)| format!("{name}{time_us}")).collect::<Vec<_>>().join(" ")
+        };
+        let forget = |most| state.write(|txn| forget_unloaded(txn, &["a"], 1000, most)).unwrap();
+        let gone = |rule: &str, hits| (format!("rule {rule}"), hits);
+        assert_eq!(forget(10), [gone("b", 1), gone("c", 1)]);
+        assert_eq!(left(), "a1 b900 b950 d960");
+        let names: Vec<_> = state.read(rules).unwrap().into_iter().map(|rule| rule.correlation).collect();
+        assert_eq!(names, ["a", "b", "d"]);
+        assert_eq!(state.read(forgotten).unwrap(), []);
+        assert!(state.read(|db| event(db, 1)).unwrap().is_some(), "`a` still needs it");
+        assert_eq!(forget(2), [gone("d", 1)]);
+        assert_eq!(forget(1), [gone("b", 1)]);
+        assert_eq!(left(), "a1 b950");
+        // A later version calls it otherwise.
+        state.write(|txn| rename(txn, "b", "e")).unwrap();
+        assert_eq!(left(), "a1 e950");
+        state.write(|txn| forget_event(txn, 950).and_then(|()| forget_event(txn, 900))).unwrap();
+        assert!(state.read(|db| event(db, 950)).unwrap().is_some());
     }
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod feed;
 mod groups;
+mod hunted;
 mod life;
 mod list;
 mod migration;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use alerts::{AlertFilter, AlertStatus, StoredAlert, Verdict};
@@ -17,6 +18,11 @@ use crate::running::{Running, Settings};
 
 /// Rules of three calls, and correlations of every kind that does not look at the clock, by user.
 fn rules() -> Arc<RuleSet> {
+    rules_within("20m")
+}
+
+/// The same with another time span.
+fn rules_within(timespan: &str) -> Arc<RuleSet> {
     let mut text = String::new();
     for (name, level) in [("GetSecretValue", "informational"), ("StopLogging", "high"), ("CreateUser", "low")]
     {
@@ -42,7 +48,7 @@ fn rules() -> Arc<RuleSet> {
     ] {
         text += &format!(
             "title: {id}\nid: {id}\nname: {id}\nlevel: high\n\
-             correlation: {{{body}, group-by: [actor], timespan: 20m, generate: true}}\n---\n"
+             correlation: {{{body}, group-by: [actor], timespan: {timespan}, generate: true}}\n---\n"
         );
     }
     text += "title: above\nid: above\nlevel: critical\n\
@@ -269,4 +275,137 @@ fn live(data: &Path, sent: &[String], mut next: usize, for_how_long: Duration) -
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A call for a secret, received when all is long over.
+fn secrets(calls: &[(usize, usize, usize)]) -> RawBatch {
+    let records: Vec<_> = calls
+        .iter()
+        .map(|(id, user, minute)| call(*id, *user, *minute, "GetSecretValue", "us-east-1"))
+        .collect();
+    batch_of("cli", &records, crate::records::RECEIVED_US + crate::records::DAY_US)
+}
+
+/// Settings with little room, in which nothing late is waited for.
+fn crowded(key_events: usize, rule_events: usize) -> Settings {
+    let mut settings = settings();
+    settings.pipeline.correlation.lateness = Duration::ZERO;
+    settings.pipeline.correlation.limits =
+        CorrelatorLimits { group_hits: key_events, correlation_hits: rule_events, hits: 10_000 };
+    // Time passes, so that one shortage is told from the next.
+    settings.now_us = || {
+        static TICKS: AtomicI64 = AtomicI64::new(0);
+        crate::records::RECEIVED_US + 7 * crate::records::DAY_US + TICKS.fetch_add(1, Ordering::Relaxed)
+    };
+    settings
+}
+
+/// Alerts of a rule, the oldest first.
+fn of_rule(running: &Running, rule: &str) -> Vec<StoredAlert> {
+    let filter = AlertFilter { rule_id: Some(rule.into()), ..AlertFilter::default() };
+    let mut found = running.alerts.list(&filter, None, 1000).unwrap().alerts;
+    found.sort_by_key(|stored| stored.created_us);
+    found
+}
+
+const NO_ROOM: &str = "stormglass-correlation-full";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_window_reaches_takes_no_room() {
+    for batches in [1, 63] {
+        let data = tempfile::tempdir().unwrap();
+        let running = Running::open(data.path(), &crowded(14, 40)).await;
+        // Sixty, so far apart that nothing comes of them, and then three at once.
+        let slow = (0..60).map(|id| (id, 1, id * 15));
+        let calls: Vec<_> = slow.chain((60..63).map(|id| (id, 1, 1000 + id % 3))).collect();
+        for part in calls.chunks(calls.len() / batches) {
+            running.take(&[secrets(part)]).await;
+        }
+        let found = of_rule(&running, "count");
+        assert_eq!(found.iter().map(|stored| stored.alert.evidence.len()).collect::<Vec<_>>(), [3]);
+        assert_eq!(of_rule(&running, NO_ROOM), []);
+        running.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bound_that_is_met_has_one_alert_which_ends_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = crowded(10, 24);
+    let mut running = Running::open(data.path(), &settings).await;
+    // The bounds that `count` has met: how many events are told to be missing, and whether the alert is closed.
+    let told = |running: &Running| -> BTreeMap<String, (u64, bool)> {
+        let mut told = BTreeMap::new();
+        for stored in of_rule(running, NO_ROOM) {
+            let joined = stored.alert.joined.unwrap();
+            if joined.by[0].1 == "count" {
+                let before = told
+                    .insert(joined.by[1].1.clone(), (joined.events, stored.status == AlertStatus::Closed));
+                assert_eq!(before, None, "two for one bound");
+            }
+        }
+        told
+    };
+    let is = |bounds: &[(&str, u64, bool)]| -> BTreeMap<String, (u64, bool)> {
+        bounds.iter().map(|(bound, events, closed)| ((*bound).to_owned(), (*events, *closed))).collect()
+    };
+    running.take(&[secrets(&(0..11).map(|id| (id, 1, 600)).collect::<Vec<_>>())]).await;
+    assert_eq!(told(&running), is(&[("key_events", 1, false)]));
+    // Another key, then the whole correlation.
+    running.take(&[secrets(&(20..32).map(|id| (id, 2, 600)).collect::<Vec<_>>())]).await;
+    assert_eq!(told(&running), is(&[("key_events", 3, false)]));
+    running.close().await;
+    running = Running::open(data.path(), &settings).await;
+    running.take(&[secrets(&(40..52).map(|id| (id, 3, 601)).collect::<Vec<_>>())]).await;
+    assert_eq!(told(&running), is(&[("key_events", 3, false), ("rule_events", 8, false)]));
+    let no_room = of_rule(&running, NO_ROOM);
+    let of_keys = no_room.iter().find(|stored| stored.alert.joined.as_ref().unwrap().by[1].1 == "key_events");
+    let of_keys = of_keys.unwrap();
+    assert_eq!((of_keys.version, of_keys.alert.entities.len()), (2, 2));
+    assert!(of_keys.alert.entities.iter().all(|entity| entity.value.contains("user/u")));
+    // A day that nothing reaches any more.
+    running.take(&[secrets(&[(60, 4, 1000), (61, 4, 1001), (62, 4, 1002)])]).await;
+    assert_eq!(told(&running), is(&[("key_events", 3, true), ("rule_events", 8, true)]));
+    assert_eq!(of_rule(&running, "count").len(), 4, "users 1 to 4");
+    // The next time is another.
+    running.take(&[secrets(&(70..82).map(|id| (id, 5, 1400)).collect::<Vec<_>>())]).await;
+    let again = of_rule(&running, NO_ROOM);
+    let of_count = again.iter().filter(|stored| stored.alert.joined.as_ref().unwrap().by[0].1 == "count");
+    assert_eq!(of_count.count(), 3);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_other_rules_forgets_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let with = |rules: Arc<RuleSet>| Settings { rules, ..settings() };
+    let running = Running::open(data.path(), &with(rules())).await;
+    running.take(&[secrets(&[(0, 1, 600), (1, 1, 601)])]).await;
+    running.close().await;
+    // Without any, and with what is read besides.
+    let running = Running::open(data.path(), &with(Arc::new(RuleSet::default()))).await;
+    running.take(&[secrets(&[(10, 2, 602)])]).await;
+    running.close().await;
+    let running = Running::open(data.path(), &with(rules())).await;
+    running.take(&[secrets(&[(2, 1, 603)])]).await;
+    let found = of_rule(&running, "count");
+    assert_eq!(found.iter().map(|stored| stored.alert.evidence.len()).collect::<Vec<_>>(), [3]);
+    assert!(found[0].alert.evidence.iter().all(|event| event.raw.contains("GetSecretValue")));
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_time_span_judges_what_is_remembered() {
+    let data = tempfile::tempdir().unwrap();
+    let within = |timespan: &str| Settings { rules: rules_within(timespan), ..settings() };
+    let running = Running::open(data.path(), &within("20m")).await;
+    running.take(&[secrets(&[(0, 1, 600), (1, 1, 615), (2, 2, 600), (3, 2, 615), (4, 2, 625)])]).await;
+    assert_eq!(of_rule(&running, "count"), []);
+    running.close().await;
+    let running = Running::open(data.path(), &within("30m")).await;
+    running.take(&[secrets(&[(5, 1, 626)])]).await;
+    let found = of_rule(&running, "count");
+    // That of user 2 was there before the rule was changed.
+    assert_eq!(found.iter().map(|stored| stored.alert.evidence.len()).collect::<Vec<_>>(), [3, 3]);
+    running.close().await;
 }

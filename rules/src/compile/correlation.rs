@@ -20,6 +20,7 @@ pub struct Correlation {
     /// Another correlation takes its findings and says nothing of alerts.
     pub(crate) only_feeds: bool,
     fingerprint: String,
+    definition: String,
     /// The correlations that take its findings: which, as which member, and the parts of its key.
     pub(crate) feeds: Vec<(u32, u16, Vec<usize>)>,
 }
@@ -58,9 +59,11 @@ impl Correlation {
             reach_us: if matches!(checked.judge, Judge::FirstSeen { .. }) { 0 } else { rule.timespan_us },
             only_feeds: false,
             fingerprint: String::new(),
+            definition: String::new(),
             feeds: Vec::new(),
         };
         correlation.fingerprint = correlation.compute_fingerprint();
+        correlation.definition = correlation.compute_definition();
         correlation
     }
 
@@ -95,9 +98,14 @@ impl Correlation {
     }
 
     /// Tells whether remembered matches are still meant: it changes with everything that decides what
-    /// they are and what is asked of them, and not with title or level.
+    /// they are, and not with what is asked of them, such as the time span, nor with title or level.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Changes with the [`fingerprint`](Self::fingerprint) and with what is asked of matches.
+    pub fn definition(&self) -> &str {
+        &self.definition
     }
 
     /// The place of the actor in the key, if it is one of its parts.
@@ -111,6 +119,21 @@ impl Correlation {
     }
 
     fn compute_fingerprint(&self) -> String {
+        // Of a volume's past a bucket is one match.
+        let folded_us = if matches!(self.judge, Judge::Volume { .. }) { self.timespan_us } else { 0 };
+        let text = format!(
+            "{}|{:?}|{:?}|{:?}|{:?}|{folded_us}",
+            self.head.id(),
+            self.members,
+            self.group_by,
+            self.fields,
+            self.wants(),
+        );
+        event::EventKey::of("correlation matches", &[text.as_bytes()]).uid().to_string()
+    }
+
+    /// As earlier versions named what is remembered, so that they are understood.
+    fn compute_definition(&self) -> String {
         let text = format!(
             "{}|{}|{:?}|{:?}|{:?}|{}|{:?}",
             self.head.id(),

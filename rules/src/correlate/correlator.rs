@@ -11,6 +11,11 @@ use super::prune;
 use super::window::{self, Kept, Span, Why};
 use crate::compile::{Correlation, RuleSet};
 
+mod scarce;
+
+pub use scarce::Cleared;
+use scarce::Scarce;
+
 /// What stands between the parts of a key; it cannot be typed into a log's name by accident.
 const SEPARATOR: char = '\u{1f}';
 
@@ -131,6 +136,7 @@ pub struct Correlator {
     /// Actors with groups that were found to be others, and who they are.
     merged: ByName<Box<str>>,
     hits: usize,
+    scarce: Scarce,
 }
 
 /// The groups of one correlation.
@@ -179,7 +185,8 @@ impl Correlator {
     /// One that remembers nothing yet.
     pub fn new(set: Arc<RuleSet>, limits: CorrelatorLimits) -> Self {
         let rooms = std::iter::repeat_with(Room::default).take(set.correlations().len()).collect();
-        Self { set, limits, rooms, by_actor: ByName::default(), merged: ByName::default(), hits: 0 }
+        let scarce = Scarce::new(&set);
+        Self { set, limits, rooms, by_actor: ByName::default(), merged: ByName::default(), hits: 0, scarce }
     }
 
     /// The rules whose correlations it knows.
@@ -198,7 +205,20 @@ impl Correlator {
             weight: 1,
         };
         let key = self.key(hit.correlation, &hit.key, actor);
-        self.insert(hit.correlation, &key, kept, true)
+        // There are three bounds, and room for one may be met by the next.
+        const TRIES: usize = 3;
+        let mut observed = self.insert(hit.correlation, &key, kept, true);
+        for _ in 0..TRIES {
+            let Observed::Full(bound) = observed else { return observed };
+            if !self.make_room(hit.correlation, &key, bound) {
+                break;
+            }
+            observed = self.insert(hit.correlation, &key, kept, true);
+        }
+        if let (Observed::Full(_), Some(room)) = (observed, self.rooms.get_mut(hit.correlation as usize)) {
+            room.full += 1;
+        }
+        observed
     }
 
     /// The key, with the actor in its place.
@@ -260,7 +280,6 @@ impl Correlator {
             (self.hits >= self.limits.hits).then_some(Bound::All)
         };
         if let Some(bound) = bound {
-            room.full += 1;
             return Observed::Full(bound);
         }
         let rule = self.set.correlations().get(correlation as usize);
@@ -279,6 +298,9 @@ impl Correlator {
         group.hits.insert(at, kept);
         room.hits += 1;
         self.hits += 1;
+        if !is_new && group.hits.len() >= self.limits.group_hits {
+            self.scarce.watch(correlation, key);
+        }
         // Too few hits can amount to nothing, and need not be looked at.
         let is_enough = rule.is_none_or(|rule| group.hits.len() >= rule.judge.least_hits());
         if (is_enough || group.told.is_some()) && !group.is_dirty {
@@ -320,34 +342,46 @@ impl Correlator {
     /// Judges what has changed, and what was waiting for `watermark_us`: what is new since the last time.
     pub fn settle(&mut self, watermark_us: i64) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let set = self.set.clone();
-        for (index, correlation) in (0u32..).zip(set.correlations()) {
-            let Some(room) = self.rooms.get_mut(index as usize) else { continue };
+        let all: Vec<u32> = (0u32..).take(self.rooms.len()).collect();
+        self.settle_rooms(&all, watermark_us, &mut findings);
+        findings
+    }
+
+    /// Judges the groups of some correlations, given in order.
+    fn settle_rooms(&mut self, indices: &[u32], watermark_us: i64, findings: &mut Vec<Finding>) {
+        for index in indices {
+            let Some(room) = self.rooms.get_mut(*index as usize) else { continue };
             while let Some((due_us, key)) =
                 room.due.first().filter(|(due_us, _)| *due_us < watermark_us).cloned()
             {
                 room.due.remove(&(due_us, key.clone()));
                 room.mark(&key);
             }
-            let from = findings.len();
             for key in std::mem::take(&mut room.dirty) {
-                let emptied = room.settle(index, correlation, &key, watermark_us, &mut findings);
-                if emptied {
-                    forget_group(&mut self.by_actor, correlation, index, &key);
-                }
+                self.settle_group(*index, &key, watermark_us, findings);
             }
-            if correlation.feeds.is_empty() {
-                continue;
-            }
-            for finding in findings.get(from..).unwrap_or_default() {
+        }
+    }
+
+    /// Judges a group, and lets the correlations above take what is found.
+    fn settle_group(&mut self, index: u32, key: &str, watermark_us: i64, findings: &mut Vec<Finding>) {
+        let set = self.set.clone();
+        let (Some(correlation), Some(room)) =
+            (set.correlations().get(index as usize), self.rooms.get_mut(index as usize))
+        else {
+            return;
+        };
+        let from = findings.len();
+        if room.settle(index, correlation, key, watermark_us, findings) {
+            forget_group(&mut self.by_actor, correlation, index, key);
+        }
+        for finding in findings.get_mut(from..).unwrap_or_default() {
+            if !correlation.feeds.is_empty() {
                 self.feed(correlation, finding);
             }
-        }
-        // The words of an alert name events, and not the correlations between.
-        for finding in &mut findings {
+            // The words of an alert name events, and not the correlations between.
             self.spell_out(finding);
         }
-        findings
     }
 
     /// An episode is a hit of the correlations above.
@@ -413,45 +447,62 @@ impl Correlator {
     /// now on. Returns what storage need not keep.
     pub fn forget(&mut self, horizon_us: i64) -> Vec<Remembered> {
         let mut changed = Vec::new();
-        let set = self.set.clone();
-        for (index, correlation) in (0u32..).zip(set.correlations()) {
-            let Some(room) = self.rooms.get_mut(index as usize) else { continue };
-            room.forgotten_before_us = room.forgotten_before_us.max(Some(horizon_us));
-            let mut empty = Vec::new();
-            for (key, group) in &mut room.groups {
-                if group.is_dirty {
-                    continue;
-                }
-                let before = group.hits.len();
-                let beneath = &mut room.beneath;
-                prune::prune(correlation, horizon_us, &mut group.hits, &mut |kept, weight| {
-                    if weight == 0 {
-                        beneath.remove(&whole(kept.event));
-                    }
-                    changed.push(Remembered {
-                        correlation: index,
-                        time_us: kept.time_us,
-                        event: whole(kept.event),
-                        member: kept.member,
-                        value: kept.value,
-                        weight,
-                    });
-                });
-                let gone = before - group.hits.len();
-                room.hits -= gone;
-                self.hits -= gone;
-                if group.hits.is_empty() {
-                    empty.push(key.clone());
-                }
+        for index in (0u32..).take(self.rooms.len()) {
+            if let Some(room) = self.rooms.get_mut(index as usize) {
+                room.forgotten_before_us = room.forgotten_before_us.max(Some(horizon_us));
             }
-            for key in empty {
-                if let Some(due_us) = room.groups.remove(&key).and_then(|group| group.told?.due_us) {
-                    room.due.remove(&(due_us, key.clone()));
-                }
-                forget_group(&mut self.by_actor, correlation, index, &key);
-            }
+            self.forget_in(index, None, horizon_us, &mut changed);
         }
         changed
+    }
+
+    /// Forgets in one correlation, or in one of its groups; what is still to be judged stays.
+    fn forget_in(&mut self, index: u32, only: Option<&str>, horizon_us: i64, changed: &mut Vec<Remembered>) {
+        let set = self.set.clone();
+        let (Some(correlation), Some(room)) =
+            (set.correlations().get(index as usize), self.rooms.get_mut(index as usize))
+        else {
+            return;
+        };
+        let mut empty: Vec<Box<str>> = Vec::new();
+        let one = only.and_then(|key| room.groups.get_key_value(key)).map(|(key, _)| key.clone());
+        let mut prune = |key: &str, group: &mut Group| {
+            if group.is_dirty {
+                return;
+            }
+            let before = group.hits.len();
+            let beneath = &mut room.beneath;
+            prune::prune(correlation, horizon_us, &mut group.hits, &mut |kept, weight| {
+                if weight == 0 {
+                    beneath.remove(&whole(kept.event));
+                }
+                changed.push(Remembered {
+                    correlation: index,
+                    time_us: kept.time_us,
+                    event: whole(kept.event),
+                    member: kept.member,
+                    value: kept.value,
+                    weight,
+                });
+            });
+            let gone = before - group.hits.len();
+            room.hits -= gone;
+            self.hits -= gone;
+            if group.hits.is_empty() {
+                empty.push(Box::from(key));
+            }
+        };
+        match (only, one) {
+            (None, _) => room.groups.iter_mut().for_each(|(key, group)| prune(key, group)),
+            (_, Some(key)) => room.groups.get_mut(&key).into_iter().for_each(|group| prune(&key, group)),
+            _ => {}
+        }
+        for key in empty {
+            if let Some(due_us) = room.groups.remove(&key).and_then(|group| group.told?.due_us) {
+                room.due.remove(&(due_us, key.clone()));
+            }
+            forget_group(&mut self.by_actor, correlation, index, &key);
+        }
     }
 
     /// What was told and stands: correlation, id of the episode, key.

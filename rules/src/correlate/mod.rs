@@ -17,7 +17,7 @@ mod tests;
 mod window;
 
 pub use correlator::{
-    Bound, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Observed, Remembered,
+    Bound, Cleared, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Observed, Remembered,
 };
 pub use hit::{Hit, HitValue, Hits};
 
@@ -34,6 +34,20 @@ pub(crate) enum Wants {
 }
 
 impl Correlation {
+    /// How long before the time from which on events are waited for a match may lie and still matter, in
+    /// microseconds.
+    pub fn keep_us(&self) -> i64 {
+        const DAY_US: i64 = 86_400_000_000;
+        let past_us = match &self.judge {
+            Judge::Volume { learning_us, .. } => {
+                window::HISTORY_US.max(*learning_us).saturating_add(self.timespan_us().saturating_mul(2))
+            }
+            Judge::FirstSeen { .. } => self.timespan_us().saturating_add(2 * DAY_US),
+            _ => self.timespan_us(),
+        };
+        self.reach_us.saturating_add(past_us)
+    }
+
     pub(crate) fn wants(&self) -> Wants {
         match &self.judge {
             Judge::Rolling(asks) | Judge::Closed(asks) => match asks {

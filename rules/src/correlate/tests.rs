@@ -348,6 +348,54 @@ fn bounds_are_met_and_counted() {
     assert_eq!(correlator.stats(), [CorrelatorStats { groups: 0, hits: 0, late: 1, full: 2 }]);
 }
 
+/// A key or a correlation that was full once finds again as soon as what fills it is out of reach.
+#[test]
+fn who_meets_a_bound_is_not_deaf_for_good() {
+    let body =
+        "  type: event_count\n  rules: [a]\n  group-by: [eventName]\n  timespan: 10m\n  condition: {gte: 3}";
+    let of = |key: &str, minute, event| Hit { key: vec![key.into()], ..hit(0, 0, minute, event) };
+    let limits = CorrelatorLimits { group_hits: 40, correlation_hits: 100, hits: 1000 };
+    let mut correlator = Correlator::new(load(&correlation(body)), limits);
+    let mut board = Board::default();
+    let at = |correlator: &mut Correlator, minute: i64| {
+        let horizon_us = (minute - 2) * MINUTE_US;
+        correlator.advance(horizon_us, horizon_us);
+    };
+    at(&mut correlator, 0);
+    let burst: Vec<_> = (0..160).map(|event| of(&format!("burst {}", event % 4), 0, event + 1)).collect();
+    let observed: Vec<_> = burst.iter().map(|hit| correlator.observe(hit, None)).collect();
+    let full = observed.iter().filter(|observed| **observed == Observed::Full(Bound::Correlation)).count();
+    assert_eq!(full, 60);
+    board.apply(correlator.settle(0));
+    assert!(correlator.is_short(0, Bound::Correlation));
+    for round in 1..9_i64 {
+        at(&mut correlator, round * 9);
+        for event in 0..3 {
+            let hit = of(&format!("new {round}"), round * 9, 1000 * round as u128 + event);
+            let observed = correlator.observe(&hit, None);
+            // Ten minutes and two of lateness: until then what fills it is needed.
+            let is_over = round > 1;
+            assert_eq!(observed == Observed::New, is_over, "{round} {observed:?}");
+        }
+        board.apply(correlator.cleared().findings);
+        board.apply(correlator.settle(0));
+    }
+    assert!(!correlator.is_short(0, Bound::Correlation));
+    let found = |name: &str| board.0.keys().filter(|(_, key, _)| key[0].starts_with(name)).count();
+    assert_eq!((found("new"), found("burst")), (7, 4));
+
+    // One key, a hit a minute, ten times more than it may hold.
+    let limits = CorrelatorLimits { group_hits: 40, correlation_hits: 1000, hits: 1000 };
+    let body = body.replace("{gte: 3}", "{gte: 30}");
+    let mut correlator = Correlator::new(load(&correlation(&body)), limits);
+    for minute in 0..400 {
+        at(&mut correlator, minute);
+        assert_eq!(correlator.observe(&of("k", minute, 1 + minute as u128), None), Observed::New, "{minute}");
+    }
+    let gone = correlator.cleared();
+    assert!(gone.forgotten.len() >= 360 && gone.before_us.contains_key(&0));
+}
+
 // ---------------------------------------------------------------------------------------------
 
 /// One correlation of every kind, all fed by hits of the same shape.
@@ -566,6 +614,68 @@ proptest! {
                 }
             }
         }
+        found.apply(correlator.settle(i64::MAX));
+        prop_assert_eq!(found.differs(&expected), None);
+    }
+    /// Bounds that are met only if nothing is forgotten leave nothing out and change nothing.
+    #[test]
+    fn room_is_made_before_a_hit_is_left_out(
+        seen in seen(6 * 1440),
+        delays in proptest::collection::vec(0_i64..120, 60),
+        rhythm in 1_usize..40,
+    ) {
+        const BOUND_US: i64 = 120 * MINUTE_US;
+        let set = every_kind();
+        let all = hits_of(&set, &seen);
+        let mut expected = Board::default();
+        let mut straight = Correlator::new(set.clone(), CorrelatorLimits::default());
+        for hit in all.iter().flatten() {
+            straight.observe(hit, hit.actor.as_deref());
+        }
+        expected.apply(straight.settle(i64::MAX));
+
+        let mut arrivals: Vec<_> = all.iter().zip(&delays).filter_map(|(hits, delay)| {
+            Some((hits.first()?.time_us + delay * MINUTE_US, hits))
+        }).collect();
+        arrivals.sort_by_key(|(arrival, hits)| (*arrival, hits.first().map(|hit| hit.event)));
+        // How much is needed if all is forgotten that can be, at once.
+        let mut least = CorrelatorLimits { group_hits: 0, correlation_hits: 0, hits: 0 };
+        let mut tidy = Correlator::new(set.clone(), CorrelatorLimits::default());
+        let mut latest = i64::MIN;
+        for (_, hits) in &arrivals {
+            for hit in *hits {
+                latest = latest.max(hit.time_us);
+                tidy.observe(hit, hit.actor.as_deref());
+                let fits = tidy.fits();
+                least.group_hits = least.group_hits.max(fits.group_hits);
+                least.correlation_hits = least.correlation_hits.max(fits.correlation_hits);
+                least.hits = least.hits.max(fits.hits);
+            }
+            tidy.settle(latest - BOUND_US);
+            tidy.forget(latest - BOUND_US);
+        }
+        let roomy = |most: usize| most + most / 15 + 1;
+        let limits = CorrelatorLimits {
+            group_hits: roomy(least.group_hits),
+            correlation_hits: roomy(least.correlation_hits),
+            hits: roomy(least.hits),
+        };
+        let mut correlator = Correlator::new(set.clone(), limits);
+        let mut found = Board::default();
+        let mut latest = i64::MIN;
+        for (at, (_, hits)) in arrivals.iter().enumerate() {
+            for hit in *hits {
+                latest = latest.max(hit.time_us);
+                correlator.advance(latest - BOUND_US, latest - BOUND_US);
+                prop_assert_eq!(correlator.observe(hit, hit.actor.as_deref()), Observed::New);
+            }
+            if at % rhythm == 0 {
+                found.apply(correlator.cleared().findings);
+                found.apply(correlator.settle(latest - BOUND_US));
+                correlator.forget_early();
+            }
+        }
+        found.apply(correlator.cleared().findings);
         found.apply(correlator.settle(i64::MAX));
         prop_assert_eq!(found.differs(&expected), None);
     }

@@ -209,6 +209,45 @@ fn a_hunt_raises_what_the_stream_did_not_know() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no rule `no_such_rule`"));
 }
 
+/// A hunt may know events before those that the stream found; it is the same alert.
+#[test]
+fn a_hunt_that_knows_more_doubles_nothing() {
+    let rules = folder(RULES);
+    let data = text(&rules.path().join("data"));
+    // The stream of this event had no such rule.
+    run(&["--data", &data, "-q", "ingest", &text(&write_log(rules.path(), &[0]))]);
+    let later = rules.path().join("later.ndjson");
+    let records: Vec<_> = (1..4).map(|minute| read(minute, minute)).collect();
+    std::fs::write(&later, records.join("\n")).unwrap();
+    let own = text(&rules.path().join("sweep.yml"));
+    let with_rules = |arguments: &[&str]| {
+        let mut command = crate::running::command(arguments);
+        let output = command.env("STORMGLASS_RULES_PATHS", &own).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    with_rules(&["--data", &data, "-q", "ingest", &text(&later)]);
+    let alerts = || {
+        let found = sql(
+            Path::new(&data),
+            "SELECT id, version, status, joined FROM alerts WHERE title LIKE 'Many secrets%'",
+        );
+        let of = |alert: &Value| {
+            let joined: Value = serde_json::from_str(alert["joined"].as_str().unwrap()).unwrap();
+            (alert["id"].clone(), alert["version"].clone(), alert["status"].clone(), joined["events"].clone())
+        };
+        found.iter().map(of).collect::<Vec<_>>()
+    };
+    let before = alerts();
+    assert_eq!((before.len(), &before[0].3), (1, &3.into()));
+    for _ in 0..2 {
+        let hunt = ["--data", &data, "rules", "hunt", "secret_sweep", "--since", "2026-03-01", "--json"];
+        let hunted: Value = serde_json::from_str(&with_rules(&hunt)).unwrap();
+        assert_eq!((&hunted["alerts"], &hunted["raised"]), (&1.into(), &0.into()));
+        assert_eq!(alerts(), [(before[0].0.clone(), 2.into(), "new".into(), 4.into())]);
+    }
+}
+
 #[test]
 fn rules_change_while_the_server_runs() {
     let rules = folder(RULES);
