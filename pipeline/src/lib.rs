@@ -58,7 +58,7 @@ pub use enrich::identity::{ClusterIssuer, IdentityConfig, PoolProvider};
 pub use error::{Error, Result};
 pub use health::Health;
 pub use identities::Identities;
-pub use memory::{CorrelationConfig, CorrelationState};
+pub use memory::{CorrelationConfig, CorrelationState, SourceReached};
 pub use progress::Progress;
 pub use rehearse::{Rehearsal, Rehearsed};
 pub use rule_counts::{RuleCount, RuleCounts};

@@ -61,6 +61,17 @@ pub(crate) struct Memory {
     told_before: Option<Vec<(u32, EventKey, Vec<String>)>>,
     /// When it was looked last whether what correlations remember that are not loaded is of use.
     tidied_us: Option<i64>,
+    /// What was taken and found since it was last asked, by index of the correlation.
+    taken: BTreeMap<u32, Taken>,
+}
+
+/// What a correlation has taken and found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Taken {
+    /// Matches of its rules.
+    pub(crate) matches: u64,
+    /// Episodes of which nothing was told before.
+    pub(crate) episodes: u64,
 }
 
 /// What is recalled from the state database.
@@ -121,6 +132,7 @@ impl Memory {
             judged_us: recalled.judged_us,
             told_before: None,
             tidied_us: None,
+            taken: BTreeMap::new(),
         };
         memory.regroup(recalled);
         // What is found now was found before and told in the transaction of its last hit.
@@ -255,6 +267,7 @@ impl Memory {
         let actor = hit.actor.as_deref().map(|actor| self.who.name(actor));
         match self.correlator.observe(&hit, actor.as_deref()) {
             Observed::New => {
+                self.taken.entry(hit.correlation).or_default().matches += 1;
                 if let Some(event) = events.remove(&hit.event.0) {
                     self.changes.events.insert(hit.event.0, event);
                 }
@@ -290,13 +303,17 @@ impl Memory {
         self.judged_us = watermark_us;
         self.changes.watermark_us = watermark_us;
         let found = self.correlator.settle(watermark_us);
+        self.count(&found);
         if let Some(told) = self.told_before.take() {
             let ids: BTreeSet<_> = found
                 .iter()
                 .filter_map(|finding| Some((finding.correlation, finding.episode.as_ref().ok()?.id)))
                 .collect();
             let gone = told.into_iter().filter(|(correlation, id, _)| !ids.contains(&(*correlation, *id)));
-            let withdrawn = gone.map(|(correlation, id, key)| Finding { correlation, key, episode: Err(id) });
+            let withdrawn = gone.map(|(correlation, id, key)| {
+                let episode = Err(id);
+                Finding { correlation, key, episode, is_new: false }
+            });
             self.changes.findings.extend(withdrawn);
         }
         self.changes.findings.extend(found);
@@ -328,6 +345,30 @@ impl Memory {
         self.changes.tidy = Some((before_us, self.config.limits.hits));
     }
 
+    /// Counts the episodes that are new. Of groups that are made anew, all would be.
+    fn count(&mut self, found: &[Finding]) {
+        let is_told = |finding: &Finding, id: EventKey| {
+            let told = self.told_before.iter().flatten();
+            told.into_iter()
+                .any(|(correlation, known, _)| *correlation == finding.correlation && *known == id)
+        };
+        let is_new = |finding: &&Finding| {
+            finding.is_new && finding.episode.as_ref().is_ok_and(|episode| !is_told(finding, episode.id))
+        };
+        for finding in found.iter().filter(is_new) {
+            self.taken.entry(finding.correlation).or_default().episodes += 1;
+            let rule = self.correlator.rules().correlations().get(finding.correlation as usize);
+            for above in rule.into_iter().flat_map(rules::Correlation::feeds) {
+                self.taken.entry(above).or_default().matches += 1;
+            }
+        }
+    }
+
+    /// What was taken and found since this was last asked, by index of the correlation.
+    pub(crate) fn taken(&mut self) -> BTreeMap<u32, Taken> {
+        std::mem::take(&mut self.taken)
+    }
+
     /// Whether something waits for time to pass, and it has.
     pub(crate) fn is_due(&self, now_us: i64) -> bool {
         self.correlator.next_due_us().is_some_and(|due_us| due_us < self.watermark_us(now_us))
@@ -339,6 +380,12 @@ impl Memory {
         let idle_us = micros(self.config.idle);
         let reached = self.marks.values().map(|mark| mark.reached_us(idle_us, now_us));
         reached.min().map_or(i64::MIN, |reached_us| reached_us.saturating_sub(micros(self.config.delay)))
+    }
+
+    fn reached(&self, mark: &SourceMark) -> SourceReached {
+        let idle_from_us = mark.received_us.saturating_add(micros(self.config.idle));
+        let lag_us = mark.received_us.saturating_sub(mark.event_us).max(0);
+        SourceReached { event_us: mark.event_us, lag_us, idle_from_us }
     }
 
     /// What is to be written since the last time; `None` if nothing is.
@@ -354,6 +401,7 @@ impl Memory {
         CorrelationState {
             correlations: ids.zip(self.correlator.stats()).collect(),
             watermark_us: self.watermark_us(now_us),
+            sources: self.marks.iter().map(|(source, mark)| (source.clone(), self.reached(mark))).collect(),
         }
     }
 }
@@ -394,6 +442,33 @@ pub struct CorrelationState {
     pub correlations: Vec<(String, CorrelatorStats)>,
     /// Events before this time, microseconds since 1970, are not waited for.
     pub watermark_us: i64,
+    /// How far each source has come, sorted by its id.
+    pub sources: BTreeMap<String, SourceReached>,
+}
+
+impl CorrelationState {
+    /// The watermark; `None` before the first event.
+    pub fn watermark(&self) -> Option<i64> {
+        (!self.sources.is_empty()).then_some(self.watermark_us)
+    }
+}
+
+/// How far a source has come in the time of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceReached {
+    /// The time of its newest event, microseconds since 1970; never later than it was received.
+    pub event_us: i64,
+    /// How long after that event's time records last came, in microseconds: the lag of the source itself.
+    pub lag_us: i64,
+    /// If nothing more comes until then, correlations do not wait for it; microseconds since 1970.
+    pub idle_from_us: i64,
+}
+
+impl SourceReached {
+    /// It was not heard of for so long that correlations do not wait for it.
+    pub fn is_idle(&self, now_us: i64) -> bool {
+        now_us > self.idle_from_us
+    }
 }
 
 fn micros(duration: Duration) -> i64 {

@@ -14,6 +14,7 @@ use crate::changes::Changes;
 use crate::memory::{CorrelationConfig, CorrelationState, Memory, Recalled};
 use crate::progress::advance;
 use crate::retry::wait_out;
+use crate::rule_counts::RuleCounts;
 use crate::tally::{Tally, add};
 use crate::turn::Raise;
 use crate::{Error, Progress, Result};
@@ -39,6 +40,8 @@ pub(crate) struct Raiser {
     pub(crate) correlation: CorrelationConfig,
     /// What correlations remember, for those who ask.
     pub(crate) shown: Arc<Mutex<CorrelationState>>,
+    /// What each correlation has taken and found.
+    pub(crate) rule_counts: Arc<RuleCounts>,
     /// Somebody has undone a link between identities.
     pub(crate) link_undone: Arc<Notify>,
     pub(crate) now_us: fn() -> i64,
@@ -123,6 +126,8 @@ impl Raiser {
             self.regroup().await?;
         }
         self.memory.settle((self.now_us)());
+        let taken = self.memory.taken();
+        self.rule_counts.add_taken(self.memory.rules(), &taken);
         let next = turns.last().map(|turn| turn.next);
         if next.is_some() {
             self.memory.tidy((self.now_us)());

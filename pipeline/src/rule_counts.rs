@@ -1,11 +1,13 @@
 //! What each rule has seen and found since the start.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::BooleanArray;
 use event::{Col, EventBatch, LogType};
 use parking_lot::Mutex;
 use rules::{CompiledRule, Match, RuleSet};
+
+use crate::memory::Taken;
 
 /// Running totals; a rule that was changed goes on counting under its id.
 #[derive(Debug, Default)]
@@ -23,12 +25,12 @@ struct Inner {
 /// What a rule has seen and found since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RuleCount {
-    /// Events of the kinds of log that it reads.
+    /// Events of the kinds of log that it reads; for a correlation, matches of its rules.
     pub evaluated: u64,
-    /// Events that it matched.
+    /// Events that it matched; for a correlation, groups of events of which nothing was told before.
     pub matched: u64,
-    /// Matches that raised no alert of their own: the event is a repeat or past retention, or the rule only
-    /// tags events or feeds correlations.
+    /// Those among the matched that raised no alert of their own, because the rule only tags events or feeds
+    /// correlations.
     pub suppressed: u64,
     /// Matches that could not become what they should: an alert, or, for a correlation, a part of a group,
     /// because the event lacks a part of the key or the value.
@@ -53,12 +55,27 @@ impl RuleCounts {
                 *inner.events.entry(log_type).or_default() += count;
             }
         }
-        for found in matches {
+        // A repeat, and an event past retention, is no event of the rule's.
+        for found in matches.iter().filter(|found| kept(found.row as usize)) {
             let Some(rule) = rules.rules().get(found.rule as usize) else { continue };
-            let kept = kept(found.row as usize);
             let count = inner.of(rule.id());
-            count.matched += u64::from(kept);
-            count.suppressed += u64::from(!kept || !rule.yields_alert());
+            count.matched += 1;
+            count.suppressed += u64::from(!rule.yields_alert());
+        }
+    }
+
+    /// Adds what correlations have taken and found, by index.
+    pub(crate) fn add_taken(&self, rules: &RuleSet, taken: &BTreeMap<u32, Taken>) {
+        if taken.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        for (correlation, taken) in taken {
+            let Some(correlation) = rules.correlations().get(*correlation as usize) else { continue };
+            let count = inner.of(correlation.id());
+            count.evaluated += taken.matches;
+            count.matched += taken.episodes;
+            count.suppressed += if correlation.yields_alert() { 0 } else { taken.episodes };
         }
     }
 
@@ -87,9 +104,9 @@ impl RuleCounts {
         RuleCount { evaluated: rule.log_types().iter().map(events).sum(), ..known }
     }
 
-    /// How many matches a correlation could not take.
-    pub fn errored(&self, correlation: &str) -> u64 {
-        self.inner.lock().by_id.get(correlation).map_or(0, |count| count.errored)
+    /// The totals of a correlation, by its id.
+    pub fn of_correlation(&self, id: &str) -> RuleCount {
+        self.inner.lock().by_id.get(id).copied().unwrap_or_default()
     }
 }
 

@@ -140,6 +140,7 @@ impl Pipeline {
             tally: tally.clone(),
             correlation: config.correlation.clone(),
             shown: correlations.clone(),
+            rule_counts: rule_counts.clone(),
             link_undone: link_undone.clone(),
             now_us,
         };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use event::Diagnostic;
 
-use crate::check::correlation::{self, CheckedCorrelation, Known};
+use crate::check::correlation::{self, CheckedCorrelation, Known, Stuck};
 use crate::check::{self, CheckedRule};
 use crate::compile::RuleSet;
 use crate::lint::{self, FieldValues, Twins};
@@ -208,12 +208,14 @@ impl Loader<'_> {
     ) -> Vec<(CheckedCorrelation, String)> {
         let mut sound: Vec<(CheckedCorrelation, String)> = Vec::with_capacity(waiting.len());
         loop {
-            let known = Known { rules, correlations: &sound, mappings: &self.options.mappings };
+            let mappings = &self.options.mappings;
+            let known = Known { rules, correlations: &sound, mappings, stuck: &[] };
             let (ready, rest): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|(_, rule)| known.has_all(rule));
             // What is left when nothing is ready refers to nothing, or in a circle; checking it says so.
-            let stuck = ready.is_empty();
-            let (now, later) = if stuck { (rest, Vec::new()) } else { (ready, rest) };
+            let is_stuck = ready.is_empty();
+            let (now, later) = if is_stuck { (rest, Vec::new()) } else { (ready, rest) };
+            let stuck: Vec<_> = now.iter().filter(|_| is_stuck).map(|(_, rule)| Stuck::new(rule)).collect();
             if now.is_empty() {
                 return sound;
             }
@@ -225,11 +227,11 @@ impl Loader<'_> {
                     continue;
                 };
                 let path = report.file().to_owned();
-                let known = Known { rules, correlations: &sound, mappings: &self.options.mappings };
+                let known = Known { rules, correlations: &sound, mappings, stuck: &stuck };
                 match correlation::check(rule, &known, report) {
                     Some(checked) => {
                         if self.options.lint {
-                            lint::correlation(&checked.rule.head, &mut self.twins, report);
+                            lint::correlation(&checked.rule, &mut self.twins, report);
                         }
                         found.push((checked, path));
                     }

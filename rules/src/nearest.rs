@@ -20,6 +20,17 @@ pub(crate) fn did_you_mean<'n>(
     nearest(name, known).map_or_else(|| otherwise.into(), |found| format!("did you mean `{found}`?"))
 }
 
+/// Whether `written` is likely `known` with a slip of the pen: one character more, fewer or other, from six
+/// characters on two. Case does not count, and words of one or two characters are never near.
+pub(crate) fn is_slip(written: &str, known: &str) -> bool {
+    let limit = match written.chars().count().max(known.chars().count()) {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    };
+    (1..=limit).contains(&distance(written, known))
+}
+
 /// The number of characters to insert, delete or replace, ignoring case; text beyond 64 characters is
 /// far from everything.
 fn distance(a: &str, b: &str) -> usize {
@@ -64,6 +75,22 @@ mod tests {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
         assert_eq!(distance(&"a".repeat(70), "a"), usize::MAX);
+    }
+
+    #[test]
+    fn slips_of_the_pen() {
+        for (written, known, expected) in [
+            ("ipp", "ip", true),
+            ("id", "ip", false),
+            ("uid", "ip", false),
+            ("nam", "name", true),
+            ("type_id", "type", false),
+            ("usrName", "userName", true),
+            ("username", "userName", false),
+            ("name", "name", false),
+        ] {
+            assert_eq!(is_slip(written, known), expected, "{written} {known}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `SourceIp|expand: '%bad_addresses%'` asks for any of the values of `bad_addresses`. Values are text as it
 //! is, without wildcards; in a regular expression they are regular expressions.
 
+use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 
 use crate::sigma::pattern::Pattern;
@@ -24,9 +25,16 @@ enum Piece<'t> {
 }
 
 impl Placeholders {
-    /// Gives a name its values; those that it had are forgotten.
+    /// Gives a name its values; those that it had are forgotten. An address of IPv6 stands for all the ways
+    /// in which logs write it: shortened (RFC 5952), and with every group.
     pub fn set(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
-        self.values.insert(name.to_owned(), values.into_iter().collect());
+        let mut all: Vec<String> = Vec::new();
+        for value in values {
+            let ways = value.parse::<Ipv6Addr>().map(spellings);
+            all.extend(ways.into_iter().flatten().filter(|way| !way.eq_ignore_ascii_case(&value)));
+            all.push(value);
+        }
+        self.values.insert(name.to_owned(), all);
     }
 
     /// Whether `name` can stand between two `%`: letters, digits and `_`.
@@ -121,6 +129,12 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     found
 }
 
+/// `2001:db8::5` and `2001:db8:0:0:0:0:0:5`.
+fn spellings(address: Ipv6Addr) -> [String; 2] {
+    let groups: Vec<_> = address.segments().iter().map(|group| format!("{group:x}")).collect();
+    [address.to_string(), groups.join(":")]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +173,18 @@ mod tests {
         assert_eq!(placeholders.patterns("x"), [Pattern::parse("x")]);
         assert_eq!(placeholders.missing("%p% %r%"), Some("r"));
         assert_eq!(placeholders.missing("%p%"), None);
+    }
+
+    #[test]
+    fn addresses_stand_for_all_their_spellings() {
+        let mut placeholders = Placeholders::default();
+        let listed = ["2001:DB8::0005", "2001:db8::6", "192.0.2.1", "example.com"];
+        placeholders.set("bad", listed.map(str::to_owned));
+        let values = placeholders.get("bad").unwrap();
+        for expected in ["2001:db8::5", "2001:db8:0:0:0:0:0:5", "2001:DB8::0005", "2001:db8::6", "192.0.2.1"]
+        {
+            assert!(values.iter().any(|value| value == expected), "{expected}: {values:?}");
+        }
+        assert_eq!(values.len(), 7, "{values:?}");
     }
 }

@@ -170,8 +170,8 @@ impl App {
                     hits: config.correlation_hits,
                 },
                 delay: config.correlation_delay,
+                idle: config.correlation_idle,
                 lateness: config.correlation_lateness,
-                ..CorrelationConfig::default()
             },
             ..PipelineConfig::default()
         };

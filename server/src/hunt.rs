@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ::alerts::AlertStore;
-use ::rules::{CorrelatorLimits, RuleSet};
+use ::rules::{CorrelatorLimits, RuleSet, RuleSource};
 use anyhow::{Context, bail};
-use event::EventBatch;
+use event::{Diagnostic, EventBatch, Level};
 use pipeline::{Rehearsal, Rehearsed};
 use query::QueryRequest;
 
 use crate::api::format_us;
-use crate::app::{App, now_us};
+use crate::app::{App, load_options, now_us, rule_sources};
+use crate::config::Config;
 
 /// What is looked for, and where.
 #[derive(Debug, Clone)]
@@ -83,6 +84,22 @@ pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> an
     let rehearsed = tokio::task::spawn_blocking(move || rehearsal.finish()).await?;
     let raised = if hunt.raise { raise(app, &rehearsed).await? } else { 0 };
     Ok(Hunted { rehearsed, raised, rule_id })
+}
+
+/// The rules of the configuration, and others beside them: of two rules of one id those count.
+///
+/// # Errors
+/// A file cannot be read, or one of `own` is refused.
+pub(crate) fn with_own(config: &Config, own: Vec<RuleSource>) -> anyhow::Result<Arc<RuleSet>> {
+    let mut sources = rule_sources(config)?;
+    sources.retain(|source| !own.iter().any(|own| own.path == source.path));
+    let names: HashSet<_> = own.iter().map(|source| source.path.clone()).collect();
+    let loaded = ::rules::load_with(&[own, sources].concat(), &load_options(config)?);
+    let is_refused = |found: &&Diagnostic| found.level == Level::Error && names.contains(&found.file);
+    if let Some(refused) = loaded.diagnostics.iter().find(is_refused) {
+        bail!("{refused}");
+    }
+    Ok(Arc::new(loaded.rules))
 }
 
 /// The days on which there is anything.

@@ -15,6 +15,7 @@ mod incidents;
 mod output;
 mod push;
 mod reload;
+mod rule_alerts;
 mod rule_files;
 mod tls;
 mod trim;

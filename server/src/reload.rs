@@ -4,18 +4,18 @@
 //! is missed or matched by half a set. A file that has become broken keeps the rules of its last good
 //! version, and an alert says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ::alerts::{Alert, AlertId, AlertStore, Entity, EntityKind, RuleRef};
 use ::rules::{RuleSet, RuleSource};
 use event::{Diagnostic, Level};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use storage::audit::Fact;
 
-use crate::app::{App, load_options, now_us, rule_sources};
+use crate::app::{App, load_options, rule_sources};
 use crate::config::Config;
+use crate::rule_alerts::{self, FilesState};
 
 /// The rule files as they were read last.
 #[derive(Debug, Default)]
@@ -47,10 +47,10 @@ impl RuleFiles {
     /// Reads the files of the configuration; `None` if they are as they were.
     ///
     /// # Errors
-    /// A path cannot be read; what was in use stays in use.
+    /// A path cannot be read; what was in use stays in use, and the one finding says so.
     pub(crate) fn read(&self, config: &Config) -> anyhow::Result<Option<Reading>> {
-        let sources = rule_sources(config)?;
-        let options = load_options(config)?;
+        let found = rule_sources(config).and_then(|sources| Ok((sources, load_options(config)?)));
+        let (sources, options) = found.inspect_err(|error| self.unreadable(&format!("{error:#}")))?;
         let texts = sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect();
         let mut inner = self.inner.lock();
         if inner.texts == texts {
@@ -82,6 +82,30 @@ impl RuleFiles {
         Ok(Some(Reading { rules, broken, sha256: hash(&sources) }))
     }
 
+    fn unreadable(&self, why: &str) {
+        let finding = Diagnostic {
+            level: Level::Error,
+            file: String::new(),
+            line: 0,
+            column: 0,
+            field: "rules.paths".to_owned(),
+            problem: format!("the rule files cannot be read: {why}"),
+            mend: "the rules that were read last stay in use; put the files back, or change the setting"
+                .to_owned(),
+        };
+        let mut inner = self.inner.lock();
+        inner.findings = Arc::new(vec![finding]);
+        // What is read next is news, also if it is what was read last.
+        inner.texts.clear();
+    }
+
+    /// The files in which something is refused, as they are now.
+    fn refused(&self) -> BTreeSet<String> {
+        let findings = self.findings();
+        let errors = findings.iter().filter(|found| found.level == Level::Error);
+        errors.map(|found| found.file.clone()).collect()
+    }
+
     /// The next reading finds everything changed.
     pub(crate) fn forget(&self) {
         self.inner.lock().texts.clear();
@@ -109,18 +133,21 @@ fn hash(sources: &[RuleSource]) -> String {
 pub(crate) async fn reload(app: &Arc<App>) -> anyhow::Result<bool> {
     let reading = {
         let app = app.clone();
-        tokio::task::spawn_blocking(move || app.rule_files.read(&app.config)).await??
+        tokio::task::spawn_blocking(move || app.rule_files.read(&app.config)).await?
     };
-    let Some(reading) = reading else { return Ok(false) };
+    let reading = match reading {
+        Ok(Some(reading)) => reading,
+        Ok(None) => return Ok(false),
+        Err(error) => {
+            tell(app, FilesState { unreadable: Some(format!("{error:#}")), ..FilesState::default() }).await?;
+            return Err(error);
+        }
+    };
     for (path, found) in &reading.broken {
         tracing::warn!(path, %found, "a rule file is broken; its last good version stays in use");
     }
-    let alerts: Vec<_> = reading.broken.iter().map(|(path, found)| broken_alert(path, found)).collect();
-    if !alerts.is_empty() {
-        let state = app.state.clone();
-        let write = move || state.write(|txn| AlertStore::record(txn, &alerts, now_us()));
-        tokio::task::spawn_blocking(write).await??;
-    }
+    let broken = reading.broken.iter().map(|(path, found)| (path.clone(), found.to_string())).collect();
+    tell(app, FilesState { broken, refused: app.rule_files.refused(), unreadable: None }).await?;
     tracing::info!(
         rules = reading.rules.len(),
         correlations = reading.rules.correlations().len(),
@@ -141,27 +168,11 @@ pub(crate) async fn reload(app: &Arc<App>) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// The same fault in the same place is told once.
-fn broken_alert(path: &str, found: &Diagnostic) -> Alert {
-    const RULE: &str = "stormglass-rule-broken";
-    let text = found.to_string();
-    Alert {
-        id: AlertId::new(RULE, [path, text.as_str()]),
-        rule: RuleRef {
-            id: RULE.to_owned(),
-            title: "A Rule File Is Broken".to_owned(),
-            level: "medium".to_owned(),
-            tags: Vec::new(),
-            description: format!("The last good version of `{path}` stays in use. {text}"),
-            response: vec!["Mend the file; `stormglass rules check` says what is wrong.".to_owned()],
-        },
-        severity_id: 3,
-        time_us: now_us(),
-        provider: String::new(),
-        entities: vec![Entity { kind: EntityKind::Resource, value: path.to_owned(), name: None }],
-        evidence: Vec::new(),
-        joined: None,
-    }
+/// Raises and closes the alerts about rule files.
+async fn tell(app: &Arc<App>, files: FilesState) -> anyhow::Result<()> {
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || rule_alerts::tell(&app.state, &app.alerts, &files)).await??;
+    Ok(())
 }
 
 /// Puts the files of assets as they are now to use; the incidents follow.
@@ -186,15 +197,24 @@ async fn reload_assets(app: &Arc<App>) {
 
 /// Looks for changes every so often, for as long as the server runs.
 pub(crate) async fn watch(app: Arc<App>) {
+    // What was mended while no server ran.
+    let refused = app.rule_files.refused();
+    if let Err(error) = tell(&app, FilesState { refused, ..FilesState::default() }).await {
+        tracing::warn!("the alerts about rule files are not brought up to date: {error:#}");
+    }
     let every = app.config.rules_reload;
     if every.is_zero() {
         return;
     }
+    // What lasts is logged once.
+    let mut last_error = None;
     loop {
         tokio::time::sleep(every).await;
-        if let Err(error) = reload(&app).await {
-            tracing::warn!("rules are not reloaded: {error:#}");
+        let error = reload(&app).await.err().map(|error| format!("{error:#}"));
+        if let Some(error) = error.as_ref().filter(|_| error != last_error) {
+            tracing::warn!("rules are not reloaded: {error}");
         }
+        last_error = error;
         reload_assets(&app).await;
     }
 }

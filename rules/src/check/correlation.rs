@@ -9,6 +9,7 @@ use crate::mapping::{Field, Mappings};
 use crate::nearest::did_you_mean;
 use crate::report::Report;
 use crate::sigma::correlation::{CorrelationRule, CorrelationType};
+use crate::sigma::head::Head;
 use crate::sigma::yaml::Placed;
 
 /// The name in a `group-by` that means whoever acted, in whichever cloud.
@@ -57,6 +58,22 @@ pub(crate) struct Known<'k> {
     pub(crate) rules: &'k [(CheckedRule, String)],
     pub(crate) correlations: &'k [(CheckedCorrelation, String)],
     pub(crate) mappings: &'k Mappings,
+    /// Correlations that cannot be taken, because each refers to what is not there or to another of them.
+    pub(crate) stuck: &'k [Stuck],
+}
+
+/// A correlation that refers to what is not loaded.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    head: Head,
+    refers_to: Vec<String>,
+}
+
+impl Stuck {
+    pub(crate) fn new(rule: &CorrelationRule) -> Self {
+        let refers_to = rule.rules.iter().map(|name| name.value.clone()).collect();
+        Self { head: rule.head.clone(), refers_to }
+    }
 }
 
 impl Known<'_> {
@@ -73,6 +90,44 @@ impl Known<'_> {
 
     fn correlation(&self, name: &str) -> Option<usize> {
         self.correlations.iter().position(|(rule, _)| rule.rule.head.is_called(name))
+    }
+
+    fn stuck(&self, name: &str) -> Option<&Stuck> {
+        self.stuck.iter().find(|stuck| stuck.head.is_called(name))
+    }
+
+    /// The names by which a reference to `name` leads back to `head`: the circle, if there is one.
+    fn circle(&self, head: &Head, name: &str) -> Option<Vec<String>> {
+        let mut seen: Vec<&str> = vec![name];
+        let mut ways = vec![vec![name]];
+        while let Some(way) = ways.pop() {
+            let last = *way.last()?;
+            if head.is_called(last) {
+                return Some(way.into_iter().map(str::to_owned).collect());
+            }
+            for next in self.stuck(last).into_iter().flat_map(|stuck| &stuck.refers_to) {
+                if !seen.contains(&next.as_str()) {
+                    seen.push(next);
+                    ways.push(way.iter().copied().chain([next.as_str()]).collect());
+                }
+            }
+        }
+        None
+    }
+
+    /// Why a name refers to nothing, and the mend.
+    fn missing(&self, head: &Head, name: &str) -> (String, String) {
+        if let Some(way) = self.circle(head, name) {
+            let way: Vec<_> = way.iter().map(|name| format!("`{name}`")).collect();
+            let problem = format!("the correlation stands upon itself, by way of {}", way.join(", "));
+            return (problem, "let one of them refer to rules of events alone".to_owned());
+        }
+        if self.stuck(name).is_some() {
+            let problem = format!("the correlation `{name}` does not load");
+            return (problem, "mend that one; what it refers to is not there".to_owned());
+        }
+        let mend = did_you_mean(name, self.names(), "name a rule that is loaded by `name` or `id`");
+        (format!("there is no rule `{name}` that loads"), mend)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -100,9 +155,7 @@ pub(crate) fn check(
             depth = depth.max(inner.depth + 1);
             members.push(Member::Correlation { index, parts: parts(&rule, name, inner, report) });
         } else {
-            let mend =
-                did_you_mean(&name.value, known.names(), "name a rule that is loaded by `name` or `id`");
-            let problem = format!("there is no rule `{}` that loads", name.value);
+            let (problem, mend) = known.missing(&rule.head, &name.value);
             report.error(name.at, "correlation.rules", problem, mend);
         }
     }
@@ -125,7 +178,7 @@ fn readings(
 ) -> Vec<MemberReading> {
     let Some((member, _)) = known.rules.get(index) else { return Vec::new() };
     let mut readings = Vec::new();
-    let mut unknown: Vec<(&Placed<String>, usize)> = Vec::new();
+    let mut unknown: Vec<(&Placed<String>, &str, usize)> = Vec::new();
     let mappings = known.mappings.of(&member.rule.logsource.value);
     for mapping in &mappings {
         let field = |written: &'_ Placed<String>| {
@@ -136,7 +189,10 @@ fn readings(
                     .iter()
                     .find(|(of, _)| of.value == name.value || member.rule.head.is_called(&of.value))
             });
-            mapping.resolve(meant.map_or(&written.value, |(_, field)| field))
+            let name = meant.map_or(&written.value, |(_, field)| field);
+            let resolved = mapping.resolve(name);
+            let is_known = resolved.known && mapping.slip_of(name).is_none();
+            (resolved.field, is_known)
         };
         let mut key = Vec::with_capacity(rule.group_by.len());
         for written in &rule.group_by {
@@ -144,40 +200,49 @@ fn readings(
                 key.push(KeyPart::Actor);
                 continue;
             }
-            let resolved = field(written);
-            if !resolved.known {
-                note(&mut unknown, written);
+            let (field, is_known) = field(written);
+            if !is_known {
+                note(&mut unknown, written, "correlation.group-by");
             }
-            key.push(KeyPart::Field(resolved.field));
+            key.push(KeyPart::Field(field));
         }
         let mut values = Vec::with_capacity(rule.fields.len());
         for written in &rule.fields {
-            let resolved = field(written);
-            if !resolved.known {
-                note(&mut unknown, written);
+            let (field, is_known) = field(written);
+            if !is_known {
+                note(&mut unknown, written, "correlation.condition.field");
             }
-            values.push(resolved.field);
+            values.push(field);
         }
         if !mapping.log_types.is_empty() {
             readings.push(MemberReading { log_types: mapping.log_types.clone(), key, values });
         }
     }
-    for (written, times) in unknown {
+    for (written, path, times) in unknown {
         if times >= mappings.len() {
             let problem =
                 format!("events of `{}` are not known to have the field `{}`", name.value, written.value);
             let names = mappings.iter().flat_map(|mapping| mapping.names());
-            let mend = did_you_mean(&written.value, names, "it is looked up in the record as written");
-            report.warning(written.at, "correlation.group-by", problem, mend);
+            let slip = mappings.iter().find_map(|mapping| mapping.slip_of(&written.value));
+            let mend = match slip {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => did_you_mean(&written.value, names, "it is looked up in the record as written"),
+            };
+            report.warning(written.at, path, problem, mend);
         }
     }
     readings
 }
 
-fn note<'w>(unknown: &mut Vec<(&'w Placed<String>, usize)>, written: &'w Placed<String>) {
-    match unknown.iter_mut().find(|(known, _)| known.value == written.value) {
-        Some((_, times)) => *times += 1,
-        None => unknown.push((written, 1)),
+/// Counts a field that a mapping does not know, by where it is written.
+fn note<'w>(
+    unknown: &mut Vec<(&'w Placed<String>, &'w str, usize)>,
+    written: &'w Placed<String>,
+    path: &'w str,
+) {
+    match unknown.iter_mut().find(|(known, at, _)| known.value == written.value && *at == path) {
+        Some((_, _, times)) => *times += 1,
+        None => unknown.push((written, path, 1)),
     }
 }
 

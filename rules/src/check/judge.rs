@@ -11,6 +11,10 @@ use crate::sigma::yaml::Position;
 pub(crate) struct Threshold(Vec<(Operator, f64)>);
 
 impl Threshold {
+    pub(crate) fn new(comparisons: Vec<(Operator, f64)>) -> Self {
+        Self(comparisons)
+    }
+
     pub(crate) fn holds(&self, value: f64) -> bool {
         self.0.iter().all(|(operator, with)| match operator {
             Operator::Gt => value > *with,

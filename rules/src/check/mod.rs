@@ -20,14 +20,14 @@ use event::{Col, Kind, LogType};
 pub(crate) use expr::Expr;
 pub(crate) use test::{Predicate, Shape, Subject, Test};
 
-use crate::mapping::Mapping;
-use crate::nearest::nearest;
+use crate::mapping::{Field, Mapping, Mappings};
+use crate::nearest::{is_slip, nearest};
 use crate::options::LoadOptions;
 use crate::placeholder::Placeholders;
 use crate::report::Report;
 use crate::sigma::detection::{Detection, Item, Search};
 use crate::sigma::filter::FilterRule;
-use crate::sigma::rule::SigmaRule;
+use crate::sigma::rule::{Logsource, SigmaRule};
 use crate::sigma::yaml::Position;
 use demand::Meaning;
 
@@ -44,6 +44,8 @@ pub(crate) struct CheckedRule {
     pub(crate) readings: Vec<Reading>,
     /// The filters that narrow it, in the order of their files.
     pub(crate) filters: Vec<usize>,
+    /// How the rule calls its fields.
+    pub(crate) names: Vec<(Field, String)>,
 }
 
 /// A rule's expression for some kinds of log.
@@ -63,7 +65,7 @@ pub(crate) fn check(
 ) -> Option<CheckedRule> {
     let before = report.errors();
     let found = options.mappings.of(&rule.logsource.value);
-    warn_about_logsource(&rule, &found, report);
+    warn_about_logsource(&rule, &found, &options.mappings, report);
     let placeholders = &options.placeholders;
     let mut checker = Checker::new(placeholders, report);
     let mut readings: Vec<Reading> = Vec::new();
@@ -78,8 +80,9 @@ pub(crate) fn check(
     }
     checker.warn_about_fields(&found);
     readings.retain(|reading| !reading.log_types.is_empty());
+    let names = checker.names;
     let filters = filters.iter().map(|(index, _)| *index).collect();
-    (report.errors() == before).then_some(CheckedRule { rule, readings, filters })
+    (report.errors() == before).then_some(CheckedRule { rule, readings, filters, names })
 }
 
 /// Checks a filter by itself: what is wrong with it is not the fault of its rules.
@@ -124,16 +127,30 @@ fn add_reading(readings: &mut Vec<Reading>, log_types: &[LogType], expr: Expr) {
     }
 }
 
-fn warn_about_logsource(rule: &SigmaRule, found: &[&Mapping], report: &mut Report) {
+/// The known log source that is likely meant: one part is nearly its part, and the others are equal.
+fn meant(logsource: &Logsource, mappings: &Mappings) -> Option<String> {
+    let parts = |of: &Logsource| [of.product.clone(), of.service.clone(), of.category.clone()];
+    let written = parts(logsource);
+    let is_meant = |known: &&Logsource| {
+        let known = parts(known);
+        let mut others = written.iter().zip(&known).filter(|(own, other)| own != other);
+        match (others.next(), others.next()) {
+            (Some((Some(own), Some(other))), None) => is_slip(own, other),
+            _ => false,
+        }
+    };
+    mappings.logsources().find(is_meant).map(ToString::to_string)
+}
+
+fn warn_about_logsource(rule: &SigmaRule, found: &[&Mapping], mappings: &Mappings, report: &mut Report) {
     let (logsource, at) = (&rule.logsource.value, rule.logsource.at);
     if found.iter().all(|mapping| mapping.log_types.is_empty()) {
         let problem = format!("the rule waits for a source of `{logsource}`");
-        report.warning(
-            at,
-            "logsource",
-            problem,
-            "it is loaded and cannot match: Stormglass reads no such log yet",
-        );
+        let mend = match meant(logsource, mappings) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "it is loaded and cannot match: Stormglass reads no such log yet".to_owned(),
+        };
+        report.warning(at, "logsource", problem, mend);
     } else if let [mapping] = found
         && mapping.is_alias(logsource)
     {
@@ -153,6 +170,8 @@ struct Checker<'r> {
     placeholders: &'r Placeholders,
     /// Fields that no mapping knows so far, with how many mappings do not.
     unknown: HashMap<String, (Position, usize)>,
+    /// How the fields are called.
+    names: Vec<(Field, String)>,
     /// Tests for equality with a text, and all others.
     tests: (usize, usize),
     report: &'r mut Report,
@@ -160,7 +179,7 @@ struct Checker<'r> {
 
 impl<'r> Checker<'r> {
     fn new(placeholders: &'r Placeholders, report: &'r mut Report) -> Self {
-        Self { placeholders, unknown: HashMap::new(), tests: (0, 0), report }
+        Self { placeholders, unknown: HashMap::new(), names: Vec::new(), tests: (0, 0), report }
     }
 
     /// The expression of a detection, its fields read by one mapping.
@@ -209,8 +228,11 @@ impl<'r> Checker<'r> {
             None => Subject::Keywords,
             Some(name) => {
                 let resolved = mapping.resolve(name);
-                if !resolved.known {
+                if !resolved.known || mapping.slip_of(name).is_some() {
                     self.unknown.entry(name.clone()).or_insert((item.at, 0)).1 += 1;
+                }
+                if !self.names.iter().any(|(field, _)| *field == resolved.field) {
+                    self.names.push((resolved.field.clone(), name.clone()));
                 }
                 Subject::Field(resolved.field)
             }
@@ -230,7 +252,8 @@ impl<'r> Checker<'r> {
         unknown.sort_by_key(|(name, (at, _))| (*at, name.clone()));
         for (name, (at, _)) in unknown {
             let names = found.iter().flat_map(|mapping| mapping.names());
-            let mend = nearest(&name, names).map_or_else(
+            let slip = found.iter().find_map(|mapping| mapping.slip_of(&name));
+            let mend = slip.or_else(|| nearest(&name, names)).map_or_else(
                 || "it is looked up in the record as written".to_owned(),
                 |found| format!("did you mean `{found}`?"),
             );

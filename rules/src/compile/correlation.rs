@@ -43,6 +43,12 @@ pub(crate) struct FeedReading {
 }
 
 impl Correlation {
+    /// The correlations, by index in [`RuleSet::correlations`](crate::RuleSet::correlations), that take its
+    /// episodes.
+    pub fn feeds(&self) -> impl Iterator<Item = u32> {
+        self.feeds.iter().map(|(above, ..)| *above)
+    }
+
     pub(super) fn new(checked: &CheckedCorrelation, path: &str) -> Self {
         let rule = &checked.rule;
         let texts = |placed: &[crate::sigma::yaml::Placed<String>]| {

@@ -32,7 +32,7 @@ impl RuleHead {
             level: head.level.unwrap_or(Level::Medium),
             status: head.status,
             description: head.description.trim().to_owned(),
-            tags: head.tags.clone(),
+            tags: head.tags.iter().map(|tag| tag.value.clone()).collect(),
             references: head.references.clone(),
             false_positives: head.false_positives.clone(),
             response: head.response.clone(),

@@ -5,6 +5,7 @@ use event::LogType;
 use super::RuleHead;
 use crate::check::CheckedRule;
 use crate::grouping::GroupingFor;
+use crate::mapping::Field;
 use crate::sigma::Level;
 use crate::sigma::rule::Logsource;
 
@@ -14,6 +15,7 @@ pub struct CompiledRule {
     head: RuleHead,
     logsource: Logsource,
     log_types: Vec<LogType>,
+    names: Vec<(Field, String)>,
     /// A correlation takes its matches and says nothing of alerts.
     pub(crate) only_feeds: bool,
 }
@@ -29,6 +31,7 @@ impl CompiledRule {
             head: RuleHead::new(&rule.head, path),
             logsource: rule.logsource.value.clone(),
             log_types,
+            names: checked.names.clone(),
             only_feeds: false,
         }
     }
@@ -36,6 +39,12 @@ impl CompiledRule {
     /// Groups its matches as the configuration wants it.
     pub(super) fn group(&mut self, wanted: &[GroupingFor]) {
         self.head.group(wanted);
+    }
+
+    /// How the rule calls a field; what only a filter asks for, by its column or path.
+    pub(crate) fn name_of(&self, field: &Field) -> String {
+        let found = self.names.iter().find(|(known, _)| known == field);
+        found.map_or_else(|| field.to_string(), |(_, name)| name.clone())
     }
 
     /// Where its events come from, as written.

@@ -104,6 +104,8 @@ pub struct Finding {
     pub key: Vec<String>,
     /// The episode, new or changed; `Err` with its id if it is refuted.
     pub episode: Result<Episode, EventKey>,
+    /// Nothing was told of the episode before.
+    pub is_new: bool,
 }
 
 /// A hit that need not be remembered any more, or that stands for others now.
@@ -586,7 +588,8 @@ impl Room {
                     hits: hits.iter().map(|hit| (hit.time_us, whole(hit.event), hit.member)).collect(),
                     why: words(correlation, span.why),
                 };
-                findings.push(Finding { correlation: index, key: split(key), episode: Ok(episode) });
+                let is_new = !past.told.iter().any(|before| before.id == id);
+                findings.push(Finding { correlation: index, key: split(key), episode: Ok(episode), is_new });
             }
             told.push(now);
         }
@@ -594,7 +597,8 @@ impl Room {
         for gone in before.iter().filter(|old| !past.told.iter().any(|now| now.id == old.id)) {
             // What is frozen is not refuted: it is only not looked at any more.
             if Some(gone.last_us) >= frozen_before {
-                findings.push(Finding { correlation: index, key: split(key), episode: Err(gone.id) });
+                let episode = Err(gone.id);
+                findings.push(Finding { correlation: index, key: split(key), episode, is_new: false });
             }
         }
         if !past.told.is_empty() || past.due_us.is_some() {

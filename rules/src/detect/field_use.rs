@@ -35,16 +35,17 @@ impl FieldUse {
 }
 
 impl RuleSet {
-    /// Fields that a rule has asked events for since the set was made and never found, by the names of
-    /// columns or paths in the record; sorted. `rule` is an index in [`RuleSet::rules`].
+    /// Fields that a rule has asked events for since the set was made and never found, by the names
+    /// that it gives them; sorted. `rule` is an index in [`RuleSet::rules`].
     pub fn never_found(&self, rule: usize) -> Vec<String> {
         let mut fields = Vec::new();
         for unit in self.units.iter().filter(|unit| unit.rule as usize == rule) {
             fields_of(&unit.code, &self.program, &mut fields);
         }
         let missing = fields.into_iter().filter(|field| self.program.field_use.is_missing(*field));
-        let mut names: Vec<_> =
-            missing.filter_map(|field| self.program.fields.get(field)).map(ToString::to_string).collect();
+        let Some(rule) = self.rules().get(rule) else { return Vec::new() };
+        let missing = missing.filter_map(|field| self.program.fields.get(field));
+        let mut names: Vec<_> = missing.map(|field| rule.name_of(field)).collect();
         names.sort_unstable();
         names.dedup();
         names

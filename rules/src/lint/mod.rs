@@ -3,12 +3,14 @@
 //! A rule that can never match is worse than none: it looks like cover. So it is asked whether the condition
 //! can hold at all ([`logic`]), by its own form and by what the log is known to write into its fields
 //! ([`values`]). Other lints find what costs much ([`cost`]), values that are no values ([`slip`]), rules
-//! that are there twice or cannot be referred to ([`twins`]), and tags of an old ATT&CK ([`tags`]).
+//! that are there twice or cannot be referred to ([`twins`]), numbers that nothing passes ([`numbers`]), and tags
+//! that ATT&CK does not have ([`tags`]).
 //!
 //! Lints are warnings, and work by what a field can hold, never by a rule's id.
 
 mod cost;
 mod logic;
+mod numbers;
 mod slip;
 mod tags;
 mod text;
@@ -26,9 +28,9 @@ use crate::mapping::{Field, Mapping};
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::sigma::condition::Condition;
+use crate::sigma::correlation::CorrelationRule;
 use crate::sigma::detection::{Detection, Item, Search};
 use crate::sigma::filter::FilterRule;
-use crate::sigma::head::Head;
 use crate::sigma::rule::Logsource;
 use crate::sigma::yaml::Position;
 
@@ -95,9 +97,10 @@ fn common(
 }
 
 /// Looks at a correlation that is sound.
-pub(crate) fn correlation(head: &Head, twins: &mut Twins, report: &mut Report) {
-    twins.head(head, report);
-    tags::check(head, report);
+pub(crate) fn correlation(rule: &CorrelationRule, twins: &mut Twins, report: &mut Report) {
+    twins.head(&rule.head, report);
+    tags::check(&rule.head, report);
+    numbers::correlation(rule, report);
 }
 
 /// A rule's parts, read by one mapping.
@@ -202,6 +205,7 @@ impl Linter<'_> {
         let mut alternatives = Vec::with_capacity(demand.alternatives.len());
         for (index, tests) in demand.alternatives.into_iter().enumerate() {
             let at = item.values.get(index).map_or(item.at, |value| value.at);
+            let tests = self.times(tests, at, &path);
             alternatives.push(self.possible(&values, tests, at, &path));
         }
         self.costs(item, &subject, &alternatives, &path);

@@ -86,13 +86,14 @@ impl Linter<'_> {
         }
     }
 
-    /// A path that begins with a member of the log's records; a word alone may be any word.
+    /// A path that leads into a member of the log's records of which more is known than its name: values look
+    /// like paths, too (`org.add_member` of GitHub, beside the member `org`). A word alone may be any word.
     fn names_a_field(&self, text: &str) -> Option<String> {
         let is_path = text.contains('.')
             && text.split('.').all(|name| {
                 !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             });
-        let is_one = is_path && self.mapping.names().next().is_some() && self.mapping.resolve(text).known;
+        let is_one = is_path && self.mapping.knows_within(text) && self.mapping.resolve(text).known;
         is_one.then(|| text.to_owned())
     }
 

@@ -9,7 +9,8 @@
 //! product_alone: true         # whether a rule that names the product and nothing else is read by it
 //! ignore_case: false          # whether paths in records ignore the case of names
 //! roots: []                   # objects in which a field may also lie
-//! members: [userIdentity]     # known members of a record, for hints about misspelled fields
+//! members: [userIdentity, tlsDetails.tlsVersion]  # known members of a record, for hints about slips
+//! columns: false              # whether rules name columns and hardly anything else
 //! fields:                     # a column that holds the native value verbatim, or a path in the record;
 //!   eventName: api_operation  # of a list, the first that has a value counts
 //!   sourceIPAddress: [src_endpoint_ip, $.sourceIPAddress]
@@ -29,7 +30,7 @@ use event::{Diagnostic, LogType};
 
 pub(crate) use field::{Field, Path, Place};
 
-use crate::nearest::did_you_mean;
+use crate::nearest::{did_you_mean, is_slip};
 use crate::report::Report;
 use crate::sigma::rule::Logsource;
 use crate::sigma::yaml::{self, Node, Placed};
@@ -51,6 +52,8 @@ pub(crate) struct Mapping {
     ignore_case: bool,
     roots: Vec<String>,
     members: Vec<String>,
+    /// Rules name columns and hardly anything else.
+    columns: bool,
     /// As written.
     fields: HashMap<String, Field>,
     /// In lower case.
@@ -92,6 +95,11 @@ impl Mappings {
     /// The mappings by which a rule of that log source is read; none if the source is unknown.
     pub(crate) fn of(&self, logsource: &Logsource) -> Vec<&Mapping> {
         self.mappings.iter().filter(|mapping| mapping.reads(logsource)).collect()
+    }
+
+    /// The log sources that are known, for hints.
+    pub(crate) fn logsources(&self) -> impl Iterator<Item = &Logsource> {
+        self.mappings.iter().flat_map(|mapping| &mapping.logsources)
     }
 
     /// The mappings that name a field, or the member of a record that it lies in.
@@ -137,6 +145,28 @@ impl Mapping {
         Resolved { field: self.record_path(name), known: self.has_member(name) }
     }
 
+    /// The known name that a name is likely a slip of the pen for: one of its words is nearly the other's, and
+    /// all others are equal. Only names are asked that are nothing but a path in the record.
+    pub(crate) fn slip_of(&self, name: &str) -> Option<&str> {
+        if self.members.is_empty() && !self.columns {
+            return None;
+        }
+        let is_known = |known: &str| known.eq_ignore_ascii_case(name);
+        if self.known_names().any(is_known) || Place::ocsf(name).is_some() {
+            return None;
+        }
+        // Of a column's two spellings, the one in which the rule writes.
+        let dots = |name: &str| name.matches('.').count();
+        let slips = self.known_names().filter(|known| is_slip_in_one_word(name, known));
+        slips.min_by_key(|known| (dots(known).abs_diff(dots(name)), *known))
+    }
+
+    /// The names that a rule can use, columns included where rules name these.
+    fn known_names(&self) -> impl Iterator<Item = &str> {
+        let columns = event::COLUMNS.iter().filter(|_| self.columns);
+        self.names().chain(columns.flat_map(|column| [column.name, column.ocsf]))
+    }
+
     fn by_prefix(&self, name: &str, same: impl Fn(&str, &str) -> bool) -> Option<Place> {
         self.prefixes.iter().find_map(|(prefix, place)| {
             let head = name.get(..prefix.len()).filter(|head| same(head, prefix))?;
@@ -145,6 +175,18 @@ impl Mapping {
                 None => (name.len() == prefix.len()).then(|| place.clone()),
             }
         })
+    }
+
+    /// Whether the mapping knows something of what lies within the object that a path begins with. Of an
+    /// object that is only known to be there, any path might be read, and nothing follows.
+    pub(crate) fn knows_within(&self, path: &str) -> bool {
+        let head = path.split('.').next().unwrap_or_default();
+        let lies_within =
+            |name: &str| name.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(head));
+        let in_column = |(prefix, place): &(String, Place)| {
+            prefix.eq_ignore_ascii_case(head) && place.col != event::Col::RawData
+        };
+        self.names().any(lies_within) || self.prefixes.iter().any(in_column) || Place::ocsf(path).is_some()
     }
 
     /// The name as a path in the record, and within the roots.
@@ -191,6 +233,19 @@ impl Mapping {
     }
 }
 
+fn is_slip_in_one_word(written: &str, known: &str) -> bool {
+    let words = |name: &'_ str| name.split(['.', '_']).map(str::to_owned).collect::<Vec<_>>();
+    let (written, known) = (words(written), words(known));
+    if written.len() != known.len() {
+        return false;
+    }
+    let mut others = written.iter().zip(&known).filter(|(own, other)| !own.eq_ignore_ascii_case(other));
+    match (others.next(), others.next()) {
+        (Some((own, other)), None) => is_slip(own, other),
+        _ => false,
+    }
+}
+
 /// Whether two log sources agree in every part that both give, and both give one.
 fn agree(own: &Logsource, other: &Logsource) -> bool {
     let pairs =
@@ -226,6 +281,7 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
             "ignore_case" => {}
             "roots" => mapping.roots = texts(value),
             "members" => mapping.members = texts(value),
+            "columns" => mapping.columns = value.text().as_deref() == Some("true"),
             "fields" => read_fields(value, &mut mapping, report),
             "prefixes" => read_prefixes(value, &mut mapping, report),
             name => {
@@ -236,6 +292,7 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
                     "ignore_case",
                     "roots",
                     "members",
+                    "columns",
                     "fields",
                     "prefixes",
                 ];

@@ -2,7 +2,7 @@
 //! behind `x-`.
 
 use super::condition::{self, Parsed};
-use super::head::{self, Head};
+use super::head::{self, Head, Of};
 use super::yaml::{Kind as NodeKind, Node, Numeric, Placed, Position, Scalar};
 use crate::nearest::did_you_mean;
 use crate::report::Report;
@@ -144,6 +144,8 @@ pub(crate) struct CorrelationRule {
     pub(crate) timespan_us: i64,
     pub(crate) aliases: Vec<Alias>,
     pub(crate) threshold: Vec<(Operator, f64)>,
+    /// Where the condition stands, or else the correlation.
+    pub(crate) condition_at: Position,
     pub(crate) fields: Vec<Placed<String>>,
     /// A condition over the names of rules.
     pub(crate) boolean: Option<(Parsed, Position)>,
@@ -175,7 +177,7 @@ const LONGEST_US: i64 = 400 * 86_400_000_000;
 pub(crate) fn read(document: &Node, report: &mut Report) -> Option<CorrelationRule> {
     let before = report.errors();
     head::check_taxonomy(document, report);
-    let head = head::read(document, report);
+    let head = head::read(document, Of::Rule, report);
     let node = head::required(document, "correlation", report)?;
     if node.as_map().is_none() {
         let problem = format!("`correlation` is {}, not a map", node.what());
@@ -200,6 +202,7 @@ pub(crate) fn read(document: &Node, report: &mut Report) -> Option<CorrelationRu
         timespan_us: timespan_us?,
         aliases: aliases(node, report),
         threshold: condition.threshold,
+        condition_at: node.get("condition").map_or(node.at, |node| node.at),
         fields: condition.fields,
         boolean: condition.boolean,
         tuning: tuning(node, report),
@@ -389,9 +392,9 @@ fn counts(node: &Node, report: &mut Report) -> Vec<(Placed<String>, u32)> {
 }
 
 fn tuning(node: &Node, report: &mut Report) -> Tuning {
-    let mut value = |key: &str, default: f64, least: f64, most: f64| {
+    let mut value = |node: &Node, under: &str, key: &str, default: f64, least: f64, most: f64| {
         let Some(found) = node.get(key) else { return default };
-        let path = format!("correlation.{key}");
+        let path = format!("{under}.{key}");
         match number(found, &path, report) {
             Some(value) if (least..=most).contains(&value) => value,
             Some(_) => {
@@ -401,17 +404,17 @@ fn tuning(node: &Node, report: &mut Report) -> Tuning {
             None => default,
         }
     };
-    let in_condition = node.get("condition").filter(|node| node.get("percentile").is_some());
     let mut tuning = Tuning {
         learning_us: 0,
-        speed_kmh: value("x-speed", 900.0, 1.0, 100_000.0),
-        distance_km: value("x-distance", 500.0, 0.0, 20_000.0),
-        deviations: value("x-deviations", 6.0, 0.0, 1e6),
-        least: value("x-least", 20.0, 1.0, 1e12),
-        percentile: value("percentile", f64::NAN, 0.0, 100.0),
+        speed_kmh: value(node, "correlation", "x-speed", 900.0, 1.0, 100_000.0),
+        distance_km: value(node, "correlation", "x-distance", 500.0, 0.0, 20_000.0),
+        deviations: value(node, "correlation", "x-deviations", 6.0, 0.0, 1e6),
+        least: value(node, "correlation", "x-least", 20.0, 1.0, 1e12),
+        percentile: value(node, "correlation", "percentile", f64::NAN, 0.0, 100.0),
     };
-    if let Some(found) = in_condition.and_then(|node| node.get("percentile")) {
-        tuning.percentile = number(found, "correlation.condition.percentile", report).unwrap_or(f64::NAN);
+    if let Some(condition) = node.get("condition") {
+        let under = "correlation.condition";
+        tuning.percentile = value(condition, under, "percentile", tuning.percentile, 0.0, 100.0);
     }
     if let Some(found) = node.get("x-learning") {
         tuning.learning_us = span(found, "x-learning", report).unwrap_or_default();
@@ -434,7 +437,7 @@ fn generate(document: &Node, node: &Node, report: &mut Report) -> bool {
 
 /// What the type asks of the condition.
 fn check_condition(rule: &CorrelationRule, node: &Node, report: &mut Report) {
-    let at = node.get("condition").map_or(node.at, |node| node.at);
+    let at = rule.condition_at;
     let name = rule.kind.name();
     let path = "correlation.condition";
     let mut refuse = |problem: String, mend: &str| report.error(at, path, problem, mend);
@@ -453,7 +456,10 @@ fn check_condition(rule: &CorrelationRule, node: &Node, report: &mut Report) {
     if !rule.kind.needs_field() && !rule.fields.is_empty() {
         refuse(format!("`{name}` takes no field"), "use a `value_…` type, or remove `field`");
     }
-    if rule.kind == CorrelationType::ValuePercentile && !rule.tuning.percentile.is_finite() {
+    // One that is said and wrong was told before.
+    let says_percentile = [Some(node), node.get("condition")].into_iter().flatten();
+    let says_percentile = says_percentile.filter_map(|node| node.get("percentile")).next().is_some();
+    if rule.kind == CorrelationType::ValuePercentile && !says_percentile {
         refuse("which percentile is not said".to_owned(), "add `percentile: 95` to the correlation");
     }
     if !is_temporal && !rule.counts.is_empty() {

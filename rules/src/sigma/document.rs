@@ -3,7 +3,7 @@
 use super::correlation::{self, CorrelationRule};
 use super::filter::{self, FilterRule};
 use super::rule::{self, SigmaRule};
-use super::yaml::{self, Node, YamlError};
+use super::yaml::{self, Node, Position, YamlError};
 use crate::report::Report;
 
 /// One document of a file.
@@ -21,7 +21,27 @@ pub(crate) enum Document {
 
 /// Reads every document of a file. A document that is refused stops none of the others.
 pub(crate) fn read_all(text: &str, report: &mut Report) -> Vec<Document> {
+    if let Some(at) = not_utf8(text) {
+        let problem = "the file is not UTF-8: here are bytes that are no character";
+        report.error(
+            at,
+            "",
+            problem,
+            "save it as UTF-8; U+FFFD itself is written `\\uFFFD` in double quotes",
+        );
+        return vec![Document::Refused];
+    }
     yaml::documents(text).into_iter().map(|document| read(document, report)).collect()
+}
+
+/// Where the character first stands that takes the place of bytes that are none. A rule with it would load,
+/// and never match.
+fn not_utf8(text: &str) -> Option<Position> {
+    let (before, _) = text.split_once(char::REPLACEMENT_CHARACTER)?;
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Some(Position { line: number(line), column: number(column) })
 }
 
 fn read(document: Result<Node, YamlError>, report: &mut Report) -> Document {

@@ -2,7 +2,7 @@
 //! 2.1.0).
 
 use super::detection::{self, Detection};
-use super::head::{self, Head};
+use super::head::{self, Head, Of};
 use super::rule::{Logsource, logsource};
 use super::yaml::{Kind, Node, Placed};
 use crate::report::Report;
@@ -32,7 +32,7 @@ impl FilterRule {
 pub(crate) fn read(document: &Node, report: &mut Report) -> Option<FilterRule> {
     let before = report.errors();
     head::check_taxonomy(document, report);
-    let head = head::read(document, report);
+    let head = head::read(document, Of::Filter, report);
     let logsource = head::required(document, "logsource", report).and_then(|node| logsource(node, report));
     let node = head::required(document, "filter", report)?;
     let Some(entries) = node.as_map() else {

@@ -17,7 +17,7 @@ pub(crate) struct Head {
     pub(crate) status: Option<Status>,
     pub(crate) level: Option<Level>,
     pub(crate) description: String,
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Vec<Placed<String>>,
     pub(crate) references: Vec<String>,
     pub(crate) false_positives: Vec<String>,
     /// What to do when it matches; a custom key (`response`), a step each.
@@ -48,16 +48,27 @@ impl Head {
     }
 }
 
+/// What a document is the head of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A rule or a correlation, which raises alerts.
+    Rule,
+    /// A filter, which raises none: it has no level (Sigma Filters specification).
+    Filter,
+}
+
 /// Reads the head of a document; `None` if it has no title.
-pub(crate) fn read(document: &Node, report: &mut Report) -> Option<Head> {
+pub(crate) fn read(document: &Node, of: Of, report: &mut Report) -> Option<Head> {
     let title = title(document, report);
+    date(document, "date", report);
+    date(document, "modified", report);
     Some(Head {
         at: document.at,
         title: title?,
-        id: id(document, report),
+        id: id(document, of, report),
         name: document.get("name").and_then(Node::text),
         status: status(document, report),
-        level: level(document, report),
+        level: level(document, of, report),
         description: text(document, "description", report),
         tags: tags(document, report),
         references: told_texts(document, "references", report),
@@ -136,16 +147,15 @@ fn title(document: &Node, report: &mut Report) -> Option<String> {
     Some(title)
 }
 
-fn id(document: &Node, report: &mut Report) -> Option<Placed<String>> {
+fn id(document: &Node, of: Of, report: &mut Report) -> Option<Placed<String>> {
     let node = document.get("id").filter(|node| !node.is_null());
     let Some(text) = node.and_then(Node::text) else {
         let mend = "add a UUID (version 4)";
-        report.warning(
-            document.at,
-            "id",
-            "the rule has no `id`; its alerts are told apart by its name",
-            mend,
-        );
+        let problem = match of {
+            Of::Rule => "the rule has no `id`; its alerts are told apart by its name",
+            Of::Filter => "the filter has no `id`",
+        };
+        report.warning(document.at, "id", problem, mend);
         return None;
     };
     let at = node.map_or(document.at, |node| node.at);
@@ -173,8 +183,11 @@ fn status(document: &Node, report: &mut Report) -> Option<Status> {
     status
 }
 
-fn level(document: &Node, report: &mut Report) -> Option<Level> {
+fn level(document: &Node, of: Of, report: &mut Report) -> Option<Level> {
     let Some(node) = document.get("level").filter(|node| !node.is_null()) else {
+        if of == Of::Filter {
+            return None;
+        }
         let problem = "the rule has no `level`; its alerts are `medium`";
         report.warning(document.at, "level", problem, "add one");
         return None;
@@ -189,14 +202,44 @@ fn level(document: &Node, report: &mut Report) -> Option<Level> {
     level
 }
 
-fn tags(document: &Node, report: &mut Report) -> Vec<String> {
-    let tags = texts(document, "tags");
-    let at = document.get("tags").map_or(document.at, |node| node.at);
-    for tag in tags.iter().filter(|tag| !is_tag(tag)) {
+fn tags(document: &Node, report: &mut Report) -> Vec<Placed<String>> {
+    let Some(node) = document.get("tags") else { return Vec::new() };
+    let members = node.as_list().unwrap_or(std::slice::from_ref(node));
+    let placed = |node: &Node| Some(Placed { at: node.at, value: node.text()? });
+    let tags: Vec<_> = members.iter().filter_map(placed).collect();
+    for tag in tags.iter().filter(|tag| !is_tag(&tag.value)) {
         let mend = "write namespace, dot, name in lower case, such as `attack.t1078.004`";
-        report.warning(at, "tags", format!("`{tag}` is no tag"), mend);
+        report.warning(tag.at, "tags", format!("`{}` is no tag", tag.value), mend);
     }
     tags
+}
+
+/// Says so if a date is none: `2026-03-02` (Sigma 2), or `2026/03/02` as in Sigma 1.
+fn date(document: &Node, key: &str, report: &mut Report) {
+    let Some(node) = document.get(key).filter(|node| !node.is_null()) else { return };
+    let text = node.text().unwrap_or_default();
+    if !is_date(&text) {
+        let problem = format!("`{text}` is no date");
+        report.warning(node.at, key, problem, "write year, month and day, such as `2026-03-02`");
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let mut parts = text.split(['-', '/']);
+    let mut number = |digits: usize| {
+        let part = parts.next().filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        (1..=digits).contains(&part.len()).then(|| part.parse::<u32>().ok()).flatten()
+    };
+    let (Some(year), Some(month), Some(day)) = (number(4), number(2), number(2)) else { return false };
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    year >= 1000 && (1..=days).contains(&day) && parts.next().is_none()
 }
 
 /// `^[a-z0-9_-]+\.[a-z0-9._-]+$`

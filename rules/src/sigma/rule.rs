@@ -1,7 +1,7 @@
 //! A rule over single events, as written.
 
 use super::detection::{self, Detection};
-use super::head::{self, Head};
+use super::head::{self, Head, Of};
 use super::yaml::{Node, Placed};
 use crate::report::Report;
 
@@ -36,7 +36,7 @@ pub(crate) struct SigmaRule {
 pub(crate) fn read(document: &Node, report: &mut Report) -> Option<SigmaRule> {
     let before = report.errors();
     head::check_taxonomy(document, report);
-    let head = head::read(document, report);
+    let head = head::read(document, Of::Rule, report);
     let logsource = head::required(document, "logsource", report).and_then(|node| logsource(node, report));
     let detection =
         head::required(document, "detection", report).and_then(|node| detection::read(node, report));

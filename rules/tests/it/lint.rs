@@ -265,6 +265,241 @@ fn shipped_rules_are_clean() {
     assert!(said.is_empty(), "{said:#?}");
 }
 
+/// What loading says of a rule, lints or not.
+fn said_of(sources: &[RuleSource]) -> String {
+    lint(sources).diagnostics.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+fn one(text: &str) -> Vec<RuleSource> {
+    vec![RuleSource { path: "r.yml".into(), text: text.into() }]
+}
+
+#[test]
+fn operations_that_look_like_paths_are_no_fields() {
+    let github = |detection: &str| of("product: github, service: audit", detection);
+    let said = github(
+        "  a: {action: [org.add_member, team.create, user.login, repo.destroy, business.add_admin]}\n  condition: a\n",
+    );
+    assert_eq!(said, "");
+    let said = aws("  a: {userIdentity.arn: userIdentity.principalId}\n  condition: a\n");
+    assert!(said.contains("is the name of a field"), "{said}");
+}
+
+#[test]
+fn slips_in_names_of_fields() {
+    for (logsource, field, meant) in [
+        ("product: ocsf", "api_operaton", Some("api_operation")),
+        ("product: ocsf", "src_endpoint.ipp", Some("src_endpoint.ip")),
+        ("product: ocsf", "actor.user.nam", Some("actor.user.name")),
+        ("product: ocsf", "actor.user.name", None),
+        ("product: ocsf", "src_endpoint.mac", None),
+        ("product: ocsf", "src_endpoint_vlan_uid", None),
+        ("product: ocsf", "requestParameters.userName", None),
+        ("product: aws, service: cloudtrail", "userIdentity.usrName", Some("userIdentity.userName")),
+        ("product: aws, service: cloudtrail", "userIdentity.userName", None),
+        (
+            "product: aws, service: cloudtrail",
+            "userIdentity.sessionContext.atributes.mfaAuthenticated",
+            Some("userIdentity.sessionContext.attributes.mfaAuthenticated"),
+        ),
+        ("product: aws, service: cloudtrail", "requestParameters.usrName", None),
+        ("product: aws, service: cloudtrail", "additionalEventData.MFAUsd", None),
+        ("product: gcp, service: gcp.audit", "protoPayload.methodNam", Some("protoPayload.methodName")),
+        ("product: gcp, service: gcp.audit", "protoPayload.resourceName", None),
+        ("product: gcp, service: gcp.audit", "protoPayload.request.policy.bindings.role", None),
+        ("product: custom", "src_endpoint.ipp", None),
+    ] {
+        let text = format!(
+            "title: T\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71\nlevel: low\nlogsource: {{{logsource}}}\n\
+             detection:\n  a: {{{field}: X}}\n  condition: a\n"
+        );
+        let said = said_of(&one(&text));
+        match meant {
+            Some(meant) => {
+                assert!(said.contains(&format!("did you mean `{meant}`?")), "{field}: {said}");
+                assert_eq!(said.lines().count(), 1, "{said}");
+            }
+            None => assert_eq!(said, "", "{field}"),
+        }
+    }
+}
+
+#[test]
+fn a_log_source_that_is_nearly_known() {
+    let text = "title: T\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71\nlevel: low\n\
+        logsource: {product: aws, service: cloudtrai}\ndetection:\n  a: {eventName: X}\n  condition: a\n";
+    let said = said_of(&one(text));
+    assert!(said.contains("did you mean `aws/cloudtrail`?"), "{said}");
+    let said =
+        said_of(&one(&text.replace("product: aws, service: cloudtrai", "product: zeek, service: dns")));
+    assert!(said.contains("reads no such log yet"), "{said}");
+}
+
+/// The examples of the manual are what is copied first.
+#[test]
+fn the_manual_passes_its_own_check() {
+    let page = include_str!("../../../docs/correlations.md");
+    let blocks: Vec<_> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| block)
+        .filter(|block| block.starts_with("title:"))
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let sources: Vec<_> = blocks
+        .iter()
+        .zip(0..)
+        .map(|(block, number)| RuleSource { path: format!("{number}.yml"), text: (*block).to_owned() })
+        .collect();
+    let loaded = lint(&sources);
+    assert_eq!((loaded.rules.len(), loaded.rules.correlations().len()), (1, 1));
+    assert_eq!(loaded.counts.filters, 1);
+    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+}
+
+#[test]
+fn tags_and_dates_that_are_none() {
+    let text = "title: T\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71\nlevel: low\ndate: 2026-13-40\n\
+        modified: 2024/02/29\ntags:\n  - attack.t1078\n  - attack.t9999\n  - attack.initial-acces\n  - cve.2026-1\n  \
+        - attack.g0016\n  - attack.t1133\n  - attack.t0807\n  - NoTag\n\
+        logsource: {product: aws, service: cloudtrail}\ndetection:\n  a: {eventName: X}\n  condition: a\n";
+    let said = said_of(&one(text));
+    for (place, what) in [
+        ("r.yml:4:", "`2026-13-40` is no date"),
+        ("r.yml:8:", "`attack.t9999` is no technique"),
+        ("r.yml:9:", "did you mean `attack.initial-access`?"),
+        ("r.yml:14:", "`NoTag` is no tag"),
+    ] {
+        assert!(
+            said.lines().any(|line| line.contains(place) && line.contains(what)),
+            "{place} {what}: {said}"
+        );
+    }
+    assert_eq!(said.lines().count(), 4, "{said}");
+    for (date, is_one) in [
+        ("2026-03-02", true),
+        ("2026/3/2", true),
+        ("2023-02-29", false),
+        ("2026-04-31", false),
+        ("2026-03", false),
+        ("02.03.2026", false),
+        ("2026-03-02-01", false),
+        ("soon", false),
+    ] {
+        let said = said_of(&one(&text.replace("2026-13-40", date)));
+        assert_eq!(!said.contains("is no date"), is_one, "{date}: {said}");
+    }
+}
+
+#[test]
+fn hours_that_no_day_has() {
+    for (item, what) in [
+        ("eventTime|hour: 25", Some("no hour is so")),
+        ("eventTime|hour: 23", None),
+        ("eventTime|hour|gte: 24", Some("no hour is so")),
+        ("eventTime|hour|lt: 24", Some("every hour is so")),
+        ("eventTime|hour|gte: 0", Some("every hour is so")),
+        ("eventTime|month: 0", Some("no month is so")),
+        ("eventTime|week: 53", None),
+        ("eventTime|year: 2026", None),
+    ] {
+        let said = aws(&format!("  a: {{{item}}}\n  condition: a\n"));
+        match what {
+            Some(what) => assert!(said.contains(what), "{item}: {said}"),
+            None => assert_eq!(said, "", "{item}"),
+        }
+        assert_eq!(said.contains(NEVER), what.is_some_and(|what| what.starts_with("no")), "{item}: {said}");
+    }
+}
+
+const LOGIN: &str = "title: Login\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b70\nname: login\nlevel: informational\n\
+    logsource: {product: aws, service: cloudtrail}\ndetection:\n  a: {eventName: ConsoleLogin}\n  condition: a\n";
+
+/// A correlation of that name, with what is said of it and of `LOGIN`.
+fn correlation(name: &str, id: u8, body: &str) -> String {
+    format!(
+        "---\ntitle: C {name}\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b{id:02x}\nname: {name}\nlevel: high\n\
+         correlation:\n  timespan: 5m\n{body}"
+    )
+}
+
+#[test]
+fn correlations_that_can_never_hold_or_always_do() {
+    let rules = "  rules: [login]\n  group-by: [actor]\n";
+    for (body, what) in [
+        ("  type: event_count\n  condition: {gte: 10, lt: 5}\n", Some(NEVER)),
+        ("  type: event_count\n  condition: {gte: 0}\n", Some("true of every match")),
+        ("  type: event_count\n  condition: {gte: 10, lt: 50}\n", None),
+        ("  type: event_count\n  condition: {lt: 1}\n", Some(NEVER)),
+        ("  type: temporal\n  condition: {gte: 2}\n", Some("there are 1 rules")),
+        ("  type: value_sum\n  condition: {field: requestParameters.n, gte: 0}\n", None),
+        ("  type: value_sum\n  condition: {field: requestParameters.n, gt: 5, lt: 5}\n", Some(NEVER)),
+    ] {
+        let said = said_of(&one(&format!("{LOGIN}{}", correlation("c", 0x71, &format!("{body}{rules}")))));
+        match what {
+            Some(what) => {
+                assert!(said.contains(what) && said.contains("correlation.condition"), "{body}: {said}");
+            }
+            None => assert_eq!(said, "", "{body}"),
+        }
+    }
+}
+
+#[test]
+fn correlations_name_the_fault_once_and_where_it_is() {
+    let rules = "  rules: [login]\n  group-by: [actor]\n";
+    for under in [
+        "  percentile: 195\n  condition: {field: requestParameters.n, gte: 5}\n",
+        "  condition: {field: requestParameters.n, gte: 5, percentile: 195}\n",
+    ] {
+        let body = format!("  type: value_percentile\n{under}{rules}");
+        let said = said_of(&one(&format!("{LOGIN}{}", correlation("c", 0x71, &body))));
+        assert!(said.contains("a number from 0 to 100 is wanted"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let body = format!("  type: value_count\n  condition: {{field: userIdentity.usrName, gte: 5}}\n{rules}");
+    let said = said_of(&one(&format!("{LOGIN}{}", correlation("c", 0x71, &body))));
+    assert!(said.contains("correlation.condition.field"), "{said}");
+    assert!(said.contains("did you mean `userIdentity.userName`?"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn circles_of_correlations_are_called_so() {
+    let of = |rules: &str| format!("  type: temporal\n  rules: [{rules}]\n");
+    let text = [
+        LOGIN.to_owned(),
+        correlation("a", 0x71, &of("login, b")),
+        correlation("b", 0x72, &of("c")),
+        correlation("c", 0x73, &of("a")),
+        correlation("self", 0x74, &of("self")),
+        correlation("above", 0x75, &of("login, orphan")),
+        correlation("orphan", 0x76, &of("nowhere")),
+    ];
+    let said = said_of(&one(&text.concat()));
+    for what in [
+        "stands upon itself, by way of `b`, `c`, `a`",
+        "stands upon itself, by way of `self`",
+        "the correlation `orphan` does not load",
+        "there is no rule `nowhere` that loads",
+    ] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    assert!(!said.contains("there is no rule `b`"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_no_utf8_is_refused() {
+    let latin1 = String::from_utf8_lossy(
+        b"title: T\nlogsource: {product: aws}\ndetection:\n  a: {userName: J\xf6rg}\n  condition: a\n",
+    );
+    let loaded = lint(&one(&latin1));
+    assert!(loaded.rules.is_empty());
+    let said = loaded.diagnostics[0].to_string();
+    assert!(said.contains("r.yml:4:18") && said.contains("not UTF-8"), "{said}");
+}
+
 /// Published rules that cannot fire as they are written, or fire wrongly, each with its reason.
 #[test]
 fn published_cloud_rules() {
@@ -297,6 +532,18 @@ fn published_cloud_rules() {
     let never = by_file.values().filter(|said| said.contains(NEVER)).count();
     println!("{} rules are named, {never} can never match", by_file.len());
     assert!(by_file.len() < 50, "so many cannot be wrong: {by_file:#?}");
+}
+
+/// Names of fields in published rules are hardly ever slips of the pen, so a lint that says so often is wrong.
+#[test]
+fn published_rules_are_not_taken_for_slips() {
+    let Some(folder) = corpus::folder("sigma/sigmahq") else { return };
+    let said = lint(&corpus::files(&folder, ".yml")).diagnostics;
+    let unknown: Vec<_> =
+        said.iter().filter(|found| found.problem.contains("not known to have this field")).collect();
+    assert!(unknown.len() <= 5, "{unknown:#?}");
+    let fields = said.iter().filter(|found| found.problem.contains("is the name of a field"));
+    assert_eq!(fields.count(), 1, "{said:#?}");
 }
 
 /// What is said never to match matches no event of real logs.

@@ -248,7 +248,8 @@ pub(crate) async fn backfill(
 ) -> Result<Json<BackfillBody>, Problem> {
     caller.needs(Right::Manage)?;
     let source = configured(&app, &name)?;
-    let (since_us, until_us) = HuntBody { since: wanted.since, until: wanted.until }.moments()?;
+    let (since_us, until_us) =
+        HuntBody { since: wanted.since, until: wanted.until, rules: Vec::new() }.moments()?;
     if since_us >= until_us {
         return Err(Problem::bad_request("`since` is not before `until`"));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use rules::RuleSource;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,14 +24,53 @@ pub(crate) struct HuntBody {
     /// Before this time; now if not given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) until: Option<String>,
+    /// Rule files in which the rule may be, beside the rules in use; for backtests only. At most 100 of
+    /// together 256 KiB.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) rules: Vec<RuleText>,
 }
+
+/// A rule file that is not in use.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleText {
+    /// Its name, for what is said of it.
+    pub(crate) path: String,
+    /// Sigma documents, in YAML.
+    pub(crate) text: String,
+}
+
+/// The most files of a backtest, and the most bytes of their names and texts.
+const MOST_TEXTS: (usize, usize) = (100, 256 << 10);
 
 impl HuntBody {
     /// The two times in microseconds since 1970.
     pub(crate) fn moments(&self) -> Result<(i64, i64), Problem> {
         let now = now_us();
         let since_us = moment("since", &self.since, now)?;
-        Ok((since_us, self.until.as_deref().map_or(Ok(now), |until| moment("until", until, now))?))
+        let until_us = self.until.as_deref().map_or(Ok(now), |until| moment("until", until, now))?;
+        if since_us >= until_us {
+            return Err(Problem::bad_request(&format!(
+                "`since` ({}) is not before `until` ({}): no event lies between them; `1d` means a day ago",
+                format_us(since_us),
+                format_us(until_us)
+            )));
+        }
+        Ok((since_us, until_us))
+    }
+
+    /// The files that are sent along.
+    fn own_rules(&self) -> Result<Vec<RuleSource>, Problem> {
+        let (files, bytes) = MOST_TEXTS;
+        let sent: usize = self.rules.iter().map(|rule| rule.path.len() + rule.text.len()).sum();
+        if self.rules.len() > files || sent > bytes {
+            return Err(Problem::bad_request(&format!(
+                "`rules` takes up to {files} files of together {} KiB; send fewer",
+                bytes >> 10
+            )));
+        }
+        let source = |rule: &RuleText| RuleSource { path: rule.path.clone(), text: rule.text.clone() };
+        Ok(self.rules.iter().map(source).collect())
     }
 }
 
@@ -86,6 +126,10 @@ pub(crate) async fn raise(
     Json(body): Json<HuntBody>,
 ) -> Result<Json<HuntResult>, Problem> {
     caller.needs(Right::Triage)?;
+    if !body.rules.is_empty() {
+        let problem = "a hunt raises the alerts of rules in use; send `rules` to `backtest`, or put them into `rules.paths`";
+        return Err(Problem::bad_request(problem));
+    }
     run(&app, rule, &body, true).await
 }
 
@@ -97,7 +141,17 @@ async fn run(
 ) -> Result<Json<HuntResult>, Problem> {
     let (since_us, until_us) = body.moments()?;
     let wanted = Hunt { rule, since_us, until_us, raise };
-    let hunted = hunt(app, app.pipeline.rules(), &wanted).await;
+    let own = body.own_rules()?;
+    let rules = match own.is_empty() {
+        true => Ok(app.pipeline.rules()),
+        false => {
+            let app = app.clone();
+            let joined = tokio::task::spawn_blocking(move || crate::hunt::with_own(&app.config, own)).await;
+            joined.map_err(anyhow::Error::from).flatten()
+        }
+    };
+    let rules = rules.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
+    let hunted = hunt(app, rules, &wanted).await;
     let hunted = hunted.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
     Ok(Json(result(&wanted, hunted)))
 }

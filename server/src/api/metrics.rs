@@ -78,6 +78,7 @@ pub(crate) async fn metrics(
         sample(&mut out, name, "gauge", meaning, &[("", value as i64)]);
     }
     audit_log(&app, &mut out)?;
+    watermarks(&app, &mut out);
     accounts(&app, &mut out)?;
     collectors(&app, &mut out);
     deliveries(&app, &mut out)?;
@@ -109,6 +110,27 @@ fn audit_log(app: &App, out: &mut String) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// How far correlations have come, and how late each source is itself.
+fn watermarks(app: &App, out: &mut String) {
+    let state = app.pipeline.correlations();
+    let Some(watermark_us) = state.watermark() else { return };
+    let age = |at_us: i64| now_us().saturating_sub(at_us).max(0) / 1_000_000;
+    let meaning = "Since the time before which correlations wait for no event.";
+    sample(out, "correlation_watermark_age_seconds", "gauge", meaning, &[("", age(watermark_us))]);
+    type Get<'a> = &'a dyn Fn(&pipeline::SourceReached) -> i64;
+    let gauges: [(&str, &str, Get<'_>); 2] = [
+        ("source_watermark_age_seconds", "Since the time of the newest event.", &|r| age(r.event_us)),
+        ("source_event_lag_seconds", "How long after its newest event's time records last came.", &|r| {
+            r.lag_us / 1_000_000
+        }),
+    ];
+    for (name, meaning, get) in gauges {
+        let samples: Vec<_> =
+            state.sources.iter().map(|(source, reached)| (source.as_str(), get(reached))).collect();
+        sample(out, name, "gauge", meaning, &samples);
+    }
 }
 
 /// The account of each source; `unaccounted` must be 0.

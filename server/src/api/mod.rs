@@ -65,7 +65,7 @@ pub(crate) use audit::AuditList;
 pub(crate) use callbacks::{Callbacks, PREFIX as CALLBACKS};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
 pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
-pub(crate) use hunt::{HuntBody, HuntResult, result as hunt_result};
+pub(crate) use hunt::{HuntBody, HuntResult, RuleText, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use incidents::{
     AssignBody, CloseIncidentBody, CommentBody, IncidentDetail, IncidentList, IncidentSummary, MergeBody,

@@ -10,7 +10,7 @@ use rules::RuleHead;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Problem;
+use super::{Problem, format_us};
 use crate::app::App;
 use crate::auth::{Caller, Right};
 
@@ -20,6 +20,10 @@ pub(crate) struct RuleList {
     pub(crate) rules: Vec<RuleBody>,
     /// One line each: file, line, what is wrong, how to mend it.
     pub(crate) findings: Vec<String>,
+    /// Correlations wait for no event before this time: how far the source has come that is furthest behind,
+    /// less `correlation.delay`. Absent where nothing runs, and before the first event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) watermark: Option<String>,
     /// Pass as `cursor` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) next: Option<String>,
@@ -46,26 +50,29 @@ pub(crate) struct RuleBody {
     pub(crate) path: String,
     /// `rule`, or the type of a correlation, such as `event_count`.
     pub(crate) kind: String,
-    /// Events since the start of the logs that a rule reads; absent where nothing runs.
+    /// Events since the start of the logs that a rule reads; for a correlation, matches of its rules that it
+    /// took. Absent where nothing runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) evaluated: Option<u64>,
-    /// Events since the start that a rule matched.
+    /// Events since the start that a rule matched; for a correlation, groups of events that it told of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) matched: Option<u64>,
-    /// Matches that raised no alert of their own: the event is a repeat or past retention, or the rule is
-    /// silent.
+    /// Those among the matched that raised no alert of their own, because the rule is silent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) suppressed: Option<u64>,
     /// Matches that could not become an alert, or that a correlation could not take because the event lacks a
     /// part of its key or value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) errored: Option<u64>,
-    /// Fields that a rule has asked events for since it was loaded, and that none had.
+    /// Fields that a rule has asked events for since it was loaded, and that none had, as the rule names them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) never_found: Vec<String>,
     /// The log that a rule waits for: Stormglass does not read it yet, so the rule cannot match.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) waits_for: Option<String>,
+    /// The log of which no source has delivered an event since the start: the rule has had nothing to look at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) undelivered: Option<String>,
     /// Matches raise no alert of their own: they tag events, or feed a correlation.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(crate) silent: bool,
@@ -104,6 +111,7 @@ impl RuleList {
             errored: None,
             never_found: Vec::new(),
             waits_for: None,
+            undelivered: None,
             silent: false,
             remembers: remembered.as_ref().and_then(|state| remembers(state, head.id())),
         };
@@ -116,17 +124,28 @@ impl RuleList {
                 errored: counts.map(|counts| counts.errored),
                 never_found: rules.never_found(index),
                 waits_for: rule.log_types().is_empty().then(|| rule.logsource().to_string()),
+                undelivered: counts
+                    .filter(|counts| counts.evaluated == 0 && !rule.log_types().is_empty())
+                    .map(|_| rule.logsource().to_string()),
                 silent: !rule.yields_alert(),
                 ..body(rule, "rule")
             }
         });
-        let joined = rules.correlations().iter().map(|rule| RuleBody {
-            silent: !rule.yields_alert(),
-            errored: pipeline.map(|pipeline| pipeline.rule_counts().errored(rule.id())),
-            ..body(rule, rule.kind())
+        let joined = rules.correlations().iter().map(|rule| {
+            let counts = pipeline.map(|pipeline| pipeline.rule_counts().of_correlation(rule.id()));
+            RuleBody {
+                evaluated: counts.map(|counts| counts.evaluated),
+                matched: counts.map(|counts| counts.matched),
+                suppressed: counts.map(|counts| counts.suppressed),
+                errored: counts.map(|counts| counts.errored),
+                silent: !rule.yields_alert(),
+                ..body(rule, rule.kind())
+            }
         });
         let rules = single.chain(joined).collect();
-        Self { rules, findings: findings.iter().map(ToString::to_string).collect(), next: None }
+        let watermark = remembered.as_ref().and_then(CorrelationState::watermark).map(format_us);
+        let findings = findings.iter().map(ToString::to_string).collect();
+        Self { rules, findings, watermark, next: None }
     }
 
     /// The page behind the rule `cursor`, of at most `limit`.

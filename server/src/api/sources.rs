@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::collectors::{BackfillBody, CollectorBody, backfills, collector};
 use super::time::format_us;
-use crate::app::App;
+use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 
 /// How to list.
@@ -62,6 +62,15 @@ pub(crate) struct SourceBody {
     /// The newest event's own time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) last_event: Option<String>,
+    /// How far correlations take it to have come: its newest event's time, never later than that came in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) watermark: Option<String>,
+    /// How long after that event's time records last came: the delay of the source itself, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) event_lag_seconds: Option<i64>,
+    /// It has not been heard of for `correlation.idle`, so correlations do not wait for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) idle: bool,
     /// How it is doing, where it is pulled.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) collector: Option<CollectorBody>,
@@ -95,6 +104,8 @@ pub(crate) async fn list(
         }
     }
     all.sort_by(|a, b| a.0.cmp(&b.0));
+    let now = now_us();
+    let reached = app.pipeline.correlations().sources;
     let expired = app.table.expired();
     let sources = all
         .into_iter()
@@ -112,6 +123,9 @@ pub(crate) async fn list(
                 .map(|(_, dead)| dead.get(source.as_str()).copied().unwrap_or(0)),
             last_received: counts.last_received_us.map(format_us),
             last_event: counts.last_event_us.map(format_us),
+            watermark: reached.get(source.as_str()).map(|reached| format_us(reached.event_us)),
+            event_lag_seconds: reached.get(source.as_str()).map(|reached| reached.lag_us / 1_000_000),
+            idle: reached.get(source.as_str()).is_some_and(|reached| reached.is_idle(now)),
             collector: collector(&app, source.as_str()),
             backfills: backfills(&app, source.as_str()),
             source: source.as_str().to_owned(),

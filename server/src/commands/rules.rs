@@ -78,6 +78,9 @@ pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode
         row
     }));
     print(&columns(&rows))?;
+    if let Some(watermark) = list.watermark.filter(|_| !global.quiet) {
+        say(&format!("correlations wait for no event before {watermark}"));
+    }
     if !list.findings.is_empty() {
         say(&format!("{} findings; `stormglass rules check` shows them", list.findings.len()));
     }
@@ -88,6 +91,7 @@ pub(crate) async fn list(global: &Global, json: bool) -> anyhow::Result<ExitCode
 fn note(rule: &RuleBody) -> String {
     let mut notes = Vec::new();
     notes.extend(rule.waits_for.as_ref().map(|log| format!("waits for {log}")));
+    notes.extend(rule.undelivered.as_ref().map(|log| format!("no event of {log} came since the start")));
     if !rule.never_found.is_empty() {
         notes.push(format!("no event had {}", rule.never_found.join(", ")));
     }

@@ -1,14 +1,12 @@
 //! `stormglass rules backtest` and `rules hunt`
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::query_string;
-use crate::api::{HuntBody, HuntResult, hunt_result};
-use crate::app;
+use crate::api::{HuntBody, HuntResult, RuleText, hunt_result};
 use crate::cli::{Global, RulesHunt};
 use crate::client::Client;
-use crate::hunt::{Hunt, hunt};
+use crate::hunt::{Hunt, hunt, with_own};
 use crate::output::{UsageError, columns, print, say};
 use crate::rule_files;
 
@@ -18,23 +16,25 @@ use crate::rule_files;
 /// There is no such rule or no data, or the server cannot be asked.
 pub(crate) async fn run(global: &Global, command: RulesHunt, raise: bool) -> anyhow::Result<ExitCode> {
     let client = Client::open(global).await?;
-    let body = HuntBody { since: command.since.clone(), until: command.until.clone() };
+    let own = match command.rules.as_slice() {
+        [] => Vec::new(),
+        paths => rule_files::read(paths)?,
+    };
+    let mut body = HuntBody { since: command.since.clone(), until: command.until.clone(), rules: Vec::new() };
     let result: HuntResult = match &client {
         // In this process there is no limit on the time of a request, and rules of one's own can be tried.
         Client::Local { app, .. } => {
             let (since_us, until_us) = body.moments().map_err(|problem| UsageError(problem.detail))?;
             let wanted = Hunt { rule: command.rule.clone(), since_us, until_us, raise };
-            let rules = match command.rules.as_slice() {
-                [] => app.pipeline.rules(),
-                own => Arc::new(own_rules(app, own)?),
+            let rules = match own.is_empty() {
+                true => app.pipeline.rules(),
+                false => with_own(&app.config, own)?,
             };
             let hunted = hunt(app, rules, &wanted).await?;
             hunt_result(&wanted, hunted)
         }
         Client::Remote { .. } => {
-            if !command.rules.is_empty() {
-                anyhow::bail!("`--rules` goes with a data folder; a server runs the rules that it has");
-            }
+            body.rules = own.into_iter().map(|own| RuleText { path: own.path, text: own.text }).collect();
             let what = if raise { "hunt" } else { "backtest" };
             let rule = query_string::encode(&command.rule);
             client.post(&format!("/api/v1/rules/{rule}/{what}"), &body).await?
@@ -47,15 +47,6 @@ pub(crate) async fn run(global: &Global, command: RulesHunt, raise: bool) -> any
     }
     show(&result, raise, global.quiet)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn own_rules(app: &app::App, paths: &[std::path::PathBuf]) -> anyhow::Result<rules::RuleSet> {
-    let mut sources = app::rule_sources(&app.config)?;
-    let own = rule_files::read(paths)?;
-    sources.retain(|source| !own.iter().any(|own| own.path == source.path));
-    // One's own come first: of two rules of one id the first counts.
-    let loaded = rules::load_with(&[own, sources].concat(), &app::load_options(&app.config)?);
-    Ok(loaded.rules)
 }
 
 fn show(result: &HuntResult, raise: bool, quiet: bool) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! `stormglass rules test`: the tests that lie beside the rules.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ pub(crate) fn run(
     let options = app::load_options(&config)?;
     let mappings = Arc::new(app::load_mappings(&config.mappings)?);
     let mut sources = if paths.is_empty() { app::rule_sources(&config)? } else { rule_files::read(paths)? };
+    let asked: HashSet<_> = sources.iter().map(|source| source.path.clone()).collect();
     let mut tests =
         if paths.is_empty() && config.rules_shipped { rules::shipped_tests() } else { Vec::new() };
     let beside = if paths.is_empty() { &config.rules_paths } else { paths };
@@ -93,21 +95,24 @@ pub(crate) fn run(
     }
     if !global.quiet {
         let rules = &given.rules;
-        let untested = untested(rules, &outcomes);
+        let (tested, all) = coverage(rules, &asked, &outcomes);
         say(&format!(
-            "{} tests: {} passed, {failed} failed; {} of {} rules have a test",
+            "{} tests: {} passed, {failed} failed; {tested} of {all} rules have a test",
             outcomes.len(),
             outcomes.len() - failed,
-            rules.len() + rules.correlations().len() - untested,
-            rules.len() + rules.correlations().len(),
         ));
     }
     let broken = findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if failed == 0 && !broken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn untested(rules: &RuleSet, outcomes: &[Outcome]) -> usize {
-    rules.ids().filter(|id| !outcomes.iter().any(|outcome| outcome.rule == *id)).count()
+/// How many of the rules and correlations in the files that were asked for have a test, and how many there are.
+fn coverage(rules: &RuleSet, asked: &HashSet<String>, outcomes: &[Outcome]) -> (usize, usize) {
+    let single = rules.rules().iter().map(|rule| (rule.id(), rule.path()));
+    let joined = rules.correlations().iter().map(|rule| (rule.id(), rule.path()));
+    let asked = || single.clone().chain(joined.clone()).filter(|(_, path)| asked.contains(*path));
+    let tested = asked().filter(|(id, _)| outcomes.iter().any(|outcome| outcome.rule == *id)).count();
+    (tested, asked().count())
 }
 
 fn run_file(given: &Given, source: &RuleSource, tests: &RuleTests) -> Vec<Outcome> {

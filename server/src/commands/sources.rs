@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::api::{BackfillBody, BackfillRequest, CollectorBody, SourceList, source_id};
+use crate::api::{BackfillBody, BackfillRequest, CollectorBody, SourceBody, SourceList, source_id};
 use crate::cli::{Global, Sources, SourcesCommand, SourcesList};
 use crate::client::Client;
 use crate::output::{UsageError, columns, print, say};
@@ -156,11 +156,29 @@ fn waiting(collector: &CollectorBody) -> String {
     }
 }
 
+/// How late a source is itself, and whether correlations wait for it.
+fn event_lag(source: &SourceBody) -> String {
+    match source.event_lag_seconds {
+        None => "-".into(),
+        Some(lag) if source.idle => format!("{lag} s, idle"),
+        Some(lag) => format!("{lag} s"),
+    }
+}
+
 fn table(list: &SourceList, verify: bool) -> Vec<Vec<String>> {
-    let mut head: Vec<String> =
-        ["SOURCE", "RECEIVED", "ROWS", "DEAD LETTERS", "DUPLICATES", "DROPPED", "UNACCOUNTED", "LAST EVENT"]
-            .map(Into::into)
-            .to_vec();
+    let mut head: Vec<String> = [
+        "SOURCE",
+        "RECEIVED",
+        "ROWS",
+        "DEAD LETTERS",
+        "DUPLICATES",
+        "DROPPED",
+        "UNACCOUNTED",
+        "LAST EVENT",
+        "EVENT LAG",
+    ]
+    .map(Into::into)
+    .to_vec();
     if verify {
         head.extend(["ROWS COUNTED".into(), "DEAD LETTERS COUNTED".into()]);
     }
@@ -175,6 +193,7 @@ fn table(list: &SourceList, verify: bool) -> Vec<Vec<String>> {
             source.dropped.to_string(),
             source.unaccounted.to_string(),
             source.last_event.clone().unwrap_or_else(|| "-".into()),
+            event_lag(source),
         ];
         if verify {
             let counted = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());

@@ -52,7 +52,7 @@ struct Answer {
 /// Wrong arguments; a listing, a key or an object cannot be read.
 pub(crate) async fn verify(global: &Global, command: TrailVerify) -> anyhow::Result<ExitCode> {
     let arn: TrailArn = command.trail.parse().map_err(UsageError)?;
-    let span = HuntBody { since: command.start.clone(), until: command.end.clone() };
+    let span = HuntBody { since: command.start.clone(), until: command.end.clone(), rules: Vec::new() };
     let (start_us, end_us) = span.moments().map_err(|problem| UsageError(problem.detail))?;
     if start_us >= end_us {
         return Err(UsageError("`--start` is not before `--end`".into()).into());

@@ -281,6 +281,12 @@ pub(crate) const KEYS: &[Key] = &[
         "How long after its time an event is still waited for before something counts as missing.",
     ),
     key(
+        "correlation.idle",
+        Kind::Span,
+        r#""2 min""#,
+        "A source of which nothing came for so long holds no correlation up: what is absent is decided without it.",
+    ),
+    key(
         "correlation.lateness",
         Kind::Span,
         r#""24 h""#,

@@ -69,6 +69,7 @@ pub(crate) struct Config {
     pub(crate) identity_source: bool,
     pub(crate) identity_providers: Vec<String>,
     pub(crate) correlation_delay: Duration,
+    pub(crate) correlation_idle: Duration,
     pub(crate) correlation_lateness: Duration,
     pub(crate) correlation_hits: usize,
     pub(crate) correlation_rule_hits: usize,
@@ -214,6 +215,7 @@ impl Config {
             identity_source: get.flag("identity.source_identity"),
             identity_providers: get.texts("identity.pool_providers"),
             correlation_delay: get.span("correlation.delay"),
+            correlation_idle: get.span("correlation.idle"),
             correlation_lateness: get.span("correlation.lateness"),
             correlation_hits: usize::try_from(get.count("correlation.events")).unwrap_or(usize::MAX),
             correlation_rule_hits: usize::try_from(get.count("correlation.rule_events"))

@@ -282,7 +282,84 @@ fn rules_change_while_the_server_runs() {
     };
     until("the alert about the broken file", &told);
     assert_eq!(level().as_deref(), Some("critical"));
+    // Another fault in the same file is no other alert.
+    std::fs::write(&file, RULES.replace("timespan: 10m", "timespan: later")).unwrap();
+    let list = || -> Value {
+        serde_json::from_str(&run(&["--url", &server.url, "rules", "list", "--json"])).unwrap()
+    };
+    until("the other fault", &|| list()["findings"].to_string().contains("`later`"));
+    let alerts = || {
+        let all = run(&["--url", &server.url, "alerts", "list", "--json"]);
+        let all: Vec<Value> = all
+            .lines()
+            .flat_map(|line| {
+                let page: Value = serde_json::from_str(line).unwrap();
+                page["alerts"].as_array().cloned().unwrap_or_else(|| vec![page])
+            })
+            .collect();
+        let told = all.iter().filter(|alert| alert["title"].as_str().unwrap().contains("Rule File"));
+        told.map(|alert| {
+            format!("{}: {}", alert["title"].as_str().unwrap(), alert["status"].as_str().unwrap())
+        })
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(alerts(), ["A Rule File Is Broken: new"]);
     std::fs::write(&file, RULES).unwrap();
     until("the mended file", &|| level().as_deref() == Some("high"));
+    until("the alert is closed", &|| alerts() == ["A Rule File Is Broken: closed"]);
+    // The file goes away: what was read stays in use, and one finding and one alert say so.
+    std::fs::remove_file(&file).unwrap();
+    until("the alert about the missing file", &|| {
+        alerts() == ["A Rule File Is Broken: closed", "Rule Files Cannot Be Read: new"]
+    });
+    let there = list();
+    assert_eq!(there["findings"].as_array().unwrap().len(), 1, "{}", there["findings"]);
+    assert!(there["findings"][0].as_str().unwrap().contains("sweep.yml"), "{}", there["findings"]);
+    assert_eq!(level().as_deref(), Some("high"));
+    std::fs::write(&file, RULES).unwrap();
+    until("all is well", &|| {
+        alerts() == ["A Rule File Is Broken: closed", "Rule Files Cannot Be Read: closed"]
+            && list()["findings"].as_array().unwrap().is_empty()
+    });
+    server.terminate();
+}
+
+#[test]
+fn a_new_rule_is_tried_on_a_running_server() {
+    let rules = folder(RULES);
+    let data = rules.path().join("data");
+    let server = Server::start(&data, &[]);
+    let input = rules.path().join("reads.ndjson");
+    std::fs::write(&input, (0..5).map(|id| read(id, id) + "\n").collect::<String>()).unwrap();
+    run(&["--url", &server.url, "-q", "ingest", &text(&input)]);
+    let own = rules.path().join("own.yml");
+    std::fs::write(&own, RULES.replace("secret_sweep", "not_in_use").replace("4f5a1c9d", "4f5a1c9e"))
+        .unwrap();
+    let (url, own_path) = (server.url.clone(), text(&own));
+    let backtest = |more: &[&str]| {
+        let known = ["--url", &url, "rules", "backtest", "not_in_use", "--json", "--since", "2026-03-01"];
+        outcome(&[&known, more].concat())
+    };
+    let found = backtest(&["--until", "2026-03-02", "--rules", &own_path]);
+    let result: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!((&result["alerts"], &result["events"]), (&1.into(), &5.into()), "{result}");
+    let fails = |more: &[&str], why: &str| {
+        let output = backtest(more);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(why), "{more:?}: {said}");
+    };
+    fails(&[], "there is no rule `not_in_use`");
+    fails(&["--until", "2026-02-01", "--rules", &own_path], "is not before `until`");
+    std::fs::write(&own, "title: T\n").unwrap();
+    fails(&["--rules", &own_path], "own.yml:1:1");
+    std::fs::write(&own, format!("# {}\n{RULES}", "x".repeat(300_000))).unwrap();
+    fails(&["--rules", &own_path], "together 256 KiB");
+    let hunt = outcome(&["--url", &url, "rules", "hunt", "not_in_use", "--rules", &own_path]);
+    assert!(!hunt.status.success());
+    assert!(String::from_utf8_lossy(&hunt.stderr).contains("send `rules` to `backtest`"));
+    let list = run(&["--url", &url, "rules", "list"]);
+    assert!(!list.contains("not_in_use") && !list.contains("4f5a1c9e"), "nothing of it is in use");
     server.terminate();
 }

@@ -156,8 +156,8 @@ fn coverage_as_text_json_and_layer() {
     assert!(json["tactics"][0]["techniques"][2]["rules"][0]["title"].is_string(), "{}", json["tactics"][0]);
 }
 
-#[test]
-fn a_server_says_why_a_rule_is_silent() {
+#[tokio::test]
+async fn a_server_says_why_a_rule_is_silent() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules.yml");
     let rule = |name: &str, logsource: &str, detection: &str| {
@@ -169,10 +169,20 @@ fn a_server_says_why_a_rule_is_silent() {
     let aws = "product: aws, service: cloudtrail";
     let sum = "title: sum\nid: sum\nlevel: low\ncorrelation: {type: event_count, rules: [there], \
                group-by: [requestParameters.noSuchKey], timespan: 1h, condition: {gte: 2}, generate: true}\n";
+    let joined = |name: &str, type_: &str, of: &str, least: u32| {
+        format!(
+            "title: {name}\nid: {name}\nlevel: low\ncorrelation: {{type: {type_}, rules: [{of}], \
+             group-by: [userIdentity.arn], timespan: 365d, condition: {{gte: {least}}}}}\ngenerate: true\n"
+        )
+    };
     let all = [
+        joined("twice", "event_count", "there", 1),
+        joined("under", "event_count", "there", 1),
+        joined("over", "event_count", "under", 1000).replace("generate: true", ""),
         rule("there", aws, "eventName: GetCallerIdentity"),
         rule("missing", aws, "eventName: GetCallerIdentity, requestParameters.noSuchField: x"),
         rule("other", "product: azure, service: riskdetection", "riskEventType: x"),
+        rule("unheard", "product: okta, service: okta", "eventType: x"),
         sum.to_owned(),
     ];
     std::fs::write(&rules, all.join("---\n")).unwrap();
@@ -190,12 +200,37 @@ fn a_server_says_why_a_rule_is_silent() {
     let there = of("there");
     let matched = there["matched"].as_u64().unwrap();
     assert!(matched > 0 && there["evaluated"].as_u64() > Some(matched), "{there}");
-    assert_eq!((&there["suppressed"], &there["errored"]), (&matched.into(), &0.into()), "the repeats");
-    assert_eq!(of("missing")["never_found"], serde_json::json!(["api_request_data.noSuchField"]));
+    assert_eq!((&there["suppressed"], &there["errored"]), (&0.into(), &0.into()), "a repeat is no match");
+    assert_eq!(of("missing")["never_found"], serde_json::json!(["requestParameters.noSuchField"]));
     assert_eq!(of("other")["waits_for"], "azure/riskdetection");
-    assert_eq!(of("sum")["errored"], matched, "no event has the key");
+    assert_eq!(of("unheard")["undelivered"], "okta/okta");
+    assert!(there.get("undelivered").is_none() && of("other").get("undelivered").is_none());
+    let sum = of("sum");
+    assert_eq!(sum["errored"], matched, "no event has the key");
+    assert_eq!((&sum["evaluated"], &sum["matched"], &sum["suppressed"]), (&0.into(), &0.into(), &0.into()));
+    let twice = of("twice");
+    assert_eq!((&twice["evaluated"], &twice["suppressed"]), (&matched.into(), &0.into()), "{twice}");
+    assert!(twice["matched"].as_u64() > Some(0) && twice["matched"].as_u64() < Some(matched), "{twice}");
+    // A correlation whose episodes only feed another says so, and the other takes them.
+    let (under, over) = (of("under"), of("over"));
+    assert_eq!((&under["matched"], &under["suppressed"]), (&twice["matched"], &twice["matched"]), "{under}");
+    assert_eq!(over["evaluated"], under["matched"], "{over}");
+    assert!(list["watermark"].is_string(), "{}", list["watermark"]);
+    let sources: Value =
+        serde_json::from_str(&run(&["--url", &server.url, "sources", "list", "--json"])).unwrap();
+    for source in sources["sources"].as_array().unwrap() {
+        assert_eq!(source["watermark"], source["last_event"], "{source}");
+        assert!(source["event_lag_seconds"].as_i64() > Some(0), "the story is of the past: {source}");
+    }
+    let metrics = reqwest::get(format!("{}/metrics", server.url)).await.unwrap().text().await.unwrap();
+    for name in
+        ["correlation_watermark_age_seconds ", "source_watermark_age_seconds{", "source_event_lag_seconds{"]
+    {
+        assert!(metrics.contains(&format!("\nstormglass_{name}")), "{name}");
+    }
     let text = run(&["--url", &server.url, "rules", "list"]);
-    assert!(text.contains("no event had api_request_data.noSuchField"), "{text}");
+    assert!(text.contains("no event had requestParameters.noSuchField"), "{text}");
+    assert!(text.contains("no event of okta/okta came since the start"), "{text}");
     assert!(text.contains("waits for azure/riskdetection"), "{text}");
     server.terminate();
 }

@@ -1,0 +1,164 @@
+//! Alerts about rule files: one for each that is broken, one where the files cannot be read; each is closed
+//! when it is over.
+
+use std::collections::BTreeSet;
+
+use alerts::{
+    Alert, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Entity, EntityKind, RuleRef, StoredAlert,
+    Verdict,
+};
+use storage::state::State;
+
+use crate::app::now_us;
+
+/// The rule that alerts about broken files name.
+const BROKEN: &str = "stormglass-rule-broken";
+/// The rule that the alert about files that cannot be read names.
+const UNREADABLE: &str = "stormglass-rules-unreadable";
+/// What that alert is about.
+const PATHS: &str = "rules.paths";
+/// Who closes them.
+const STORMGLASS: &str = "stormglass";
+
+/// How the rule files are.
+#[derive(Debug, Default)]
+pub(crate) struct FilesState {
+    /// Files that have become broken, with the first thing that is wrong; of each the last good version is in
+    /// use.
+    pub(crate) broken: Vec<(String, String)>,
+    /// All files in which something is refused.
+    pub(crate) refused: BTreeSet<String>,
+    /// Why the files cannot be read at all; then nothing is known of the others.
+    pub(crate) unreadable: Option<String>,
+}
+
+/// Raises what is new and closes what is over. Whatever a kill leaves out, the next call does.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn tell(state: &State, store: &AlertStore, files: &FilesState) -> alerts::Result<()> {
+    let open_broken = open(store, BROKEN)?;
+    let open_unreadable = open(store, UNREADABLE)?;
+    let mut new = Vec::new();
+    for (path, why) in &files.broken {
+        if !open_broken.iter().any(|alert| subject(alert) == path) {
+            new.push(broken(path, why));
+        }
+    }
+    if let Some(why) = &files.unreadable
+        && open_unreadable.is_empty()
+    {
+        new.push(unreadable(why));
+    }
+    if !new.is_empty() {
+        state.write(|txn| AlertStore::record(txn, &new, now_us()))?;
+    }
+    if files.unreadable.is_some() {
+        return Ok(());
+    }
+    for alert in open_broken.iter().filter(|alert| !files.refused.contains(subject(alert))) {
+        close(store, alert, "the file is sound again, or gone")?;
+    }
+    for alert in &open_unreadable {
+        close(store, alert, "the rule files can be read again")?;
+    }
+    Ok(())
+}
+
+/// The alerts of a rule that nobody has closed.
+fn open(store: &AlertStore, rule: &str) -> alerts::Result<Vec<StoredAlert>> {
+    const MOST: usize = 1000;
+    let mut open = Vec::new();
+    for status in AlertStatus::ALL.iter().filter(|status| **status != AlertStatus::Closed) {
+        let filter =
+            AlertFilter { rule_id: Some(rule.to_owned()), status: Some(*status), ..AlertFilter::default() };
+        open.extend(store.list(&filter, None, MOST)?.alerts);
+    }
+    Ok(open)
+}
+
+fn subject(stored: &StoredAlert) -> &str {
+    stored.alert.entities.first().map_or("", |entity| entity.value.as_str())
+}
+
+fn close(store: &AlertStore, stored: &StoredAlert, reason: &str) -> alerts::Result<()> {
+    let verdict = Change::Close(Verdict::TruePositive);
+    match store.change(stored.alert.id.as_str(), verdict, STORMGLASS, reason, now_us()) {
+        // Somebody was faster, or the retention was.
+        Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn broken(path: &str, why: &str) -> Alert {
+    let description = format!(
+        "The last good version of `{path}` stays in use. {why}. This alert is closed when the file is mended."
+    );
+    alert(BROKEN, "A Rule File Is Broken", path, description)
+}
+
+fn unreadable(why: &str) -> Alert {
+    let description = format!(
+        "The rules that were read last stay in use until the server stops, and none can be changed: {why}. This \
+         alert is closed when the files can be read again."
+    );
+    alert(UNREADABLE, "Rule Files Cannot Be Read", PATHS, description)
+}
+
+fn alert(rule: &str, title: &str, subject: &str, description: String) -> Alert {
+    let now_us = now_us();
+    Alert {
+        id: AlertId::new(rule, [subject, now_us.to_string().as_str()]),
+        rule: RuleRef {
+            id: rule.to_owned(),
+            title: title.to_owned(),
+            level: "medium".to_owned(),
+            tags: Vec::new(),
+            description,
+            response: vec!["Mend the file; `stormglass rules check` says what is wrong.".to_owned()],
+        },
+        severity_id: 3,
+        time_us: now_us,
+        provider: String::new(),
+        entities: vec![Entity { kind: EntityKind::Resource, value: subject.to_owned(), name: None }],
+        evidence: Vec::new(),
+        joined: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alert_a_file_which_is_closed_when_it_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        let store = AlertStore::open(state.clone()).unwrap();
+        let broken = |path: &str, why: &str| FilesState {
+            broken: vec![(path.to_owned(), why.to_owned())],
+            refused: [path.to_owned()].into(),
+            unreadable: None,
+        };
+        let gone = || FilesState { unreadable: Some("no such folder".into()), ..FilesState::default() };
+        let open = || {
+            let open = [open(&store, BROKEN).unwrap(), open(&store, UNREADABLE).unwrap()].concat();
+            open.iter().map(|stored| subject(stored).to_owned()).collect::<Vec<_>>()
+        };
+        let all = || store.list(&AlertFilter::default(), None, 100).unwrap().alerts.len();
+        for (files, expected, count) in [
+            (broken("a.yml", "one fault"), &["a.yml"][..], 1),
+            (broken("a.yml", "another fault"), &["a.yml"], 1),
+            // At a start nothing is known of a last good version, and the file is broken still.
+            (FilesState { refused: ["a.yml".to_owned()].into(), ..FilesState::default() }, &["a.yml"], 1),
+            (broken("b.yml", "a fault"), &["b.yml"], 2),
+            (gone(), &["b.yml", PATHS], 3),
+            (gone(), &["b.yml", PATHS], 3),
+            (FilesState::default(), &[], 3),
+            (broken("a.yml", "one fault"), &["a.yml"], 4),
+        ] {
+            tell(&state, &store, &files).unwrap();
+            assert_eq!((open(), all()), (expected.iter().map(|&path| path.to_owned()).collect(), count));
+        }
+    }
+}
