@@ -5,6 +5,7 @@ use event::LogType;
 
 use super::CheckedRule;
 use super::judge::{self, Judge};
+use crate::correlate::Whose;
 use crate::mapping::{Field, Mappings};
 use crate::nearest::did_you_mean;
 use crate::report::Report;
@@ -13,6 +14,9 @@ use crate::sigma::yaml::Placed;
 
 /// The name in a `group-by` that means whoever acted, in whichever cloud.
 pub(crate) const ACTOR: &str = "actor";
+
+/// Names of fields that mean a person's names: whoever acted, or the user whom it was done to.
+const PERSONS: [(&str, Whose); 2] = [("actor_person", Whose::Actor), ("user_person", Whose::User)];
 
 /// How many correlations may stand one upon the other.
 const MAX_DEPTH: usize = 10;
@@ -49,6 +53,8 @@ pub(crate) struct MemberReading {
 #[derive(Debug)]
 pub(crate) enum KeyPart {
     Actor,
+    /// The names of a person, as clouds agree on them.
+    Person(Whose),
     Field(Field),
 }
 
@@ -110,6 +116,7 @@ pub(crate) fn check(
         let problem = format!("more than {MAX_DEPTH} correlations stand one upon the other");
         report.error(rule.head.at, "correlation.rules", problem, "refer to rules of events");
     }
+    check_persons(&members, &rule, report);
     let judge = judge::judge(&rule, report);
     warn_about_aliases(&rule, report);
     (report.errors() == before).then_some(CheckedCorrelation { judge: judge?, rule, members, depth })
@@ -128,31 +135,26 @@ fn readings(
     let mut unknown: Vec<(&Placed<String>, usize)> = Vec::new();
     let mappings = known.mappings.of(&member.rule.logsource.value);
     for mapping in &mappings {
-        let field = |written: &'_ Placed<String>| {
-            let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value);
-            let meant = alias.and_then(|alias| {
-                alias
-                    .fields
-                    .iter()
-                    .find(|(of, _)| of.value == name.value || member.rule.head.is_called(&of.value))
-            });
-            mapping.resolve(meant.map_or(&written.value, |(_, field)| field))
-        };
         let mut key = Vec::with_capacity(rule.group_by.len());
         for written in &rule.group_by {
             if written.value == ACTOR {
                 key.push(KeyPart::Actor);
                 continue;
             }
-            let resolved = field(written);
+            let meant = meant(rule, name, member, written);
+            if let Some((_, whose)) = PERSONS.iter().find(|(name, _)| *name == meant) {
+                key.push(KeyPart::Person(*whose));
+                continue;
+            }
+            let resolved = mapping.resolve(meant);
             if !resolved.known {
                 note(&mut unknown, written);
             }
             key.push(KeyPart::Field(resolved.field));
         }
-        let mut values = Vec::with_capacity(rule.fields.len());
-        for written in &rule.fields {
-            let resolved = field(written);
+        let mut values = Vec::with_capacity(rule.valued().len());
+        for written in rule.valued() {
+            let resolved = mapping.resolve(meant(rule, name, member, written));
             if !resolved.known {
                 note(&mut unknown, written);
             }
@@ -172,6 +174,34 @@ fn readings(
         }
     }
     readings
+}
+
+/// A person has several names, each a hit of its own that only its value tells from the others.
+fn check_persons(members: &[Member], rule: &CorrelationRule, report: &mut Report) {
+    let persons = |key: &[KeyPart]| key.iter().filter(|part| matches!(part, KeyPart::Person(_))).count();
+    let most = members.iter().flat_map(|member| match member {
+        Member::Rule { readings, .. } => readings.as_slice(),
+        Member::Correlation { .. } => &[],
+    });
+    let most = most.map(|reading| persons(&reading.key)).max().unwrap_or(0);
+    if most == 0 || (most == 1 && rule.valued().is_empty()) {
+        return;
+    }
+    let problem = "a person's names are once in a key, and beside no field whose values count";
+    report.error(rule.head.at, "correlation.group-by", problem, "group by `actor` instead");
+}
+
+/// The field that a name in key or values means in the events of a rule.
+fn meant<'w>(
+    rule: &'w CorrelationRule,
+    name: &Placed<String>,
+    member: &CheckedRule,
+    written: &'w Placed<String>,
+) -> &'w str {
+    let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value);
+    let is_of = |of: &str| of == name.value || member.rule.head.is_called(of);
+    let field = alias.and_then(|alias| alias.fields.iter().find(|(of, _)| is_of(&of.value)));
+    field.map_or(written.value.as_str(), |(_, field)| field.as_str())
 }
 
 fn note<'w>(unknown: &mut Vec<(&'w Placed<String>, usize)>, written: &'w Placed<String>) {
@@ -211,7 +241,7 @@ fn parts(
             }
         }
     }
-    if rule.kind.needs_field() {
+    if rule.kind.needs_field() || !rule.differs.is_empty() {
         let problem = format!("`{}` needs events, and `{}` is a correlation", rule.kind.name(), name.value);
         report.error(name.at, "correlation.rules", problem, "refer to rules of events");
     }
@@ -229,7 +259,7 @@ fn parts(
 fn warn_about_aliases(rule: &CorrelationRule, report: &mut Report) {
     for alias in &rule.aliases {
         let path = format!("correlation.aliases.{}", alias.name.value);
-        let used = rule.group_by.iter().chain(&rule.fields).any(|written| written.value == alias.name.value);
+        let used = rule.group_by.iter().chain(rule.valued()).any(|written| written.value == alias.name.value);
         if !used {
             report.warning(
                 alias.name.at,
