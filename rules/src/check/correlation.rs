@@ -5,6 +5,7 @@ use event::LogType;
 
 use super::CheckedRule;
 use super::judge::{self, Judge};
+use crate::correlate::Whose;
 use crate::mapping::{Field, Mappings};
 use crate::nearest::did_you_mean;
 use crate::report::Report;
@@ -14,6 +15,9 @@ use crate::sigma::yaml::Placed;
 
 /// The name in a `group-by` that means whoever acted, in whichever cloud.
 pub(crate) const ACTOR: &str = "actor";
+
+/// Names of fields that mean a person's names: whoever acted, or the user whom it was done to.
+const PERSONS: [(&str, Whose); 2] = [("actor_person", Whose::Actor), ("user_person", Whose::User)];
 
 /// How many correlations may stand one upon the other.
 const MAX_DEPTH: usize = 10;
@@ -50,6 +54,8 @@ pub(crate) struct MemberReading {
 #[derive(Debug)]
 pub(crate) enum KeyPart {
     Actor,
+    /// The names of a person, as clouds agree on them.
+    Person(Whose),
     Field(Field),
 }
 
@@ -163,6 +169,7 @@ pub(crate) fn check(
         let problem = format!("more than {MAX_DEPTH} correlations stand one upon the other");
         report.error(rule.head.at, "correlation.rules", problem, "refer to rules of events");
     }
+    check_persons(&members, &rule, report);
     let judge = judge::judge(&rule, report);
     warn_about_aliases(&rule, report);
     (report.errors() == before).then_some(CheckedCorrelation { judge: judge?, rule, members, depth })
@@ -181,17 +188,9 @@ fn readings(
     let mut unknown: Vec<(&Placed<String>, &str, usize)> = Vec::new();
     let mappings = known.mappings.of(&member.rule.logsource.value);
     for mapping in &mappings {
-        let field = |written: &'_ Placed<String>| {
-            let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value);
-            let meant = alias.and_then(|alias| {
-                alias
-                    .fields
-                    .iter()
-                    .find(|(of, _)| of.value == name.value || member.rule.head.is_called(&of.value))
-            });
-            let name = meant.map_or(&written.value, |(_, field)| field);
-            let resolved = mapping.resolve(name);
-            let is_known = resolved.known && mapping.slip_of(name).is_none();
+        let field = |written: &Placed<String>| {
+            let resolved = mapping.resolve(meant(rule, name, member, written));
+            let is_known = resolved.known && mapping.slip_of(meant(rule, name, member, written)).is_none();
             (resolved.field, is_known)
         };
         let mut key = Vec::with_capacity(rule.group_by.len());
@@ -200,14 +199,19 @@ fn readings(
                 key.push(KeyPart::Actor);
                 continue;
             }
+            let whom = meant(rule, name, member, written);
+            if let Some((_, whose)) = PERSONS.iter().find(|(name, _)| *name == whom) {
+                key.push(KeyPart::Person(*whose));
+                continue;
+            }
             let (field, is_known) = field(written);
             if !is_known {
                 note(&mut unknown, written, "correlation.group-by");
             }
             key.push(KeyPart::Field(field));
         }
-        let mut values = Vec::with_capacity(rule.fields.len());
-        for written in &rule.fields {
+        let mut values = Vec::with_capacity(rule.valued().len());
+        for written in rule.valued() {
             let (field, is_known) = field(written);
             if !is_known {
                 note(&mut unknown, written, "correlation.condition.field");
@@ -232,6 +236,34 @@ fn readings(
         }
     }
     readings
+}
+
+/// A person has several names, each a hit of its own that only its value tells from the others.
+fn check_persons(members: &[Member], rule: &CorrelationRule, report: &mut Report) {
+    let persons = |key: &[KeyPart]| key.iter().filter(|part| matches!(part, KeyPart::Person(_))).count();
+    let most = members.iter().flat_map(|member| match member {
+        Member::Rule { readings, .. } => readings.as_slice(),
+        Member::Correlation { .. } => &[],
+    });
+    let most = most.map(|reading| persons(&reading.key)).max().unwrap_or(0);
+    if most == 0 || (most == 1 && rule.valued().is_empty()) {
+        return;
+    }
+    let problem = "a person's names are once in a key, and beside no field whose values count";
+    report.error(rule.head.at, "correlation.group-by", problem, "group by `actor` instead");
+}
+
+/// The field that a name in key or values means in the events of a rule.
+fn meant<'w>(
+    rule: &'w CorrelationRule,
+    name: &Placed<String>,
+    member: &CheckedRule,
+    written: &'w Placed<String>,
+) -> &'w str {
+    let alias = rule.aliases.iter().find(|alias| alias.name.value == written.value);
+    let is_of = |of: &str| of == name.value || member.rule.head.is_called(of);
+    let field = alias.and_then(|alias| alias.fields.iter().find(|(of, _)| is_of(&of.value)));
+    field.map_or(written.value.as_str(), |(_, field)| field.as_str())
 }
 
 /// Counts a field that a mapping does not know, by where it is written.
@@ -276,7 +308,7 @@ fn parts(
             }
         }
     }
-    if rule.kind.needs_field() {
+    if rule.kind.needs_field() || !rule.differs.is_empty() {
         let problem = format!("`{}` needs events, and `{}` is a correlation", rule.kind.name(), name.value);
         report.error(name.at, "correlation.rules", problem, "refer to rules of events");
     }
@@ -294,7 +326,7 @@ fn parts(
 fn warn_about_aliases(rule: &CorrelationRule, report: &mut Report) {
     for alias in &rule.aliases {
         let path = format!("correlation.aliases.{}", alias.name.value);
-        let used = rule.group_by.iter().chain(&rule.fields).any(|written| written.value == alias.name.value);
+        let used = rule.group_by.iter().chain(rule.valued()).any(|written| written.value == alias.name.value);
         if !used {
             report.warning(
                 alias.name.at,

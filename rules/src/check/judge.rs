@@ -105,8 +105,9 @@ pub(crate) enum Judge {
     /// Windows that begin with each match and are judged when they are over. What must not be there must not
     /// be in the same time before, either.
     Following(Presence),
-    /// Members in this order; one that must match several times stands here as often.
-    Ordered(Vec<u16>),
+    /// Steps in this order: each any of its members; one that must match several times stands here as often.
+    /// Where something `differs`, no step has the value of the one before.
+    Ordered { steps: Vec<Vec<u16>>, differs: bool },
     /// The first member is not followed by the second.
     Absence,
     /// A value not seen before.
@@ -127,7 +128,7 @@ impl Judge {
             Self::Rolling(Asks::Count(threshold) | Asks::Distinct(threshold) | Asks::Rules(threshold)) => {
                 threshold.least()
             }
-            Self::Ordered(steps) => steps.len(),
+            Self::Ordered { steps, .. } => steps.len(),
             Self::Travel { .. } => 2,
             _ => 1,
         }
@@ -159,7 +160,9 @@ pub(crate) fn judge(rule: &CorrelationRule, report: &mut Report) -> Option<Judge
             }
             None => by_bound(Asks::Rules(threshold.clone())),
         },
-        T::TemporalOrdered => Judge::Ordered(steps(rule, report)?),
+        T::TemporalOrdered => {
+            Judge::Ordered { steps: steps(rule, report)?, differs: !rule.differs.is_empty() }
+        },
         T::Absence => Judge::Absence,
         T::FirstSeen => Judge::FirstSeen { learning_us: learning(rule, report) },
         T::Rare => Judge::Rare { learning_us: learning(rule, report), threshold },
@@ -186,8 +189,9 @@ fn learning(rule: &CorrelationRule, report: &mut Report) -> i64 {
     rule.tuning.learning_us
 }
 
-/// The order of members, each as often as `x-counts` says.
-fn steps(rule: &CorrelationRule, report: &mut Report) -> Option<Vec<u16>> {
+/// The order of members, each as often as `x-counts` says. A condition joins steps with `and`, in their order;
+/// a step may be any of several rules.
+fn steps(rule: &CorrelationRule, report: &mut Report) -> Option<Vec<Vec<u16>>> {
     const MOST: usize = 2000;
     for (name, _) in &rule.counts {
         if !rule.rules.iter().any(|known| known.value == name.value) {
@@ -197,10 +201,26 @@ fn steps(rule: &CorrelationRule, report: &mut Report) -> Option<Vec<u16>> {
             report.error(name.at, "correlation.x-counts", problem, mend);
         }
     }
+    let written = match &rule.boolean {
+        Some((parsed, at)) => {
+            let presence = presence(rule, &parsed.condition, *at, report)?;
+            let Some(written) = in_order(presence) else {
+                let problem = "the condition of a sequence is steps joined with `and`, each a rule or `(a or b)`";
+                report.error(*at, "correlation.condition", problem, "write the steps in their order");
+                return None;
+            };
+            written
+        }
+        None => (0u16..).zip(&rule.rules).map(|(member, _)| vec![member]).collect(),
+    };
     let mut steps = Vec::new();
-    for (member, name) in (0u16..).zip(&rule.rules) {
-        let count = rule.counts.iter().find(|(of, _)| of.value == name.value).map_or(1, |(_, count)| *count);
-        steps.extend(std::iter::repeat_n(member, count as usize));
+    for step in written {
+        let counts = step.iter().filter_map(|member| {
+            let name = rule.rules.get(usize::from(*member))?;
+            rule.counts.iter().find(|(of, _)| of.value == name.value).map(|(_, count)| *count)
+        });
+        let count = counts.max().unwrap_or(1);
+        steps.extend(std::iter::repeat_n(step, count as usize));
     }
     if steps.len() > MOST {
         let problem = format!("the sequence has more than {MOST} steps");
@@ -208,6 +228,26 @@ fn steps(rule: &CorrelationRule, report: &mut Report) -> Option<Vec<u16>> {
         return None;
     }
     Some(steps)
+}
+
+/// The steps of a condition that says no more than an order; `None` of any other.
+fn in_order(presence: Presence) -> Option<Vec<Vec<u16>>> {
+    let parts = match presence {
+        Presence::All(parts) => parts,
+        step => vec![step],
+    };
+    let step = |part| match part {
+        Presence::Member(member) => Some(vec![member]),
+        Presence::Any(parts) => parts
+            .into_iter()
+            .map(|part| match part {
+                Presence::Member(member) => Some(member),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    };
+    parts.into_iter().map(step).collect()
 }
 
 fn presence_judge(

@@ -4,6 +4,8 @@ use super::program::Programmer;
 use super::{LogTypes, RuleHead};
 use crate::check::correlation::{CheckedCorrelation, KeyPart, Member};
 use crate::check::judge::Judge;
+use crate::correlate::Whose;
+use crate::sigma::correlation::{Alias, CorrelationRule};
 
 /// A correlation of a [`RuleSet`](crate::RuleSet): which matches it joins, by what, and what it asks of them.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Correlation {
     members: Vec<String>,
     group_by: Vec<String>,
     fields: Vec<String>,
+    /// What the names in key and fields mean in each rule, in one text.
+    aliases: String,
     timespan_us: i64,
     pub(crate) judge: Judge,
     /// How long after its last hit an episode may change or be needed by the correlations that take it.
@@ -37,9 +41,19 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) struct FeedReading {
     pub(crate) log_types: LogTypes,
-    /// The index of a field of the program; `None` for the actor.
-    pub(crate) key: Vec<Option<usize>>,
+    pub(crate) key: Vec<FeedKey>,
     pub(crate) values: Vec<usize>,
+}
+
+/// How a part of a key is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FeedKey {
+    /// Whoever acted.
+    Actor,
+    /// The names of a person.
+    Person(Whose),
+    /// A field, by its index in the program.
+    Field(usize),
 }
 
 impl Correlation {
@@ -59,7 +73,8 @@ impl Correlation {
             kind: rule.kind.name(),
             members: texts(&rule.rules),
             group_by: texts(&rule.group_by),
-            fields: texts(&rule.fields),
+            fields: texts(rule.valued()),
+            aliases: aliases(rule),
             timespan_us: rule.timespan_us,
             judge: checked.judge.clone(),
             reach_us: if matches!(checked.judge, Judge::FirstSeen { .. }) { 0 } else { rule.timespan_us },
@@ -141,14 +156,15 @@ impl Correlation {
     /// As earlier versions named what is remembered, so that they are understood.
     fn compute_definition(&self) -> String {
         let text = format!(
-            "{}|{}|{:?}|{:?}|{:?}|{}|{:?}",
+            "{}|{}|{:?}|{:?}|{:?}|{}|{:?}{}",
             self.head.id(),
             self.kind,
             self.members,
             self.group_by,
             self.fields,
             self.timespan_us,
-            self.judge
+            self.judge,
+            self.aliases
         );
         event::EventKey::of("correlation", &[text.as_bytes()]).uid().to_string()
     }
@@ -186,8 +202,9 @@ pub(super) fn compile(
                             .key
                             .iter()
                             .map(|part| match part {
-                                KeyPart::Actor => None,
-                                KeyPart::Field(field) => Some(programmer.field(field)),
+                                KeyPart::Actor => FeedKey::Actor,
+                                KeyPart::Person(whose) => FeedKey::Person(*whose),
+                                KeyPart::Field(field) => FeedKey::Field(programmer.field(field)),
                             })
                             .collect(),
                         values: reading.values.iter().map(|field| programmer.field(field)).collect(),
@@ -221,6 +238,14 @@ pub(super) fn compile(
     let silent = rule_speaks.iter().enumerate().filter(|(_, speaks)| **speaks == Some(false));
     let silent = silent.map(|(rule, _)| rule).collect();
     (correlations, feeds, silent)
+}
+
+fn aliases(rule: &CorrelationRule) -> String {
+    let one = |alias: &Alias| {
+        let fields = alias.fields.iter().map(|(of, field)| format!("{}={field}", of.value));
+        format!("|{}:{}", alias.name.value, fields.collect::<Vec<_>>().join(","))
+    };
+    rule.aliases.iter().map(one).collect()
 }
 
 fn speak(speaks: &mut [Option<bool>], index: usize, generate: bool) {

@@ -15,7 +15,7 @@ use event::LogType;
 
 pub(crate) use anchor::ColumnIndex;
 pub use correlation::Correlation;
-pub(crate) use correlation::Feed;
+pub(crate) use correlation::{Feed, FeedKey};
 pub use head::RuleHead;
 pub(crate) use matcher::Matcher;
 pub(crate) use program::{Code, Probe, Program, Programmer, Reference};

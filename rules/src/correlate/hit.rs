@@ -2,7 +2,8 @@
 
 use event::{Col, EventBatch, EventKey};
 
-use crate::compile::{Correlation, Feed, LogTypes, RuleSet};
+use super::person;
+use crate::compile::{Correlation, Feed, FeedKey, LogTypes, RuleSet};
 use crate::detect::{Match, RowView};
 
 /// A match as a correlation sees it.
@@ -141,31 +142,53 @@ impl At<'_> {
         };
         let mut key = Vec::with_capacity(reading.key.len());
         let mut who = None;
+        let mut persons = None;
         for part in &reading.key {
             let value = match part {
-                Some(field) => view.texts_of(*field, self.row).into_iter().find(|text| !text.is_empty()),
-                None => {
+                FeedKey::Field(field) => {
+                    view.texts_of(*field, self.row).into_iter().find(|text| !text.is_empty())
+                }
+                FeedKey::Actor => {
                     who = actor(self.row);
                     who.as_ref().map(|_| String::new())
+                }
+                FeedKey::Person(whose) => {
+                    persons = Some((key.len(), person::names(self.batch, self.row, *whose)));
+                    Some(String::new())
                 }
             };
             let Some(value) = value else { return false };
             key.push(value);
         }
+        if let Some((at, names)) = persons {
+            let is_known = !names.is_empty();
+            for name in names {
+                let mut key = key.clone();
+                if let Some(slot) = key.get_mut(at) {
+                    name.clone_into(slot);
+                }
+                hits.push(self.hit(feed, key, who.clone(), HitValue::Text(name)));
+            }
+            return is_known;
+        }
         let Some(values) = self.values(correlation, &reading.values, view) else { return false };
         for value in values {
-            hits.push(Hit {
-                correlation: feed.correlation,
-                member: feed.member,
-                row: self.row as u32,
-                time_us: self.time_us,
-                event: self.event,
-                key: key.clone(),
-                actor: who.clone(),
-                value,
-            });
+            hits.push(self.hit(feed, key.clone(), who.clone(), value));
         }
         true
+    }
+
+    fn hit(&self, feed: &Feed, key: Vec<String>, actor: Option<String>, value: HitValue) -> Hit {
+        Hit {
+            correlation: feed.correlation,
+            member: feed.member,
+            row: self.row as u32,
+            time_us: self.time_us,
+            event: self.event,
+            key,
+            actor,
+            value,
+        }
     }
 
     /// The values that the type asks for; of a list in the event, each.

@@ -11,6 +11,7 @@
 
 mod correlator;
 mod hit;
+pub(crate) mod person;
 mod prune;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use correlator::{
     Bound, Cleared, Correlator, CorrelatorLimits, CorrelatorStats, Episode, Finding, Observed, Remembered,
 };
 pub use hit::{Hit, HitValue, Hits};
+pub(crate) use person::Whose;
 
 use crate::check::judge::{Asks, Judge};
 use crate::compile::Correlation;
@@ -56,8 +58,11 @@ impl Correlation {
                 Asks::Count(_) | Asks::Rules(_) | Asks::Presence(_) => Wants::Nothing,
             },
             Judge::FirstSeen { .. } | Judge::Rare { .. } => Wants::Text,
+            Judge::Ordered { differs: true, .. } => Wants::Text,
             Judge::Travel { .. } => Wants::Place,
-            Judge::Following(_) | Judge::Ordered(_) | Judge::Absence | Judge::Volume { .. } => Wants::Nothing,
+            Judge::Following(_) | Judge::Ordered { .. } | Judge::Absence | Judge::Volume { .. } => {
+                Wants::Nothing
+            }
         }
     }
 }

@@ -184,6 +184,41 @@ fn steps_can_be_asked_for_several_times() {
 }
 
 #[test]
+fn a_step_can_be_any_of_several_rules() {
+    let body = "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [eventName]\n  timespan: 10m\n  condition: a and (b or c)";
+    let none: Vec<Vec<i64>> = vec![];
+    assert_eq!(minutes(body, &[(0, 0), (2, 5)]), [[0, 5]]);
+    assert_eq!(minutes(body, &[(0, 0), (1, 5)]), [[0, 5]]);
+    assert_eq!(minutes(body, &[(1, 0), (2, 1), (0, 5)]), none);
+    assert_eq!(minutes(body, &[(1, 0), (2, 1)]), none);
+    for (condition, word) in [("a and not b", "steps"), ("(a and b) or c", "steps"), ("a and d", "none of")] {
+        let body = body.replace("a and (b or c)", condition);
+        let source = RuleSource { path: "t.yml".into(), text: correlation(&body) };
+        let loaded = crate::load(&[source]);
+        let said = format!("{:?}", loaded.diagnostics);
+        assert!(loaded.rules.correlations().is_empty() && said.contains(word), "{condition}: {said}");
+    }
+}
+
+#[test]
+fn steps_can_be_asked_to_differ() {
+    let body = "  type: temporal_ordered\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m\n  x-differs: awsRegion";
+    let set = load(&correlation(body));
+    let at = |member, minute: i64, value: &str| Hit {
+        value: HitValue::Text(value.into()),
+        ..hit(0, member, minute, minute as u128 + 1)
+    };
+    let none: Vec<Vec<i64>> = vec![];
+    let check = |hits: &[Hit]| board(&set, hits, i64::MAX).minutes();
+    assert_eq!(check(&[at(0, 0, "x"), at(1, 2, "x")]), none);
+    assert_eq!(check(&[at(0, 0, "x"), at(1, 2, "y")]), [[0, 2]]);
+    assert_eq!(check(&[at(1, 0, "x"), at(0, 2, "y")]), none);
+    // What began last is not what can go on: the one before with another value can.
+    assert_eq!(check(&[at(0, 0, "x"), at(0, 1, "y"), at(0, 2, "y"), at(1, 3, "y")]), [[0, 1, 2, 3]]);
+    assert_eq!(check(&[at(0, 0, "x"), at(0, 5, "y"), at(0, 6, "z"), at(1, 12, "z")]), [[5, 6, 12]]);
+}
+
+#[test]
 fn conditions_over_rules() {
     let none: Vec<Vec<i64>> = vec![];
     let all = "  type: temporal\n  rules: [a, b]\n  group-by: [eventName]\n  timespan: 10m";
@@ -409,6 +444,8 @@ fn every_kind() -> Arc<RuleSet> {
         "  type: temporal\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 20m\n  condition: a and b and not c",
         "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 40m",
         "  type: temporal_ordered\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 40m\n  x-counts: {a: 3}",
+        "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 40m\n  condition: a and (b or c)",
+        "  type: temporal_ordered\n  rules: [a, b, c]\n  group-by: [actor]\n  timespan: 40m\n  x-differs: x",
         "  type: x-absence\n  rules: [a, b]\n  group-by: [actor]\n  timespan: 20m",
         "  type: x-first-seen\n  rules: [a]\n  group-by: [actor]\n  timespan: 3d\n  x-learning: 1d\n  condition: {field: x}",
         "  type: x-rare\n  rules: [a]\n  group-by: [actor]\n  timespan: 10h\n  x-learning: 2h\n  condition: {field: x, lte: 1}",

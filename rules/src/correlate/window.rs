@@ -72,7 +72,7 @@ pub(crate) fn judge(judge: &Judge, timespan_us: i64, hits: &[Kept], watermark_us
         Judge::Rolling(asks) => rolling(asks, timespan_us, hits),
         Judge::Closed(asks) => closed(asks, timespan_us, hits, watermark_us),
         Judge::Following(presence) => following(presence, timespan_us, hits, watermark_us),
-        Judge::Ordered(steps) => ordered(steps, timespan_us, hits),
+        Judge::Ordered { steps, differs } => ordered(steps, *differs, timespan_us, hits),
         Judge::Absence => absence(timespan_us, hits, watermark_us),
         Judge::FirstSeen { learning_us } => first_seen(*learning_us, timespan_us, hits),
         Judge::Rare { learning_us, threshold } => rare(*learning_us, threshold, timespan_us, hits),
@@ -275,11 +275,13 @@ pub(crate) fn percentile(mut values: Vec<f64>, percent: f64) -> Option<f64> {
 }
 
 /// Steps in their order within the time. Hits of the same instant may be taken in any order, because clouds
-/// count in seconds; but one event is one step.
-fn ordered(steps: &[u16], timespan_us: i64, hits: &[Kept]) -> Judged {
+/// count in seconds; but one event is one step. Where values must differ, a step is none whose value is that of
+/// the step before.
+fn ordered(steps: &[Vec<u16>], differs: bool, timespan_us: i64, hits: &[Kept]) -> Judged {
     let mut found: Vec<(usize, usize)> = Vec::new();
-    // For each number of steps done: the chain that began last.
-    let mut chains: Vec<Option<Chain>> = vec![None; steps.len()];
+    // For each number of steps done: the chain that began last and, where values must differ, the one of those
+    // with another value. One of the two can go on with any hit.
+    let mut chains: Vec<Vec<Chain>> = vec![Vec::new(); steps.len()];
     let mut first = 0;
     while let Some(begin) = hits.get(first) {
         let next = first + hits.iter().skip(first).take_while(|hit| hit.time_us == begin.time_us).count();
@@ -292,27 +294,25 @@ fn ordered(steps: &[u16], timespan_us: i64, hits: &[Kept]) -> Judged {
             for index in first..next {
                 let Some(hit) = hits.get(index) else { continue };
                 for done in (0..steps.len()).rev() {
-                    if steps.get(done) != Some(&hit.member) {
+                    if !steps.get(done).is_some_and(|step| step.contains(&hit.member)) {
                         continue;
                     }
                     let before = match done.checked_sub(1) {
-                        None => Some(Chain { begin: first, begin_us: hit.time_us, now: Vec::new() }),
-                        Some(previous) => chains.get(previous).cloned().flatten(),
+                        None => Some(Chain::new(first, hit)),
+                        Some(previous) => chains.get(previous).and_then(|chains| {
+                            let goes_on = |chain: &&Chain| chain.takes(hit, differs, timespan_us);
+                            chains.iter().filter(goes_on).max_by_key(|chain| chain.begin_us).cloned()
+                        }),
                     };
                     let Some(mut chain) = before else { continue };
-                    chain.now.retain(|(at_us, _)| *at_us == hit.time_us);
-                    if chain.now.iter().any(|(_, event)| *event == hit.event)
-                        || hit.time_us.saturating_sub(chain.begin_us) > timespan_us
-                    {
-                        continue;
-                    }
-                    chain.now.push((hit.time_us, hit.event));
+                    chain.take(hit);
+                    let is_last = done + 1 == steps.len();
                     let Some(slot) = chains.get_mut(done) else { continue };
-                    if slot.as_ref().is_none_or(|known| chain.begin_us > known.begin_us) {
-                        if done + 1 == steps.len() {
-                            found.push((chain.begin, next - 1));
+                    let begin = chain.begin;
+                    if keep_chain(slot, chain, differs && !is_last) {
+                        if is_last {
+                            found.push((begin, next - 1));
                         }
-                        *slot = Some(chain);
                         taken = true;
                     }
                 }
@@ -345,8 +345,51 @@ struct Chain {
     /// The index of the first hit of the instant in which it began.
     begin: usize,
     begin_us: i64,
+    /// The value of its last step.
+    value: u64,
     /// The events that it took at the instant at hand.
     now: Vec<(i64, (u64, u64))>,
+}
+
+impl Chain {
+    /// One without a step, about to begin with a hit.
+    fn new(begin: usize, hit: &Kept) -> Self {
+        Self { begin, begin_us: hit.time_us, value: hit.value, now: Vec::new() }
+    }
+
+    /// Whether a hit can be its next step.
+    fn takes(&self, hit: &Kept, differs: bool, timespan_us: i64) -> bool {
+        let was_taken = self.now.iter().any(|(at_us, event)| *at_us == hit.time_us && *event == hit.event);
+        let is_late = hit.time_us.saturating_sub(self.begin_us) > timespan_us;
+        !was_taken && !is_late && !(differs && self.value == hit.value)
+    }
+
+    fn take(&mut self, hit: &Kept) {
+        self.now.retain(|(at_us, _)| *at_us == hit.time_us);
+        self.now.push((hit.time_us, hit.event));
+        self.value = hit.value;
+    }
+}
+
+/// Keeps the chain that began last, or of two values the one each; whether this one is news.
+fn keep_chain(slot: &mut Vec<Chain>, chain: Chain, by_value: bool) -> bool {
+    let known = if by_value { slot.iter().position(|known| known.value == chain.value) } else { Some(0) };
+    let at = match known.filter(|at| *at < slot.len()) {
+        Some(at) => at,
+        None if slot.len() < 2 => {
+            slot.push(chain);
+            return true;
+        }
+        // Of three values the oldest goes: the two others can go on wherever it could.
+        None => usize::from(slot.get(1).map(|chain| chain.begin_us) < slot.first().map(|chain| chain.begin_us)),
+    };
+    match slot.get_mut(at).filter(|known| chain.begin_us > known.begin_us) {
+        Some(known) => {
+            *known = chain;
+            true
+        }
+        None => false,
+    }
 }
 
 /// What happened, and was not followed by what should.

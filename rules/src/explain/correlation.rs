@@ -6,7 +6,8 @@ use event::{Col, EventBatch, LogType};
 
 use super::{ActorOf, Explainer, Explanation, RuleRef, shortened};
 use crate::check::correlation::{self as check, CheckedCorrelation, KeyPart, MemberReading};
-use crate::compile::Programmer;
+use crate::compile::{FeedKey, Programmer};
+use crate::correlate::person;
 use crate::detect::RowView;
 
 /// A rule of a correlation, asked of an event.
@@ -43,7 +44,7 @@ impl Explainer {
             };
             let Some(explanation) = self.explain_once(inner, batch, row, known) else { continue };
             let parts = rule.group_by.iter().map(|part| part.value.clone());
-            let fields = rule.fields.iter().map(|field| field.value.clone());
+            let fields = rule.valued().iter().map(|field| field.value.clone());
             members.push(Member {
                 name: name.value.clone(),
                 explanation,
@@ -73,8 +74,9 @@ fn read(
         .key
         .iter()
         .map(|part| match part {
-            KeyPart::Actor => None,
-            KeyPart::Field(field) => Some(programmer.field(field)),
+            KeyPart::Actor => FeedKey::Actor,
+            KeyPart::Person(whose) => FeedKey::Person(*whose),
+            KeyPart::Field(field) => FeedKey::Field(programmer.field(field)),
         })
         .collect();
     let values: Vec<_> = reading.values.iter().map(|field| programmer.field(field)).collect();
@@ -84,7 +86,16 @@ fn read(
     let mut first = |field: usize| {
         view.texts_of(field, row).iter().find(|text| !text.is_empty()).map(|text| shortened(text))
     };
-    let key = key.into_iter().map(|part| part.map_or_else(actor, &mut first)).collect();
+    let person = |whose| {
+        let names = person::names(batch, row, whose);
+        (!names.is_empty()).then(|| shortened(&names.join(", ")))
+    };
+    let key = key.into_iter().map(|part| match part {
+        FeedKey::Actor => actor(),
+        FeedKey::Person(whose) => person(whose),
+        FeedKey::Field(field) => first(field),
+    });
+    let key = key.collect();
     let values = values.into_iter().map(|field| {
         let mut found = view.texts_of(field, row);
         found.truncate(super::MOST_VALUES);

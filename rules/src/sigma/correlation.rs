@@ -147,6 +147,8 @@ pub(crate) struct CorrelationRule {
     /// Where the condition stands, or else the correlation.
     pub(crate) condition_at: Position,
     pub(crate) fields: Vec<Placed<String>>,
+    /// The field that must differ from one step to the next (`x-differs`); at most one.
+    pub(crate) differs: Vec<Placed<String>>,
     /// A condition over the names of rules.
     pub(crate) boolean: Option<(Parsed, Position)>,
     pub(crate) tuning: Tuning,
@@ -163,6 +165,7 @@ const KEYS: &[&str] = &[
     "generate",
     "percentile",
     "x-counts",
+    "x-differs",
     "x-learning",
     "x-speed",
     "x-distance",
@@ -204,6 +207,7 @@ pub(crate) fn read(document: &Node, report: &mut Report) -> Option<CorrelationRu
         threshold: condition.threshold,
         condition_at: node.get("condition").map_or(node.at, |node| node.at),
         fields: condition.fields,
+        differs: names(node, "x-differs", report),
         boolean: condition.boolean,
         tuning: tuning(node, report),
         generate: generate(document, node, report),
@@ -442,7 +446,7 @@ fn check_condition(rule: &CorrelationRule, node: &Node, report: &mut Report) {
     let path = "correlation.condition";
     let mut refuse = |problem: String, mend: &str| report.error(at, path, problem, mend);
     let is_temporal = matches!(rule.kind, CorrelationType::Temporal | CorrelationType::TemporalOrdered);
-    if rule.boolean.is_some() && rule.kind != CorrelationType::Temporal {
+    if rule.boolean.is_some() && !is_temporal {
         refuse(format!("`{name}` takes no condition over rules"), "use `type: temporal`, or give a number");
     } else if rule.kind.needs_threshold() && rule.threshold.is_empty() {
         refuse(format!("`{name}` needs a number to compare with"), "add `condition: {gte: …}`");
@@ -465,6 +469,12 @@ fn check_condition(rule: &CorrelationRule, node: &Node, report: &mut Report) {
     if !is_temporal && !rule.counts.is_empty() {
         refuse("`x-counts` goes with `temporal_ordered`".to_owned(), "remove it");
     }
+    if !rule.differs.is_empty() && rule.kind != CorrelationType::TemporalOrdered {
+        refuse("`x-differs` goes with `temporal_ordered`".to_owned(), "remove it");
+    }
+    if rule.differs.len() > 1 {
+        refuse("`x-differs` takes one field".to_owned(), "name the field that must differ");
+    }
     if rule.kind == CorrelationType::Absence && rule.rules.len() != 2 {
         refuse("`x-absence` takes two rules: what happens, and what should follow".to_owned(), "");
     }
@@ -477,6 +487,13 @@ fn check_condition(rule: &CorrelationRule, node: &Node, report: &mut Report) {
     ) && rule.group_by.is_empty()
     {
         refuse(format!("`{name}` needs a `group-by`"), "such as `group-by: [actor]`");
+    }
+}
+
+impl CorrelationRule {
+    /// The fields whose values its judgement looks at.
+    pub(crate) fn valued(&self) -> &[Placed<String>] {
+        if self.differs.is_empty() { &self.fields } else { &self.differs }
     }
 }
 
