@@ -48,7 +48,7 @@ pub struct Backlog {
 pub enum Polled {
     /// Records, or a position.
     Collected(Collected),
-    /// Nothing new for now. The collector has waited as long as makes sense; call again.
+    /// Nothing new for now, or nothing asked. The collector has waited as long as makes sense; call again.
     Idle,
     /// There will never be more: a backfill that is done.
     End,
@@ -76,6 +76,10 @@ pub trait Collector: Send {
     /// # Errors
     /// The source cannot be read; the fate says whether trying again can help.
     async fn poll(&mut self) -> Result<Polled>;
+
+    /// Whether what failed last, the source or a part of it (one of several lists), has not answered since.
+    /// Until it does, neither a poll that only waited nor what other parts answered ends the failure.
+    fn is_failing(&self) -> bool;
 
     /// What waits at the source, some seconds ago; `None`: it does not tell.
     fn backlog(&self) -> Option<Backlog> {

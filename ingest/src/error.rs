@@ -116,7 +116,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A service refused a call. Mend: mostly a permission.
-    #[error("`{call}` was refused with {status} `{code}`: {message}")]
+    #[error("`{call}` was refused with {status}{}", said(.code, .message))]
     Refused {
         /// What was called, as permissions name it.
         call: String,
@@ -151,6 +151,16 @@ pub enum Error {
     },
 }
 
+/// The code and words of a refusal, where a service gives any.
+fn said(code: &str, message: &str) -> String {
+    match (code.is_empty(), message.is_empty()) {
+        (true, true) => " and no word why".to_owned(),
+        (true, false) => format!(": {message}"),
+        (false, true) => format!(" `{code}`"),
+        (false, false) => format!(" `{code}`: {message}"),
+    }
+}
+
 /// Codes of services that pass by themselves, whatever the HTTP status.
 const PASSING_CODES: [&str; 12] = [
     "ExpiredToken",
@@ -180,6 +190,17 @@ impl Error {
                 *status >= 500 || *status == 429 || PASSING_CODES.contains(&code.as_str())
             }
             _ => false,
+        }
+    }
+
+    /// Whether trying again will hardly help before somebody mends a right, a key or a setting.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NoCredentials { .. } => true,
+            Self::Refused { status: 401 | 403, retry_after: None, .. } => {
+                !self.is_passing() && !self.is_throttle()
+            }
+            _ => !matches!(self.fate(), Fate::Retry { .. }),
         }
     }
 
@@ -263,9 +284,19 @@ mod tests {
         };
         let after = |seconds| Fate::Retry { after: Duration::from_secs(seconds) };
         assert_eq!(refused(503, "SlowDown", None).fate(), after(5));
+        assert_eq!(refused(401, "", None).to_string(), "`s3:GetObject` was refused with 401: m");
+        assert_eq!(said("", ""), " and no word why");
+        assert_eq!(said("AccessDenied", ""), " `AccessDenied`");
         assert_eq!(refused(400, "ThrottlingException", None).fate(), after(5));
         assert_eq!(refused(429, "", Some(Duration::from_secs(7))).fate(), after(7));
         assert_eq!(refused(403, "AccessDenied", None).fate(), after(60));
+        // Tried again, but told at once.
+        assert!(refused(403, "AccessDenied", None).is_lasting() && refused(401, "", None).is_lasting());
+        assert!(Error::NoCredentials { problem: "p".into() }.is_lasting());
+        assert!(!refused(403, RATE_LIMITED, None).is_lasting());
+        assert!(!refused(403, "ExpiredToken", None).is_lasting());
+        assert!(!refused(403, "", Some(Duration::from_secs(7))).is_lasting());
+        assert!(!refused(404, "", None).is_lasting() && !offline.is_lasting());
         assert_eq!(Error::NotFound { path: "a/b".into() }.to_string(), "no file or folder `a/b`");
     }
 }

@@ -149,6 +149,14 @@ struct Turn {
     failures: u32,
 }
 
+impl Turn {
+    /// The error of an answer that cannot be gone on with.
+    fn refuse(&mut self, problem: String) -> Error {
+        self.failures += 1;
+        Error::BadAnswer { call: self.list.name().to_owned(), problem }
+    }
+}
+
 impl Lists {
     /// Goes on at the saved `positions`; a list without one begins `lookback` before now. Nothing is called
     /// yet. Between two requests `gap` passes at least.
@@ -375,7 +383,6 @@ impl Collector for Lists {
                 return Err(error);
             }
         };
-        turn.failures = 0;
         let mut rest = turn.list.pause().min(MAX_REST);
         let windowing = turn.list.windowing();
         let (records, next, is_caught_up) = match listed {
@@ -387,20 +394,19 @@ impl Collector for Lists {
                 (records, Some(next), true)
             }
             Listed::TokenEnded => {
+                turn.failures = 0;
                 turn.progress.rewind();
                 turn.rests_until = None;
                 return Ok(Polled::Idle);
             }
         };
         turn.rests_until = (!rest.is_zero()).then(|| Instant::now() + rest);
-        let call = turn.list.name();
         if !is_caught_up && next.is_some() && next == window.token {
-            let problem = "the token of the next page is the one of this page".into();
-            return Err(Error::BadAnswer { call: call.to_owned(), problem });
+            return Err(turn.refuse("the token of the next page is the one of this page".into()));
         }
         if next.as_ref().is_some_and(|next| next.len() > MAX_TOKEN) {
             let problem = format!("the token of the next page is longer than {MAX_TOKEN} bytes");
-            return Err(Error::BadAnswer { call: call.to_owned(), problem });
+            return Err(turn.refuse(problem));
         }
         let mut batch = RawBatchBuilder::with_capacity(records.iter().map(String::len).sum());
         for (place, text) in records.iter().enumerate() {
@@ -409,8 +415,7 @@ impl Collector for Lists {
                 .then(|| format!("too_large: {} bytes", text.len()));
             let record = RawRecord { bytes: text.as_bytes(), number, reject: reject.as_deref() };
             if !batch.push(record) {
-                let problem = "a page has more than 4 GiB".into();
-                return Err(Error::BadAnswer { call: call.to_owned(), problem });
+                return Err(turn.refuse("a page has more than 4 GiB".into()));
             }
         }
         // By whichever clock is behind: a page holds nothing of a time that has not come for the service.
@@ -423,7 +428,9 @@ impl Collector for Lists {
             next => turn.progress.page(records.len() as u64, next, now_s - windowing.settle_s),
         }
         turn.has_begun = true;
+        turn.failures = 0;
         self.next_ticket += 1;
+        let call = turn.list.name();
         let origin = format!("{}/{}-{}", turn.list.origin(), window.start_s, window.end_s);
         let options = &self.options;
         let log_type = options.log_type.or(turn.list.log_type());
@@ -433,6 +440,10 @@ impl Collector for Lists {
         let mut position = vec![PositionChange { key: call.to_owned(), value }];
         position.extend(self.unsaved.drain(..).filter(|change| change.key != call));
         Ok(Polled::Collected(Collected { batch, position, findings: Vec::new(), ticket: self.next_ticket }))
+    }
+
+    fn is_failing(&self) -> bool {
+        self.lists.iter().any(|turn| turn.failures > 0)
     }
 
     /// Positions are all there is.

@@ -133,6 +133,8 @@ pub(crate) struct Queue<B: Broker> {
     /// Receipts of messages that are done.
     done: VecDeque<String>,
     receiving: JoinSet<Result<Vec<Message>>>,
+    /// The last receipt failed.
+    is_failing: bool,
     readers: usize,
     sender: mpsc::Sender<Read>,
     receiver: mpsc::Receiver<Read>,
@@ -155,6 +157,7 @@ impl<B: Broker> Queue<B> {
             ready: VecDeque::new(),
             done: VecDeque::new(),
             receiving: JoinSet::new(),
+            is_failing: false,
             readers: 0,
             config,
             options,
@@ -468,11 +471,17 @@ impl<B: Broker> Queue<B> {
                         let call = "receive".into();
                         Err(Error::Unreachable { call, source: Box::new(error) })
                     });
+                    self.is_failing = received.is_err();
                     self.take_all(received?);
                 }
                 () = tokio::time::sleep_until(until) => return Ok(Polled::Idle),
             }
         }
+    }
+
+    /// See [`Collector::is_failing`](crate::Collector::is_failing).
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing
     }
 
     /// See [`Collector::ack`](crate::Collector::ack).

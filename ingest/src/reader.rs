@@ -247,8 +247,12 @@ mod tests {
         bytes.truncate(20);
         let records = read(bytes, Limits::default());
         assert_eq!(records[0], "{\"a\":1}");
-        assert_eq!(records[1], "torn_input: the record that begins at byte 8 has no end");
-        assert!(records[2].contains("compressed byte 20: it breaks off"), "{}", records[2]);
+        assert_eq!(
+            records[1],
+            "torn_input: the record that begins at byte 8 has no end: the gzip stream is damaged at \
+             compressed byte 20: it breaks off; the records before it were delivered"
+        );
+        assert_eq!(records.len(), 2);
     }
 
     #[test]

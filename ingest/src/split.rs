@@ -255,8 +255,8 @@ impl Splitter {
         self.buffer.filled(count);
     }
 
-    /// Says that there is no more input. `damage` tells why it ends too early (a torn gzip stream): it
-    /// becomes the reason of a last reject without bytes.
+    /// Says that there is no more input. `damage` tells why it ends too early (a torn gzip stream): the
+    /// reject of the record that is torn tells it, or a last one without bytes where none is.
     pub fn finish(&mut self, damage: Option<String>) {
         self.is_end = true;
         self.damage = damage;
@@ -601,20 +601,19 @@ impl Splitter {
         }
         let start = piece.start;
         match &mut piece.body {
-            Body::Value { .. } => self.resync(
-                piece,
-                end,
-                format!("torn_input: the record that begins at byte {start} has no end"),
-            ),
+            Body::Value { .. } => {
+                let reason = self.torn(format!("the record that begins at byte {start} has no end"));
+                self.resync(piece, end, reason)
+            }
             Body::Rest { .. } if self.damage.is_some() && self.buffer.from(start).trim_ascii().is_empty() => {
                 self.at = end;
                 Step::Again
             }
-            Body::Rest { .. } => self.resync(
-                piece,
-                end,
-                format!("torn_input: the object around the list before byte {start} has no end"),
-            ),
+            Body::Rest { .. } => {
+                let reason =
+                    self.torn(format!("the object around the list before byte {start} has no end"));
+                self.resync(piece, end, reason)
+            }
             Body::Broken { resync } => {
                 let reason = std::mem::take(&mut resync.reason);
                 self.lists.clear();
@@ -625,6 +624,17 @@ impl Splitter {
                 self.finish_piece(piece, end, Some(reason))
             }
             Body::Line { .. } | Body::Scalar { .. } => self.finish_piece(piece, end, None),
+        }
+    }
+
+    /// The reason of a reject at the torn end; it tells the damage of the input, too, which is told once.
+    fn torn(&mut self, what: String) -> String {
+        match self.damage.take() {
+            Some(damage) => {
+                let damage = damage.strip_prefix("torn_input: ").unwrap_or(&damage);
+                format!("torn_input: {what}: {damage}")
+            }
+            None => format!("torn_input: {what}"),
         }
     }
 

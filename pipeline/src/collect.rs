@@ -215,8 +215,11 @@ impl Runner {
                 }
                 Turn::Wish => Ended::Wish,
                 Turn::Polled(Ok(polled)) => {
-                    self.status.answered((self.now_us)());
-                    backoff.reset();
+                    let is_failing = collector.is_failing();
+                    if !is_failing || matches!(polled, Polled::Collected(_)) {
+                        self.status.answered(is_failing, (self.now_us)());
+                        backoff.reset();
+                    }
                     match polled {
                         Polled::Collected(collected) => {
                             self.take(collected, &mut flight);
@@ -302,15 +305,15 @@ impl Runner {
     /// Notes an error and says how long to wait.
     fn failed(&self, error: &ingest::Error, backoff: &mut Backoff) -> Duration {
         let (why, now_us) = (told(error), (self.now_us)());
-        let (wait, is_lasting) = match error.fate() {
-            Fate::Retry { after } => (backoff.next(after, now_us), false),
-            Fate::Reject | Fate::Stop => (REOPEN, true),
+        let wait = match error.fate() {
+            Fate::Retry { after } => backoff.next(after, now_us),
+            Fate::Reject | Fate::Stop => REOPEN,
         };
         tracing::warn!(
             source = %self.spec.id, error = %why, wait_ms = wait.as_millis() as u64,
             "a source cannot be read"
         );
-        self.status.failed(why, error.is_throttle(), is_lasting, now_us);
+        self.status.failed(why, error.is_throttle(), error.is_lasting(), now_us);
         wait
     }
 

@@ -89,10 +89,11 @@ impl SourceAlerts {
 
     fn close(&self, id: &AlertId, state: SourceState, now_us: i64) -> Result<()> {
         let reason = match state {
-            SourceState::Silent => "the source sends again, or is paused",
-            _ => "the source can be read again, or is paused",
+            SourceState::Silent => "it sends again, or is paused",
+            _ => "it answers again, or is paused",
         };
-        let close = Change::Close(Verdict::TruePositive);
+        // A trouble of the machinery is no attack, whatever it was.
+        let close = Change::Close(Verdict::Benign);
         match self.store.change(id.as_str(), close, STORMGLASS, reason, now_us) {
             // Somebody was faster, or the retention was.
             Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => Ok(()),
@@ -162,6 +163,7 @@ mod tests {
         let all = |store: &AlertStore| store.list(&AlertFilter::default(), None, 10).unwrap().alerts;
         let [stored] = all(&store).try_into().unwrap();
         assert_eq!((stored.status, stored.updated_us), (AlertStatus::Closed, 40));
+        assert_eq!(stored.verdict, Some(Verdict::Benign));
         assert!(stored.alert.rule.description.contains("no such bucket"));
         assert_eq!(told.tell(&source, Some(&trouble(50)), 60).unwrap(), 1, "another episode");
         assert_eq!(all(&store).len(), 2);

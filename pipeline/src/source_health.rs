@@ -131,10 +131,9 @@ impl SourceHealth {
         }
     }
 
-    /// Records came.
+    /// Records came, perhaps taken before a failure: only [`succeeded`](Self::succeeded) ends one.
     pub(crate) fn records(&mut self, now_us: i64) {
         self.notice(now_us);
-        self.failure = None;
         let Some(last_us) = self.last_records_us else {
             self.last_records_us = Some(now_us);
             return;
@@ -153,7 +152,7 @@ impl SourceHealth {
         self.last_records_us = Some(now_us);
     }
 
-    /// The source answered, with records or without.
+    /// The source answered, with records or without, and no part of it fails any more.
     pub(crate) fn succeeded(&mut self) {
         self.failure = None;
     }
@@ -340,6 +339,8 @@ mod tests {
         let judged = health.judgement().clone();
         assert_eq!((judged.why.as_str(), judged.since_us), ("still no route", 10 * S));
         assert_eq!(health.trouble(310 * S).unwrap().since_us, 10 * S);
+        health.records(315 * S);
+        assert_eq!(state(&mut health, 316 * S), SourceState::Failing, "they were taken before");
         health.succeeded();
         assert_eq!(state(&mut health, 320 * S), SourceState::Ok);
         assert_eq!(health.judgement().since_us, 320 * S);

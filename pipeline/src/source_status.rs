@@ -132,9 +132,12 @@ impl SourceStatus {
         inner.health.waits(None);
     }
 
-    pub(crate) fn answered(&self, now_us: i64) {
+    /// The source answered; `is_failing`: what failed before has not.
+    pub(crate) fn answered(&self, is_failing: bool, now_us: i64) {
         let mut inner = self.inner.lock();
-        inner.health.succeeded();
+        if !is_failing {
+            inner.health.succeeded();
+        }
         inner.last_success_us = Some(now_us);
     }
 

@@ -179,8 +179,9 @@ pub fn list(
         values.push(Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)));
     }
     let clauses = if clauses.is_empty() { "TRUE".to_owned() } else { clauses.join(" AND ") };
+    // Of no bytes, SQLite's `substr` is NULL.
     let mut select = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, substr(bytes, 1, {PREVIEW_BYTES}) FROM dead_letters
+        "SELECT {COLUMNS}, coalesce(substr(bytes, 1, {PREVIEW_BYTES}), x'') FROM dead_letters
          WHERE {clauses} ORDER BY id DESC LIMIT {}",
         limit + 1
     ))?;
@@ -314,6 +315,17 @@ mod tests {
         assert_eq!(back.log_type.as_deref(), Some("aws_cloudtrail"));
         assert!(back.is_retryable());
         assert_eq!(state.read(|db| get(db, 8)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_letter_without_bytes_is_listed_and_not_retried() {
+        let (_dir, state) = state();
+        let letters = [letter(1, "cli", "torn_input", b""), letter(2, "cli", "not_json", b"oops")];
+        assert_eq!(state.write(|txn| insert(txn, &letters)).unwrap(), 2);
+        let page = state.read(|db| list(db, &DeadLetterFilter::default(), None, 10)).unwrap();
+        assert_eq!(page.letters, [letters[1].clone(), letters[0].clone()]);
+        assert_eq!(state.read(|db| get(db, 1)).unwrap().unwrap(), letters[0]);
+        assert!(!letters[0].is_retryable());
     }
 
     #[test]

@@ -129,6 +129,10 @@ impl Collector for S3QueueCollector {
         self.0.poll().await
     }
 
+    fn is_failing(&self) -> bool {
+        self.0.is_failing()
+    }
+
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
         self.0.ack(tickets).await
     }

@@ -77,6 +77,8 @@ pub struct ActivityLogCollector {
     look_at: Option<Instant>,
     /// Whether some are known.
     has_looked: bool,
+    /// The last look at the subscriptions failed.
+    look_failed: bool,
     is_backfill: bool,
 }
 
@@ -131,6 +133,7 @@ impl ActivityLogCollector {
             now_us,
             look_at: None,
             has_looked: false,
+            look_failed: false,
             is_backfill,
         };
         if config.subscriptions.is_empty() {
@@ -201,9 +204,11 @@ impl Collector for ActivityLogCollector {
                 Ok(found) => {
                     self.look_at = (!self.is_backfill).then(|| Instant::now() + self.config.look_every);
                     self.has_looked = true;
+                    self.look_failed = false;
                     self.ask(&found);
                 }
                 Err(error) => {
+                    self.look_failed = true;
                     if self.has_looked {
                         self.look_at = Some(Instant::now() + LOOK_AGAIN);
                     }
@@ -212,6 +217,10 @@ impl Collector for ActivityLogCollector {
             }
         }
         self.lists.poll().await
+    }
+
+    fn is_failing(&self) -> bool {
+        self.look_failed || self.lists.is_failing()
     }
 
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {

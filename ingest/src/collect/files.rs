@@ -88,6 +88,11 @@ impl Collector for Files {
         }
     }
 
+    /// A look that failed is made again at once: a poll that only waits follows one that went through.
+    fn is_failing(&self) -> bool {
+        false
+    }
+
     /// Positions are all there is.
     async fn ack(&mut self, _tickets: &[u64]) -> Result<()> {
         Ok(())
@@ -224,7 +229,10 @@ impl Engine {
             // A clock that was set back must not stop the source.
             if waited_us.is_none_or(|waited_us| !(0..every_us).contains(&waited_us)) {
                 self.scanned_us = Some(self.now_us());
-                self.scan()?;
+                if let Err(error) = self.scan() {
+                    self.scanned_us = None;
+                    return Err(error);
+                }
                 if !self.ready.is_empty() {
                     continue;
                 }

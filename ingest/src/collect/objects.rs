@@ -111,6 +111,11 @@ impl Collector for Objects {
         Ok(Polled::Idle)
     }
 
+    /// A listing that failed is made again at once: a poll that only waits follows one that went through.
+    fn is_failing(&self) -> bool {
+        false
+    }
+
     /// Positions are all there is.
     async fn ack(&mut self, _tickets: &[u64]) -> Result<()> {
         Ok(())

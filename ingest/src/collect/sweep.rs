@@ -117,6 +117,11 @@ impl Collector for Sweep {
         Ok(collected.map_or(Polled::End, Polled::Collected))
     }
 
+    /// What failed is tried again at once.
+    fn is_failing(&self) -> bool {
+        false
+    }
+
     /// Positions are all there is.
     async fn ack(&mut self, _tickets: &[u64]) -> Result<()> {
         Ok(())

@@ -136,6 +136,10 @@ impl Collector for PubSubCollector {
         self.0.poll().await
     }
 
+    fn is_failing(&self) -> bool {
+        self.0.is_failing()
+    }
+
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
         self.0.ack(tickets).await
     }

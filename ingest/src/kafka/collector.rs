@@ -119,6 +119,10 @@ impl Collector for KafkaCollector {
         }
     }
 
+    fn is_failing(&self) -> bool {
+        self.shared.is_failing.load(Ordering::Relaxed)
+    }
+
     fn backlog(&self) -> Option<Backlog> {
         let counts = self.counts();
         let since_us = counts.lag_since_ms.map(|ms| ms.saturating_mul(1_000));

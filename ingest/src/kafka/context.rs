@@ -37,6 +37,8 @@ pub(super) struct Shared {
     /// What keeps messages from coming.
     pub(super) trouble: Mutex<Option<Error>>,
     pub(super) troubled: Notify,
+    /// Nothing came since the last trouble.
+    pub(super) is_failing: AtomicBool,
     /// Why offsets were not committed.
     pub(super) commit_failure: Mutex<Option<Error>>,
     pub(super) counts: Mutex<KafkaCounts>,
@@ -48,6 +50,7 @@ impl Shared {
     }
 
     pub(super) fn report(&self, error: Error) {
+        self.is_failing.store(true, Ordering::Relaxed);
         *self.trouble.lock() = Some(error);
         self.troubled.notify_one();
     }
@@ -91,6 +94,7 @@ impl Context {
 
     /// All is well: messages or metadata came.
     pub(super) fn is_well(&self) {
+        self.shared.is_failing.store(false, Ordering::Relaxed);
         if self.hint.lock().take().is_some() {
             *self.shared.trouble.lock() = None;
         }

@@ -101,6 +101,32 @@ async fn a_list_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn only_its_own_answer_ends_the_failure_of_a_list() {
+    let (bad, bad_asked) = scripted("bad", vec![Err(refused())]);
+    let (good, _) = scripted("good", Vec::new());
+    let mut lists = open(vec![bad, good], &BTreeMap::new());
+    assert!(!lists.is_failing());
+    assert!(lists.poll().await.is_err());
+    assert!(lists.is_failing());
+    collected(&mut lists).await;
+    assert!(lists.is_failing(), "another list has answered");
+    // It waits for the rest to pass, and nothing is asked.
+    lists.lists[0].rests_until = Some(Instant::now() + Duration::from_millis(1));
+    let mut idle = 0;
+    while bad_asked.lock().unwrap().len() < 2 {
+        assert!(lists.is_failing());
+        if matches!(lists.poll().await.unwrap(), Polled::Idle) {
+            idle += 1;
+        }
+    }
+    assert!(idle > 0 && !lists.is_failing());
+    let (repeats, _) = scripted("l", vec![page(&[], Some("a")), page(&[], Some("a"))]);
+    let mut lists = open(vec![repeats], &BTreeMap::new());
+    collected(&mut lists).await;
+    assert!(lists.poll().await.is_err() && lists.is_failing());
+}
+
+#[tokio::test]
 async fn a_token_that_ended_or_repeats_is_told() {
     let again = || page(&["{}"], Some("a"));
     let (list, asked) = scripted("l", vec![again(), Ok(Listed::TokenEnded), again(), again()]);

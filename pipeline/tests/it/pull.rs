@@ -28,7 +28,11 @@ struct Feed {
     batches: usize,
     /// Errors that the next polls give first.
     errors: VecDeque<ingest::Error>,
+    /// A part of it has failed and is left alone; nothing is asked.
+    rests: bool,
     opened: usize,
+    /// Polls that only waited.
+    idle: usize,
     polled: usize,
     acked: Vec<u64>,
     /// Acknowledgements of what was not durable and saved.
@@ -73,7 +77,12 @@ impl Collector for Scripted {
             }
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+        self.feed.lock().idle += 1;
         Ok(Polled::Idle)
+    }
+
+    fn is_failing(&self) -> bool {
+        self.feed.lock().rests
     }
 
     async fn ack(&mut self, tickets: &[u64]) -> ingest::Result<()> {
@@ -213,6 +222,43 @@ async fn errors_are_waited_out_and_told() {
     assert_eq!(told(&running)[0].alert.rule.id, "stormglass-source-failing");
     sources.stop(Duration::from_secs(10)).await;
     holds_exactly_besides_alerts(&running, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_ends_no_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let running = Running::open(data.path(), &Settings::default()).await;
+    let feed = feed(1);
+    // The failure of one list of several, which is asked again after its rest.
+    let refused = ingest::Error::Refused {
+        call: "list".into(),
+        status: 401,
+        code: "invalid_token".into(),
+        message: "no".into(),
+        retry_after: Some(Duration::from_millis(1)),
+    };
+    {
+        let mut feed = feed.lock();
+        feed.errors.push_back(refused);
+        feed.rests = true;
+    }
+    let sources = start(&running, &feed, bounds());
+    sources.watch(running.alerts.clone());
+    let source = sources.get("pull").unwrap();
+    acked(&feed, 1).await;
+    let asked = |feed: &Feed| feed.idle;
+    let before = asked(&feed.lock());
+    until("it has only waited for a while", || asked(&feed.lock()) > before + 20).await;
+    until("there is an alert", || told(&running).len() == 1).await;
+    let report = source.report();
+    assert_eq!(report.health.state, SourceState::Failing);
+    assert!(report.health.why.contains("401"), "{report:?}");
+    feed.lock().rests = false;
+    until("the alert is closed", || told(&running)[0].status == alerts::AlertStatus::Closed).await;
+    assert_eq!(told(&running)[0].verdict, Some(alerts::Verdict::Benign));
+    assert_eq!(source.report().health.state, SourceState::Ok);
+    sources.stop(Duration::from_secs(10)).await;
+    holds_exactly_besides_alerts(&running, 1).await;
 }
 
 /// The alerts about the source.

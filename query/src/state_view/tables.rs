@@ -8,7 +8,7 @@ use storage::state_table::StateTable;
 pub(crate) const DEAD_LETTERS: StateTable = StateTable {
     name: "dead_letters",
     sql: "SELECT id, source, origin, record_number, log_type, reason, detail, received_us AS received, \
-          byte_len, blake3, truncated, retried_us AS retried, substr(bytes, 1, 65536) AS record \
+          byte_len, blake3, truncated, retried_us AS retried, coalesce(substr(bytes, 1, 65536), x'') AS record \
           FROM dead_letters",
     columns: &[
         ("id", Integer),

@@ -90,6 +90,8 @@ struct Chain {
     /// Nothing was looked at in an earlier run.
     is_new: bool,
     not_before: Instant,
+    /// Its last turn led to an error.
+    is_failing: bool,
     /// For which progress it was told that no digest came.
     told_late: Option<i64>,
     step: Option<Step>,
@@ -166,6 +168,7 @@ impl DigestsCollector {
                 is_new: saved.is_none(),
                 progress: saved.unwrap_or_else(|| Progress { until_s: begin, ..Progress::default() }),
                 not_before: Instant::now(),
+                is_failing: false,
                 told_late: None,
                 step: None,
             });
@@ -381,7 +384,11 @@ impl Collector for DigestsCollector {
                     return Ok(Polled::Idle);
                 }
             };
-            match self.advance(place).await {
+            let advanced = self.advance(place).await;
+            if let Some(chain) = self.chains.get_mut(place) {
+                chain.is_failing = advanced.is_err();
+            }
+            match advanced {
                 Ok(Some(collected)) => return Ok(Polled::Collected(collected)),
                 Ok(None) => self.turn = place,
                 Err(error) => {
@@ -398,6 +405,10 @@ impl Collector for DigestsCollector {
                 }
             }
         }
+    }
+
+    fn is_failing(&self) -> bool {
+        self.chains.iter().any(|chain| chain.is_failing)
     }
 
     async fn ack(&mut self, tickets: &[u64]) -> Result<()> {
