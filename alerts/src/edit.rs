@@ -124,7 +124,7 @@ impl AlertStore {
     /// As [`edit`](Self::edit). What was refused has changed nothing; of a database that refuses the caller's
     /// transaction must not be committed.
     pub fn edit_within(txn: &Txn<'_>, id: &str, edit: &Edit) -> Result<bool> {
-        Ok(apply(txn, id, edit, &Expected::Any)?.is_changed)
+        Ok(apply(txn, id, edit, &Expected::Any)?.step.is_some())
     }
 
     /// Changes many alerts in one transaction. An alert that cannot be changed holds up no other.

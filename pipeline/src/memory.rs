@@ -382,7 +382,7 @@ impl Memory {
         reached.min().map_or(i64::MIN, |reached_us| reached_us.saturating_sub(micros(self.config.delay)))
     }
 
-    fn reached(&self, mark: &SourceMark) -> SourceReached {
+    fn source_reached(&self, mark: &SourceMark) -> SourceReached {
         let idle_from_us = mark.received_us.saturating_add(micros(self.config.idle));
         let lag_us = mark.received_us.saturating_sub(mark.event_us).max(0);
         SourceReached { event_us: mark.event_us, lag_us, idle_from_us }
@@ -401,7 +401,11 @@ impl Memory {
         CorrelationState {
             correlations: ids.zip(self.correlator.stats()).collect(),
             watermark_us: self.watermark_us(now_us),
-            sources: self.marks.iter().map(|(source, mark)| (source.clone(), self.reached(mark))).collect(),
+            sources: self
+                .marks
+                .iter()
+                .map(|(source, mark)| (source.clone(), self.source_reached(mark)))
+                .collect(),
         }
     }
 }

@@ -36,7 +36,7 @@ fn an_episode_is_raised_once_whatever_it_begins_with() {
     // A late event before the first, which makes another id.
     let longer = found("ann", 8..15);
     assert_ne!(longer.id, raised.id);
-    assert_eq!((hunt(&[longer.clone()]), now()), (0, (2, 7, 1)));
+    assert_eq!((hunt(std::slice::from_ref(&longer)), now()), (0, (2, 7, 1)));
     assert_eq!((hunt(&[longer]), now()), (0, (2, 7, 1)), "the same again");
     // A hunt that looks at a part of it takes nothing away.
     assert_eq!((hunt(&[found("ann", 11..15), found("ann", 8..10)]), now()), (0, (2, 7, 1)));

@@ -361,7 +361,7 @@ impl Chain {
     fn takes(&self, hit: &Kept, differs: bool, timespan_us: i64) -> bool {
         let was_taken = self.now.iter().any(|(at_us, event)| *at_us == hit.time_us && *event == hit.event);
         let is_late = hit.time_us.saturating_sub(self.begin_us) > timespan_us;
-        !was_taken && !is_late && !(differs && self.value == hit.value)
+        !(was_taken || is_late || differs && self.value == hit.value)
     }
 
     fn take(&mut self, hit: &Kept) {
@@ -381,7 +381,9 @@ fn keep_chain(slot: &mut Vec<Chain>, chain: Chain, by_value: bool) -> bool {
             return true;
         }
         // Of three values the oldest goes: the two others can go on wherever it could.
-        None => usize::from(slot.get(1).map(|chain| chain.begin_us) < slot.first().map(|chain| chain.begin_us)),
+        None => {
+            usize::from(slot.get(1).map(|chain| chain.begin_us) < slot.first().map(|chain| chain.begin_us))
+        }
     };
     match slot.get_mut(at).filter(|known| chain.begin_us > known.begin_us) {
         Some(known) => {
