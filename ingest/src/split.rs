@@ -610,8 +610,7 @@ impl Splitter {
                 Step::Again
             }
             Body::Rest { .. } => {
-                let reason =
-                    self.torn(format!("the object around the list before byte {start} has no end"));
+                let reason = self.torn(format!("the object around the list before byte {start} has no end"));
                 self.resync(piece, end, reason)
             }
             Body::Broken { resync } => {

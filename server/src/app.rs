@@ -9,7 +9,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use alerts::AlertStore;
 use alerts::incident::Incidents;
 use alerts::risk::Assets;
-use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
 use normalize::CustomMappings;
@@ -27,6 +26,7 @@ use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig, read_assets};
 use crate::push::Push;
+use crate::push::syslog::Listeners;
 use crate::reload::RuleFiles;
 use crate::rule_files;
 use crate::tls::Certificates;
@@ -85,7 +85,7 @@ impl App {
     /// Another process uses the folder, a disk refuses, or a file is damaged; the message says which.
     pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
         let data = &config.data;
-        std::fs::create_dir_all(data).with_context(|| format!("`{}` cannot be made", data.display()))?;
+        crate::data_folder::make(data)?;
         let log_config = LogConfig {
             segment_bytes: config.log_segment,
             max_bytes: config.log_max,
@@ -285,6 +285,22 @@ impl App {
         flushed?;
         followed
     }
+}
+
+/// What `serve` would refuse to start for: secrets, certificates and files that it reads at its start. Nothing is
+/// connected to.
+pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
+    let mut checks = vec![
+        config.tls.clone().map_or(Ok(()), |files| Certificates::open(files).map(drop)),
+        Push::open(config).and_then(|push| push.check()),
+        Callbacks::open(&config.channels).check(),
+        config.auth().and_then(|auth| auth.check()),
+        open_channels(config).map(drop),
+        read_assets(&config.assets).map(drop).map_err(crate::client::usage),
+        load_mappings(&config.mappings).map(drop),
+    ];
+    checks.extend(config.syslog.iter().map(Listeners::check));
+    checks.into_iter().filter_map(Result::err).collect()
 }
 
 /// The channels that routes may name, which send by one client under one policy.
