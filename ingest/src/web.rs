@@ -148,8 +148,30 @@ impl Answer {
     /// # Errors
     /// [`Error::BadAnswer`].
     pub(crate) fn json(&self, call: &str) -> Result<Value> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::BadAnswer { call: call.to_owned(), problem: error.to_string() })
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let problem = if self.is_page() { PAGE.to_owned() } else { error.to_string() };
+            Error::BadAnswer { call: call.to_owned(), problem }
+        })
+    }
+
+    /// Whether it is a page for people: of a proxy, of a sign-in, of another server.
+    fn is_page(&self) -> bool {
+        let text = self.body.trim_ascii_start();
+        text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"<!doctype"))
+            || text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<html"))
+    }
+
+    /// What a refusal says without words of the service: where it leads, or that it is a page.
+    fn implied(&self) -> String {
+        match self.header("location").and_then(|to| Url::parse(to).ok()) {
+            // The rest of the address may hold what nobody needs to see.
+            Some(to) if self.status < 400 => {
+                let host = to.host_str().unwrap_or_default();
+                format!("it redirects to {}://{host}, which is not followed", to.scheme())
+            }
+            _ if self.is_page() => PAGE.to_owned(),
+            _ => String::new(),
+        }
     }
 
     /// How long the service wants to be left alone: seconds, or a date by the service's own clock; RFC 9110
@@ -201,10 +223,12 @@ impl Answer {
             call: call.to_owned(),
             status: self.status,
             code: first(&["/error/status", "/error/code", "/error", "/errorCode", "/code"], 100),
-            message: first(
+            message: Some(first(
                 &["/error/message", "/error_description", "/errorSummary", "/message"],
                 MESSAGE_CHARS,
-            ),
+            ))
+            .filter(|message| !message.is_empty())
+            .unwrap_or_else(|| self.implied()),
             retry_after: self.retry_after(),
         })
     }
@@ -242,7 +266,7 @@ impl Web {
         // The address may hold what nobody needs to see.
         let unreachable = |source: reqwest::Error| Error::Unreachable {
             call: name.clone(),
-            source: Box::new(source.without_url()),
+            source: untrusted(&source).map_or_else(|| Box::new(source.without_url()) as Box<_>, Into::into),
         };
         let client = if is_near { &self.near } else { &self.services };
         let mut builder = client.request(method, url).timeout(timeout).body(body);
@@ -267,6 +291,35 @@ impl Web {
             _ => body.freeze(),
         };
         Ok(Answer { status, headers, body })
+    }
+}
+
+/// What is said of an answer that is a page for people.
+const PAGE: &str = "it is a page of HTML, not an answer of an API";
+
+/// What is wrong with the certificate of a service, in words; `None`: nothing is.
+fn untrusted(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if let Some((_, problem)) = text.split_once("invalid peer certificate: ") {
+            return Some(distrust(problem));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// rustls' words for a certificate that is not trusted, with the mend.
+fn distrust(problem: &str) -> String {
+    const MEND: &str = "have the service show one of an authority that this machine trusts, or add its authority to \
+                        those of the system (`SSL_CERT_FILE` names another file of them)";
+    if problem.contains("CaUsedAsEndEntity") {
+        format!("the certificate is its own authority (self-signed); {MEND}")
+    } else if problem.contains("UnknownIssuer") {
+        format!("the certificate is of an authority that is not trusted; {MEND}")
+    } else {
+        format!("the certificate is not trusted: {problem}")
     }
 }
 
@@ -389,8 +442,8 @@ mod tests {
                 r#"{"errorCode":"E0000006","errorSummary":"no right"}"#,
                 "`c` was refused with 403 `E0000006`: no right",
             ),
-            (r#"{"message":"Not Found"}"#, "`c` was refused with 403 ``: Not Found"),
-            ("<html>", "`c` was refused with 403 ``: "),
+            (r#"{"message":"Not Found"}"#, "`c` was refused with 403: Not Found"),
+            ("<html>", "`c` was refused with 403"),
         ];
         for (body, told) in cases {
             assert_eq!(answer(403, &[], body).accepted("c").unwrap_err().to_string(), told);

@@ -60,7 +60,7 @@ mod worker;
 pub use config::QueryConfig;
 pub use engine::QueryEngine;
 pub use error::{Error, Result};
-pub use format::{Format, Writer};
+pub use format::{Format, Writer, acts_on_terminal};
 pub use functions::Names;
 pub use request::QueryRequest;
 pub use stream::QueryStream;

@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::AlertStore;
 use alerts::incident::Incidents;
-use anyhow::Context;
 use event::{Diagnostic, Level};
 use ingest::SweepProgress;
 use normalize::CustomMappings;
@@ -27,6 +26,7 @@ use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig};
 use crate::push::Push;
+use crate::push::syslog::Listeners;
 use crate::reload::RuleFiles;
 use crate::rule_files;
 use crate::tls::Certificates;
@@ -87,7 +87,7 @@ impl App {
     /// Another process uses the folder, a disk refuses, or a file is damaged; the message says which.
     pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
         let data = &config.data;
-        std::fs::create_dir_all(data).with_context(|| format!("`{}` cannot be made", data.display()))?;
+        crate::data_folder::make(data)?;
         let log_config = LogConfig {
             segment_bytes: config.log_segment,
             max_bytes: config.log_max,
@@ -98,7 +98,7 @@ impl App {
         let alerts = AlertStore::open(state.clone())?;
         let audit = Recorder::open(&config, state.clone())?;
         let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
-        let egress = egress::Client::new(config.egress.clone())?;
+        let egress = open_egress(&config)?;
         // Before the stages: what they raise from now on is told.
         let notifier = Notifier::open(NotifierParts {
             state: state.clone(),
@@ -290,6 +290,26 @@ impl App {
         flushed?;
         followed
     }
+}
+
+/// What `serve` would refuse to start for: secrets, certificates and files that it reads at its start. Nothing is
+/// connected to.
+pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
+    let mut checks = vec![
+        config.tls.clone().map_or(Ok(()), |files| Certificates::open(files).map(drop)),
+        Push::open(config).and_then(|push| push.check()),
+        Callbacks::open(&config.channels).check(),
+        config.auth().and_then(|auth| auth.check()),
+        open_egress(config).and_then(|client| open_channels(config, &client)).map(drop),
+        AssetFiles::open(&config.assets).map(drop).map_err(crate::client::usage),
+        load_mappings(&config.mappings).map(drop),
+    ];
+    checks.extend(config.syslog.iter().map(Listeners::check));
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
+fn open_egress(config: &Config) -> anyhow::Result<egress::Client> {
+    Ok(egress::Client::new(config.egress.clone())?)
 }
 
 /// The channels that routes may name, which send by one client under one policy.

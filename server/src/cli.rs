@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use access::{TokenCommand, Tokens, Users};
+pub(crate) use access::{Login, TokenCommand, Tokens, Users};
 pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
 pub(crate) use incidents::{Entities, Incidents, IncidentsList};
@@ -50,8 +50,8 @@ pub(crate) struct Global {
     /// Work in this data folder [default: ./data, or `data` of the configuration].
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "url")]
     pub(crate) data: Option<PathBuf>,
-    /// Ask the server at this address; its token is read from STORMGLASS_TOKEN.
-    #[arg(long, global = true, value_name = "URL", env = "STORMGLASS_URL")]
+    /// Ask the server at this address; its token is read from STORMGLASS_TOKEN [env: STORMGLASS_URL].
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Read this configuration [default: stormglass.toml, where there is one].
     #[arg(long, global = true, value_name = "FILE", env = "STORMGLASS_CONFIG")]
@@ -59,6 +59,27 @@ pub(crate) struct Global {
     /// Say less: no progress, only errors.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+}
+
+impl Arguments {
+    /// The arguments of this process. `STORMGLASS_URL` counts where neither `--url` nor `--data` is given; a variable
+    /// that is empty is not set.
+    pub(crate) fn of_process() -> Self {
+        let mut arguments = Self::parse();
+        let named = std::env::var("STORMGLASS_URL").ok();
+        arguments.global.name_server(named);
+        arguments
+    }
+}
+
+impl Global {
+    fn name_server(&mut self, named: Option<String>) {
+        if self.url.is_none() && self.data.is_none() {
+            self.url = named;
+        }
+        self.url = self.url.take().filter(|url| !url.is_empty());
+        self.config = self.config.take().filter(|config| !config.as_os_str().is_empty());
+    }
 }
 
 /// What to do.
@@ -122,6 +143,13 @@ pub(crate) enum Command {
     /// Check, show and document the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Sign in to a running server as a user; commands with its `--url` are then yours until the session ends.
+    #[command(after_help = "Examples:
+  stormglass --url https://logs.example.com login ana
+  pass show stormglass | stormglass --url https://logs.example.com login ana --password-stdin")]
+    Login(Login),
+    /// End the session that `login` began.
+    Logout,
     /// Make, list and revoke tokens of the API; or make one for the configuration and print its entry.
     #[command(after_help = "Examples:
   stormglass token create laptop --role analyst     a token that ends, kept by the server
@@ -516,4 +544,24 @@ pub(crate) enum ConfigCommand {
     /// Print the reference page.
     #[command(hide = true)]
     Reference,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let url = |arguments: &[&str], named: &str| {
+            let mut parsed = Arguments::try_parse_from(arguments).unwrap().global;
+            parsed.name_server(Some(named.to_owned()));
+            parsed.url
+        };
+        let server = "http://127.0.0.1:7171";
+        assert_eq!(url(&["stormglass", "sources"], server).as_deref(), Some(server));
+        assert_eq!(url(&["stormglass", "sources"], ""), None);
+        assert_eq!(url(&["stormglass", "--url", "", "sources"], server), None);
+        // What is said is worth more than what is around.
+        assert_eq!(url(&["stormglass", "--data", "d", "sources"], server), None);
+    }
 }

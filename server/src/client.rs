@@ -18,8 +18,10 @@ use tower::ServiceExt;
 
 use crate::api::{self, Problem};
 use crate::app::App;
+use crate::auth::{CSRF_HEADER, SESSION_COOKIE};
 use crate::cli::Global;
 use crate::config::Config;
+use crate::kept_session::{self, KeptSession};
 use crate::output::UsageError;
 
 /// The variable that names a file of authorities, PEM, whose servers are trusted besides those of the system.
@@ -31,7 +33,44 @@ pub(crate) enum Client {
     /// To the data folder that this process has opened.
     Local { app: Arc<App>, router: Router },
     /// To a server.
-    Remote { http: reqwest::Client, base: String, token: Option<String> },
+    Remote { http: reqwest::Client, base: String, means: Means },
+}
+
+/// How a server is shown who asks.
+#[derive(Debug)]
+pub(crate) enum Means {
+    /// By the token of `STORMGLASS_TOKEN`.
+    Token(String),
+    /// By the session that `stormglass login` began.
+    Session(KeptSession),
+    /// Not at all.
+    Nothing,
+}
+
+impl Means {
+    /// What to add where the server does not know who asks.
+    fn unknown(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "; the token is that of `STORMGLASS_TOKEN`",
+            Self::Session(_) => "; the session is that of `stormglass login`, which begins another",
+            Self::Nothing => {
+                "; the command line takes a token from `STORMGLASS_TOKEN`, which is not set, or `stormglass login USER` \
+                 signs in with a password"
+            }
+        }
+    }
+}
+
+/// The address of a server as sessions are kept under it.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn server_base(url: &str) -> anyhow::Result<String> {
+    let base = url.trim_end_matches('/').to_owned();
+    if !base.starts_with("http://") && !base.starts_with("https://") {
+        bail!(UsageError(format!("`{url}` is no address of a server; write http://HOST:PORT")));
+    }
+    Ok(base)
 }
 
 impl Client {
@@ -59,7 +98,13 @@ impl Client {
     /// As [`open`](Self::open).
     pub(crate) async fn open_or_make(global: &Global) -> anyhow::Result<Self> {
         if let Some(url) = &global.url {
-            return Self::remote(url);
+            let base = server_base(url)?;
+            let token = std::env::var("STORMGLASS_TOKEN").ok().filter(|token| !token.is_empty());
+            let means = match token {
+                Some(token) => Means::Token(token),
+                None => kept_session::of(&base)?.map_or(Means::Nothing, Means::Session),
+            };
+            return Self::remote(base, means);
         }
         let config = load_config(global)?;
         init_logging(&config, "warn");
@@ -69,11 +114,23 @@ impl Client {
         Ok(Self::Local { router: api::router(app.clone()), app })
     }
 
-    fn remote(url: &str) -> anyhow::Result<Self> {
-        let base = url.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") && !base.starts_with("https://") {
-            bail!(UsageError(format!("`{url}` is no address of a server; write http://HOST:PORT")));
-        }
+    /// To the server at `base`, as nobody.
+    ///
+    /// # Errors
+    /// There is no TLS.
+    pub(crate) fn anonymous(base: &str) -> anyhow::Result<Self> {
+        Self::remote(base.to_owned(), Means::Nothing)
+    }
+
+    /// To the server at `base`, by a session.
+    ///
+    /// # Errors
+    /// There is no TLS.
+    pub(crate) fn by_session(base: &str, session: KeptSession) -> anyhow::Result<Self> {
+        Self::remote(base.to_owned(), Means::Session(session))
+    }
+
+    fn remote(base: String, means: Means) -> anyhow::Result<Self> {
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(std::time::Duration::from_secs(10));
@@ -85,8 +142,7 @@ impl Client {
             }
         }
         let http = http.build()?;
-        let token = std::env::var("STORMGLASS_TOKEN").ok().filter(|token| !token.is_empty());
-        Ok(Self::Remote { http, base, token })
+        Ok(Self::Remote { http, base, means })
     }
 
     /// `GET path`, answered with JSON.
@@ -184,21 +240,30 @@ impl Client {
                 let response = router.clone().oneshot(api::in_process(request)).await?;
                 let status = response.status().as_u16();
                 let stream = response.into_body().into_data_stream().map(|chunk| chunk.map_err(Into::into));
-                Answer { status, stream: Box::pin(stream) }.checked().await
+                Answer { status, cookie: None, stream: Box::pin(stream) }.checked("").await
             }
-            Self::Remote { http, base, token } => {
+            Self::Remote { http, base, means } => {
                 let mut request = http
                     .request(method, format!("{base}{path}"))
                     .header(header::CONTENT_TYPE, content)
                     .header(header::ACCEPT, accept);
-                if let Some(token) = token {
-                    request = request.bearer_auth(token);
+                match means {
+                    Means::Token(token) => request = request.bearer_auth(token),
+                    Means::Session(session) => {
+                        request = request
+                            .header(header::COOKIE, &session.cookie)
+                            .header(CSRF_HEADER, &session.csrf_token);
+                    }
+                    Means::Nothing => {}
                 }
                 let response = request.body(body.unwrap_or_default()).send().await;
                 let response = response.with_context(|| format!("the server at {base} cannot be reached"))?;
                 let status = response.status().as_u16();
+                let cookie = session_cookie(response.headers());
                 let stream = response.bytes_stream().map(|chunk| chunk.map_err(Into::into));
-                Answer { status, stream: Box::pin(stream) }.checked().await
+                // Of who signs in, the server says all there is to say.
+                let unknown = if path == "/api/v1/session" { "" } else { means.unknown() };
+                Answer { status, cookie, stream: Box::pin(stream) }.checked(unknown).await
             }
         }
     }
@@ -238,7 +303,16 @@ impl Client {
 /// An answer on its way.
 pub(crate) struct Answer {
     status: u16,
+    cookie: Option<String>,
     stream: std::pin::Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>,
+}
+
+/// The session that the headers of an answer begin.
+fn session_cookie(headers: &header::HeaderMap) -> Option<String> {
+    let values = headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.filter_map(|value| value.split(';').next());
+    let is_ours = |pair: &&str| pair.split('=').next().is_some_and(|name| name.ends_with(SESSION_COOKIE));
+    pairs.filter(is_ours).map(str::to_owned).next()
 }
 
 /// The server takes no more just now.
@@ -251,6 +325,11 @@ pub(crate) struct Busy {
 }
 
 impl Answer {
+    /// `NAME=SECRET` of the session that the answer begins.
+    pub(crate) fn session_cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
     /// The next piece of the body.
     pub(crate) async fn next(&mut self) -> Option<anyhow::Result<Bytes>> {
         self.stream.next().await
@@ -268,7 +347,8 @@ impl Answer {
         Ok(body)
     }
 
-    async fn checked(self) -> anyhow::Result<Self> {
+    /// The answer, if it is a good one; `unknown` is added where the server does not know the caller.
+    async fn checked(self, unknown: &str) -> anyhow::Result<Self> {
         if self.status < 400 {
             return Ok(self);
         }
@@ -280,7 +360,7 @@ impl Answer {
         if let Some(retry_after) = problem.retry_after {
             bail!(Busy { detail: problem.detail, retry_after });
         }
-        bail!("{}", problem.detail)
+        bail!("{}{}", problem.detail, if status == 401 { unknown } else { "" })
     }
 }
 

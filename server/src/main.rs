@@ -9,20 +9,21 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod data_folder;
 mod evidence;
 mod hunt;
 mod incidents;
+mod kept_session;
 mod output;
 mod push;
 mod reload;
 mod rule_alerts;
 mod rule_files;
+mod screen;
 mod tls;
 mod trim;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,7 +46,7 @@ const MI_OPTION_PURGE_DELAY: std::ffi::c_int = 15;
 
 fn main() -> ExitCode {
     keep_freed_memory();
-    let arguments = cli::Arguments::parse();
+    let arguments = cli::Arguments::of_process();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::Error::new(error)),

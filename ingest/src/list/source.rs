@@ -71,9 +71,7 @@ impl ListSource {
 
     /// The same after other steps.
     pub(crate) async fn check_into(mut self, checks: &mut Checks, now_us: i64) {
-        let mend = |error: &Error| {
-            (self.mend)(error).unwrap_or_else(|| "mend what the service says, and check again".into())
-        };
+        let mend = |error: &Error| (self.mend)(error).unwrap_or_else(|| mend_of(error).to_owned());
         let lists = self.lists.iter_mut().take(MAX_LISTS);
         if let Some(tokens) = &self.tokens
             && checks
@@ -101,6 +99,24 @@ impl ListSource {
             };
             checks.tried((list.name(), &list.grant()), listed, describe, mend);
         }
+    }
+}
+
+/// What to do about an error of which the service's own page knows nothing.
+fn mend_of(error: &Error) -> &'static str {
+    match error {
+        Error::NoCredentials { .. } => {
+            "give the source what the step names; a variable must be set where the server is started, too"
+        }
+        Error::Refused { status: 300..=399, .. } => {
+            "name the address that the service itself answers at; redirects are not followed"
+        }
+        Error::Refused { status: 401, .. } => "check the credentials: they are wrong, or have ended",
+        Error::Refused { status: 403, .. } => "give whoever the credentials are of the right to read this",
+        Error::Refused { status: 404, .. } => "check the address: there is nothing",
+        Error::BadAnswer { .. } => "check the address: what answers there is not the API",
+        Error::BadSetting { .. } => "correct the setting",
+        _ => "mend what the service says, and check again",
     }
 }
 

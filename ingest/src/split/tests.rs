@@ -242,11 +242,7 @@ fn damage_is_told_last() {
         ("{\"Records\":[{}]\n", vec!["{}", "torn_input: gzip <- "]),
         (
             "{\"a\":1}\n{\"b\"",
-            vec![
-                "{\"a\":1}",
-                "torn_input: the record that begins at byte 8 has no end <- {\"b\"",
-                "torn_input: gzip <- ",
-            ],
+            vec!["{\"a\":1}", "torn_input: the record that begins at byte 8 has no end: gzip <- {\"b\""],
         ),
     ] {
         let mut splitter = Splitter::new(LIMIT);

@@ -17,6 +17,7 @@ use datafusion::arrow::json::writer::{JsonArray, LineDelimited, Writer as JsonWr
 use self::columnar::ParquetWriter;
 use self::csv::CsvWriter;
 use self::table::TableWriter;
+pub use self::visible::acts as acts_on_terminal;
 use crate::{Error, Result};
 
 /// A form in which an answer is written out.

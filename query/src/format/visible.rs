@@ -16,8 +16,9 @@ pub(super) fn push_visible(out: &mut String, text: &str) {
     }
 }
 
-/// Control characters (C0, C1, delete), and those that reorder, hide or join what stands around them.
-fn acts(c: char) -> bool {
+/// Whether a terminal would act on a character: control characters (C0, C1, delete), and those that reorder, hide or
+/// join what stands around them.
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -258,7 +258,8 @@ pub(crate) async fn backfill(
     if started.is_none() {
         let kind = source.kind.name;
         return Err(Problem::bad_request(&format!(
-            "a source of the type `{kind}` has no past that could be read"
+            "a source of the type `{kind}` has no past that could be read; where what it reads is kept as objects, add a \
+             source of the type `objects` over them, and backfill that one"
         )));
     }
     let (since, until) = (format_us(since_us), format_us(until_us));

@@ -12,13 +12,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
+use crate::config::Config;
 use crate::push::{BadBody, records};
+
+/// What names of Stormglass's own begin with.
+const RESERVED: &str = "stormglass";
 
 /// Whose records, and of what kind.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PushParameters {
-    /// The source that is charged with the records; `http` if not given.
+    /// The source that is charged with the records; `http` if not given. The names of configured sources, hooks and
+    /// listeners, and those that begin with `stormglass`, need the right `manage`.
     source: Option<String>,
     /// Where the sender has them from, for dead letters: a file or object; `http` if not given.
     origin: Option<String>,
@@ -51,6 +56,12 @@ pub(crate) async fn push(
     caller.needs(Right::Push)?;
     let source = source_id(wanted.source.as_deref().unwrap_or("http"))
         .map_err(|error| Problem::bad_request(&error))?;
+    if is_taken(&app.config, &source) && !caller.role.may(Right::Manage) {
+        return Err(Problem::forbidden(&format!(
+            "`{source}` is the name of a source that Stormglass reads or keeps itself; name another, or push with a \
+             token that has the right `manage`"
+        )));
+    }
     let log_type: Option<LogType> = wanted
         .log_type
         .map(|name| name.parse())
@@ -76,6 +87,15 @@ pub(crate) async fn push(
         accepted.next_offset = offsets.end;
     }
     Ok(Json(accepted))
+}
+
+/// Whether records of that name come from elsewhere: from what the configuration pulls, from a hook or a listener,
+/// or from Stormglass itself.
+fn is_taken(config: &Config, source: &SourceId) -> bool {
+    config.sources.iter().any(|configured| configured.id == *source)
+        || config.hooks.iter().any(|hook| hook.source == *source)
+        || config.syslog.iter().any(|listener| listener.source == *source)
+        || source.as_str().starts_with(RESERVED)
 }
 
 /// Checks a source's name.

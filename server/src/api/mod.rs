@@ -80,6 +80,7 @@ pub(crate) use notifications::{
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
 pub(crate) use scim::scim_refusal;
+pub(crate) use session::SessionBody;
 pub(crate) use silences::{SilenceBody, SilenceList, SilenceRequest, TrialBody};
 pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;

@@ -86,9 +86,11 @@ impl Problem {
 
     /// 429, with the seconds to wait.
     pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
+        let seconds = seconds.max(1);
+        let detail = format!("{detail}; try again in {seconds} s");
         Self {
-            retry_after: Some(seconds.max(1)),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &detail)
         }
     }
 

@@ -9,6 +9,8 @@ use super::Right;
 pub(crate) enum Access {
     /// Nothing: it looks for itself (signed hooks, signing in), or has nothing to hide.
     Open,
+    /// Nothing, but who is known may be told more: probes.
+    Probe,
     /// To be somebody, whoever it is.
     Known,
     /// A right.
@@ -24,7 +26,7 @@ pub(crate) enum Shut {
     Unlisted,
 }
 
-use Access::{Known, Needs, Open};
+use Access::{Known, Needs, Open, Probe};
 use Right::{
     Export, Manage, ManageRules, ManageUsers, Provision, Push, Query, Read, ReadAlerts, ReadAudit, ReadUsers,
     Triage,
@@ -32,8 +34,8 @@ use Right::{
 
 /// Method, path as the router has it, what it asks for.
 pub(crate) const ROUTES: &[(&str, &str, Access)] = &[
-    ("GET", "/health", Known),
-    ("GET", "/ready", Known),
+    ("GET", "/health", Probe),
+    ("GET", "/ready", Probe),
     ("GET", "/metrics", Needs(Read)),
     ("GET", "/api/v1/openapi.json", Known),
     ("GET", "/api/v1/alerts", Needs(ReadAlerts)),
@@ -161,7 +163,7 @@ pub(crate) fn access(method: &Method, path: &str) -> Result<Access, Shut> {
 
 /// Whether `method` on the route `path` asks for no token of ours.
 pub(crate) fn is_open(method: &Method, path: &str) -> bool {
-    access(method, path) == Ok(Open)
+    matches!(access(method, path), Ok(Open | Probe))
 }
 
 #[cfg(test)]

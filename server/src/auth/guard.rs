@@ -51,6 +51,16 @@ pub(crate) struct AuthConfig {
     pub(crate) oidc: Option<Oidc>,
 }
 
+impl AuthConfig {
+    /// As [`Auth::check`].
+    ///
+    /// # Errors
+    /// The secret of single sign-on cannot be read.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.oidc.as_ref().map_or(Ok(()), Oidc::check)
+    }
+}
+
 /// What the gate knows.
 #[derive(Debug)]
 pub(crate) struct Auth {
@@ -431,6 +441,10 @@ pub(crate) async fn authenticate(
             (Err(_), address) => address.map_or_else(String::new, |address| address.to_string()),
         };
         match auth.limit.admit(&key, Instant::now()) {
+            // Probes need not be known; a token that is none of ours is refused as everywhere.
+            Ok(()) if wanted == Some(Ok(Access::Probe)) && caller.is_err() && !has_credentials => {
+                return next.run(request).await;
+            }
             Ok(()) => caller.inspect_err(|problem| {
                 count(&auth.tally.unauthorized);
                 if has_credentials {
@@ -444,7 +458,7 @@ pub(crate) async fn authenticate(
     let admitted = caller.and_then(|caller| {
         match wanted {
             // No route: who is known is told so.
-            None | Some(Ok(Access::Known | Access::Open)) => {}
+            None | Some(Ok(Access::Known | Access::Open | Access::Probe)) => {}
             Some(Ok(Access::Needs(right))) => caller.needs(right).inspect_err(|_| {
                 if right == Right::Push {
                     count(&auth.tally.unauthorized);

@@ -91,6 +91,7 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
             let anonymous = status(&router, method, path, None).await;
             match wanted {
                 Ok(Access::Open) => assert_ne!(anonymous, StatusCode::FORBIDDEN, "{method} {path}"),
+                Ok(Access::Probe) => assert_eq!(anonymous, StatusCode::OK, "{method} {path}"),
                 _ => assert_eq!(anonymous, StatusCode::UNAUTHORIZED, "{method} {path}"),
             }
             for (name, rights) in &callers {
@@ -104,7 +105,7 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
                     Ok(Access::Known) if path == "/api/v1/tokens/{name}" => {
                         rights.contain(Right::ManageUsers) || rights.contain(Right::OwnTokens)
                     }
-                    Ok(Access::Known) => true,
+                    Ok(Access::Known | Access::Probe) => true,
                     Ok(Access::Needs(right)) => rights.contain(right),
                     Err(_) => {
                         assert_eq!(found, StatusCode::METHOD_NOT_ALLOWED, "{case}");

@@ -40,5 +40,5 @@ pub(crate) use rate::RateLimit;
 pub(crate) use right::{Right, Rights};
 pub(crate) use role::{Role, Roles};
 pub(crate) use sign_in::{SignInError, hashed, is_user_name};
-pub(crate) use site::{Site, csrf_token};
+pub(crate) use site::{CSRF_HEADER, Site, csrf_token};
 pub(crate) use token::{Token, new_token};

@@ -1,6 +1,16 @@
-//! `stormglass token` and `stormglass users`.
+//! `stormglass login`, `stormglass token` and `stormglass users`.
 
 use clap::{Args, Subcommand};
+
+/// `login`
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The user's name.
+    pub(crate) user: String,
+    /// Take the password from standard input instead of asking for it.
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
 
 /// `token`
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::alerts_change::{bulk, change};
+use super::alerts_change::{bulk, change, check_duplicate};
 use super::alerts_noise::noise;
 use super::query_string::QueryString;
 use crate::api::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, ChangeBody};
@@ -34,6 +34,7 @@ pub(crate) async fn run(global: &Global, command: Alerts) -> anyhow::Result<Exit
             code = change(&client, &ids, BulkBody { action: "start".into(), ..done }).await?;
         }
         Alerts::Close(wanted) => {
+            check_duplicate(Some(&wanted.verdict), wanted.duplicate_of.as_deref())?;
             let original = match wanted.duplicate_of {
                 Some(start) => Some(whole_id(&client, &start).await?),
                 None => None,

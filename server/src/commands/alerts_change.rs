@@ -6,7 +6,7 @@ use super::alerts::{query, whole_id};
 use crate::api::{BulkBody, BulkResult, ChangeResult};
 use crate::cli::AlertsBulk;
 use crate::client::Client;
-use crate::output::{print, say};
+use crate::output::{UsageError, print, say};
 
 /// Changes the alerts whose ids begin so. Of one alert it also says what was overwritten: the last one who
 /// writes wins.
@@ -38,6 +38,19 @@ pub(super) async fn change(client: &Client, starts: &[String], body: BulkBody) -
     Ok(ExitCode::SUCCESS)
 }
 
+/// Refuses a duplicate of nothing, and another verdict that names an original.
+///
+/// # Errors
+/// What is missing or too much, by its flag.
+pub(super) fn check_duplicate(verdict: Option<&str>, of: Option<&str>) -> anyhow::Result<()> {
+    let problem = match (verdict, of) {
+        (Some("duplicate"), None) => "a duplicate names the alert that it repeats: add `--duplicate-of ID`",
+        (Some("duplicate"), Some(_)) | (_, None) => return Ok(()),
+        (_, Some(_)) => "`--duplicate-of` goes with `--verdict duplicate`",
+    };
+    Err(UsageError(problem.to_owned()).into())
+}
+
 /// The last part of the address of one alert's change, and what is sent there.
 fn request(body: &BulkBody) -> (&str, serde_json::Value) {
     use serde_json::json;
@@ -61,6 +74,7 @@ fn request(body: &BulkBody) -> (&str, serde_json::Value) {
 /// # Errors
 /// The store or the server cannot be asked, or the change makes no sense.
 pub(super) async fn bulk(client: &Client, wanted: AlertsBulk) -> anyhow::Result<ExitCode> {
+    check_duplicate(wanted.verdict.as_deref(), wanted.duplicate_of.as_deref())?;
     let original = match wanted.duplicate_of {
         Some(start) => Some(whole_id(client, &start).await?),
         None => None,
@@ -101,4 +115,18 @@ fn tell(result: &BulkResult) -> anyhow::Result<ExitCode> {
 
 fn code(result: &BulkResult) -> ExitCode {
     if result.unchanged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duplicate_names_its_original_by_the_flag() {
+        let told = |verdict, of| check_duplicate(Some(verdict), of).map_err(|error| error.to_string());
+        assert!(told("duplicate", None).unwrap_err().contains("`--duplicate-of ID`"));
+        assert!(told("benign", Some("51d2")).unwrap_err().contains("`--verdict duplicate`"));
+        assert_eq!(told("duplicate", Some("51d2")), Ok(()));
+        assert_eq!(told("benign", None), Ok(()));
+    }
 }

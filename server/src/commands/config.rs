@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use event::Level;
 
 use crate::cli::{ConfigCommand, Global};
-use crate::output::{print, say};
+use crate::output::{UsageError, print, say};
 use crate::{app, client, config};
 
-/// Checks, shows or documents the configuration.
+/// Checks, shows or documents the configuration. A check reads what `serve` reads at its start.
 ///
 /// # Errors
 /// Its problems, a line each.
@@ -19,6 +19,11 @@ pub(crate) fn run(global: &Global, command: ConfigCommand) -> anyhow::Result<Exi
         ConfigCommand::Show => print(config::show(&client::load_config(global)?).trim())?,
         ConfigCommand::Check => {
             let config = client::load_config(global)?;
+            let problems = app::problems(&config);
+            if !problems.is_empty() {
+                let lines: Vec<_> = problems.iter().map(|problem| format!("{problem:#}")).collect();
+                return Err(UsageError(lines.join("\n")).into());
+            }
             let (rules, findings) = app::load_rules(&config)?;
             for finding in &findings {
                 say(&finding.to_string());

@@ -12,6 +12,7 @@ mod entities;
 mod identity;
 mod incidents;
 mod ingest;
+mod login;
 pub(crate) mod mappings;
 mod notify;
 mod package;
@@ -70,6 +71,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(global, command),
         Command::Audit(command) => audit::run(global, command).await,
         Command::Trail(Trail::Verify(command)) => trail::verify(global, command).await,
+        Command::Login(command) => login::login(global, command).await,
+        Command::Logout => login::logout(global).await,
         Command::Token(command) => token::run(global, command).await,
         Command::Users(command) => users::run(global, command).await,
         Command::Completions { shell } => completions::run(shell),

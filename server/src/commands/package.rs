@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -43,7 +44,7 @@ pub(super) fn write(to: &Path, archive: &[u8]) -> anyhow::Result<String> {
     if is_archive(to) {
         write_new(to, archive)?;
     } else {
-        std::fs::create_dir_all(to).with_context(|| format!("`{}` cannot be made", to.display()))?;
+        crate::data_folder::make(to)?;
         for (name, bytes) in &files {
             // The names come from a server.
             if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
@@ -57,7 +58,7 @@ pub(super) fn write(to: &Path, archive: &[u8]) -> anyhow::Result<String> {
 
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -150,4 +151,20 @@ fn read_folder(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("case.zip");
+        write_new(&path, b"evidence").unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write_new(&path, b"other").is_err());
+    }
 }

@@ -14,6 +14,7 @@ use crate::app::{App, now_us};
 use crate::cli::{Global, Serve};
 use crate::client::{init_logging, usage};
 use crate::config::Config;
+use crate::data_folder;
 use crate::output::UsageError;
 use crate::push::syslog::Listeners;
 use crate::tls::{self, Certificates};
@@ -48,6 +49,9 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let syslog = Listeners::open(&app).await?;
     let url = format!("{}://{address}", if certificates.is_some() { "https" } else { "http" });
     started(&app, &url).await?;
+    if let Some(problem) = data_folder::open_to_others(&app.config.data) {
+        tracing::warn!("{problem}");
+    }
     app.notifier.start()?;
     app.start_sources()?;
     app.log.announce(&url)?;

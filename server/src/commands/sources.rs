@@ -137,7 +137,7 @@ fn health(list: &SourceList) -> Vec<Vec<String>> {
             collector.kind.clone(),
             collector.state.clone(),
             collector.since.clone(),
-            collector.lag_seconds.map_or_else(|| "-".into(), |lag| format!("{lag} s")),
+            collector.lag_seconds.map_or_else(|| "-".into(), span),
             waiting(collector),
             collector.retries.to_string(),
             collector.findings.to_string(),
@@ -147,11 +147,21 @@ fn health(list: &SourceList) -> Vec<Vec<String>> {
     rows
 }
 
+/// A span of seconds in the unit that suits it.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// What waits at the source, and how far reading is behind.
 fn waiting(collector: &CollectorBody) -> String {
     match (collector.waiting, collector.waiting_seconds) {
         (None, _) => "-".into(),
-        (Some(records), Some(seconds)) if records > 0 => format!("{records}, {seconds} s"),
+        (Some(records), Some(seconds)) if records > 0 => format!("{records}, {}", span(seconds)),
         (Some(records), _) => records.to_string(),
     }
 }
@@ -202,4 +212,15 @@ fn table(list: &SourceList, verify: bool) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_the_unit_that_suits() {
+        let told: Vec<_> = [0, 119, 120, 7_200, 172_800, 18_294_256].map(span).into();
+        assert_eq!(told, ["0 s", "119 s", "2 min", "2 h", "2 d", "211 d"]);
+    }
 }

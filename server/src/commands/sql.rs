@@ -10,6 +10,7 @@ use crate::api::SqlBody;
 use crate::cli::{Global, Sql, SqlFormat};
 use crate::client::Client;
 use crate::output::UsageError;
+use crate::screen::Screen;
 
 /// Runs the statement and prints the answer as it comes.
 ///
@@ -40,8 +41,13 @@ pub(crate) async fn run(global: &Global, command: Sql) -> anyhow::Result<ExitCod
     if command.format == SqlFormat::Table {
         out.write_all(&table(&answer.all().await?)?)?;
     } else {
+        let is_json = matches!(command.format, SqlFormat::Json | SqlFormat::Ndjson);
+        let mut screen = out.is_terminal().then(|| Screen::new(is_json));
         while let Some(chunk) = answer.next().await {
-            out.write_all(&chunk?)?;
+            match &mut screen {
+                Some(screen) => out.write_all(screen.piece(&chunk?).as_bytes())?,
+                None => out.write_all(&chunk?)?,
+            }
         }
     }
     out.flush()?;

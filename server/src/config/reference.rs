@@ -1,5 +1,7 @@
 //! The example file, the reference page and the effective settings, printed from the same table.
 
+use std::time::Duration;
+
 use super::Config;
 use super::channels;
 use super::key::{KEYS, Key};
@@ -287,9 +289,20 @@ fn toml(value: &Value) -> String {
         Value::Texts(texts) => texts.iter().collect::<toml_edit::Array>().to_string(),
         Value::Count(count) => count.to_string(),
         Value::Span(span) if span.is_zero() => "\"never\"".to_owned(),
-        Value::Span(span) => format!("\"{} ms\"", span.as_millis()),
+        Value::Span(span) => format!("\"{}\"", in_words(*span)),
         Value::Flag(flag) => flag.to_string(),
     }
+}
+
+/// A span in the largest unit that says it exactly.
+fn in_words(span: Duration) -> String {
+    let millis = span.as_millis();
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if millis.is_multiple_of(unit) {
+            return format!("{} {name}", millis / unit);
+        }
+    }
+    format!("{millis} ms")
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -314,6 +327,13 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_shown_as_they_are_written() {
+        let shown: Vec<_> =
+            [43_200_000, 86_400_000, 90_000, 60_000, 250].map(Duration::from_millis).map(in_words).into();
+        assert_eq!(shown, ["12 h", "1 d", "90 s", "1 min", "250 ms"]);
+    }
 
     /// The page in the repository is the one that the program prints.
     #[test]

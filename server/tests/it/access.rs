@@ -512,3 +512,46 @@ async fn a_directory_adds_users_and_has_them_out() {
     );
     server.terminate();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_just_added_signs_in_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let home = folder.path().join("home");
+    let ask = |arguments: &[&str], input: &str| {
+        let arguments = [&["--url", &server.url], arguments].concat();
+        let mut child = command(&arguments)
+            .env("XDG_STATE_HOME", &home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let added = ask(&["users", "add", "ana", "--role", "admin", "--password-stdin"], PASSWORD);
+    assert!(added.0, "{added:?}");
+    let (is_good, _, said) = ask(&["token", "create", "pump", "--role", "ingest"], "");
+    assert!(!is_good && said.contains("STORMGLASS_TOKEN") && said.contains("stormglass login"), "{said}");
+    let (is_good, _, said) = ask(&["login", "ana", "--password-stdin"], "wrong password");
+    assert!(!is_good && !said.contains("STORMGLASS_TOKEN"), "{said}");
+    let login = ask(&["login", "ana", "--password-stdin"], &format!("{PASSWORD}\n"));
+    assert!(login.0 && login.2.contains("role `admin`"), "{login:?}");
+    let made = ask(&["token", "create", "pump", "--role", "ingest"], "");
+    assert!(made.0 && made.1.trim().starts_with("sgm_"), "{made:?}");
+    let kept = home.join("stormglass/sessions.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&kept.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let cookie = std::fs::read_to_string(&kept).unwrap();
+    assert!(ask(&["logout"], "").0);
+    let (is_good, _, said) = ask(&["token", "list"], "");
+    assert!(!is_good && said.contains("stormglass login"), "{said}");
+    // Ended at the server as well.
+    std::fs::write(&kept, cookie).unwrap();
+    let (is_good, _, said) = ask(&["token", "list"], "");
+    assert!(!is_good && said.contains("the session has ended"), "{said}");
+    server.terminate();
+}

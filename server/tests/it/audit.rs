@@ -289,7 +289,7 @@ async fn what_cannot_be_recorded_is_not_done() {
         assert_eq!((status, &problem["type"]), (503, &json!("/api/v1/problems#audit_unavailable")));
         let health: Value = Client::new()
             .get(format!("{}/health", server.url))
-            .bearer_auth("ingest")
+            .bearer_auth("admin")
             .send()
             .await
             .unwrap()

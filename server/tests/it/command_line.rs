@@ -144,3 +144,54 @@ fn a_mapping_file_reads_what_is_unknown() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("shop.yml:3"), "{said}");
 }
+
+#[test]
+fn a_check_reads_what_a_start_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("s.toml");
+    let check = || {
+        let output = outcome(&["--config", &config.to_string_lossy(), "config", "check"]);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let secret = folder.path().join("secret");
+    let text = format!(
+        "data = {data:?}\n[server]\ntls.certificate = {none:?}\ntls.key = {none:?}\n\
+         [[hooks]]\nname = \"shop\"\nscheme = \"hmac\"\nheader = \"X-Signature\"\nsecret = \"file:{secret}\"\n\
+         [[channels]]\nname = \"soc\"\nkind = \"slack\"\ntoken = \"file:{secret}\"\nchannel = \"C0123456789\"\ncallback_secret = \"env:NONE_OF_OURS\"\n\
+         [[syslog]]\nsource = \"edge\"\ntransport = \"tls\"\nlisten = \"127.0.0.1:0\"\n\
+         certificate = {none:?}\nkey = {none:?}\n",
+        data = folder.path().join("data"),
+        none = folder.path().join("none.pem"),
+        secret = secret.display(),
+    );
+    std::fs::write(&config, text).unwrap();
+    let (code, said) = check();
+    assert_eq!(code, 2, "{said}");
+    for problem in ["none.pem", "`shop`", "callback secret of the channel `soc`", "syslog `edge`"] {
+        assert!(said.contains(problem), "{problem}: {said}");
+    }
+    assert!(!folder.path().join("data").exists(), "a check makes nothing");
+    std::fs::write(&secret, "https://hooks.example.com/a").unwrap();
+    assert!(!check().1.contains("`shop`"));
+}
+
+#[test]
+fn the_data_folder_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let input = folder.path().join("a.json");
+    std::fs::write(&input, "{\"message\":\"a\"}\n").unwrap();
+    run(&["--data", &data.to_string_lossy(), "ingest", &input.to_string_lossy()]);
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("state.db")), 0o600);
+    let mut seen = 0;
+    for entry in std::fs::read_dir(data.join("log")).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 1, "{seen}");
+}

@@ -144,6 +144,8 @@ async fn tokens_open_what_their_role_may() {
         text.push_str(entry);
         text.push('\n');
     }
+    let logs = folder.path().join("none-yet");
+    text.push_str(&format!("\n[[sources]]\nname = \"shop\"\ntype = \"files\"\npaths = [{logs:?}]\n"));
     std::fs::write(&config, text).unwrap();
     let server =
         Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config.to_string_lossy())]);
@@ -179,9 +181,33 @@ async fn tokens_open_what_their_role_may() {
         assert_eq!(status(None, method, path).await, 401, "{method} {path}");
         assert_eq!(status(Some("sgm_wrong"), method, path).await, 401, "{method} {path}");
     }
-    for path in ["/health", "/ready", "/api/v1/openapi.json"] {
-        assert_eq!(status(None, "GET", path).await, 401, "{path}");
-        assert_eq!(status(Some(&tokens[2]), "GET", path).await, 200, "{path}");
+    assert_eq!(status(None, "GET", "/api/v1/openapi.json").await, 401);
+    assert_eq!(status(Some(&tokens[2]), "GET", "/api/v1/openapi.json").await, 200);
+    for path in ["/health", "/ready"] {
+        let told = async |token: Option<&str>| {
+            let request = client.get(format!("{}{path}", server.url));
+            let request = match token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            request.send().await.unwrap().json::<Value>().await.unwrap()
+        };
+        // Probes are told how it is, and nothing else; so is who may only push.
+        for token in [None, Some(&*tokens[2])] {
+            assert_eq!(status(token, "GET", path).await, 200, "{path}");
+            assert_eq!(told(token).await, json!({"status": "ok"}), "{path}");
+        }
+        assert!(told(Some(&tokens[1])).await["version"].is_string(), "{path}");
+        assert_eq!(status(Some("sgm_wrong"), "GET", path).await, 401, "{path}");
+    }
+    // Whose name it is not, does not push under it.
+    for (source, expected) in
+        [("shop", [200, 403, 403]), ("stormglass-audit", [200, 403, 403]), ("shop-2", [200, 403, 200])]
+    {
+        for (token, expected) in tokens.iter().zip(expected) {
+            let path = format!("/api/v1/ingest?source={source}");
+            assert_eq!(status(Some(token), "POST", &path).await, expected, "{source}");
+        }
     }
 }
 

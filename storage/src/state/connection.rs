@@ -1,6 +1,7 @@
 //! Connections with the settings that the promises need.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,14 @@ const CACHED_STATEMENTS: usize = 128;
 
 /// The one connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    // It holds hashes of passwords. SQLite gives the WAL and its index the mode of the database.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| Error::Io { action: "open", path: path.to_owned(), source })?;
     // A connection that ends in order takes the WAL with it.
     let crashed = std::fs::metadata(wal_of(path)).is_ok_and(|wal| wal.len() > 0);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

@@ -103,6 +103,14 @@ impl Listeners {
         Ok(Self { stop, tasks })
     }
 
+    /// Reads the certificates of the listeners, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(crate) fn check(config: &SyslogConfig) -> anyhow::Result<()> {
+        tls::acceptor(config).map(drop).with_context(|| format!("syslog `{}`", config.source))
+    }
+
     /// Stops reading and waits until what was read is durable.
     pub(crate) async fn close(mut self) {
         self.stop.send_replace(true);
