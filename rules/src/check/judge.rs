@@ -158,7 +158,7 @@ pub(crate) fn judge(rule: &CorrelationRule, report: &mut Report) -> Option<Judge
         },
         T::TemporalOrdered => {
             Judge::Ordered { steps: steps(rule, report)?, differs: !rule.differs.is_empty() }
-        },
+        }
         T::Absence => Judge::Absence,
         T::FirstSeen => Judge::FirstSeen { learning_us: learning(rule, report) },
         T::Rare => Judge::Rare { learning_us: learning(rule, report), threshold },
@@ -201,7 +201,8 @@ fn steps(rule: &CorrelationRule, report: &mut Report) -> Option<Vec<Vec<u16>>> {
         Some((parsed, at)) => {
             let presence = presence(rule, &parsed.condition, *at, report)?;
             let Some(written) = in_order(presence) else {
-                let problem = "the condition of a sequence is steps joined with `and`, each a rule or `(a or b)`";
+                let problem =
+                    "the condition of a sequence is steps joined with `and`, each a rule or `(a or b)`";
                 report.error(*at, "correlation.condition", problem, "write the steps in their order");
                 return None;
             };

@@ -53,7 +53,9 @@ fn is_federated(kind: &str) -> bool {
 fn before_deletion<'n>(name: &'n str, uid: &str) -> &'n str {
     let id = uid.replace('-', "").to_ascii_lowercase();
     match name.split_at_checked(id.len()) {
-        Some((prefix, rest)) if !id.is_empty() && !rest.starts_with('@') && prefix.eq_ignore_ascii_case(&id) => {
+        Some((prefix, rest))
+            if !id.is_empty() && !rest.starts_with('@') && prefix.eq_ignore_ascii_case(&id) =>
+        {
             rest
         }
         _ => name,

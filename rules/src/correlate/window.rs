@@ -381,7 +381,9 @@ fn keep_chain(slot: &mut Vec<Chain>, chain: Chain, by_value: bool) -> bool {
             return true;
         }
         // Of three values the oldest goes: the two others can go on wherever it could.
-        None => usize::from(slot.get(1).map(|chain| chain.begin_us) < slot.first().map(|chain| chain.begin_us)),
+        None => {
+            usize::from(slot.get(1).map(|chain| chain.begin_us) < slot.first().map(|chain| chain.begin_us))
+        }
     };
     match slot.get_mut(at).filter(|known| chain.begin_us > known.begin_us) {
         Some(known) => {
