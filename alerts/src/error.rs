@@ -44,6 +44,14 @@ pub enum Error {
         /// Its revision now.
         revision: u64,
     },
+    /// The incident is not as whoever wants to change it knows it.
+    #[error("incident `{id}` was changed meanwhile and is at revision {revision}; read it again")]
+    IncidentStale {
+        /// The incident.
+        id: String,
+        /// Its revision now.
+        revision: u64,
+    },
     /// More was asked for than one call may do.
     #[error("more than {most} {what} at once; do it in parts")]
     TooMany {
@@ -146,6 +154,7 @@ impl Error {
             | Self::ReasonMissing { .. }
             | Self::ChangeSenseless { .. }
             | Self::Stale { .. }
+            | Self::IncidentStale { .. }
             | Self::TooMany { .. }
             | Self::SilenceRefused { .. }
             | Self::SilenceUnknown { .. }

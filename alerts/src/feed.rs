@@ -4,7 +4,7 @@
 //! (notifications, live lists) misses nothing and reads nothing that was undone.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use storage::state::{Txn, rusqlite};
+use storage::state::rusqlite;
 
 use crate::{AlertStore, Result};
 
@@ -57,15 +57,6 @@ impl AlertStore {
     /// The database refuses.
     pub fn feed_end(&self) -> Result<u64> {
         self.state().read(end)
-    }
-
-    /// Forgets what is older than `before_us` and has been followed up to `seq`; returns how many entries.
-    ///
-    /// # Errors
-    /// The database refuses.
-    pub fn forget_feed(txn: &Txn<'_>, seq: u64, before_us: i64) -> Result<usize> {
-        let mut delete = txn.prepare_cached("DELETE FROM alert_feed WHERE seq <= ?1 AND at_us < ?2")?;
-        Ok(delete.execute(rusqlite::params![seq, before_us])?)
     }
 }
 

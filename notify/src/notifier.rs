@@ -331,9 +331,6 @@ impl Upkeep {
         self.outbox.forget(before_us, now_us)?;
         self.outbox.keep_newest(self.keep_rows)?;
         self.outbox.keep_newest_told(self.keep_rows)?;
-        if let Some(seq) = self.outbox.position()? {
-            self.outbox.state().write(|txn| AlertStore::forget_feed(txn, seq, before_us))?;
-        }
         Ok(())
     }
 }

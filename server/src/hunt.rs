@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::alerts::AlertStore;
 use ::rules::{CorrelatorLimits, RuleSet, RuleSource};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use event::{Diagnostic, EventBatch, Level};
 use pipeline::{Rehearsal, Rehearsed};
 use query::QueryRequest;
@@ -27,6 +27,11 @@ pub(crate) struct Hunt {
     pub(crate) raise: bool,
 }
 
+/// What was asked for cannot be done; all else that a hunt fails with is no fault of who asks.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct HuntRefused(String);
+
 /// What a hunt came to.
 #[derive(Debug)]
 pub(crate) struct Hunted {
@@ -43,19 +48,22 @@ const SHOWN: usize = 10_000;
 /// Runs a rule over the events of a time, a day after the other.
 ///
 /// # Errors
-/// There is no such rule, the events cannot be read, or the alerts cannot be written.
+/// [`HuntRefused`]: there is no such rule, or too much to look at. Or the events cannot be read, or the alerts cannot be written.
 pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> anyhow::Result<Hunted> {
     let Some(rule_id) = rules.id_of(&hunt.rule).map(str::to_owned) else {
-        bail!("there is no rule `{}`; `stormglass rules list` shows those there are", hunt.rule)
+        let problem =
+            format!("there is no rule `{}`; `stormglass rules list` shows those there are", hunt.rule);
+        return Err(HuntRefused(problem).into());
     };
     // A hunt that raises must keep all that it finds.
     let most = if hunt.raise { usize::MAX } else { SHOWN };
     let rehearsal =
         Rehearsal::new(rules, CorrelatorLimits::default(), app.config.identity(), most).only(&hunt.rule);
-    let mut rehearsal = rehearsal.context("there is no such rule")?;
+    let mut rehearsal = rehearsal.ok_or_else(|| HuntRefused("there is no such rule".into()))?;
     let log_types = rehearsal.log_types();
     if log_types.is_empty() {
-        bail!("the rule `{}` waits for a log that Stormglass does not read yet", hunt.rule);
+        let problem = format!("the rule `{}` waits for a log that Stormglass does not read yet", hunt.rule);
+        return Err(HuntRefused(problem).into());
     }
     let names: Vec<_> = log_types.iter().map(|log_type| format!("'{}'", log_type.as_str())).collect();
     let wanted = format!(
@@ -78,7 +86,8 @@ pub(crate) async fn hunt(app: &Arc<App>, rules: Arc<RuleSet>, hunt: &Hunt) -> an
             .await?;
         }
         if answer.truncated() {
-            bail!("{day} has more events than a query may answer; choose a shorter time");
+            let problem = format!("{day} has more events than a query may answer; choose a shorter time");
+            return Err(HuntRefused(problem).into());
         }
     }
     let rehearsed = tokio::task::spawn_blocking(move || rehearsal.finish()).await?;

@@ -166,6 +166,15 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// The audit log does not go on from what was signed last.
+    #[error(
+        "the audit log is not signed any more: {problem}; `stormglass audit verify` says more. Restore the database, or keep all \
+         as evidence and move `audit.key` and `audit.head` away to go on with a new key"
+    )]
+    AuditUnsigned {
+        /// What is wrong.
+        problem: String,
+    },
     /// The archive of the audit log has another file under the name of a segment.
     #[error("the archive has something else as `{place}`; move it away, or name another `audit.archive`")]
     AuditArchive {

@@ -36,6 +36,7 @@ fn dossier() -> Dossier {
     };
     let stored = StoredAlert::untouched(alert, 3_000_000);
     let incident = Incident {
+        revision: 1,
         id: "0123456789abcdef0123456789abcdef".into(),
         status: IncidentStatus::Acknowledged,
         owner: Some(EVIL.into()),

@@ -94,9 +94,25 @@ impl Incidents {
     /// [`Error::IncidentUnknown`], [`Error::IncidentRefused`] where the step makes no sense or a text is empty or too
     /// long, or the database refuses. Nothing has changed then.
     pub fn step(&self, id: &str, step: &Step, by: &str, now_us: i64) -> Result<Incident> {
+        self.step_if(id, step, by, &Expected::Any, now_us)
+    }
+
+    /// The same, if the incident is still as whoever takes the step knows it.
+    ///
+    /// # Errors
+    /// [`Error::IncidentStale`] where it is not, or as [`step`](Self::step).
+    pub fn step_if(
+        &self,
+        id: &str,
+        step: &Step,
+        by: &str,
+        expected: &Expected,
+        now_us: i64,
+    ) -> Result<Incident> {
         self.state().write(|txn| {
             let id = store::resolve(txn, id)?;
             let incident = store::get(txn, &id)?;
+            store::expect(&incident, expected)?;
             apply(txn, &incident, step, by, now_us)?;
             store::get(txn, &id)
         })

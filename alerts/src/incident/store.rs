@@ -8,7 +8,7 @@ use super::change::{IncidentChange, IncidentStatus};
 use super::follow::Incidents;
 use super::page::{IncidentFilter, IncidentPage};
 use crate::risk::{Fading, Score};
-use crate::{AlertStore, Cursor, Error, Result, StoredAlert};
+use crate::{AlertStore, Cursor, Error, Expected, Result, StoredAlert};
 
 /// The most incidents that a page has.
 const MAX_PAGE: usize = 500;
@@ -21,6 +21,8 @@ pub(super) const MAX_ALERTS: usize = 1000;
 pub struct Incident {
     /// Its id, a function of its earliest alert: 32 hexadecimal digits.
     pub id: String,
+    /// 1, and one more for each change: whoever has read it at a revision can tell whether it is still so.
+    pub revision: u64,
     /// Where it stands.
     pub status: IncidentStatus,
     /// Who works on it.
@@ -114,7 +116,7 @@ pub struct RankedEntity {
 }
 
 const COLUMNS: &str = "id, status, owner, verdict, reason, assessment, alerts, created_us, updated_us, acknowledged_us, \
-                       closed_us, acknowledge_due_us, close_due_us, acknowledge_overdue, close_overdue, last_us";
+                       closed_us, acknowledge_due_us, close_due_us, acknowledge_overdue, close_overdue, revision";
 
 fn read(row: &Row<'_>) -> Result<Incident> {
     let id: String = row.get(0)?;
@@ -136,6 +138,7 @@ fn read(row: &Row<'_>) -> Result<Incident> {
         close_due_us: row.get(12)?,
         acknowledge_overdue: row.get(13)?,
         close_overdue: row.get(14)?,
+        revision: row.get(15)?,
         id,
     })
 }
@@ -172,6 +175,15 @@ pub(super) fn get(db: &Connection, id: &str) -> Result<Incident> {
     }
 }
 
+pub(super) fn expect(incident: &Incident, expected: &Expected) -> Result<()> {
+    match expected {
+        Expected::Revisions(known) if !known.contains(&incident.revision) => {
+            Err(Error::IncidentStale { id: incident.id.clone(), revision: incident.revision })
+        }
+        Expected::Revisions(_) | Expected::Any => Ok(()),
+    }
+}
+
 impl Incidents {
     /// The incident of an id, or of its first digits; of one that was merged, what it was merged into.
     ///
@@ -179,6 +191,14 @@ impl Incidents {
     /// [`Error::IncidentUnknown`], or the database refuses.
     pub fn get(&self, id: &str) -> Result<Incident> {
         self.state().read(|db| get(db, &resolve(db, id)?))
+    }
+
+    /// Whether an incident is still as somebody knows it.
+    ///
+    /// # Errors
+    /// [`Error::IncidentStale`] where it is not, or as [`get`](Self::get).
+    pub fn expect(&self, id: &str, expected: &Expected) -> Result<()> {
+        expect(&self.get(id)?, expected)
     }
 
     /// Incidents, the one with the latest event first: at most `limit` (and 500), at least one.
@@ -362,6 +382,22 @@ impl Incidents {
         });
         ranked.truncate(limit);
         Ok(ranked)
+    }
+
+    /// The one identity with a risk that is so called without what kind it is: `entra:user:0a1b…` as `0a1b…`.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn identity_called(&self, name: &str) -> Result<Option<String>> {
+        let found: Vec<String> = self.state().read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT entity FROM entity_risk WHERE kind = 'identity' \
+                 AND substr(entity, -length(?1) - 1) = ':' || ?1 COLLATE NOCASE LIMIT 2",
+            )?;
+            Ok::<_, Error>(select.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })?;
+        // Of two it is neither's.
+        Ok(<[String; 1]>::try_from(found).ok().map(|[one]| one))
     }
 
     /// The number of the newest entry of the feed of incidents, also if that is forgotten; 0 before the first.

@@ -112,6 +112,13 @@ CREATE INDEX incidents_to_acknowledge ON incidents (acknowledge_due_us)
 CREATE INDEX incidents_to_close ON incidents (close_due_us)
     WHERE status <> 'closed' AND NOT close_overdue AND merged_into IS NULL;
 ",
+    // Each incident counts its changes, and no way of changing one can forget to.
+    "
+ALTER TABLE incidents ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+CREATE TRIGGER incident_revision AFTER UPDATE ON incidents WHEN new.revision = old.revision BEGIN
+    UPDATE incidents SET revision = old.revision + 1 WHERE id = new.id;
+END;
+",
 ];
 
 /// The tables `incidents`, `incident_alerts` and `entity_risk` as SQL shows them.

@@ -205,7 +205,15 @@ pub(crate) async fn entity_risk(
         app.follow_alerts()?;
         let name = app.identities.names()?.get(&wanted).cloned().unwrap_or(wanted);
         let now_us = now_us();
-        let entities = app.incidents.ranked(Some(&name), now_us, EXPLAINED)?;
+        let mut name = name;
+        let mut entities = app.incidents.ranked(Some(&name), now_us, EXPLAINED)?;
+        // One that nothing links to another is known by its whole name only.
+        if entities.is_empty()
+            && let Some(whole) = app.incidents.identity_called(&name)?
+        {
+            name = whole;
+            entities = app.incidents.ranked(Some(&name), now_us, EXPLAINED)?;
+        }
         let fading = app.incidents.settings().fading;
         let mut parts: Vec<(f64, SharePart)> = Vec::new();
         for (kind, entity, shares) in app.incidents.shares(&name) {

@@ -153,6 +153,9 @@ pub(crate) struct CheckpointBody {
     pub(crate) seq: u64,
     pub(crate) hash: String,
     pub(crate) at_us: i64,
+    /// The entry of the checkpoint before it, 0 for none; absent in those of older versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) after: Option<u64>,
     /// The public key that verifies it, in hexadecimal digits.
     pub(crate) key: String,
     pub(crate) signature: String,
@@ -169,8 +172,8 @@ pub(crate) async fn checkpoint(
     let newest = blocking(move || app.audit.log().newest_checkpoint()).await??;
     let newest =
         newest.ok_or_else(|| Problem::not_found("the audit log is not signed yet; wait a minute"))?;
-    let storage::audit::Checkpoint { chain, seq, hash, at_us, key, signature } = newest;
-    Ok(Json(CheckpointBody { chain, seq, hash, at_us, key, signature }))
+    let storage::audit::Checkpoint { chain, seq, hash, at_us, after, key, signature } = newest;
+    Ok(Json(CheckpointBody { chain, seq, hash, at_us, after, key, signature }))
 }
 
 /// How to export.

@@ -10,7 +10,11 @@ use sha2::{Digest, Sha256};
 use super::Problem;
 
 /// The routes whose answers have a tag.
-pub(super) const TAGGED: [&str; 3] = ["/api/v1/alerts", "/api/v1/alerts/{id}", "/api/v1/rules"];
+pub(super) const TAGGED: [&str; 5] =
+    ["/api/v1/alerts", "/api/v1/alerts/{id}", "/api/v1/incidents", INCIDENT, "/api/v1/rules"];
+
+/// An incident also shows what became of its alerts, which is no change of its own.
+const INCIDENT: &str = "/api/v1/incidents/{id}";
 
 /// The largest answer that is made before it is sent; lists are bounded far below.
 const MOST: usize = 256 << 20;
@@ -18,7 +22,8 @@ const MOST: usize = 256 << 20;
 /// Answers 304 to whoever has the answer already.
 pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let is_tagged = path.is_some_and(|path| TAGGED.contains(&path.as_str()));
+    let path = path.unwrap_or_default();
+    let is_tagged = TAGGED.contains(&path.as_str());
     if !is_tagged || *request.method() != Method::GET {
         return next.run(request).await;
     }
@@ -35,10 +40,11 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     };
     // An alert's own tag is its revision, which changes with all that an answer shows.
     let own = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-    let tag = own.unwrap_or_else(|| {
-        let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hash}\"")
-    });
+    let tag = match own {
+        Some(revision) if path == INCIDENT => format!("\"{}-{}\"", revision.trim_matches('"'), hash(&body)),
+        Some(revision) => revision,
+        None => format!("\"{}\"", hash(&body)),
+    };
     // Whoever keeps it asks each time whether it is still good.
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Ok(value) = HeaderValue::from_str(&tag) {
@@ -51,6 +57,10 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     parts.headers.remove(header::CONTENT_TYPE);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::empty())
+}
+
+fn hash(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether the list of tags names ours; weak ones count as strong for reading.

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
+use super::conditional::TAGGED;
 use crate::auth::is_open;
 
 /// Errors that come before a handler, or that any of them may give: status and meaning.
@@ -38,6 +39,10 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             let Some(operation) = operation else { continue };
             if is_open(&method, path) {
                 operation.security = Some(Vec::new());
+            }
+            if method == Method::GET && TAGGED.contains(&path.as_str()) {
+                let unchanged = ResponseBuilder::new().description("as `If-None-Match` says it is").build();
+                operation.responses.responses.insert("304".into(), RefOr::T(unchanged));
             }
             if path.starts_with("/scim/") {
                 for (status, meaning) in ERRORS {

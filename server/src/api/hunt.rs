@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use event::Fate;
 use rules::RuleSource;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use super::time::parse_us;
 use super::{AlertSummary, Problem, format_us};
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
-use crate::hunt::{Hunt, Hunted, hunt};
+use crate::hunt::{Hunt, HuntRefused, Hunted, hunt};
 
 /// Over which time a rule is run.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -152,8 +153,22 @@ async fn run(
     };
     let rules = rules.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
     let hunted = hunt(app, rules, &wanted).await;
-    let hunted = hunted.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
-    Ok(Json(result(&wanted, hunted)))
+    Ok(Json(result(&wanted, hunted.map_err(|error| problem(&error))?)))
+}
+
+/// What whoever asks did wrong is told so; the rest is ours.
+fn problem(error: &anyhow::Error) -> Problem {
+    let text = format!("{error:#}");
+    if error.is::<HuntRefused>() {
+        return Problem::bad_request(&text);
+    }
+    let fate = match (error.downcast_ref::<query::Error>(), error.downcast_ref::<alerts::Error>()) {
+        (Some(error), _) => error.fate(),
+        (_, Some(error)) => error.fate(),
+        _ => Fate::Stop,
+    };
+    // The statement is ours, and so is what is wrong with it.
+    Problem::internal(&text, if fate == Fate::Reject { Fate::Stop } else { fate })
 }
 
 /// A time, or how long ago it was.
@@ -195,5 +210,22 @@ fn count(shares: &mut Vec<Share>, name: String) {
     match shares.iter_mut().find(|share| share.name == name) {
         Some(share) => share.alerts += 1,
         None => shares.push(Share { name, alerts: 1 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_faults_are_not_the_callers() {
+        let full = storage::Error::Io {
+            action: "read",
+            path: "x".into(),
+            source: std::io::ErrorKind::PermissionDenied.into(),
+        };
+        assert_eq!(problem(&full.into()).status, 503);
+        assert_eq!(problem(&anyhow::anyhow!("a thread panicked")).status, 503);
+        assert_eq!(problem(&alerts::Error::CursorUnknown.into()).status, 503);
     }
 }

@@ -1,4 +1,6 @@
 //! `/api/v1/incidents`
+//!
+//! With `If-Match` a change is made only to the incident as the client knows it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,15 +8,15 @@ use std::sync::Arc;
 use alerts::incident::{
     Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
 };
-use alerts::{Cursor, Verdict};
+use alerts::{Cursor, Expected, Verdict};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::alerts::blocking;
+use super::alerts::{blocking, revision};
 use super::json::Json;
 use super::problem::Problem;
 use super::time::{format_us, parse_us};
@@ -64,6 +66,8 @@ pub(crate) struct IncidentList {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct IncidentSummary {
     pub(crate) id: String,
+    /// 1, and one more for each change; also in `ETag`, to be sent as `If-Match`.
+    pub(crate) revision: u64,
     pub(crate) title: String,
     pub(crate) status: String,
     pub(crate) severity: String,
@@ -199,8 +203,9 @@ pub(crate) struct AssignBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = IncidentCommentBody)]
 pub(crate) struct CommentBody {
-    /// What you have to say.
-    pub(crate) comment: String,
+    /// What you have to say. `comment` is another name of it.
+    #[serde(alias = "comment")]
+    pub(crate) text: String,
 }
 
 /// How an incident is closed.
@@ -295,14 +300,14 @@ fn filter(wanted: IncidentParameters) -> Result<IncidentFilter, Problem> {
 }
 
 /// Shows an incident with its alerts, timeline and history. The first six digits or more of an id suffice; the id
-/// of one that was merged leads to what it was merged into.
+/// of one that was merged leads to what it was merged into. `ETag` begins with its revision.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(("id" = String, Path)),
     responses((status = 200, body = IncidentDetail), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Json<IncidentDetail>, Problem> {
+) -> Result<(HeaderMap, Json<IncidentDetail>), Problem> {
     caller.needs(Right::ReadAlerts)?;
     let detail = blocking(move || {
         app.follow_alerts()?;
@@ -312,81 +317,97 @@ pub(crate) async fn show(
         let merged = app.incidents.merged(&incident.id)?;
         Ok::<_, alerts::Error>(detail(incident, &alerts, history, merged))
     });
-    Ok(Json(detail.await??))
+    let detail = detail.await??;
+    Ok((revision::etag(detail.summary.revision), Json(detail)))
 }
+
+/// What a change is answered with: the revision in `ETag`, and the incident.
+type Answer = Result<(HeaderMap, Json<IncidentSummary>), Problem>;
 
 /// Takes an incident: somebody works on it.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", tag = "incidents", params(("id" = String, Path)),
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn acknowledge(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Json<IncidentSummary>, Problem> {
-    step(app, caller, id, Step::Acknowledge).await
+    headers: HeaderMap,
+) -> Answer {
+    step(app, caller, (id, headers), Step::Acknowledge).await
 }
 
 /// Gives an incident to somebody.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/assign", tag = "incidents", params(("id" = String, Path)), request_body = AssignBody,
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn assign(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<AssignBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
-    step(app, caller, id, Step::Assign(body.owner)).await
+) -> Answer {
+    step(app, caller, (id, headers), Step::Assign(body.owner)).await
 }
 
 /// Says something about an incident.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/comment", tag = "incidents", params(("id" = String, Path)), request_body = CommentBody,
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn comment(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<CommentBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
-    step(app, caller, id, Step::Comment(body.comment)).await
+) -> Answer {
+    step(app, caller, (id, headers), Step::Comment(body.text)).await
 }
 
 /// Closes an incident with a verdict and a reason, and with it those of its alerts that are open, in one transaction;
 /// their histories name the incident. As a duplicate, or with `keep_alerts`, its alerts stay as they are. Opening it
 /// again opens no alert.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/close", tag = "incidents", params(("id" = String, Path)), request_body = CloseIncidentBody,
-    responses((status = 200, body = IncidentSummary), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<CloseIncidentBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
+) -> Answer {
     let verdict: Verdict = body.verdict.parse().map_err(|error: String| Problem::bad_request(&error))?;
     if verdict == Verdict::Refuted {
         return Err(Problem::bad_request("only late events refute an incident; choose another verdict"));
     }
     let close = Step::Close { verdict, reason: body.reason, keeps_alerts: body.keep_alerts };
-    step(app, caller, id, close).await
+    step(app, caller, (id, headers), close).await
 }
 
 /// Opens a closed incident again; its clocks begin anew.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/reopen", tag = "incidents", params(("id" = String, Path)), request_body = ReopenIncidentBody,
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn reopen(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<ReopenIncidentBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
-    step(app, caller, id, Step::Reopen(body.reason)).await
+) -> Answer {
+    step(app, caller, (id, headers), Step::Reopen(body.reason)).await
 }
 
-async fn step(
-    app: Arc<App>,
-    caller: Caller,
-    id: String,
-    step: Step,
-) -> Result<Json<IncidentSummary>, Problem> {
+fn answer(incident: Incident) -> Answer {
+    Ok((revision::etag(incident.revision), Json(summary(incident))))
+}
+
+/// A decision is about alerts, not about what has become of an incident: it is looked at once before.
+fn expect(app: &App, id: &str, expected: &Expected) -> alerts::Result<()> {
+    match expected {
+        Expected::Any => Ok(()),
+        Expected::Revisions(_) => app.incidents.expect(id, expected),
+    }
+}
+
+async fn step(app: Arc<App>, caller: Caller, (id, headers): (String, HeaderMap), step: Step) -> Answer {
     caller.needs(Right::Triage)?;
     match &step {
         Step::Close { verdict, reason, .. } => {
@@ -398,53 +419,60 @@ async fn step(
         // What is said stays in the incident's own history.
         Step::Acknowledge | Step::Comment(_) => {}
     }
+    let expected = revision::expected(&headers)?;
     let done = blocking(move || {
         app.follow_alerts()?;
-        app.incidents.step(&id, &step, &caller.name, now_us())
+        app.incidents.step_if(&id, &step, &caller.name, &expected, now_us())
     });
-    Ok(Json(summary(done.await??)))
+    answer(done.await??)
 }
 
 /// Makes one incident of two; the older id lives on, and the other leads to it.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", tag = "incidents", params(("id" = String, Path)), request_body = MergeBody,
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn merge(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<MergeBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
+) -> Answer {
     caller.needs(Right::Triage)?;
     tell("with", body.with.as_str());
     tell("reason", body.reason.as_str());
+    let expected = revision::expected(&headers)?;
     let merged = blocking(move || {
         app.follow_alerts()?;
+        expect(&app, &id, &expected)?;
         let context = app.incident_context()?;
         app.incidents.merge((&id, &body.with), &caller.name, &body.reason, &context, now_us())
     });
-    Ok(Json(summary(merged.await??)))
+    answer(merged.await??)
 }
 
 /// Takes alerts out of an incident and makes one of their own of them, which is the answer. Nothing joins them to
 /// the rest again but a merge.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/split", tag = "incidents", params(("id" = String, Path)), request_body = SplitBody,
-    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = IncidentSummary), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)))]
 pub(crate) async fn split(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<SplitBody>,
-) -> Result<Json<IncidentSummary>, Problem> {
+) -> Answer {
     caller.needs(Right::Triage)?;
     tell("alerts", body.alerts.join(" "));
     tell("reason", body.reason.as_str());
+    let expected = revision::expected(&headers)?;
     let split = blocking(move || {
         app.follow_alerts()?;
+        expect(&app, &id, &expected)?;
         let context = app.incident_context()?;
         let alerts: BTreeSet<String> = body.alerts.into_iter().collect();
         app.incidents.split(&id, &alerts, &caller.name, &body.reason, &context, now_us())
     });
-    Ok(Json(summary(split.await??)))
+    answer(split.await??)
 }
 
 /// Exports the evidence package of an incident as a ZIP archive. Who exported it and the hash of its manifest are
@@ -491,6 +519,7 @@ fn summary(incident: Incident) -> IncidentSummary {
     let found = incident.assessment;
     IncidentSummary {
         id: incident.id,
+        revision: incident.revision,
         title: found.title,
         status: incident.status.as_str().into(),
         severity: severity(found.severity_id),

@@ -132,7 +132,9 @@ impl From<alerts::Error> for Problem {
             | alerts::Error::SilenceOver { .. }
             | alerts::Error::IncidentRefused { .. }
             | alerts::Error::PackageTooLarge { .. } => Self::conflict(&error.to_string()),
-            alerts::Error::Stale { .. } => Self::stale(&error.to_string()),
+            alerts::Error::Stale { .. } | alerts::Error::IncidentStale { .. } => {
+                Self::stale(&error.to_string())
+            }
             _ => Self::internal(&error, error.fate()),
         }
     }

@@ -188,14 +188,15 @@ pub(crate) struct ReloadResult {
 
 /// Reads the rule files again and puts them to use.
 #[utoipa::path(post, path = "/api/v1/rules/reload", tag = "rules",
-    responses((status = 200, body = ReloadResult), (status = 400, body = Problem)))]
+    responses((status = 200, body = ReloadResult), (status = 503, body = Problem)))]
 pub(crate) async fn reload(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<ReloadResult>, Problem> {
     caller.needs(Right::ManageRules)?;
     let changed = crate::reload::reload(&app).await;
-    let changed = changed.map_err(|error| Problem::bad_request(&format!("{error:#}")))?;
+    // Nothing of it comes from whoever asks.
+    let changed = changed.map_err(|error| Problem::internal(&format!("{error:#}"), event::Fate::Stop))?;
     let rules = app.pipeline.rules();
     Ok(Json(ReloadResult {
         changed,

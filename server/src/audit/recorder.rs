@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use storage::audit::{Anchor, AuditLog, Checkpoint, Fact, Outcome};
+use storage::audit::{Anchor, AuditLog, Checkpoint, Fact, Outcome, SIGN_AFTER};
 use storage::state::State;
 use tokio::sync::Notify;
 
@@ -21,8 +21,6 @@ const GROUP: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 /// Entries that may wait; while more do, nothing is answered that would add to them.
 const WAITING: usize = 10_000;
-/// Entries after which a checkpoint is due before its time.
-const SIGN_AFTER: u64 = 1000;
 
 /// The audit log of a data folder at work.
 #[derive(Debug)]
@@ -116,6 +114,11 @@ impl Recorder {
             (now_us(), fact.with("problem", "the process ended before it was told"))
         });
         recorder.log.append(&unknown.collect::<Vec<_>>())?;
+        match recorder.log.proved() {
+            Ok(()) => {}
+            Err(error @ storage::Error::AuditUnsigned { .. }) => recorder.unsigned(&error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
         Ok(recorder)
     }
 
@@ -250,8 +253,20 @@ impl Recorder {
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
+        self.unsigned(&problem);
+    }
+
+    /// The log is not signed: told in it, for whoever reads it, and in `/health`.
+    fn unsigned(&self, problem: &str) {
         tracing::error!(error = problem, "the audit log cannot be signed");
-        self.inner.lock().sign_failure = Some(format!("it cannot be signed: {problem}"));
+        let failure = format!("it cannot be signed: {problem}");
+        let mut inner = self.inner.lock();
+        if inner.sign_failure.as_ref() != Some(&failure) {
+            let mut fact = Fact::of_stormglass("audit.unsigned");
+            fact.outcome = Outcome::Failed;
+            inner.waiting.push((now_us(), fact.with("problem", problem)));
+        }
+        inner.sign_failure = Some(failure);
     }
 
     /// Writes what waits.

@@ -15,6 +15,7 @@ use storage::audit::{Fact, Outcome};
 use tokio::sync::Semaphore;
 
 use super::access::{Access, Shut, access};
+use super::lockout::network;
 use super::site::has_csrf_token;
 use super::token::{MAX_BYTES, is_well_formed, same, secret_hash};
 use super::{
@@ -407,6 +408,11 @@ impl Caller {
     }
 }
 
+/// Under what the requests from an address are counted.
+fn counted(address: Option<IpAddr>) -> String {
+    address.map_or_else(String::new, |address| network(address).to_string())
+}
+
 /// Admits a request or answers it: who is it, does it come too often, and may it?
 pub(crate) async fn authenticate(
     State(auth): State<Arc<Auth>>,
@@ -421,7 +427,7 @@ pub(crate) async fn authenticate(
     request.extensions_mut().insert(Client(address));
     name_host(&mut request);
     if wanted == Some(Ok(Access::Open)) {
-        let key = address.map_or_else(String::new, |address| format!("own {address}"));
+        let key = format!("own {}", counted(address));
         // Who signs in is not as many as what a hook sends.
         let limit = if door == Door::Own { &auth.limit } else { &auth.sign_in_limit };
         return match limit.admit(&key, Instant::now()) {
@@ -438,7 +444,7 @@ pub(crate) async fn authenticate(
         // Failed attempts are limited by address, so that tokens cannot be guessed at line speed.
         let key = match (&caller, address) {
             (Ok(caller), _) => caller.name.clone(),
-            (Err(_), address) => address.map_or_else(String::new, |address| address.to_string()),
+            (Err(_), address) => counted(address),
         };
         match auth.limit.admit(&key, Instant::now()) {
             // Probes need not be known; a token that is none of ours is refused as everywhere.
@@ -560,6 +566,15 @@ mod tests {
         assert!(!allowed("rebound.example.com:7171", LOOPBACK));
         assert!(!allowed("127.0.0.1:7171", ELSEWHERE));
         assert!(!allowed("127.0.0.1:7171", None));
+    }
+
+    #[test]
+    fn a_host_is_counted_as_one_whatever_address_it_takes() {
+        let counted = |text: &str| counted(Some(text.parse().unwrap()));
+        assert_eq!(counted("2001:db8:0:1::1"), counted("2001:db8:0:1:ffff::2"));
+        assert_ne!(counted("2001:db8:0:1::1"), counted("2001:db8:0:2::1"));
+        assert_eq!(counted("::ffff:192.0.2.7"), counted("192.0.2.7"));
+        assert_ne!(counted("192.0.2.7"), counted("192.0.2.8"));
     }
 
     /// A proxy in front makes everybody look as if on this machine.

@@ -80,7 +80,7 @@ impl Attempt {
 }
 
 /// What one host can choose freely among is one place: of IPv6 a /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

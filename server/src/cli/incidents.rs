@@ -56,7 +56,11 @@ pub(crate) enum Incidents {
         /// Its id.
         id: String,
         /// The owner; empty for nobody.
-        owner: String,
+        #[arg(required_unless_present = "to", conflicts_with = "to")]
+        owner: Option<String>,
+        /// The same, as `alerts assign` has it.
+        #[arg(long, value_name = "OWNER")]
+        to: Option<String>,
     },
     /// Say something about an incident.
     Comment {

@@ -3,17 +3,22 @@
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use storage::audit::PublicKey;
 use storage::audit::verify::{self, Verifier};
+use storage::audit::{Checkpoint, PublicKey};
 
 use super::query_string::QueryString;
 use crate::api;
+use crate::app::now_us;
 use crate::audit::anchor;
 use crate::cli::{Audit, AuditFormat, AuditList, AuditVerify, Global};
 use crate::client::{Client, load_config};
 use crate::output::{columns, print, say};
+
+/// How often the log is signed where nothing else is set.
+const SIGN_EVERY: Duration = Duration::from_secs(60);
 
 /// Lists, exports or verifies the audit log.
 ///
@@ -120,7 +125,15 @@ async fn verify(global: &Global, wanted: AuditVerify) -> anyhow::Result<ExitCode
         }
         say("no --key is given: whoever can change the log may have changed the key beside it as well");
     }
-    let verifier = Verifier::new(keys, anchors);
+    // The server may be set otherwise, on another machine; without a word of it, to what is usual.
+    let sign_every = load_config(global).map_or(SIGN_EVERY, |config| config.audit.checkpoint_every);
+    let sign_every_us = i64::try_from(sign_every.as_micros()).unwrap_or(i64::MAX);
+    // An export is as old as its last entry. The head is read before the log, which may grow.
+    let (now_us, head) = match &folder {
+        Some(folder) => (Some(now_us()), head(folder)?),
+        None => (None, None),
+    };
+    let verifier = Verifier::new(keys, anchors).signed_every(sign_every_us, now_us).head(head);
     let path: Option<PathBuf> = folder.map(|folder| folder.join("state.db"));
     let work = move || match (wanted.file, path) {
         (Some(file), _) if file == Path::new("-") => Ok(verify::export(std::io::stdin().lock(), verifier)?),
@@ -184,6 +197,29 @@ async fn verify(global: &Global, wanted: AuditVerify) -> anyhow::Result<ExitCode
             }
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// What lies beside the key of a data folder.
+fn head(folder: &Path) -> anyhow::Result<Option<Checkpoint>> {
+    let path = folder.join(storage::audit::HEAD_FILE);
+    match storage::audit::kept_head(folder) {
+        Ok(Some(head)) => Ok(Some(head)),
+        Ok(None) => {
+            say(&format!(
+                "there is no `{}`: a log that an older version has signed, or one that was tampered with",
+                path.display()
+            ));
+            Ok(None)
+        }
+        Err(storage::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            say(&format!(
+                "`{}` may not be read: it is not seen if checkpoints after the last one here are gone",
+                path.display()
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

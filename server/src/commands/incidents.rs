@@ -39,9 +39,12 @@ pub(crate) async fn run(global: &Global, command: Incidents) -> anyhow::Result<E
         Incidents::Acknowledge { id } => {
             change(&client, &id, "acknowledge", &serde_json::json!({})).await?;
         }
-        Incidents::Assign { id, owner } => change(&client, &id, "assign", &AssignBody { owner }).await?,
+        Incidents::Assign { id, owner, to } => {
+            let owner = owner.or(to).unwrap_or_default();
+            change(&client, &id, "assign", &AssignBody { owner }).await?;
+        }
         Incidents::Comment { id, comment } => {
-            change(&client, &id, "comment", &CommentBody { comment }).await?;
+            change(&client, &id, "comment", &CommentBody { text: comment }).await?;
         }
         Incidents::Close { id, verdict, reason, keep_alerts } => {
             change(&client, &id, "close", &CloseIncidentBody { verdict, reason, keep_alerts }).await?;

@@ -34,7 +34,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
-    let listener = tls::Listener::new(listener, certificates.clone())?;
+    let listener = tls::Listener::new(listener, certificates.clone());
     let app = Arc::new(App { certificates: certificates.clone(), ..App::open(config).await? });
     app.push.check()?;
     app.callbacks.check()?;
@@ -86,15 +86,12 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let joining = tokio::spawn(crate::incidents::watch(app.clone()));
     let trimming = tokio::spawn(crate::trim::watch(app.clone()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let service = api::router(app.clone()).into_make_service_with_connect_info::<tls::Peer>();
-    let serving = tokio::spawn(
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move {
-                // A dropped sender means the same as a sent word.
-                stopped.await.unwrap_or_default();
-            })
-            .into_future(),
-    );
+    let stopped = async move {
+        // A dropped sender means the same as a sent word.
+        stopped.await.unwrap_or_default();
+    };
+    let serving =
+        tokio::spawn(tls::serve(listener, api::router(app.clone()), tls::Limits::default(), stopped));
     let name = asked().await;
     tracing::info!(signal = name, "stopping: requests in hand are finished, rows go into the table");
     drop(stop);
@@ -109,7 +106,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
         let served = tokio::time::timeout(grace / 2, serving);
         let ((), served) = tokio::join!(app.sources.stop(grace / 2), served);
         match served {
-            Ok(served) => served??,
+            Ok(served) => served?,
             Err(_) => tracing::warn!("some connections are still open and are cut off"),
         }
         if tokio::time::timeout(grace / 2, syslog.close()).await.is_err() {

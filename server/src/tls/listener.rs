@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -31,20 +29,15 @@ const UNREAD: Duration = Duration::from_secs(60);
 /// What accepts connections.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    address: SocketAddr,
     ready: mpsc::Receiver<(Stream, SocketAddr)>,
 }
 
 impl Listener {
     /// Accepts on `tcp`, with TLS where there are certificates.
-    ///
-    /// # Errors
-    /// The socket has no address.
-    pub(crate) fn new(tcp: TcpListener, certificates: Option<Arc<Certificates>>) -> io::Result<Self> {
-        let address = tcp.local_addr()?;
+    pub(crate) fn new(tcp: TcpListener, certificates: Option<Arc<Certificates>>) -> Self {
         let (sender, ready) = mpsc::channel(1);
         tokio::spawn(accept(tcp, certificates, sender));
-        Ok(Self { address, ready })
+        Self { ready }
     }
 }
 
@@ -92,20 +85,13 @@ async fn accept(
     }
 }
 
-impl axum::serve::Listener for Listener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
+impl Listener {
+    /// The next connection; waits for ever when the process ends.
+    pub(super) async fn accept(&mut self) -> (Stream, SocketAddr) {
         match self.ready.recv().await {
             Some(accepted) => accepted,
-            // Only when the process ends.
             None => std::future::pending().await,
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
     }
 }
 
@@ -113,18 +99,34 @@ impl axum::serve::Listener for Listener {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl Connected<IncomingStream<'_, Listener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Stream {
     io: Io,
     /// Runs while the client takes nothing.
     unread: Option<Pin<Box<Sleep>>>,
+    /// Runs until it is clear which HTTP the client speaks.
+    opening: Option<Opening>,
+}
+
+/// What every connection of HTTP/2 begins with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// As long as what a client has sent may be the beginning of [`PREFACE`], nobody else bounds its time.
+#[derive(Debug)]
+struct Opening {
+    deadline: Pin<Box<Sleep>>,
+    /// How much of it has come.
+    seen: usize,
+}
+
+impl Opening {
+    /// Whether `bytes`, which come next, decide.
+    fn ends_with(&mut self, bytes: &[u8]) -> bool {
+        let rest = PREFACE.get(self.seen..).unwrap_or_default();
+        self.seen += bytes.len();
+        bytes.len() >= rest.len() || !rest.starts_with(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -135,7 +137,13 @@ enum Io {
 
 impl Stream {
     fn new(io: Io) -> Self {
-        Self { io, unread: None }
+        Self { io, unread: None, opening: None }
+    }
+
+    /// Cuts the connection off where it is not clear within `time` which HTTP the client speaks.
+    pub(super) fn opens_within(mut self, time: Duration) -> Self {
+        self.opening = Some(Opening { deadline: Box::pin(tokio::time::sleep(time)), seen: 0 });
+        self
     }
 
     /// Passes on what a write says; an error where the client has taken nothing for too long.
@@ -158,10 +166,23 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let before = buffer.filled().len();
+        let polled = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Io::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        let Some(opening) = &mut self.opening else { return polled };
+        if polled.is_pending() {
+            return match opening.deadline.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                Poll::Pending => Poll::Pending,
+            };
         }
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if new.is_empty() || opening.ends_with(new) {
+            self.opening = None;
+        }
+        polled
     }
 }
 

@@ -202,7 +202,8 @@ async fn what_is_changed_in_the_log_is_found() {
     forge(&format!(
         "DELETE FROM audit WHERE seq = {entries}; DELETE FROM audit_checkpoints WHERE seq = {entries}"
     ));
-    assert_eq!(verify(&["--data", &here, "--key", &key]).0, 0, "the chain alone does not show it");
+    let (code, found) = verify(&["--data", &here, "--key", &key]);
+    assert_eq!((code, &found["kind"]), (1, &json!("cut off")), "what lies beside the key shows it: {found}");
     let (code, found) = verify(&["--data", &here, "--key", &key, "--anchor", &anchor]);
     assert_eq!((code, &found["kind"], &found["to"]), (1, &json!("cut off"), &json!(entries)), "{found}");
     assert!(found["from"].as_i64().unwrap() <= entries, "{found}");
@@ -215,6 +216,64 @@ async fn what_is_changed_in_the_log_is_found() {
     forge("DELETE FROM audit WHERE seq = 3");
     let (_, found) = verify(&["--data", &here, "--key", &key]);
     assert_eq!((&found["kind"], &found["from"]), (&json!("missing"), &json!(3)));
+}
+
+/// Somebody stops the server, rewrites the log, makes all hashes fit and removes the checkpoints.
+#[tokio::test]
+async fn a_forged_log_is_not_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let settings =
+        [("STORMGLASS_CONFIG", &*roles(folder.path(), "")), ("STORMGLASS_AUDIT_CHECKPOINT_EVERY", "1 s")];
+    let server = Server::start(&data, &settings);
+    let request = Client::new().post(format!("{}/api/v1/rules/reload", server.url)).bearer_auth("admin");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    server.terminate();
+    let here = data.to_string_lossy().into_owned();
+    let key = data.join("audit.pub").to_string_lossy().into_owned();
+    assert_eq!(verify(&["--data", &here, "--key", &key]).0, 0);
+    {
+        let db = Connection::open(data.join("state.db")).unwrap();
+        db.execute_batch("DROP TRIGGER audit_is_not_changed; DELETE FROM audit_checkpoints").unwrap();
+        let mut select = db.prepare("SELECT seq, entry FROM audit ORDER BY seq").unwrap();
+        let rows: Vec<(i64, String)> = select
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let mut hash = vec![0; 32];
+        for (seq, entry) in rows {
+            let entry = entry.replace("the-admin", "the-other");
+            hash = Sha256::digest([b"stormglass-audit-v1\0", &hash[..], entry.as_bytes()].concat()).to_vec();
+            db.execute("UPDATE audit SET entry = ?2, hash = ?3 WHERE seq = ?1", (seq, entry, &hash)).unwrap();
+        }
+    }
+    let (code, found) = verify(&["--data", &here, "--key", &key]);
+    assert_eq!(code, 1, "{found}");
+    // A copy of the log without what lies beside it is not believed either.
+    let lines = exported(&data);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let export = folder.path().join("export.ndjson").to_string_lossy().into_owned();
+    std::fs::write(&export, text).unwrap();
+    let (code, found) = verify(&["--file", &export, "--key", &key]);
+    assert_eq!((code, &found["kind"]), (1, &json!("unsigned")), "{found}");
+    // The next start goes on, unsigned, and says so.
+    let server = Server::start(&data, &settings);
+    let health = || async {
+        let request = Client::new().get(format!("{}/health", server.url)).bearer_auth("admin");
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let told = health().await;
+    assert!(told["audit"].as_str().unwrap().contains("not signed"), "{told}");
+    assert_eq!(entries(&server, "action=audit.unsigned").await.len(), 1);
+    server.terminate();
+    let (code, found) = verify(&["--data", &here, "--key", &key]);
+    assert_eq!(code, 1, "{found}");
+    let signed: i64 = Connection::open(data.join("state.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM audit_checkpoints", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(signed, 0, "the forged log was signed");
 }
 
 /// What was answered stands in the log, wherever the process is killed; what was begun is never silent.

@@ -234,6 +234,7 @@ fn people_work_on_incidents_and_decide_what_belongs_together() {
     let incidents = folder.incidents();
     let id = of_ana(&incidents)["id"].as_str().unwrap().to_owned();
     folder.run(&["incidents", "acknowledge", &id[..12]]);
+    folder.run(&["incidents", "assign", &id, "--to", "eve"]);
     folder.run(&["incidents", "assign", &id, "dana"]);
     folder.run(&["incidents", "comment", &id, "keys are revoked"]);
     let shown = folder.json(&["incidents", "show", &id, "--json"]);
@@ -400,6 +401,70 @@ fn a_killed_server_loses_and_doubles_no_incident() {
 }
 
 /// Id, alerts and title of each.
+/// Two people who read the same incident: the second is told that it has changed.
+#[tokio::test]
+async fn who_knows_an_older_incident_changes_nothing() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.data(), &folder.settings());
+    run(&["--url", &server.url, "-q", "ingest", &folder.write("all.ndjson", &records())]);
+    let client = reqwest::Client::new();
+    let list: Value = {
+        client.get(format!("{}/api/v1/sources?verify=true", server.url)).send().await.unwrap();
+        let list = client.get(format!("{}/api/v1/incidents", server.url)).send().await.unwrap();
+        assert!(list.headers().contains_key("etag"));
+        list.json().await.unwrap()
+    };
+    let id = list["incidents"][0]["id"].as_str().unwrap();
+    let url = format!("{}/api/v1/incidents/{id}", server.url);
+    let read = async |tag: &str| client.get(&url).header("if-none-match", tag).send().await.unwrap();
+    let tag = |answer: &reqwest::Response| answer.headers()["etag"].to_str().unwrap().to_owned();
+    let first = read("\"0\"").await;
+    assert_eq!(first.status(), 200);
+    let known = tag(&first);
+    assert_eq!(read(&known).await.status(), 304);
+    let post = async |step: &str, tag: &str, body: Value| {
+        let request = client.post(format!("{url}/{step}")).header("if-match", tag).json(&body);
+        let answer = request.send().await.unwrap();
+        let tag = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), tag, answer.json::<Value>().await.unwrap())
+    };
+    let (status, next, body) = post("comment", &known, serde_json::json!({"text": "mine"})).await;
+    assert_eq!(status, 200, "{body}");
+    let next = next.unwrap();
+    assert_eq!(next, format!("\"{}\"", body["revision"]));
+    let steps = [
+        ("acknowledge", serde_json::json!({})),
+        ("assign", serde_json::json!({"owner": "eve"})),
+        ("comment", serde_json::json!({"text": "late"})),
+        ("close", serde_json::json!({"verdict": "benign", "reason": "late"})),
+        ("merge", serde_json::json!({"with": id, "reason": "late"})),
+        ("split", serde_json::json!({"alerts": ["0"], "reason": "late"})),
+    ];
+    for (step, body) in steps {
+        let (status, _, problem) = post(step, &known, body).await;
+        assert_eq!((status, &problem["type"]), (412, &"/api/v1/problems#stale".into()), "{step}: {problem}");
+    }
+    assert_eq!(post("comment", "7", serde_json::json!({"text": "x"})).await.0, 400);
+    // What the answer to a change said is enough for the next one; `comment` is another name of `text`.
+    assert_eq!(post("comment", &next, serde_json::json!({"comment": "again"})).await.0, 200);
+    let again = read(&known).await;
+    assert_eq!(again.status(), 200);
+    let known = tag(&again);
+    // What an alert of it has become is shown, too.
+    let shown: Value = again.json().await.unwrap();
+    let alert = shown["members"][0]["alert"].as_str().unwrap();
+    let acknowledge = format!("{}/api/v1/alerts/{alert}/acknowledge", server.url);
+    assert_eq!(client.post(acknowledge).send().await.unwrap().status(), 200);
+    assert_eq!(read(&known).await.status(), 200);
+    let said = format!("{}/api/v1/alerts/{alert}/comments", server.url);
+    let said = client.post(said).json(&serde_json::json!({"comment": "seen"})).send().await.unwrap();
+    assert_eq!(said.status(), 200);
+    let bulk = serde_json::json!({"ids": [alert], "action": "ack"});
+    let bulk = client.post(format!("{}/api/v1/alerts/bulk", server.url)).json(&bulk).send().await.unwrap();
+    assert_eq!(bulk.status(), 200);
+    server.terminate();
+}
+
 fn board(incidents: &[Value]) -> Vec<(String, String, String)> {
     let entry = |one: &Value| (one["id"].to_string(), one["alerts"].to_string(), one["title"].to_string());
     let mut board: Vec<_> = incidents.iter().map(entry).collect();

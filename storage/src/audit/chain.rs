@@ -71,6 +71,12 @@ pub(super) fn named_key(entry: &[u8]) -> Option<PublicKey> {
     detail(entry, "key").and_then(|text| PublicKey::parse(&text))
 }
 
+/// When an entry was written, microseconds since 1970.
+pub(super) fn at_us(entry: &[u8]) -> Option<i64> {
+    let entry: serde_json::Value = serde_json::from_slice(entry).ok()?;
+    entry.get("at_us")?.as_i64()
+}
+
 /// A text in the `detail` of an entry.
 fn detail(entry: &[u8], name: &str) -> Option<String> {
     let entry: serde_json::Value = serde_json::from_slice(entry).ok()?;

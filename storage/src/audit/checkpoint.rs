@@ -6,6 +6,8 @@ use super::chain::Digest;
 use super::key::{PublicKey, SigningKey};
 
 /// The newest entry at some moment, signed. One line of JSON wherever it is written.
+///
+/// Each names the one before it, so that one that was removed is missed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -17,6 +19,9 @@ pub struct Checkpoint {
     pub hash: String,
     /// When it was signed, microseconds since 1970.
     pub at_us: i64,
+    /// The entry of the checkpoint before it, 0 for none; absent in those of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
     /// The public key, in hexadecimal digits.
     pub key: String,
     /// The signature, in hexadecimal digits.
@@ -24,12 +29,20 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn sign(key: &SigningKey, chain: &str, seq: u64, hash: Digest, at_us: i64) -> Self {
+    pub(super) fn sign(
+        key: &SigningKey,
+        chain: &str,
+        seq: u64,
+        hash: Digest,
+        at_us: i64,
+        after: u64,
+    ) -> Self {
         let mut made = Self {
             chain: chain.to_owned(),
             seq,
             hash: hash.to_string(),
             at_us,
+            after: Some(after),
             key: key.public().to_string(),
             signature: String::new(),
         };
@@ -37,10 +50,21 @@ impl Checkpoint {
         made
     }
 
+    /// Signs it again after a change.
+    #[cfg(test)]
+    pub(super) fn sign_again(&mut self, key: &SigningKey) {
+        self.signature = key.sign(self.message().as_bytes());
+    }
+
     /// What is signed.
     fn message(&self) -> String {
         let Self { chain, seq, hash, at_us, .. } = self;
-        format!("stormglass-audit-checkpoint-v1\n{chain}\n{seq}\n{hash}\n{at_us}\n")
+        match self.after {
+            Some(after) => {
+                format!("stormglass-audit-checkpoint-v2\n{chain}\n{seq}\n{hash}\n{at_us}\n{after}\n")
+            }
+            None => format!("stormglass-audit-checkpoint-v1\n{chain}\n{seq}\n{hash}\n{at_us}\n"),
+        }
     }
 
     /// Whether it was signed with `key`.

@@ -70,12 +70,14 @@ impl SigningKey {
 }
 
 /// A file is there whole or not at all.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |action, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     };
-    let part: PathBuf = path.with_extension("part");
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

@@ -13,14 +13,18 @@
 //! [`Checkpoint`] is a signature (ed25519) over chain, number, hash and time of an entry:
 //!
 //! ```text
-//! "stormglass-audit-checkpoint-v1\n" chain "\n" seq "\n" hash "\n" at_us "\n"       (numbers in decimal, hash in hex)
+//! "stormglass-audit-checkpoint-v2\n" chain "\n" seq "\n" hash "\n" at_us "\n" after "\n"
 //! ```
+//!
+//! with numbers in decimal and the hash in hex; `after` is the entry of the checkpoint before, 0 for none. (Those
+//! of older versions say `v1` and have no `after`.) The newest also lies in the file [`HEAD_FILE`] beside the
+//! key, and nothing is signed that does not go on from it.
 //!
 //! # What it shows, and what not
 //!
 //! Whoever may write to the database but has no key cannot change, remove or insert an entry before the
-//! newest checkpoint without being found out by [`verify`]. Entries after it are chained only, for at most
-//! the minute until the next one. A chain alone does not show that its end was cut off: only a checkpoint
+//! newest checkpoint without being found out by [`verify`], nor get what they have written signed. Entries
+//! after it are chained only, for at most the minute until the next one. A chain alone does not show that its end was cut off: only a checkpoint
 //! that lies elsewhere does, an [`Anchor`].
 //!
 //! The oldest entries may be dropped (`retention`), all up to a checkpoint. What stays begins with a [`Start`],
@@ -33,6 +37,7 @@ mod archive;
 mod chain;
 mod checkpoint;
 mod fact;
+mod head;
 mod key;
 mod page;
 mod retention;
@@ -44,18 +49,21 @@ pub mod verify;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::OptionalExtension as _;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension as _};
 
 pub use anchor::Anchor;
 pub use archive::Archive;
 pub use chain::Digest;
 pub use checkpoint::Checkpoint;
 pub use fact::{Detail, Fact, Outcome};
+pub use head::{HEAD_FILE, kept as kept_head};
 pub use key::{PUBLIC_KEY_FILE, PublicKey, SIGNING_KEY_FILE, SigningKey};
 pub use page::{AuditFilter, AuditRow, state_table};
 pub use retention::{Extent, Retention, Segment};
 pub use start::Start;
 
+use self::head::Head;
 use crate::state::{State, Txn};
 use crate::{Error, Result};
 
@@ -93,17 +101,22 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// Entries after which a checkpoint is due before its time.
+pub const SIGN_AFTER: u64 = 1000;
+
 /// The audit log of a data folder. Clones are handles to the same one.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     state: State,
     key: Arc<SigningKey>,
     chain: Arc<str>,
+    head: Arc<Mutex<Head>>,
 }
 
 impl AuditLog {
     /// Opens the log in `state`, with its key in `folder`. The first time, the key is made and the chain
     /// begun. Where the key is gone a new one is made and the log says so: [`verify`] then asks for both.
+    /// A log that does not go on from what was signed is opened all the same, and not signed: see [`Self::proved`].
     ///
     /// # Errors
     /// The key cannot be read or written, or the state refuses.
@@ -111,7 +124,7 @@ impl AuditLog {
         state.migrate("audit", MIGRATIONS)?;
         let key = SigningKey::open(folder)?;
         let public = key.public().to_string();
-        let chain = state.write(|txn| {
+        let (chain, head, is_begun) = state.write(|txn| {
             let text = |sql: &str| {
                 let read = txn.query_row(sql, [], |row| row.get::<_, Option<String>>(0));
                 Ok::<_, Error>(read.optional()?.flatten())
@@ -125,20 +138,29 @@ impl AuditLog {
                     let chain = uuid::Uuid::new_v4().to_string();
                     let fact = Fact::of_stormglass("audit.begin").with("chain", &*chain).with("key", &*public);
                     append(txn, &fact, now_us)?;
-                    return Ok(chain);
+                    let head = Head::open(folder, txn, &key.public(), false)?;
+                    return Ok((chain, head, true));
                 }
             };
             let newest = text(
                 "SELECT json_extract(entry, '$.detail.key') FROM audit WHERE action IN ('audit.begin', 'audit.key') \
                  ORDER BY seq DESC LIMIT 1",
             )?;
-            if newest.or(named).as_deref() != Some(&*public) {
+            let is_new_key = newest.or(named).as_deref() != Some(&*public);
+            if is_new_key {
                 tracing::warn!(key = public, "the audit log is signed with another key from now on");
                 append(txn, &Fact::of_stormglass("audit.key").with("key", &*public), now_us)?;
             }
-            Ok::<_, Error>(chain)
+            let head = Head::open(folder, txn, &key.public(), is_new_key)?;
+            Ok::<_, Error>((chain, head, is_new_key))
         })?;
-        Ok(Self { state, key: Arc::new(key), chain: chain.into() })
+        let head = Arc::new(Mutex::new(head));
+        let log = Self { state, key: Arc::new(key), chain: chain.into(), head };
+        // From now on it is known that the log has begun.
+        match if is_begun { log.checkpoint(now_us).map(drop) } else { Ok(()) } {
+            Ok(()) | Err(Error::AuditUnsigned { .. }) => Ok(log),
+            Err(error) => Err(error),
+        }
     }
 
     /// The key that verifies the checkpoints.
@@ -164,25 +186,37 @@ impl AuditLog {
         })
     }
 
+    /// Whether the log goes on from what was signed last, so that it may be signed again.
+    ///
+    /// # Errors
+    /// [`Error::AuditUnsigned`]: it does not, or the state cannot be read.
+    pub fn proved(&self) -> Result<()> {
+        let head = self.head.lock();
+        self.state.read(|db| head.proved(db, &self.chain).map(drop))
+    }
+
     /// Signs the newest entry, unless it is signed already.
     ///
     /// # Errors
-    /// The state refuses.
+    /// [`Error::AuditUnsigned`]: the log does not go on from what was signed last. Or the state or the folder
+    /// refuses.
     pub fn checkpoint(&self, now_us: i64) -> Result<Option<Checkpoint>> {
-        self.state.write(|txn| {
-            let (seq, hash) = head(txn)?;
-            let signed: Option<u64> =
-                txn.query_row("SELECT max(seq) FROM audit_checkpoints", [], |row| row.get(0))?;
-            if seq == 0 || signed >= Some(seq) {
+        let mut head = self.head.lock();
+        let made = self.state.write(|txn| {
+            let (seq, hash) = head.proved(txn, &self.chain)?;
+            let before = head.signed(txn)?;
+            if seq == before {
                 return Ok(None);
             }
-            let checkpoint = Checkpoint::sign(&self.key, &self.chain, seq, hash, now_us);
+            let checkpoint = Checkpoint::sign(&self.key, &self.chain, seq, hash, now_us, before);
             txn.execute(
                 "INSERT INTO audit_checkpoints (seq, line) VALUES (?1, ?2)",
                 rusqlite::params![seq, checkpoint.to_line()],
             )?;
-            Ok(Some(checkpoint))
-        })
+            Ok::<_, Error>(Some(checkpoint))
+        })?;
+        head.keep(made.as_ref())?;
+        Ok(made)
     }
 
     /// The newest checkpoint.
@@ -219,8 +253,8 @@ pub fn append(txn: &Txn<'_>, fact: &Fact, now_us: i64) -> Result<u64> {
 }
 
 /// Number and hash of the newest entry.
-fn head(txn: &Txn<'_>) -> Result<(u64, Digest)> {
-    let mut select = txn.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
+fn head(db: &Connection) -> Result<(u64, Digest)> {
+    let mut select = db.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
     let found = select.query_row([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).optional()?;
     // A damaged hash is left to `verify`; the chain goes on from what is there.
     Ok(found.map_or((0, Digest::ZERO), |(seq, hash)| (seq, Digest::read(&hash).unwrap_or(Digest::ZERO))))

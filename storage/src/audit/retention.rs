@@ -95,6 +95,8 @@ impl AuditLog {
     /// The state cannot be read.
     pub fn expired(&self, retention: &Retention, now_us: i64) -> Result<Option<u64>> {
         let Extent { dropped, last, .. } = self.extent()?;
+        // What is not known as signed besides the log stays.
+        let proved = self.head.lock().newest.as_ref().map_or(0, |signed| signed.seq);
         let too_many = match retention.bytes {
             Some(limit) => self.size(dropped, last)?.map_or(0, |(entries, bytes)| {
                 // As many as it takes to be below the limit again.
@@ -108,9 +110,9 @@ impl AuditLog {
         let day_us = now_us.saturating_sub(YOUNGEST_US);
         self.state().read(|db| {
             let mut select = db.prepare_cached(&format!(
-                "SELECT seq, line FROM audit_checkpoints WHERE seq > ?1 ORDER BY seq LIMIT {CHECKPOINTS}"
+                "SELECT seq, line FROM audit_checkpoints WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT {CHECKPOINTS}"
             ))?;
-            let mut rows = select.query([dropped])?;
+            let mut rows = select.query([dropped, proved])?;
             let mut found = None;
             while let Some(row) = rows.next()? {
                 let seq: u64 = row.get(0)?;

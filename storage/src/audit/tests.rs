@@ -7,6 +7,9 @@ use super::*;
 
 const ENTRIES: u64 = 60;
 const SIGNED_EVERY: u64 = 10;
+const BEGIN_US: i64 = 1_700_000_000_000_000;
+/// Ten entries are more than may be without a signature.
+const SECOND_US: i64 = 10_000_000;
 
 fn fact(number: u64) -> Fact {
     Fact::new("alerts.close", "ana").with("verdict", "benign").with("number", number)
@@ -33,11 +36,11 @@ fn sound(folder: &Path) -> Sound {
             1 => Fact::of_stormglass("audit.begin").with("chain", "c").with("key", key.public().to_string()),
             _ => fact(seq),
         };
-        let entry = fact.canonical(seq, 1_700_000_000_000_000);
+        let entry = fact.canonical(seq, BEGIN_US + seq as i64 * SECOND_US);
         hash = hash.next(entry.as_bytes());
         entries.push((seq, entry.into_bytes(), hash.as_bytes().to_vec()));
         if seq % SIGNED_EVERY == 0 {
-            checkpoints.push(Checkpoint::sign(&key, "c", seq, hash, 0));
+            checkpoints.push(Checkpoint::sign(&key, "c", seq, hash, 0, seq - SIGNED_EVERY));
         }
     }
     let anchor = checkpoints.last().unwrap().clone();
@@ -50,7 +53,7 @@ impl Rows {
         keys: Vec<PublicKey>,
         anchors: Vec<Checkpoint>,
     ) -> std::result::Result<verify::Report, Break> {
-        let mut verifier = Verifier::new(keys, anchors);
+        let mut verifier = Verifier::new(keys, anchors).signed_every(20_000_000, None);
         for (seq, entry, hash) in &self.entries {
             verifier.entry(*seq, entry, hash)?;
             for checkpoint in self.checkpoints.iter().filter(|checkpoint| checkpoint.seq == *seq) {
@@ -82,7 +85,7 @@ proptest! {
 
     #[test]
     fn nothing_can_be_changed_unseen(
-        what in 0..11u8, a in 1..=ENTRIES, b in 1..=ENTRIES, byte in any::<prop::sample::Index>(), flip in 1..=255u8,
+        what in 0..12u8, a in 1..=ENTRIES, b in 1..=ENTRIES, byte in any::<prop::sample::Index>(), flip in 1..=255u8,
     ) {
         use std::sync::OnceLock;
         static SOUND: OnceLock<Sound> = OnceLock::new();
@@ -106,6 +109,15 @@ proptest! {
             8 => { if i == j { return Ok(()) } rows.entries.swap(i, j); if flip % 2 == 0 { rows.renumber(); } first }
             // The end is cut off, its checkpoints as well: only the one elsewhere tells.
             9 => { rows.entries.truncate(i); rows.checkpoints.retain(|signed| signed.seq < first); first }
+            // The whole rest is made to fit, and checkpoints are removed up to the last.
+            11 => {
+                rows.entries[i].1.push(flip);
+                rows.rehash(i);
+                rows.checkpoints.retain(|signed| signed.seq < first);
+                let found = rows.verify(vec![sound.key.public()], Vec::new()).expect_err("it was not found");
+                prop_assert_eq!(found.kind, BreakKind::Unsigned);
+                first
+            }
             // A checkpoint.
             _ => {
                 let place = byte.index(rows.checkpoints.len());
@@ -196,9 +208,16 @@ fn a_database_is_verified_while_it_is_open_and_refuses_changes() {
         "DROP TRIGGER audit_is_not_deleted; DROP TRIGGER audit_is_not_changed; DELETE FROM audit WHERE seq > 2",
     );
     let found = check(folder.path(), &log, Vec::new()).unwrap_err();
-    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 1, 3));
-    forge("DELETE FROM audit_checkpoints");
+    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 2, 3));
+    forge("DELETE FROM audit_checkpoints WHERE seq > 1");
     assert!(check(folder.path(), &log, Vec::new()).is_ok(), "nothing here shows that the end is gone");
+    // The folder shows it.
+    let head = kept_head(folder.path()).unwrap();
+    let verifier = Verifier::new(vec![log.public_key()], Vec::new()).head(head);
+    let found = verify::database(&folder.path().join("state.db"), verifier).unwrap().unwrap_err();
+    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 2, 3));
+    forge("DELETE FROM audit_checkpoints");
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap_err().kind, BreakKind::Unsigned);
     let found = check(folder.path(), &log, vec![signed]).unwrap_err();
     assert_eq!((found.kind, found.from, found.seq), (BreakKind::Cut, 1, 3));
 }
@@ -255,7 +274,7 @@ fn an_export_is_verified_byte_for_byte() {
     log.append(&[(5, fact(2)), (6, fact(3))]).unwrap();
     log.checkpoint(7).unwrap();
     let lines: String = log.oldest(0, 100).unwrap().iter().map(AuditRow::to_lines).collect();
-    assert_eq!(lines.lines().count(), 4);
+    assert_eq!(lines.lines().count(), 5);
     let check = |text: &str| {
         verify::export(text.as_bytes(), Verifier::new(vec![log.public_key()], Vec::new())).unwrap()
     };
@@ -269,7 +288,202 @@ fn an_export_is_verified_byte_for_byte() {
         BreakKind::Missing
     );
     assert_eq!(check(&format!("{lines}nonsense\n")).unwrap_err().kind, BreakKind::Unreadable);
-    assert_eq!(check("").unwrap().entries, 0);
+    assert_eq!(check("").unwrap_err().kind, BreakKind::Unsigned);
+    assert_eq!(verify::export(&b""[..], Verifier::new(Vec::new(), Vec::new())).unwrap().unwrap().entries, 0);
+}
+
+/// A log with 30 entries and seven checkpoints, the last entry signed.
+fn signed_log(folder: &Path) -> (State, AuditLog) {
+    let (state, log) = open(folder);
+    for number in 2..=30_u64 {
+        log.append(&[(number as i64, fact(number))]).unwrap();
+        if number % 5 == 0 {
+            log.checkpoint(number as i64).unwrap().unwrap();
+        }
+    }
+    (state, log)
+}
+
+/// Every entry from `seq` on is another one, and all hashes fit; checkpoints from `unsigned` to `until` are gone.
+fn rewrite(state: &State, seq: u64, unsigned: u64, until: u64) {
+    let rows: Vec<(u64, Vec<u8>, Vec<u8>)> = state
+        .read(|db| {
+            let mut select = db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
+            let rows = select
+                .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?.into_bytes(), row.get(2)?)))?;
+            Ok::<_, Error>(rows.collect::<std::result::Result<_, _>>()?)
+        })
+        .unwrap();
+    let mut sql = String::from("DROP TRIGGER audit_is_not_changed;");
+    let mut hash = Digest::ZERO;
+    for (number, entry, stored) in rows {
+        if number < seq {
+            hash = Digest::read(&stored).unwrap();
+            continue;
+        }
+        let entry = String::from_utf8(entry).unwrap().replace("ana", "eve");
+        hash = hash.next(entry.as_bytes());
+        sql += &format!("UPDATE audit SET entry = '{entry}', hash = x'{hash}' WHERE seq = {number};");
+    }
+    sql += &format!("DELETE FROM audit_checkpoints WHERE seq BETWEEN {unsigned} AND {until};");
+    state.write(|txn| Ok::<_, Error>(txn.execute_batch(&sql)?)).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whoever makes all hashes fit and removes checkpoints is found with the key alone or by what lies beside it,
+    /// and gets no signature, neither from the process that runs nor from the next.
+    #[test]
+    fn what_was_rewritten_is_neither_believed_nor_signed(
+        seq in 2..=30_u64, from in 1..=31_u64, to in 1..=31_u64, adds in 0..3_u64, restarts in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, log) = signed_log(folder.path());
+        rewrite(&state, seq, from, to);
+        let (_state, log) = if restarts { drop((state, log)); open(folder.path()) } else { (state, log) };
+        for number in 0..adds {
+            log.append(&[(40, fact(number))]).unwrap();
+        }
+        let refused = log.checkpoint(50);
+        prop_assert!(matches!(refused, Err(Error::AuditUnsigned { .. })), "{refused:?}");
+        let is_unsigned = matches!(log.proved(), Err(Error::AuditUnsigned { .. }));
+        prop_assert!(is_unsigned);
+        let head = kept_head(folder.path()).unwrap();
+        prop_assert_eq!(head.as_ref().map(|head| head.seq), Some(30));
+        let path = folder.path().join("state.db");
+        let beside = Verifier::new(vec![log.public_key()], Vec::new()).head(head);
+        prop_assert!(verify::database(&path, beside).unwrap().is_err());
+        // With the key alone: all but the end of what is signed is seen.
+        if from > to || to < 30 || from > seq.div_ceil(5) * 5 {
+            prop_assert!(verify::database(&path, Verifier::new(vec![log.public_key()], Vec::new())).unwrap().is_err());
+        }
+    }
+}
+
+#[test]
+fn removed_checkpoints_are_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = signed_log(folder.path());
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap().checkpoints, 7);
+    let delete = "DELETE FROM audit_checkpoints WHERE seq IN (10, 15)";
+    state.write(|txn| Ok::<_, Error>(txn.execute(delete, [])?)).unwrap();
+    let found = check(folder.path(), &log, Vec::new()).unwrap_err();
+    assert_eq!((found.kind, found.from, found.seq), (BreakKind::Checkpoint, 6, 20), "{found}");
+}
+
+#[test]
+fn an_emptied_log_is_not_begun_anew_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = signed_log(folder.path());
+    let empty = "DROP TRIGGER audit_is_not_deleted; DELETE FROM audit; DELETE FROM audit_checkpoints";
+    state.write(|txn| Ok::<_, Error>(txn.execute_batch(empty)?)).unwrap();
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap_err().kind, BreakKind::Unsigned);
+    drop((state, log));
+    let (_state, log) = open(folder.path());
+    assert!(matches!(log.proved(), Err(Error::AuditUnsigned { .. })));
+    assert_eq!(log.newest_checkpoint().unwrap(), None);
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap_err().kind, BreakKind::Unsigned);
+}
+
+#[test]
+fn the_head_is_kept_and_missed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(HEAD_FILE);
+    drop(signed_log(folder.path()));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let newest = std::fs::read(&path).unwrap();
+    // A kill between a checkpoint and its file.
+    let (state, log) = open(folder.path());
+    log.append(&[(60, fact(31))]).unwrap();
+    log.checkpoint(61).unwrap().unwrap();
+    drop((state, log));
+    std::fs::write(&path, &newest).unwrap();
+    let (state, log) = open(folder.path());
+    log.append(&[(62, fact(32))]).unwrap();
+    assert_eq!(log.checkpoint(63).unwrap().unwrap().after, Some(31));
+    assert_eq!(check(folder.path(), &log, Vec::new()).unwrap().signed, 32);
+    drop((state, log));
+    // Gone, no checkpoint, or signed by nobody: what it said is not known.
+    let mut signed_by_nobody = kept_head(folder.path()).unwrap().unwrap();
+    signed_by_nobody.seq = 1;
+    for text in [None, Some("nonsense".to_owned()), Some(signed_by_nobody.to_line())] {
+        match &text {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let (_state, log) = open(folder.path());
+        log.append(&[(70, fact(33))]).unwrap();
+        assert!(matches!(log.checkpoint(71), Err(Error::AuditUnsigned { .. })), "{text:?}");
+    }
+    // With another key it goes on, and whoever trusts the old one sees that.
+    std::fs::remove_file(&path).unwrap();
+    let old = SigningKey::open(folder.path()).unwrap().public();
+    std::fs::remove_file(folder.path().join(SIGNING_KEY_FILE)).unwrap();
+    let (_state, log) = open(folder.path());
+    assert!(log.proved().is_ok());
+    let verify =
+        |keys| verify::database(&folder.path().join("state.db"), Verifier::new(keys, Vec::new())).unwrap();
+    assert_eq!(verify(vec![old]).unwrap_err().kind, BreakKind::Checkpoint);
+    assert_eq!(verify(vec![old, log.public_key()]).unwrap().keys.len(), 2);
+}
+
+#[test]
+fn a_log_of_an_older_version_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = open(folder.path());
+    log.append(&[(5, fact(2))]).unwrap();
+    log.checkpoint(6).unwrap();
+    // As it was signed before: no word of the one before it, and no file.
+    let key = SigningKey::open(folder.path()).unwrap();
+    let mut signed = log.newest_checkpoint().unwrap().unwrap();
+    signed.after = None;
+    signed.sign_again(&key);
+    let line = signed.to_line();
+    assert!(!line.contains("after"));
+    let old = "DELETE FROM audit_checkpoints";
+    state
+        .write(|txn| {
+            txn.execute(old, [])?;
+            Ok::<_, Error>(txn.execute("INSERT INTO audit_checkpoints VALUES (2, ?1)", [line])?)
+        })
+        .unwrap();
+    drop((state, log));
+    std::fs::remove_file(folder.path().join(HEAD_FILE)).unwrap();
+    let (_state, log) = open(folder.path());
+    log.append(&[(7, fact(3))]).unwrap();
+    assert_eq!(log.checkpoint(8).unwrap().unwrap().after, Some(2));
+    let report = check(folder.path(), &log, Vec::new()).unwrap();
+    assert_eq!((report.signed, report.checkpoints), (3, 2));
+}
+
+#[test]
+fn what_is_unsigned_for_too_long_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_state, log) = signed_log(folder.path());
+    let path = folder.path().join("state.db");
+    let minute_us = 60_000_000;
+    let verify = |now_us| {
+        let verifier =
+            Verifier::new(vec![log.public_key()], Vec::new()).signed_every(minute_us, Some(now_us));
+        verify::database(&path, verifier).unwrap().map_err(|found| (found.kind, found.from, found.seq))
+    };
+    assert!(verify(1_000 * minute_us).is_ok(), "all is signed");
+    log.append(&[(minute_us, fact(31)), (5 * minute_us, fact(32))]).unwrap();
+    assert!(verify(2 * minute_us).is_ok());
+    assert_eq!(verify(4 * minute_us).unwrap_err(), (BreakKind::Unsigned, 31, 32));
+    // An export is as old as its last entry.
+    let lines: String = log.oldest(0, 100).unwrap().iter().map(AuditRow::to_lines).collect();
+    let verifier = |every_us| Verifier::new(vec![log.public_key()], Vec::new()).signed_every(every_us, None);
+    let found = verify::export(lines.as_bytes(), verifier(minute_us)).unwrap().unwrap_err();
+    assert_eq!(found.kind, BreakKind::Unsigned);
+    assert!(verify::export(lines.as_bytes(), verifier(5 * minute_us)).unwrap().is_ok());
+    log.append(&(0..2_000).map(|number| (5 * minute_us, fact(number))).collect::<Vec<_>>()).unwrap();
+    let found = check(folder.path(), &log, Vec::new()).unwrap_err();
+    assert_eq!((found.kind, found.from), (BreakKind::Unsigned, 31));
+    log.checkpoint(6 * minute_us).unwrap();
+    assert_eq!(verify(1_000 * minute_us).unwrap().entries, 2_032);
 }
 
 #[test]
@@ -304,7 +518,7 @@ fn entries_are_found_by_what_they_say() {
 async fn anchors_outlive_torn_lines_and_repeats() {
     let folder = tempfile::tempdir().unwrap();
     let (_state, log) = open(folder.path());
-    let first = log.checkpoint(2).unwrap().unwrap();
+    let first = log.newest_checkpoint().unwrap().unwrap();
     log.append(&[(5, fact(2))]).unwrap();
     let second = log.checkpoint(3).unwrap().unwrap();
     let path = folder.path().join("anchor.ndjson");

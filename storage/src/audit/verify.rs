@@ -1,4 +1,5 @@
-//! Checks a log against its own hashes, the signatures of its checkpoints, and checkpoints from elsewhere.
+//! Checks a log against its own hashes, the signatures of its checkpoints, and checkpoints from beside it and
+//! elsewhere.
 //!
 //! Needs nothing but the log and the public key: a data folder that nobody has opened, or an export.
 
@@ -18,6 +19,10 @@ use super::page::bytes;
 use super::start::Start;
 use crate::{Error, Result};
 
+/// How much longer than it should an entry may be without a signature: a busy machine is late.
+const LATE_US: i64 = 60_000_000;
+/// How many entries may be without a signature. One is due after half of them; a group may be written meanwhile.
+const UNSIGNED: u64 = 2 * super::SIGN_AFTER;
 /// The longest line of an export.
 const LINE_BYTES: u64 = 4 << 20;
 
@@ -36,6 +41,8 @@ pub enum BreakKind {
     Checkpoint,
     /// The beginning, before which entries were dropped, is not proved.
     Start,
+    /// Entries are not signed that should be by now.
+    Unsigned,
     /// The end was cut off.
     Cut,
     /// It is another log than the one that the checkpoint is of.
@@ -54,6 +61,7 @@ impl BreakKind {
             Self::Rewritten => "rewritten",
             Self::Checkpoint => "bad checkpoint",
             Self::Start => "bad beginning",
+            Self::Unsigned => "unsigned",
             Self::Cut => "cut off",
             Self::OtherChain => "another chain",
             Self::Unreadable => "unreadable",
@@ -114,6 +122,18 @@ pub struct Verifier {
     keys: Vec<PublicKey>,
     takes_own_keys: bool,
     anchors: BTreeMap<u64, Vec<Checkpoint>>,
+    /// The checkpoint beside the key, until the log has come to it.
+    head: Option<Checkpoint>,
+    /// How long an entry may be without a signature, microseconds.
+    sign_every_us: Option<i64>,
+    /// What time it is, microseconds since 1970; the time of the last entry where that is not known.
+    now_us: Option<i64>,
+    /// The time of the first entry after those that are signed.
+    unsigned_us: Option<i64>,
+    /// The last entry.
+    last: Vec<u8>,
+    /// The last checkpoint of the log itself, or where it begins.
+    checkpoint_seq: u64,
     report: Report,
 }
 
@@ -136,7 +156,33 @@ impl Verifier {
             anchors: 0,
             keys: Vec::new(),
         };
-        Self { takes_own_keys: keys.is_empty(), keys, anchors: by_seq, report }
+        Self {
+            takes_own_keys: keys.is_empty(),
+            keys,
+            anchors: by_seq,
+            head: None,
+            sign_every_us: None,
+            now_us: None,
+            unsigned_us: None,
+            last: Vec::new(),
+            checkpoint_seq: 0,
+            report,
+        }
+    }
+
+    /// Entries must be signed within `sign_every_us` microseconds, by the time `now_us` or where that is not given,
+    /// as of an export, by that of the last entry.
+    #[must_use]
+    pub fn signed_every(mut self, sign_every_us: i64, now_us: Option<i64>) -> Self {
+        (self.sign_every_us, self.now_us) = (Some(sign_every_us), now_us);
+        self
+    }
+
+    /// The checkpoint that lies beside the log's key ([`kept_head`](super::kept_head)) must be in the log.
+    #[must_use]
+    pub fn head(mut self, head: Option<Checkpoint>) -> Self {
+        self.head = head;
+        self
     }
 
     /// Where the log begins, before its first entry; where it goes on from an archive, after that one's last.
@@ -172,6 +218,7 @@ impl Verifier {
         let report = &mut self.report;
         (report.chain, report.head, report.entries) = (start.chain.clone(), head, seq);
         (report.dropped, report.dropped_us, report.signed) = (seq, Some(start.at_us), seq);
+        self.checkpoint_seq = seq;
         if !report.keys.contains(&key) {
             report.keys.push(key);
         }
@@ -222,6 +269,11 @@ impl Verifier {
             self.keys.extend(chain::named_key(entry));
         }
         (self.report.entries, self.report.head) = (seq, computed);
+        if seq == self.report.signed + 1 {
+            self.unsigned_us = chain::at_us(entry);
+        }
+        self.last.clear();
+        self.last.extend_from_slice(entry);
         for anchor in self.anchors.remove(&seq).unwrap_or_default() {
             self.signed(&anchor, "a checkpoint kept elsewhere")?;
             self.report.anchors += 1;
@@ -247,8 +299,22 @@ impl Verifier {
                 format!("a checkpoint of entry {} lies at entry {}", checkpoint.seq, self.report.entries);
             return Err(at(BreakKind::Checkpoint, self.report.entries.max(1), detail));
         }
+        let before = self.checkpoint_seq;
+        if let Some(after) = checkpoint.after.filter(|after| *after != before) {
+            let detail = format!(
+                "the checkpoint of entry {} comes after that of entry {after}, and there is one of entry {before} before it",
+                checkpoint.seq
+            );
+            let (from, seq) = (after.min(before) + 1, checkpoint.seq);
+            return Err(Break { kind: BreakKind::Checkpoint, from, seq, detail });
+        }
         self.signed(checkpoint, "a checkpoint")?;
+        self.checkpoint_seq = checkpoint.seq;
         self.report.checkpoints += 1;
+        if self.head.as_ref().is_some_and(|head| head.seq == checkpoint.seq) {
+            // A signature is a function of what is signed.
+            self.head.take_if(|head| head == checkpoint);
+        }
         Ok(())
     }
 
@@ -280,7 +346,7 @@ impl Verifier {
     /// After the last entry.
     ///
     /// # Errors
-    /// The end was cut off.
+    /// The end was cut off, or is not signed.
     pub fn finish(self) -> std::result::Result<Report, Break> {
         let entries = self.report.entries;
         let beyond = self.anchors.values().flatten();
@@ -288,6 +354,7 @@ impl Verifier {
         let Some(anchor) =
             beyond.max_by_key(|anchor| (self.keys.iter().any(|key| anchor.is_by(key)), anchor.seq))
         else {
+            self.is_signed()?;
             return Ok(self.report);
         };
         if !self.keys.iter().any(|key| anchor.is_by(key)) {
@@ -299,6 +366,48 @@ impl Verifier {
             return Err(Break { kind: BreakKind::OtherChain, from: 1, seq: anchor.seq, detail });
         }
         Err(self.cut(anchor.seq))
+    }
+
+    /// Whether enough is signed.
+    fn is_signed(&self) -> std::result::Result<(), Break> {
+        let Report { entries, signed, dropped, .. } = self.report;
+        let unsigned = |detail: String| {
+            Err(Break { kind: BreakKind::Unsigned, from: signed + 1, seq: entries.max(1), detail })
+        };
+        if let Some(head) = self.head.as_ref().filter(|head| head.seq > dropped) {
+            if head.seq > entries {
+                return Err(self.cut(head.seq));
+            }
+            let detail =
+                format!("the checkpoint of entry {}, which lies beside the key, is not in the log", head.seq);
+            return Err(Break { kind: BreakKind::Checkpoint, from: 1, seq: head.seq, detail });
+        }
+        // Whoever has no key has not asked for a proof.
+        if self.takes_own_keys {
+            return Ok(());
+        }
+        if entries == 0 {
+            return unsigned("the log is empty, and not even its beginning is there".into());
+        }
+        if signed == 0 {
+            return unsigned("no checkpoint signs any entry".into());
+        }
+        if entries - signed > UNSIGNED {
+            return unsigned(format!("after {} entries there is a checkpoint", super::SIGN_AFTER));
+        }
+        let Some(every_us) = self.sign_every_us.filter(|_| signed < entries) else { return Ok(()) };
+        let now_us = self.now_us.or_else(|| chain::at_us(&self.last));
+        let (Some(since_us), Some(now_us)) = (self.unsigned_us, now_us) else {
+            return unsigned("it cannot be read when they were written".into());
+        };
+        if now_us.saturating_sub(since_us) > every_us.saturating_add(LATE_US) {
+            return unsigned(
+                "they should be signed by now. After a kill they are not, and the next start signs them where they go on \
+                 from what was signed"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     /// The log ends before the entry `seq`, which was signed. What lies between it and the last entry that is

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::{Error, Expected};
 
 #[test]
 fn a_lone_alert_is_an_incident_if_it_is_severe() {
@@ -74,6 +75,33 @@ fn an_earlier_alert_gives_the_incident_its_id_and_the_old_one_leads_there() {
     assert_ne!(one.id, before);
     assert_eq!(fixture.incidents.get(&before).unwrap(), one);
     assert_eq!((one.owner.as_deref(), one.created_us), (Some("dana"), 1));
+}
+
+/// Every change counts, whoever makes it, and who knows an older one changes nothing.
+#[test]
+fn a_step_on_what_has_changed_is_refused() {
+    let fixture = fixture();
+    fixture.take(&[alert("a", 0, "impact", "ana", 4)], 1);
+    let read = fixture.all()[0].clone();
+    let known = |revision| Expected::Revisions(vec![revision]);
+    let step =
+        |step: &Step, expected: &Expected| fixture.incidents.step_if(&read.id, step, "dana", expected, 2);
+    let comment = Step::Comment("mine".into());
+    let after = step(&comment, &known(read.revision)).unwrap();
+    assert!(after.revision > read.revision);
+    for stale in
+        [step(&comment, &known(read.revision)), step(&Step::Acknowledge, &Expected::Revisions(vec![]))]
+    {
+        assert!(matches!(stale, Err(Error::IncidentStale { revision, .. }) if revision == after.revision));
+    }
+    assert_eq!(fixture.incidents.get(&read.id).unwrap(), after, "nothing has changed");
+    fixture.take(&[alert("b", 1, "persistence", "ana", 3)], 3);
+    let grown = fixture.incidents.get(&read.id).unwrap().revision;
+    assert!(grown > after.revision);
+    assert!(step(&comment, &known(after.revision)).is_err());
+    assert!(fixture.incidents.expect(&read.id, &known(after.revision)).is_err());
+    assert!(step(&comment, &known(grown)).is_ok());
+    assert!(step(&comment, &Expected::Any).is_ok());
 }
 
 #[test]

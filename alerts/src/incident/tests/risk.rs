@@ -41,6 +41,24 @@ fn risk_adds_up_fades_and_is_ranked() {
 }
 
 #[test]
+fn an_identity_is_found_without_its_kind() {
+    let fixture = fixture();
+    let id = "00000000-aaaa-4bbb-accc-000000000077";
+    let alerts = [
+        alert("a", 0, "impact", &format!("entra:user:{id}"), 4),
+        alert("b", 0, "impact", "entra:user:two", 4),
+        alert("c", 0, "impact", "okta:user:two", 4),
+    ];
+    fixture.take(&alerts, 0);
+    let called = |name: &str| fixture.incidents.identity_called(name).unwrap();
+    assert_eq!(called(id), Some(format!("entra:user:{id}")));
+    assert_eq!(called(&id.to_uppercase()), Some(format!("entra:user:{id}")));
+    assert_eq!(called("two"), None, "neither's");
+    assert_eq!(called("0077"), None);
+    assert_eq!(called(""), None);
+}
+
+#[test]
 fn the_risk_of_an_alert_says_what_it_is_made_of() {
     let fixture = fixture();
     let one = alert("a", 0, "impact", "ana", 4);

@@ -132,7 +132,7 @@ fn wanted(body: &BulkBody) -> Result<Change, Problem> {
     goes_with(body.owner.is_some(), "owner", "assign")?;
     goes_with(!body.add.is_empty() || !body.remove.is_empty(), "add` or `remove", "label")?;
     Ok(match body.action.as_str() {
-        "acknowledge" => Change::Acknowledge,
+        "acknowledge" | "ack" => Change::Acknowledge,
         "start" => Change::Start,
         "close" => {
             let verdict =

@@ -80,7 +80,8 @@ pub(crate) struct AssignBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommentBody {
-    /// At most 16 KiB.
+    /// At most 16 KiB. `comment` is another name of it.
+    #[serde(alias = "comment")]
     text: String,
 }
 

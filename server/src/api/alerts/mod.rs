@@ -4,7 +4,7 @@ mod body;
 pub(crate) mod bulk;
 pub(crate) mod change;
 pub(crate) mod noise;
-mod revision;
+pub(super) mod revision;
 
 use std::sync::Arc;
 

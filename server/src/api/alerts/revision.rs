@@ -1,4 +1,4 @@
-//! Revisions of alerts as entity tags: `ETag` of an answer, `If-Match` of a request (RFC 9110, sections 8.8.3
+//! Revisions of alerts and incidents as entity tags: `ETag` of an answer, `If-Match` of a request (RFC 9110, sections 8.8.3
 //! and 13.1.1).
 
 use ::alerts::Expected;
@@ -10,7 +10,7 @@ use crate::api::Problem;
 const TAGS: usize = 16;
 
 /// The header that says at which revision an alert is.
-pub(super) fn etag(revision: u64) -> HeaderMap {
+pub(in crate::api) fn etag(revision: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
         headers.insert(header::ETAG, tag);
@@ -22,7 +22,7 @@ pub(super) fn etag(revision: u64) -> HeaderMap {
 ///
 /// # Errors
 /// A problem with status 400: `If-Match` is no list of tags.
-pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
+pub(in crate::api) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
     let mut revisions = Vec::new();
     let mut is_given = false;
     for value in headers.get_all(header::IF_MATCH) {
@@ -36,7 +36,8 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
             let inner = tag.strip_prefix("W/").unwrap_or(tag);
             let inner = inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             let inner = inner.ok_or_else(malformed)?;
-            if let Ok(revision) = inner.parse()
+            // What is behind the revision tells apart what an answer shows besides.
+            if let Ok(revision) = inner.split('-').next().unwrap_or_default().parse()
                 && !tag.starts_with("W/")
             {
                 revisions.push(revision);
@@ -74,6 +75,7 @@ mod tests {
         assert_eq!(check(&["*"]), Ok(Expected::Any));
         assert_eq!(check(&["\"7\""]), known(&[7]));
         assert_eq!(check(&["\"7\", \"8\"", "\"9\""]), known(&[7, 8, 9]));
+        assert_eq!(check(&["\"7-0a1b\""]), known(&[7]));
         assert_eq!(check(&["W/\"7\""]), known(&[]));
         assert_eq!(check(&["\"of another server\""]), known(&[]));
         for bad in ["", "7", "\"7", "\"", "W/7", "\"7\",,"] {

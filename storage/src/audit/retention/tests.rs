@@ -119,7 +119,10 @@ fn what_was_forged_is_not_dropped() {
         ("DELETE FROM audit WHERE seq = 5", "entry 5"),
         ("DELETE FROM audit WHERE seq < 5", "entry 1"),
         ("DELETE FROM audit_checkpoints", "no checkpoint"),
-        ("UPDATE audit_checkpoints SET line = replace(line, '\"seq\":10', '\"seq\":11')", "no checkpoint"),
+        (
+            "DELETE FROM audit_checkpoints WHERE seq = 1; UPDATE audit_checkpoints SET line = replace(line, '\"seq\":10', '\"seq\":11')",
+            "no checkpoint",
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (state, log, _) = log(folder.path());
@@ -139,7 +142,7 @@ fn what_was_forged_is_not_dropped() {
         head = head.next(entry.as_bytes());
         forged += &format!("UPDATE audit SET entry = '{entry}', hash = x'{head}' WHERE seq = {};", row.seq);
     }
-    let line = Checkpoint::sign(&own, &log.chain, 10, head, 0).to_line();
+    let line = Checkpoint::sign(&own, &log.chain, 10, head, 0, 1).to_line();
     forge(&state, &format!("{forged} UPDATE audit_checkpoints SET line = '{line}' WHERE seq = 10"));
     assert!(matches!(log.segment(10), Err(Error::AuditUnsound { .. })));
 }
@@ -159,7 +162,7 @@ fn nobody_without_the_key_makes_a_beginning() {
         );
     };
     // A checkpoint's signature is none of a beginning.
-    let Checkpoint { chain, seq, hash, at_us, key, signature } = signed[0].clone();
+    let Checkpoint { chain, seq, hash, at_us, key, signature, .. } = signed[0].clone();
     let keys = vec![key.clone()];
     begin(10, &Start { chain: chain.clone(), seq, hash, at_us, keys, key, signature }.to_line());
     assert_eq!(checked(folder.path(), own.clone(), &[]).unwrap_err().kind, BreakKind::Start);
@@ -196,9 +199,11 @@ fn whoever_has_the_key_is_found_by_what_is_elsewhere() {
     let head = Digest::parse(&log.oldest(34, 1).unwrap()[0].hash).unwrap();
     let keys = vec![key.public().to_string()];
     let line = Start::sign(&key, &log.chain, 35, head, 0, keys.clone()).to_line();
+    let end = Digest::parse(&signed[3].hash).unwrap();
+    let next = Checkpoint::sign(&key, &log.chain, 40, end, 0, 35).to_line();
     let sql = format!(
         "DELETE FROM audit WHERE seq <= 35; DELETE FROM audit_checkpoints WHERE seq <= 35; \
-         INSERT INTO audit_start VALUES (1, 35, '{line}')"
+         UPDATE audit_checkpoints SET line = '{next}'; INSERT INTO audit_start VALUES (1, 35, '{line}')"
     );
     forge(&state, &sql);
     assert!(checked(folder.path(), vec![key.public()], &[]).is_ok(), "here it cannot be seen");
@@ -219,7 +224,7 @@ fn another_key_later_is_still_told() {
     drop(log);
     std::fs::remove_file(folder.path().join(SIGNING_KEY_FILE)).unwrap();
     let log = AuditLog::open(state, folder.path(), 40 * DAY_US).unwrap();
-    let newest = log.checkpoint(40 * DAY_US).unwrap().unwrap();
+    let newest = log.newest_checkpoint().unwrap().unwrap();
     // Only what the own key has signed is dropped: here, all at once.
     assert!(matches!(log.segment(40), Err(Error::AuditUnsound { .. })));
     trim(&log, newest.seq, 80 * DAY_US);
