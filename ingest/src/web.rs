@@ -443,7 +443,7 @@ mod tests {
                 "`c` was refused with 403 `E0000006`: no right",
             ),
             (r#"{"message":"Not Found"}"#, "`c` was refused with 403: Not Found"),
-            ("<html>", "`c` was refused with 403"),
+            ("<html>", "`c` was refused with 403: it is a page of HTML, not an answer of an API"),
         ];
         for (body, told) in cases {
             assert_eq!(answer(403, &[], body).accepted("c").unwrap_err().to_string(), told);

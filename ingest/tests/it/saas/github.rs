@@ -181,9 +181,9 @@ async fn who_may_not_read_is_told_what_is_missing() {
     let world = World::new().await;
     let refused = async || world.open(&world.fake.url)(&BTreeMap::new()).unwrap().poll().await.unwrap_err();
     world.github.lock().tokens.clear();
-    assert_eq!(refused().await.to_string(), "`read:audit_log` was refused with 401 ``: Bad credentials");
+    assert_eq!(refused().await.to_string(), "`read:audit_log` was refused with 401: Bad credentials");
     world.github.lock().weak_tokens.push("ghp_s3cret".into());
-    assert_eq!(refused().await.to_string(), "`read:audit_log` was refused with 404 ``: Not Found");
+    assert_eq!(refused().await.to_string(), "`read:audit_log` was refused with 404: Not Found");
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn an_app_signs_in_and_its_tokens_are_renewed() {
     };
     let with = |installation_id| GithubConfig { access: app(installation_id), ..world.config(&proxy.url) };
     let nowhere = follow(&with(8), &BTreeMap::new(), options(1)).unwrap().poll().await.unwrap_err();
-    assert_eq!(nowhere.to_string(), "`the app's installation token` was refused with 404 ``: Not Found");
+    assert_eq!(nowhere.to_string(), "`the app's installation token` was refused with 404: Not Found");
     let config = with(7);
     let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take(open, "/_document_id", has(500)).await;

@@ -85,7 +85,7 @@ async fn a_cursor_within_windows() {
     let config = config(folder.path(), url);
     let open = |positions: &BTreeMap<String, String>| follow(&config, positions, options(1));
     let came = take_with_kills(open, "/id", has(120)).await;
-    assert_eq!(came.errors, ["`the list` was refused with 429 `ratelimited`: "]);
+    assert_eq!(came.errors, ["`the list` was refused with 429 `ratelimited`"]);
 }
 
 /// As 1Password's events: POST, a cursor that stays good for ever, and a flag for more.
@@ -240,7 +240,7 @@ async fn what_is_wrong_with_an_answer_is_told() {
         (
             "200 OK",
             r#"{"ok":false,"error":"missing_scope"}"#,
-            "`the list` was refused with 200 `missing_scope`: ",
+            "`the list` was refused with 200 `missing_scope`",
         ),
         (
             "200 OK",
@@ -257,11 +257,11 @@ async fn what_is_wrong_with_an_answer_is_told() {
             "<html>",
             "`the list` answered what cannot be understood: expected value at line 1 column 1",
         ),
-        ("302 Found", "", "`the list` was refused with 302 ``: "),
+        ("302 Found", "", "`the list` was refused with 302 and no word why"),
         (
             "403 Forbidden",
             r#"{"error":{"message":"logs:read is missing"}}"#,
-            "`the list` was refused with 403 ``: logs:read is missing",
+            "`the list` was refused with 403: logs:read is missing",
         ),
     ];
     for (status, body, told) in cases {
