@@ -86,6 +86,8 @@ pub enum LogType {
     GcpScc,
     /// Alerts of Microsoft Defender XDR, as Microsoft Graph gives them.
     MicrosoftDefender,
+    /// Risk detections of Entra ID Protection, who is at risk, and alerts of Privileged Identity Management.
+    EntraRisk,
     /// Records that are OCSF documents already.
     Ocsf,
     /// JSON of any other source, read by a mapping file of the user.
@@ -100,7 +102,7 @@ pub enum LogType {
 
 impl LogType {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AwsCloudtrail,
         Self::AzureActivity,
         Self::EntraSignin,
@@ -127,6 +129,7 @@ impl LogType {
         Self::AwsSecurityHub,
         Self::GcpScc,
         Self::MicrosoftDefender,
+        Self::EntraRisk,
         Self::Ocsf,
         Self::Custom,
         Self::Syslog,
@@ -163,6 +166,7 @@ impl LogType {
             Self::AwsSecurityHub => "aws_security_hub",
             Self::GcpScc => "gcp_scc",
             Self::MicrosoftDefender => "microsoft_defender",
+            Self::EntraRisk => "entra_risk",
             Self::Ocsf => "ocsf",
             Self::Custom => "custom",
             Self::Syslog => "syslog",
@@ -187,7 +191,7 @@ impl LogType {
             Self::GcpVpcFlow | Self::GcpVpn => Provider::Gcp,
             Self::IstioAccess => Provider::Other,
             Self::AwsGuardduty | Self::AwsSecurityHub => Provider::Aws,
-            Self::M365Audit | Self::MicrosoftDefender => Provider::Azure,
+            Self::M365Audit | Self::MicrosoftDefender | Self::EntraRisk => Provider::Azure,
             Self::GoogleWorkspace | Self::GcpScc => Provider::Gcp,
             Self::KubernetesAudit | Self::OktaSystem | Self::GithubAudit | Self::Ocsf | Self::Custom => {
                 Provider::Other

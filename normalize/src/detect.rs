@@ -65,6 +65,8 @@ struct Clues<'a> {
     activity: bool,
     sign_in: u8,
     audit: u8,
+    risk: u8,
+    role_alert: u8,
 }
 
 fn microsoft(record: &Object<'_>) -> Option<LogType> {
@@ -76,6 +78,9 @@ fn microsoft(record: &Object<'_>) -> Option<LogType> {
     }
     if clues.activity {
         return Some(LogType::AzureActivity);
+    }
+    if clues.role_alert >= 2 || (clues.risk >= 2 && clues.sign_in < 2) {
+        return Some(LogType::EntraRisk);
     }
     if clues.audit >= 2 {
         return Some(LogType::EntraAudit);
@@ -154,6 +159,15 @@ fn clues<'a>(record: &Object<'a>) -> Clues<'a> {
             | "provisioningStatusInfo"
             | "ProvisioningStatusInfo"
             | "AADOperationType" => clues.audit += 1,
+            "riskEventType"
+            | "RiskEventType"
+            | "riskLevel"
+            | "RiskLevel"
+            | "riskState"
+            | "RiskState"
+            | "riskLastUpdatedDateTime"
+            | "RiskLastUpdatedDateTime" => clues.risk += 1,
+            "alertDefinitionId" | "incidentCount" | "alertIncidents" | "scopeType" => clues.role_alert += 1,
             _ => {}
         }
     }
@@ -170,6 +184,10 @@ fn by_table(table: &str) -> Option<LogType> {
         | "AADManagedIdentitySignInLogs"
         | "ADFSSignInLogs" => LogType::EntraSignin,
         "AuditLogs" | "AADProvisioningLogs" => LogType::EntraAudit,
+        "AADUserRiskEvents"
+        | "AADRiskyUsers"
+        | "AADServicePrincipalRiskEvents"
+        | "AADRiskyServicePrincipals" => LogType::EntraRisk,
         _ => return None,
     })
 }
@@ -186,6 +204,9 @@ fn by_category(category: &str) -> Option<LogType> {
         | "ManagedIdentitySignInLogs"
         | "ADFSSignInLogs" => LogType::EntraSignin,
         "AuditLogs" | "ProvisioningLogs" => LogType::EntraAudit,
+        "UserRiskEvents" | "RiskyUsers" | "ServicePrincipalRiskEvents" | "RiskyServicePrincipals" => {
+            LogType::EntraRisk
+        }
         "NetworkSecurityGroupFlowEvent" => LogType::AzureNsgFlow,
         "FlowLogFlowEvent" => LogType::AzureVnetFlow,
         "TunnelDiagnosticLog"
@@ -202,8 +223,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("Records", "a whole file of records"),
     ("records", "a whole file of records"),
     ("digestStartTime", "a CloudTrail digest file"),
-    ("riskEventType", "an Entra risk detection"),
-    ("riskState", "an Entra risky user"),
     ("jsonPayload", "a Google Cloud log entry that is neither audit log nor VPC flow nor VPN log"),
     ("textPayload", "a Google Cloud log entry that is neither audit log nor VPC flow nor VPN log"),
 ];
@@ -289,6 +308,16 @@ mod tests {
                     r#"{"category":"UserManagement","activityDateTime":"x","activityDisplayName":"y"}"#,
                     r#"{"Category":"ApplicationManagement","LoggedByService":"x","TargetResources":"[]"}"#,
                     r#"{"category":"DirectoryManagement","resourceId":"/tenants/1/providers/Microsoft.aadiam"}"#,
+                ],
+            ),
+            (
+                LogType::EntraRisk,
+                &[
+                    r#"{"category":"UserRiskEvents","operationName":"User Risk Detection","properties":{}}"#,
+                    r#"{"id":"x","riskEventType":"newCountry","riskState":"atRisk","activityDateTime":"y"}"#,
+                    r#"{"id":"x","riskLevel":"low","riskState":"atRisk","userPrincipalName":"y"}"#,
+                    r#"{"Type":"AADRiskyUsers","RiskState":"atRisk"}"#,
+                    r#"{"alertDefinitionId":"x","incidentCount":1,"isActive":true}"#,
                 ],
             ),
             (

@@ -94,6 +94,9 @@ impl Mapping {
             LogType::MicrosoftDefender => {
                 Self { map: finding::defender::map, line: None, fields: finding::defender::FIELDS }
             }
+            LogType::EntraRisk => {
+                Self { map: finding::entra_risk::map, line: None, fields: finding::entra_risk::FIELDS }
+            }
             LogType::Ocsf => Self { map: ocsf::map, line: None, fields: ocsf::FIELDS },
             LogType::Custom => Self { map: custom::without_mapping, line: None, fields: &[] },
             LogType::Syslog => Self { map: pushed::syslog::map, line: None, fields: pushed::syslog::FIELDS },

@@ -60,6 +60,7 @@ fn short(log_type: LogType) -> &'static str {
         LogType::AwsSecurityHub => "Security Hub",
         LogType::GcpScc => "SCC",
         LogType::MicrosoftDefender => "Defender",
+        LogType::EntraRisk => "Entra risk",
         LogType::Ocsf => "OCSF",
         LogType::Custom => "Custom",
         LogType::Syslog => "syslog",
@@ -96,6 +97,9 @@ fn long(log_type: LogType) -> &'static str {
         LogType::AwsSecurityHub => "AWS Security Hub findings",
         LogType::GcpScc => "Google Security Command Center findings",
         LogType::MicrosoftDefender => "Microsoft Defender XDR alerts",
+        LogType::EntraRisk => {
+            "Entra ID Protection's risk detections and alerts of Privileged Identity Management"
+        }
         LogType::Ocsf => "OCSF documents, each attribute to the column of its path",
         LogType::Custom => "JSON of any other source, by a [mapping file](custom-sources.md)",
         LogType::Syslog => "syslog",

@@ -56,7 +56,7 @@ pub(crate) struct Times {
 pub(crate) fn over(outbox: &Outbox, alerts: &AlertStore, channel: &str, now_us: i64) -> Result<bool> {
     let Some(failing) = outbox.failing(channel)? else { return Ok(false) };
     if let Some(id) = &failing.alert_id {
-        let close = Change::Close(Verdict::TruePositive);
+        let close = Change::Close(Verdict::Benign);
         match alerts.change(id, close, STORMGLASS, "the channel delivers again", now_us) {
             // Somebody was faster, or the retention was.
             Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => {}

@@ -169,13 +169,13 @@ title: B
 id: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b72
 level: low
 tags: [attack.t1078.004, attack.t1003, detection.x]
-logsource: {product: azure, service: riskdetection}
+logsource: {product: onelogin, service: onelogin.events}
 detection: {s: {eventType: X}, condition: s}
 ---
 title: C
 id: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b73
 level: low
-logsource: {product: azure, service: riskdetection}
+logsource: {product: onelogin, service: onelogin.events}
 detection: {s: {eventType: Y}, condition: s}
 ---
 title: D

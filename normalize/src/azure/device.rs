@@ -7,7 +7,7 @@ use crate::os;
 use crate::row::Row;
 
 /// Sets the `src_endpoint_*` columns but the address.
-pub(super) fn map(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+pub(crate) fn map(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     let nested = fields.nested(&["deviceDetail"]);
     let mut device = nested.fields();
     device.put(row, Col::SrcEndpointUid, &["deviceId"]);

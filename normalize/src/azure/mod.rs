@@ -6,15 +6,16 @@
 
 pub(crate) mod activity;
 pub(crate) mod audit;
+pub(crate) mod device;
 pub(crate) mod flow;
 pub(crate) mod signin;
+pub(crate) mod tenant;
 pub(crate) mod vpn;
 
 mod activity_fields;
 mod audit_fields;
 mod change;
 mod claims;
-mod device;
 mod factors;
 mod http_status;
 mod outcome;
@@ -24,7 +25,6 @@ mod risk;
 mod role_assignment;
 mod signin_fields;
 mod target;
-mod tenant;
 mod verb;
 
 #[cfg(test)]

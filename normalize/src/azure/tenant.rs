@@ -11,7 +11,7 @@ use crate::row::Row;
 /// Diagnostic settings have the tenant's id beside the record, Log Analytics in `AADTenantId` (its
 /// `TenantId` is the workspace), and both in the path that says where the log lies. Graph has it for
 /// users in `resourceTenantId`, unless the sign-in crossed tenants.
-pub(super) fn map(fields: &mut Fields<'_>, row: &mut Row<'_>) {
+pub(crate) fn map(fields: &mut Fields<'_>, row: &mut Row<'_>) {
     let path = fields.path("resourceId");
     let log = path.as_deref().map(ResourceId::parse).unwrap_or_default();
     let is_row = fields.has("timeGenerated") || fields.has("sourceSystem");

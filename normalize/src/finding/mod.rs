@@ -5,6 +5,7 @@
 //! is the product's.
 
 pub(crate) mod defender;
+pub(crate) mod entra_risk;
 pub(crate) mod guardduty;
 pub(crate) mod scc;
 pub(crate) mod security_hub;

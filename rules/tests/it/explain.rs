@@ -143,7 +143,7 @@ fn another_log_is_not_read() {
     assert_eq!(explanation.log_type, "aws_cloudtrail");
     assert_eq!(explanation.log_types, [event::LogType::GcpAudit]);
     let waiting = first(
-        &RULE.replace("product: aws, service: cloudtrail", "product: azure, service: riskdetection"),
+        &RULE.replace("product: aws, service: cloudtrail", "product: onelogin, service: onelogin.events"),
         &event(),
     );
     assert!(waiting.readings.is_empty() && waiting.log_types.is_empty());

@@ -188,6 +188,59 @@ fn set(product: &str, record: &mut Value, name: &str, value: &str) {
     }
 }
 
+/// The rules for risk detections and for Privileged Identity Management, each over a record as Graph gives it,
+/// and as diagnostic settings send it.
+#[test]
+fn rules_for_entra_risk_fire() {
+    let Some(folder) = corpus::folder("sigma/sigmahq") else { return };
+    let mut sources = corpus::files(&folder, ".yml");
+    let service = |source: &RuleSource| {
+        ["service: riskdetection", "service: pim"].into_iter().find(|line| source.text.contains(line))
+    };
+    sources.retain(|source| service(source).is_some());
+    assert!(sources.len() >= 26, "{}", sources.len());
+    for source in &sources {
+        let loaded = rules::load(std::slice::from_ref(source));
+        assert_eq!((loaded.rules.len(), loaded.counts.waiting), (1, 0), "{}", source.path);
+        let rule: Value = serde_saphyr::from_str(&source.text).unwrap();
+        let kind = rule["detection"]["selection"]["riskEventType"].as_str().unwrap();
+        let records = if service(source) == Some("service: pim") { role_alert(kind) } else { risk(kind) };
+        let records = records.map(|record| record.to_string());
+        let normalized = events::normalized(&records);
+        assert!(normalized.rejects.is_empty(), "{}: {:?}", source.path, normalized.rejects);
+        let found = loaded.rules.matches(&normalized.events, &mut Scratch::default());
+        assert_eq!(found.len(), records.len(), "{}: {records:?}", source.path);
+        let others = [risk("generic"), role_alert("otherAlertIncident")].concat();
+        let others: Vec<String> = others.iter().map(Value::to_string).collect();
+        let normalized = events::normalized(&others);
+        assert!(normalized.rejects.is_empty(), "{:?}", normalized.rejects);
+        assert!(loaded.rules.matches(&normalized.events, &mut Scratch::default()).is_empty());
+    }
+}
+
+fn risk(kind: &str) -> [Value; 2] {
+    let detection = json!({
+        "id": kind, "riskEventType": kind, "riskState": "atRisk", "riskLevel": "medium",
+        "activityDateTime": "2026-05-01T10:00:00Z", "userPrincipalName": "ana@example.com",
+    });
+    let hub = json!({
+        "time": "2026-05-01T10:01:00Z", "category": "UserRiskEvents", "operationName": "User Risk Detection",
+        "properties": detection,
+    });
+    [detection, hub]
+}
+
+fn role_alert(kind: &str) -> [Value; 2] {
+    let alert = json!({
+        "id": "a", "alertDefinitionId": "a", "incidentCount": 1, "isActive": true,
+        "lastModifiedDateTime": "2026-05-01T10:00:00Z",
+        "alertIncidents": [{"@odata.type": format!("#microsoft.graph.{kind}"), "id": "i"}],
+    });
+    let mut later = alert.clone();
+    later["lastModifiedDateTime"] = "2026-05-02T10:00:00Z".into();
+    [alert, later]
+}
+
 /// How many of the published rules match something in real logs.
 #[test]
 fn rules_for_products_over_real_records() {

@@ -48,6 +48,7 @@ pub fn actor(batch: &EventBatch, row: usize) -> Option<Actor> {
         LogType::GoogleWorkspace | LogType::GcpScc => saas::google_user(batch, row).map(Actor::from),
         LogType::AwsGuardduty => saas::key_holder(batch, row).map(Actor::from),
         LogType::MicrosoftDefender => saas::entra_user(batch, row).map(Actor::from),
+        LogType::EntraRisk => saas::entra_risk(batch, row).map(Actor::from),
         LogType::AwsSecurityHub | LogType::Ocsf | LogType::Custom => None,
         // Network logs know addresses, and what is pushed names nobody in a field of its own.
         _ => None,

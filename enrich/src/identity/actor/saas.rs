@@ -36,3 +36,10 @@ pub(super) fn key_holder(batch: &EventBatch, row: usize) -> Option<Node> {
 pub(super) fn entra_user(batch: &EventBatch, row: usize) -> Option<Node> {
     Node::lower(NodeKind::EntraUser, filled(batch, Col::ActorUserUid, row).filter(|uid| is_guid(uid))?)
 }
+
+/// Who is at risk: a person or a service principal.
+pub(super) fn entra_risk(batch: &EventBatch, row: usize) -> Option<Node> {
+    let is_service = filled(batch, Col::ActorUserType, row) == Some("servicePrincipal");
+    let kind = if is_service { NodeKind::EntraServicePrincipal } else { NodeKind::EntraUser };
+    Node::lower(kind, filled(batch, Col::ActorUserUid, row).filter(|uid| is_guid(uid))?)
+}
