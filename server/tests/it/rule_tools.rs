@@ -181,7 +181,7 @@ async fn a_server_says_why_a_rule_is_silent() {
         joined("over", "event_count", "under", 1000).replace("generate: true", ""),
         rule("there", aws, "eventName: GetCallerIdentity"),
         rule("missing", aws, "eventName: GetCallerIdentity, requestParameters.noSuchField: x"),
-        rule("other", "product: azure, service: riskdetection", "riskEventType: x"),
+        rule("other", "product: cisco, service: duo", "action: x"),
         rule("unheard", "product: okta, service: okta", "eventType: x"),
         sum.to_owned(),
     ];
@@ -202,7 +202,7 @@ async fn a_server_says_why_a_rule_is_silent() {
     assert!(matched > 0 && there["evaluated"].as_u64() > Some(matched), "{there}");
     assert_eq!((&there["suppressed"], &there["errored"]), (&0.into(), &0.into()), "a repeat is no match");
     assert_eq!(of("missing")["never_found"], serde_json::json!(["requestParameters.noSuchField"]));
-    assert_eq!(of("other")["waits_for"], "azure/riskdetection");
+    assert_eq!(of("other")["waits_for"], "cisco/duo");
     assert_eq!(of("unheard")["undelivered"], "okta/okta");
     assert!(there.get("undelivered").is_none() && of("other").get("undelivered").is_none());
     let sum = of("sum");
@@ -231,6 +231,6 @@ async fn a_server_says_why_a_rule_is_silent() {
     let text = run(&["--url", &server.url, "rules", "list"]);
     assert!(text.contains("no event had requestParameters.noSuchField"), "{text}");
     assert!(text.contains("no event of okta/okta came since the start"), "{text}");
-    assert!(text.contains("waits for azure/riskdetection"), "{text}");
+    assert!(text.contains("waits for cisco/duo"), "{text}");
     server.terminate();
 }
