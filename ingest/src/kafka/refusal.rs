@@ -29,6 +29,8 @@ pub(super) fn is_about_identity(code: RDKafkaErrorCode) -> bool {
 /// An error of the collector: what `cluster` (its first broker) says, and the mend.
 pub(super) fn refusal(cluster: &str, code: RDKafkaErrorCode, reason: &str) -> Error {
     use RDKafkaErrorCode as Code;
+    // Which code comes with it is a matter of what librdkafka sees first.
+    let code = if reason.contains("certificate verify failed") { Code::SSL } else { code };
     let (mend, is_passing) = match code {
         Code::Authentication | Code::SaslAuthenticationFailed => {
             ("check the user, the secret and the mechanism of `sasl`", false)

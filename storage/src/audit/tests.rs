@@ -136,7 +136,9 @@ proptest! {
         prop_assert!(found.from <= expected && expected <= found.seq, "{found} does not name {expected}");
         let is_exact = matches!(what, 0 | 1 | 4 | 6 | 8 | 10) && found.kind != BreakKind::Missing && found.kind != BreakKind::Cut;
         prop_assert!(!is_exact || found.from == found.seq, "{found}");
-        prop_assert!(found.kind != BreakKind::Rewritten || found.seq - found.from < SIGNED_EVERY, "{found}");
+        // With the checkpoints gone, only the one elsewhere bounds it.
+        let is_bounded = found.seq - found.from < SIGNED_EVERY;
+        prop_assert!(what == 11 || found.kind != BreakKind::Rewritten || is_bounded, "{found}");
     }
 }
 

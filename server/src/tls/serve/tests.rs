@@ -39,7 +39,7 @@ async fn said(address: SocketAddr, text: &[u8]) -> String {
 
 #[tokio::test]
 async fn half_of_a_request_is_cut_off() {
-    let (address, ..) = started(100).await;
+    let (address, _stop, _serving) = started(100).await;
     let cut = [
         &b""[..],
         b"P",
@@ -63,7 +63,7 @@ async fn half_of_a_request_is_cut_off() {
 
 #[tokio::test]
 async fn more_connections_than_there_are_places_wait() {
-    let (address, ..) = started(2).await;
+    let (address, _stop, _serving) = started(2).await;
     let held = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
     // Its turn comes when the silent ones are cut off.
     let answer = said(address, b"GET /who HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
