@@ -14,21 +14,7 @@ use crate::time;
 
 /// The columns that a glance fills, with the text that the mapping would set, or leaves empty, where the
 /// mapping would.
-pub const GLANCED: &[Col] = &[
-    Col::LogType,
-    Col::CloudProvider,
-    Col::ApiOperation,
-    Col::ApiServiceName,
-    Col::ApiResponseError,
-    Col::CloudRegion,
-    Col::HttpRequestUserAgent,
-    Col::MetadataEventCode,
-    Col::ApiResponseErrorMessage,
-    Col::MetadataProductFeatureName,
-    Col::ActorUserType,
-    Col::ActorUserUid,
-    Col::ActorInvokedBy,
-];
+pub const GLANCED: &[Col] = &TOLD;
 
 /// The log that a glance knows.
 pub(crate) const LOG_TYPE: LogType = LogType::AwsCloudtrail;
