@@ -319,11 +319,16 @@ impl Incidents {
     /// # Errors
     /// The database refuses.
     pub fn merged(&self, id: &str) -> Result<Vec<String>> {
-        self.state().read(|db| {
-            let mut select =
-                db.prepare_cached("SELECT id FROM incidents WHERE merged_into = ?1 ORDER BY id")?;
-            Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-        })
+        self.state().read(|db| Self::merged_in(db, id))
+    }
+
+    /// As [`merged`](Self::merged), as a transaction sees it.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn merged_in(db: &Connection, id: &str) -> Result<Vec<String>> {
+        let mut select = db.prepare_cached("SELECT id FROM incidents WHERE merged_into = ?1 ORDER BY id")?;
+        Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The risk of an alert; `None` before it is known.

@@ -138,7 +138,7 @@ impl Follower {
         home: Option<&KnownIncident>,
     ) -> Result<()> {
         let of_home = match home {
-            Some(home) => Outbox::told_to(txn, channel, &home.incident.id)?,
+            Some(home) => Self::told_of_incident(txn, channel, &home.incident.id)?,
             None => None,
         };
         told.is_part = of_home.is_some();

@@ -1,7 +1,7 @@
 //! What is told of incidents: one message when it is opened, and then what changes it, in one thread.
 
 use alerts::StoredAlert;
-use alerts::incident::{IncidentFeedEntry, IncidentStatus};
+use alerts::incident::{IncidentFeedEntry, IncidentStatus, Incidents};
 use storage::state::Txn;
 
 use super::known::{Known, KnownIncident};
@@ -79,7 +79,8 @@ impl Follower {
         at_us: i64,
     ) -> Result<()> {
         let incident = &found.incident;
-        if incident.status == IncidentStatus::Closed || Outbox::told_to(txn, channel, &incident.id)?.is_some()
+        if incident.status == IncidentStatus::Closed
+            || Self::told_of_incident(txn, channel, &incident.id)?.is_some()
         {
             return Ok(());
         }
@@ -110,7 +111,7 @@ impl Follower {
             return Ok(());
         };
         let mut told = Notification::of_incident(kind, found, STORMGLASS, "", &self.links.incidents);
-        let row = match Outbox::told_to(txn, channel, &found.incident.id)? {
+        let row = match Self::told_of_incident(txn, channel, &found.incident.id)? {
             Some(row) => row,
             None => {
                 let lone = self.lone(txn, channel, found)?;
@@ -142,6 +143,27 @@ impl Follower {
         told.thread.clone_from(&row.thread);
         self.put(txn, route, channel, &told, key, at_us)?;
         Outbox::set_told(txn, &row.shown(found, at_us))
+    }
+
+    /// What a channel was told of an incident, also under an id that it had before: what is read of an incident may
+    /// be newer than the entry of the feed that says that its id is another. What was told goes on under the new one.
+    pub(super) fn told_of_incident(txn: &Txn<'_>, channel: &str, id: &str) -> Result<Option<Told>> {
+        if let Some(row) = Outbox::told_to(txn, channel, id)? {
+            return Ok(Some(row));
+        }
+        let mut oldest: Option<Told> = None;
+        for former in Incidents::merged_in(txn, id)? {
+            if let Some(row) = Outbox::told_to(txn, channel, &former)?
+                && oldest.as_ref().is_none_or(|oldest| row.since_us < oldest.since_us)
+            {
+                oldest = Some(row);
+            }
+        }
+        let Some(row) = oldest else { return Ok(None) };
+        Outbox::forget_told(txn, channel, &row.subject)?;
+        let moved = Told { subject: id.to_owned(), ..row };
+        Outbox::set_told(txn, &moved)?;
+        Ok(Some(moved))
     }
 
     /// The alerts of an incident that a channel knows by themselves, in threads that no other incident has, the

@@ -245,6 +245,29 @@ async fn an_id_that_changes_changes_no_thread() {
     assert_eq!(kinds, [(Raised, first.id), (Acknowledged, now.id)]);
 }
 
+/// What is read of an incident is newer than the entries of its feed that a turn has come to.
+#[tokio::test]
+async fn an_id_that_changes_before_its_feed_says_so_changes_no_thread() {
+    let mut at = site();
+    at.record(&[about("dana", "late", 100, 4)]);
+    at.settle().await;
+    let [first] = at.all().try_into().unwrap();
+    // More than a turn takes.
+    for n in 0..600 {
+        at.step(&first.id, Step::Comment(n.to_string()));
+    }
+    at.record(&[about("dana", "early", 1, 4)]);
+    at.settle().await;
+    let [now] = at.all().try_into().unwrap();
+    assert_ne!(first.id, now.id);
+    at.step(&first.id, Step::Acknowledge);
+    at.settle().await;
+    let told = at.told("page");
+    assert_eq!(BTreeSet::from([first.id]), told.iter().map(|told| told.thread.clone()).collect());
+    let count = |kind| told.iter().filter(|told| told.kind == kind).count();
+    assert_eq!((count(Raised), count(Merged), count(Acknowledged)), (1, 0, 1));
+}
+
 #[tokio::test]
 async fn what_is_more_severe_is_told_and_opens_other_routes() {
     let critical = Wanted { severity_id: Some(5), ..Wanted::default() };

@@ -34,6 +34,8 @@ pub(crate) const SESSION_COOKIE: &str = "stormglass_session";
 const SCIM_PREFIX: &str = "/scim/";
 /// Requests a second and address to the routes that look for themselves who signs in.
 const SIGN_INS_PER_SECOND: u32 = 10;
+/// As many as an office behind one address sends at nine o'clock; single sign-on takes two or three each.
+const SIGN_INS_AT_ONCE: u32 = 100;
 /// Passwords that are hashed at once; each takes 19 MiB and a core.
 const HASHED_AT_ONCE: usize = 2;
 
@@ -195,7 +197,7 @@ impl Auth {
             lockout: Lockout::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             limit: RateLimit::new(config.requests_per_second),
-            sign_in_limit: RateLimit::new(SIGN_INS_PER_SECOND),
+            sign_in_limit: RateLimit::new(SIGN_INS_PER_SECOND).saving(SIGN_INS_AT_ONCE),
             tally,
             recorder: None,
         }
