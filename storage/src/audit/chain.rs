@@ -88,10 +88,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `N` bytes from hexadecimal digits.
+/// `N` bytes from hexadecimal digits as [`hex`] writes them: there is one way to write them, so that a changed letter
+/// is a changed log.
 pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let text = text.as_bytes();
-    if text.len() != 2 * N || !text.iter().all(u8::is_ascii_hexdigit) {
+    if text.len() != 2 * N || !text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     let mut bytes = [0; N];

@@ -265,6 +265,8 @@ fn the_key_is_its_owners_alone_and_never_shown() {
     assert_eq!(SigningKey::open(folder.path()).unwrap().public(), key.public());
     let public = std::fs::read_to_string(folder.path().join(PUBLIC_KEY_FILE)).unwrap();
     assert_eq!(PublicKey::parse(&public), Some(key.public()));
+    // One way to write it.
+    assert_eq!(PublicKey::parse(&public.to_uppercase()), None);
     std::fs::write(&path, b"no key").unwrap();
     assert!(matches!(SigningKey::open(folder.path()), Err(Error::AuditKey { .. })));
 }
