@@ -195,6 +195,7 @@ columns! {
     SrcEndpointLocationCity, "src_endpoint_location_city", Label, "src_endpoint.location.city", 0, "City.";
     SrcEndpointLocationLat, "src_endpoint_location_lat", Float, "src_endpoint.location.lat", 0, "Latitude, degrees.";
     SrcEndpointLocationLong, "src_endpoint_location_long", Float, "src_endpoint.location.long", 0, "Longitude, degrees.";
+    SrcEndpointLocationProvider, "src_endpoint_location_provider", Label, "src_endpoint.location.provider", 0, "The file of places that knew it; empty where the record says it itself.";
     SrcEndpointAsn, "src_endpoint_autonomous_system_number", Long, "src_endpoint.autonomous_system.number", 0, "Number of the network (ASN).";
     HttpRequestUserAgent, "http_request_user_agent", Label, "http_request.user_agent", 16, "The client's user agent.";
     HttpRequestHttpMethod, "http_request_http_method", Label, "http_request.http_method", 0, "GET, PUT and so on.";

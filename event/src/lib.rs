@@ -13,6 +13,7 @@ mod column;
 mod diagnostic;
 mod document;
 mod fate;
+mod fill;
 mod json_block;
 mod json_text;
 mod labels;
@@ -23,6 +24,7 @@ mod uid;
 #[cfg(target_arch = "x86_64")]
 mod vector_block;
 
+pub use arrow::error::ArrowError;
 pub use batch::EventBatch;
 pub use builder::EventBuilder;
 pub use column::{COLUMNS, Col, Column, Kind, OCSF_VERSION, arrow_schema, stored_schema};

@@ -1,4 +1,5 @@
-//! Any correlations over any events: what stands in the end does not depend on order, repetition or rhythm.
+//! Any correlations over any events: what stands in the end does not depend on order, repetition or rhythm, nor on
+//! room that is made for what comes in order.
 //!
 //! The input is the text of correlations of the rules `a`, `b` and `c`, a zero byte, and five bytes an event.
 #![no_main]
@@ -10,7 +11,9 @@ use std::sync::Arc;
 use event::{EventKey, RawBatchBuilder, RawRecord, SourceId};
 use libfuzzer_sys::fuzz_target;
 use normalize::Normalizer;
-use rules::{Correlator, CorrelatorLimits, Episode, Finding, Hit, RuleSet, RuleSource, Scratch, load};
+use rules::{
+    Correlator, CorrelatorLimits, Episode, Finding, Hit, Observed, RuleSet, RuleSource, Scratch, load,
+};
 
 /// More events only take more time.
 const EVENTS: usize = 48;
@@ -33,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
     if set.correlations().is_empty() {
         return;
     }
-    let hits = hits(&set, &events[1..]);
+    let mut hits = hits(&set, &events[1..]);
     let mut straight = Correlator::new(set.clone(), CorrelatorLimits::default());
     for hit in &hits {
         straight.observe(hit, hit.actor.as_deref());
@@ -41,7 +44,7 @@ fuzz_target!(|input: &[u8]| {
     let mut expected = Board::default();
     apply(&mut expected, straight.settle(i64::MAX));
 
-    let mut correlator = Correlator::new(set, CorrelatorLimits::default());
+    let mut correlator = Correlator::new(set.clone(), CorrelatorLimits::default());
     let mut found = Board::default();
     for (at, hit) in hits.iter().rev().chain(hits.iter().step_by(3)).enumerate() {
         correlator.observe(hit, hit.actor.as_deref());
@@ -51,7 +54,41 @@ fuzz_target!(|input: &[u8]| {
     }
     apply(&mut found, correlator.settle(i64::MAX));
     assert_eq!(found, expected);
+
+    hits.sort_by_key(|hit| hit.time_us);
+    let mut correlator = Correlator::new(set.clone(), least_room(&set, &hits));
+    let mut found = Board::default();
+    for (at, hit) in hits.iter().enumerate() {
+        correlator.advance(hit.time_us, hit.time_us);
+        let observed = correlator.observe(hit, hit.actor.as_deref());
+        assert!(matches!(observed, Observed::New | Observed::Known), "{observed:?}: there is room for all that counts");
+        if at % 3 == 0 {
+            apply(&mut found, correlator.cleared().findings);
+            apply(&mut found, correlator.settle(hit.time_us));
+            correlator.forget_early();
+        }
+    }
+    apply(&mut found, correlator.cleared().findings);
+    apply(&mut found, correlator.settle(i64::MAX));
+    assert_eq!(found, expected);
 });
+
+/// The room that is needed where all that can be forgotten is, at once; and a sixteenth more, for a correlator looks
+/// for room only when so much is new.
+fn least_room(set: &Arc<RuleSet>, hits: &[Hit]) -> CorrelatorLimits {
+    let mut tidy = Correlator::new(set.clone(), CorrelatorLimits::default());
+    let (mut of_one, mut of_all) = (0, 0);
+    for hit in hits {
+        tidy.observe(hit, hit.actor.as_deref());
+        of_all = of_all.max(tidy.len());
+        of_one = of_one.max(tidy.stats().iter().map(|stats| stats.hits).max().unwrap_or(0) as usize);
+        tidy.settle(hit.time_us);
+        tidy.forget(hit.time_us);
+    }
+    let roomy = |most: usize| most + most / 15 + 1;
+    // How full a group is nobody tells: it may be all of its correlation.
+    CorrelatorLimits { group_hits: roomy(of_one), correlation_hits: roomy(of_one), hits: roomy(of_all) }
+}
 
 /// What stands: episodes by correlation, key and id.
 type Board = BTreeMap<(u32, Vec<String>, EventKey), Episode>;

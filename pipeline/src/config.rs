@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrich::identity::IdentityConfig;
+use enrich::place::Places;
 use normalize::CustomMappings;
 
 use crate::memory::CorrelationConfig;
@@ -31,6 +32,8 @@ pub struct PipelineConfig {
     pub identity: IdentityConfig,
     /// How JSON of other sources is read.
     pub mappings: Arc<CustomMappings>,
+    /// Where addresses are; [`swap_places`](crate::Pipeline::swap_places) puts others in their place.
+    pub places: Arc<Places>,
 }
 
 impl Default for PipelineConfig {
@@ -46,6 +49,7 @@ impl Default for PipelineConfig {
             correlation: CorrelationConfig::default(),
             identity: IdentityConfig::default(),
             mappings: Arc::default(),
+            places: Arc::default(),
         }
     }
 }

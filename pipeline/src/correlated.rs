@@ -1,8 +1,8 @@
 //! What correlations find becomes alerts.
 
-use alerts::{Alert, AlertId, EVIDENCE, Entity, Evidence, Joined, RAW_RECORDS, RuleRef};
+use alerts::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
 use enrich::identity::{Link, LinkKind};
-use event::EventBatch;
+use event::{Col, EventBatch};
 use rules::{Correlation, Episode};
 use serde::{Deserialize, Serialize};
 use storage::remembered::LinkRow;
@@ -12,12 +12,21 @@ use crate::detect;
 /// The most entities that an alert names.
 const ENTITIES: usize = 100;
 
+/// The kind of correlation whose alerts name the places.
+const TRAVEL: &str = "x-impossible-travel";
+
+/// The most places that an alert names.
+const PLACES: usize = 6;
+
 /// What an alert will say of an event, kept for as long as a correlation remembers it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HitEvent {
     pub(crate) evidence: Evidence,
     pub(crate) entities: Vec<Entity>,
     pub(crate) provider: String,
+    /// Where the source was, in words: city and country; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) place: String,
 }
 
 impl HitEvent {
@@ -26,8 +35,18 @@ impl HitEvent {
         Some(Self {
             evidence: detect::evidence(events, row)?,
             entities: detect::entities(events, row),
-            provider: events.str_at(event::Col::CloudProvider, row).unwrap_or_default().to_owned(),
+            provider: events.str_at(Col::CloudProvider, row).unwrap_or_default().to_owned(),
+            place: place(events, row),
         })
+    }
+
+    /// Where it was, and which address and cloud show it.
+    fn seen_at(&self) -> String {
+        let address = self.entities.iter().find(|entity| entity.kind == EntityKind::Address);
+        let by = [address.map_or("", |entity| entity.value.as_str()), self.provider.as_str()];
+        let by = by.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let place = if self.place.is_empty() { "a place without a name" } else { &self.place };
+        if by.is_empty() { place.to_owned() } else { format!("{place} ({by})") }
     }
 
     /// From its stored text; `None` if that is damaged.
@@ -39,6 +58,13 @@ impl HitEvent {
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// City and country of a row, as far as they are known.
+fn place(events: &EventBatch, row: usize) -> String {
+    let columns = [Col::SrcEndpointLocationCity, Col::SrcEndpointLocationCountry];
+    let parts = columns.into_iter().filter_map(|col| events.str_at(col, row)).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// The alert for an episode. `load` gives what was kept of an event.
@@ -54,6 +80,7 @@ pub(crate) fn alert<E>(
     let mut evidence = Vec::with_capacity(total.min(EVIDENCE));
     let mut entities: Vec<Entity> = Vec::new();
     let mut providers: Vec<String> = Vec::new();
+    let mut seen_at: Vec<String> = Vec::new();
     for (index, (time_us, event)) in
         events.into_iter().enumerate().filter(|(index, _)| is_named(*index, total))
     {
@@ -62,6 +89,12 @@ pub(crate) fn alert<E>(
             evidence.push(Evidence { event_uid, time_us, operation: String::new(), raw: String::new() });
             continue;
         };
+        if rule.kind() == TRAVEL && seen_at.len() <= PLACES {
+            let place = kept.seen_at();
+            if seen_at.last() != Some(&place) {
+                seen_at.push(place);
+            }
+        }
         if index >= RAW_RECORDS && index + RAW_RECORDS < total {
             kept.evidence.raw = String::new();
         }
@@ -87,11 +120,21 @@ pub(crate) fn alert<E>(
         evidence,
         joined: Some(Joined {
             by: rule.group_by().iter().cloned().zip(key.iter().cloned()).collect(),
-            why: episode.why.clone(),
+            why: in_words(&episode.why, &seen_at),
             begin_us: episode.begin_us,
             events: total as u64,
         }),
     })
+}
+
+/// What was computed, and where somebody was seen, in order of time.
+fn in_words(why: &str, seen_at: &[String]) -> String {
+    let named = seen_at.get(..PLACES).unwrap_or(seen_at);
+    if named.is_empty() {
+        return why.to_owned();
+    }
+    let more = if seen_at.len() > PLACES { ", and further" } else { "" };
+    format!("{why}: {}{more}", named.join(", then "))
 }
 
 /// Of very many events the first and the last are named.

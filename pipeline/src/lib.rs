@@ -9,7 +9,8 @@
 //!
 //! - [`accept`](Pipeline::accept) returns when the records are durable in the log; a source is
 //!   acknowledged after that and never before.
-//! - `refine` turns entries of the log into columns and matches, on all cores.
+//! - `refine` turns entries of the log into columns, with the places of their addresses, and matches, on all
+//!   cores.
 //! - `turn` takes what is refined in the log's order: duplicates leave, rows go to the sink, findings
 //!   and rejects to `raise`.
 //! - `raise` also lets correlations remember (`memory`) and writes what they remember, found and forgot
@@ -55,6 +56,7 @@ mod who;
 pub use collect::{Opener, SourceSpec};
 pub use config::PipelineConfig;
 pub use enrich::identity::{ClusterIssuer, IdentityConfig, PoolProvider};
+pub use enrich::place::{self, Places};
 pub use error::{Error, Result};
 pub use health::Health;
 pub use identities::Identities;

@@ -112,7 +112,12 @@ impl Memory {
     ///
     /// # Errors
     /// The state cannot be read or written.
-    pub(crate) fn recall(state: &State, rules: Arc<RuleSet>, config: CorrelationConfig) -> Result<Self> {
+    pub(crate) fn recall(
+        state: &State,
+        rules: Arc<RuleSet>,
+        config: CorrelationConfig,
+        now_us: i64,
+    ) -> Result<Self> {
         state.write(|txn| {
             let mut renamed = rules.correlations().iter();
             renamed.try_for_each(|rule| remembered::rename(txn, rule.definition(), rule.fingerprint()))
@@ -121,7 +126,7 @@ impl Memory {
         let recalled = Recalled::read(state)?;
         let mut changes = Changes::new(rules.clone());
         changes.are_rules_new = true;
-        let shortages = Shortages::adopt(state, &rules)?;
+        let shortages = Shortages::adopt(state, &rules, now_us)?;
         let mut memory = Self {
             correlator: Correlator::new(rules, config.limits),
             who: Who::default(),

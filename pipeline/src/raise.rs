@@ -90,7 +90,8 @@ impl Raiser {
         }
         loop {
             let (state, rules, config) = (self.state.clone(), rules.clone(), self.correlation.clone());
-            let recalled = tokio::task::spawn_blocking(move || Memory::recall(&state, rules, config));
+            let now_us = (self.now_us)();
+            let recalled = tokio::task::spawn_blocking(move || Memory::recall(&state, rules, config, now_us));
             match recalled.await.map_err(panicked)? {
                 Ok(memory) => {
                     self.memory = memory;

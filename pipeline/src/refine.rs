@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use enrich::identity::{self, IdentityConfig, Link};
+use enrich::place::Places;
 use event::{EventBatch, Offset, RawBatch, SourceId};
 use normalize::{CustomMappings, Normalizer};
 use parking_lot::Mutex;
@@ -51,6 +52,33 @@ pub(crate) struct Received {
     pub(crate) received_us: i64,
 }
 
+/// What groups are refined by. Rules and places may change between two groups.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(crate) places: watch::Receiver<Arc<Places>>,
+    pub(crate) identity: Arc<IdentityConfig>,
+    pub(crate) mappings: Arc<CustomMappings>,
+}
+
+impl Given {
+    fn now(&self) -> Means {
+        Means {
+            rules: self.rules.borrow().clone(),
+            places: self.places.borrow().clone(),
+            identity: self.identity.clone(),
+        }
+    }
+}
+
+/// What one group is refined by.
+#[derive(Debug)]
+struct Means {
+    rules: Arc<RuleSet>,
+    places: Arc<Places>,
+    identity: Arc<IdentityConfig>,
+}
+
 /// Reusable buffers of the workers.
 #[derive(Debug)]
 pub(crate) struct Workers {
@@ -71,12 +99,10 @@ pub(crate) async fn read(
     mut reader: LogReader,
     group_bytes: usize,
     boundaries: [Offset; 2],
-    rules: watch::Receiver<Arc<RuleSet>>,
-    identity: Arc<IdentityConfig>,
-    mappings: Arc<CustomMappings>,
+    given: Given,
     out: mpsc::Sender<JoinHandle<Result<Refined>>>,
 ) -> Result<()> {
-    let workers = Arc::new(Workers { idle: Mutex::default(), mappings });
+    let workers = Arc::new(Workers { idle: Mutex::default(), mappings: given.mappings.clone() });
     loop {
         // Waiting for room before reading keeps at most one unread group in memory.
         let Ok(place) = out.reserve().await else { return Ok(()) };
@@ -85,8 +111,8 @@ pub(crate) async fn read(
             () = out.closed() => return Ok(()),
         };
         let group = gather(first, &mut reader, group_bytes, boundaries)?;
-        let (workers, rules, identity) = (workers.clone(), rules.borrow().clone(), identity.clone());
-        place.send(tokio::task::spawn_blocking(move || workers.refine(group, rules, &identity)));
+        let (workers, now) = (workers.clone(), given.now());
+        place.send(tokio::task::spawn_blocking(move || workers.refine(group, now)));
     }
 }
 
@@ -110,24 +136,26 @@ fn gather(
 }
 
 impl Workers {
-    fn refine(&self, group: Group, rules: Arc<RuleSet>, identity: &IdentityConfig) -> Result<Refined> {
+    fn refine(&self, group: Group, by: Means) -> Result<Refined> {
         let idle = self.idle.lock().pop();
         let mut worker = idle.unwrap_or_else(|| Worker {
             normalizer: Normalizer::with_mappings(self.mappings.clone()),
             scratch: Scratch::default(),
         });
-        let refined = worker.refine(&group, rules, identity);
+        let refined = worker.refine(&group, by);
         self.idle.lock().push(worker);
         refined
     }
 }
 
 impl Worker {
-    fn refine(&mut self, group: &Group, rules: Arc<RuleSet>, identity: &IdentityConfig) -> Result<Refined> {
+    fn refine(&mut self, group: &Group, by: Means) -> Result<Refined> {
+        let Means { rules, places, identity } = by;
         let first = group.entries.first().map_or(0, |entry| entry.first);
         let next = group.entries.last().map_or(first, |entry| entry.first + entry.batch.len() as u64);
         let batches: Vec<_> = group.entries.iter().map(|entry| (&entry.batch, entry.first)).collect();
-        let (events, rejected) = self.normalizer.map_all(&batches);
+        let (mut events, rejected) = self.normalizer.map_all(&batches);
+        places.fill(&mut events)?;
         let received = batches.iter().map(|(batch, _)| Received {
             source: batch.source.clone(),
             records: batch.len() as u64,
@@ -139,7 +167,7 @@ impl Worker {
         let (received, rejects) = (received.collect(), rejects.collect());
         let matches = rules.matches(&events, &mut self.scratch);
         let actor = |row| who::actor(&events, row);
-        let links = identity::links(&events, 0..events.len(), identity);
+        let links = identity::links(&events, 0..events.len(), &identity);
         let hits = rules.hits(&events, &matches, &|_| true, &actor);
         Ok(Refined { first, next, received, events, matches, rules, hits, links, rejects })
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enrich::place::Places;
 use event::Offset;
 use parking_lot::Mutex;
 use rules::RuleSet;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::memory::{CorrelationState, Memory};
 use crate::progress::{advance, wait};
 use crate::raise::{self, Raiser};
-use crate::refine::{self, Refined};
+use crate::refine::{self, Given, Refined};
 use crate::retry::wait_out;
 use crate::rule_counts::RuleCounts;
 use crate::sink::Sink;
@@ -61,6 +62,7 @@ pub struct Pipeline {
     pub(crate) tally: Arc<Tally>,
     progress: watch::Receiver<Progress>,
     rules: watch::Sender<Arc<RuleSet>>,
+    places: watch::Sender<Arc<Places>>,
     correlations: Arc<Mutex<CorrelationState>>,
     link_undone: Arc<Notify>,
     rule_counts: Arc<RuleCounts>,
@@ -91,7 +93,7 @@ impl Pipeline {
         let restart = raised.min(committed);
         let reader = log.reader(restart)?;
         let seen = UidIndex::open(&seen_folder, table.clone(), restart, seen)?;
-        let memory = Memory::recall(&state, rules.clone(), config.correlation.clone())?;
+        let memory = Memory::recall(&state, rules.clone(), config.correlation.clone(), now_us())?;
 
         let health = Health::default();
         let tally = Arc::new(Tally::default());
@@ -99,22 +101,20 @@ impl Pipeline {
         let (progress, marks) = watch::channel(Progress { refined: restart, raised, committed });
         let progress = Arc::new(progress);
         let (rules, current_rules) = watch::channel(rules);
+        let (places, current_places) = watch::channel(config.places.clone());
         let (stop, stopped) = watch::channel(false);
         let flush = Arc::new(Notify::new());
         let (refining, refined) = mpsc::channel(config.workers.max(1) + 1);
         let (raising, raises) = mpsc::channel(16);
 
-        let identity = Arc::new(config.identity.clone());
+        let given = Given {
+            rules: current_rules,
+            places: current_places,
+            identity: Arc::new(config.identity.clone()),
+            mappings: config.mappings.clone(),
+        };
         let mut stages = JoinSet::new();
-        let read = refine::read(
-            reader,
-            config.group_bytes,
-            [raised, committed],
-            current_rules,
-            identity,
-            config.mappings.clone(),
-            refining,
-        );
+        let read = refine::read(reader, config.group_bytes, [raised, committed], given, refining);
         stages.spawn(guard("refine", health.clone(), stop.clone(), read));
         let turns = Turns {
             table: table.clone(),
@@ -163,6 +163,7 @@ impl Pipeline {
             tally,
             progress: marks,
             rules,
+            places,
             correlations,
             link_undone,
             rule_counts,
@@ -210,6 +211,12 @@ impl Pipeline {
     /// Puts another set of rules to use, from the next group of records on.
     pub fn swap_rules(&self, rules: Arc<RuleSet>) {
         self.rules.send_replace(rules);
+    }
+
+    /// Puts other places of addresses to use, from the next group of records on. Events that are there stay as
+    /// they are.
+    pub fn swap_places(&self, places: Arc<Places>) {
+        self.places.send_replace(places);
     }
 
     /// Waits until everything below `offset` is visible to SQL and its alerts are durable.

@@ -55,23 +55,27 @@ pub(crate) enum Told {
 }
 
 impl Shortages {
-    /// Takes over what an earlier run, or the same with other rules, left open.
+    /// Takes over what an earlier run, or the same with other rules, left open. Alerts of earlier versions do not
+    /// say their bound: nothing would ever close them, so this does.
     ///
     /// # Errors
-    /// The state cannot be read.
-    pub(crate) fn adopt(state: &State, rules: &RuleSet) -> Result<Self> {
+    /// The state cannot be read or written.
+    pub(crate) fn adopt(state: &State, rules: &RuleSet, now_us: i64) -> Result<Self> {
         let filter = AlertFilter { rule_id: Some(RULE.to_owned()), ..AlertFilter::default() };
         let mut open = BTreeMap::new();
-        for stored in AlertStore::open(state.clone())?.list(&filter, None, alerts::MAX_LIMIT)?.alerts {
-            let Some(joined) = &stored.alert.joined else { continue };
+        let all = AlertStore::open(state.clone())?.list(&filter, None, alerts::MAX_LIMIT)?.alerts;
+        for stored in all.into_iter().filter(|stored| stored.status != AlertStatus::Closed) {
+            let joined = stored.alert.joined.clone().unwrap_or_default();
             let named = |name: &str| {
                 joined.by.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
             };
             let (Some(rule), Some(bound)) = (named(BY_RULE), named(BY_BOUND).and_then(bound_of)) else {
+                let reason = "it is of an earlier version; what lasts is told anew";
+                state.write(|txn| close(txn, &stored.alert.id, reason, now_us))?;
                 continue;
             };
             let index = (0u32..).zip(rules.correlations()).find(|(_, known)| known.id() == rule);
-            let (Some((index, _)), true) = (index, stored.status != AlertStatus::Closed) else { continue };
+            let Some((index, _)) = index else { continue };
             let keys: BTreeSet<_> = stored.alert.entities.iter().map(|entity| entity.value.clone()).collect();
             open.entry((index, bound)).or_insert_with(|| Shortage {
                 id: stored.alert.id.clone(),
@@ -140,21 +144,24 @@ impl Told {
             Self::Lasts(alert) => Ok(AlertStore::record_or_amend(txn, alert, now_us)?),
             Self::Over(alert) => {
                 let is_new = AlertStore::record_or_amend(txn, alert, now_us)?;
-                let edit = Edit {
-                    change: Change::Close(Verdict::TruePositive),
-                    by: "stormglass".to_owned(),
-                    reason: "there is room again".to_owned(),
-                    at_us: now_us,
-                };
-                match AlertStore::edit_within(txn, alert.id.as_str(), &edit) {
-                    // Somebody was faster, or the retention was.
-                    Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => {
-                        Ok(is_new)
-                    }
-                    Err(error) => Err(error.into()),
-                }
+                close(txn, &alert.id, "there is room again", now_us)?;
+                Ok(is_new)
             }
         }
+    }
+}
+
+fn close(txn: &Txn<'_>, id: &AlertId, reason: &str, now_us: i64) -> Result<()> {
+    let edit = Edit {
+        change: Change::Close(Verdict::TruePositive),
+        by: "stormglass".to_owned(),
+        reason: reason.to_owned(),
+        at_us: now_us,
+    };
+    match AlertStore::edit_within(txn, id.as_str(), &edit) {
+        // Somebody was faster, or the retention was.
+        Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -216,5 +223,41 @@ fn alert(
             begin_us: shortage.since_us,
             events: missed,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_version_would_close_is_closed_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("state.db")).unwrap();
+        let store = AlertStore::open(state.clone()).unwrap();
+        let text = "title: a\nid: a\nname: a\nlogsource: {product: aws}\ndetection: {s: {eventName: a}, condition: s}\n---\n\
+                    title: many\nid: many\ncorrelation: {type: event_count, rules: [a], timespan: 1h, condition: {gte: 9}}\n";
+        let source = rules::RuleSource { path: "x.yml".into(), text: text.into() };
+        let rules = rules::load(&[source]).rules;
+        let shortage = Shortage {
+            id: AlertId::new(RULE, ["many"]),
+            since_us: 1,
+            missed: 7,
+            keys: BTreeSet::from(["ana".to_owned()]),
+            told: (0, 0),
+            is_fresh: false,
+        };
+        let now = alert(&rules.correlations()[0], Bound::All, &CorrelatorLimits::default(), &shortage, 1);
+        let old = |name: &str, joined| Alert { id: AlertId::new(RULE, [name]), joined, ..now.clone() };
+        let alerts = [now.clone(), old("without", None), old("of no bound", Some(Joined::default()))];
+        state.write(|txn| AlertStore::record(txn, &alerts, 1)).unwrap();
+        let status = |alert: &Alert| store.get(alert.id.as_str()).unwrap().0.status;
+        for _ in 0..2 {
+            let adopted = Shortages::adopt(&state, &rules, 2).unwrap();
+            let found: Vec<_> = adopted.open.values().map(|known| (known.id.clone(), known.missed)).collect();
+            assert_eq!(found, [(now.id.clone(), 7)]);
+            let is_open = alerts.each_ref().map(|alert| status(alert) != AlertStatus::Closed);
+            assert_eq!(is_open, [true, false, false]);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use enrich::place::Places;
 use event::{EventBatch, LogType, OuterKey, RawBatch, RawRecord, SourceId};
 use normalize::{Asked, CustomMappings, GLANCED, Normalized, Normalizer};
 use rules::{Match, RuleSet, Scratch, Sieve};
@@ -12,19 +13,21 @@ pub struct Sifter {
     rules: Arc<RuleSet>,
     sieve: Sieve,
     normalizer: Normalizer,
+    places: Arc<Places>,
     scratch: Scratch,
 }
 
 impl Sifter {
     /// One for these rules.
     pub fn new(rules: Arc<RuleSet>) -> Self {
-        Self::with_mappings(rules, Arc::default())
+        Self::with(rules, Arc::default(), Arc::default())
     }
 
-    /// One for these rules that reads records of other logs by these mappings, too.
-    pub fn with_mappings(rules: Arc<RuleSet>, mappings: Arc<CustomMappings>) -> Self {
+    /// One for these rules that reads records of other logs by these mappings, too, and knows these places.
+    pub fn with(rules: Arc<RuleSet>, mappings: Arc<CustomMappings>, places: Arc<Places>) -> Self {
         let sieve = Sieve::new(rules.clone(), GLANCED);
-        Self { rules, sieve, normalizer: Normalizer::with_mappings(mappings), scratch: Scratch::default() }
+        let normalizer = Normalizer::with_mappings(mappings);
+        Self { rules, sieve, normalizer, places, scratch: Scratch::default() }
     }
 
     /// The rules.
@@ -53,7 +56,7 @@ impl Sifter {
     /// batch, and those that cannot be mapped at all. Every match and every reject of the whole batch is
     /// among them. Also the number of records passed over.
     pub fn sift(&mut self, raw: &RawBatch) -> (Normalized, usize) {
-        let Self { rules, sieve, normalizer, scratch } = self;
+        let Self { rules, sieve, normalizer, places, scratch } = self;
         let wanted = sieve.wanted().to_vec();
         let glance = normalizer.glance(raw, &wanted, |log_type, told| sieve.may_match(log_type, told.iter()));
         let possible = rules.possible(&glance.events, &wanted, scratch);
@@ -61,7 +64,11 @@ impl Sifter {
             possible.iter().filter_map(|row| glance.seen.get(*row as usize).copied()).collect();
         records.extend(&glance.unseen);
         records.sort_unstable();
-        (normalizer.map_some(raw, 0, &records), raw.len() - records.len())
+        let mut normalized = normalizer.map_some(raw, 0, &records);
+        if let Err(error) = places.fill(&mut normalized.events) {
+            tracing::warn!(%error, "the places of a batch are left out");
+        }
+        (normalized, raw.len() - records.len())
     }
 
     /// The matches among what was mapped, as [`RuleSet::matches`].

@@ -15,6 +15,14 @@
 //!     alerts: 1
 //! ```
 //!
+//! Where addresses are is said in the form of a file of places, for all tests of the file:
+//!
+//! ```yaml
+//! places: |
+//!   network,country,city,latitude,longitude
+//!   198.51.100.0/24,DE,Berlin,52.52,13.405
+//! ```
+//!
 //! The runner gives each record its own time and id where the clouds write them, so `set` need not. A record
 //! that a mapping file reads by its source names that: `source: shop`.
 
@@ -46,6 +54,10 @@ pub struct RuleTests {
     pub path: String,
     /// The rule as the file names it; `None` for the last rule of the file beside it.
     pub rule: Option<String>,
+    /// Where addresses are, as CSV; `None`: nowhere.
+    pub places: Option<String>,
+    /// The line in which that begins.
+    pub places_line: u32,
     /// The tests.
     pub cases: Vec<RuleTest>,
 }
@@ -119,7 +131,8 @@ pub fn is_test_file(path: &str) -> bool {
 /// Reads a test file. What is wrong with it is told, and the tests that are sound are given.
 pub fn read_tests(source: &RuleSource, records: &Records) -> (RuleTests, Vec<Diagnostic>) {
     let mut report = Report::new(&source.path);
-    let mut tests = RuleTests { path: source.path.clone(), rule: None, cases: Vec::new() };
+    let mut tests =
+        RuleTests { path: source.path.clone(), rule: None, places: None, places_line: 0, cases: Vec::new() };
     for document in yaml::documents(&source.text) {
         let node = match document {
             Ok(node) => node,
@@ -128,8 +141,13 @@ pub fn read_tests(source: &RuleSource, records: &Records) -> (RuleTests, Vec<Dia
                 continue;
             }
         };
-        refuse_others(&node, &["rule", "tests"], &mut report);
+        refuse_others(&node, &["rule", "places", "tests"], &mut report);
         tests.rule = node.get("rule").and_then(Node::text);
+        if let Some(places) = node.get("places") {
+            tests.places = places.text();
+            // Of a block, the text begins in the line after `|`.
+            tests.places_line = places.at.line;
+        }
         let cases = node.get("tests").and_then(Node::as_list).unwrap_or_default();
         if cases.is_empty() {
             report.error(node.at, "tests", "there is no test", "add a list `tests`");

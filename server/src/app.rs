@@ -12,7 +12,9 @@ use event::{Diagnostic, Level};
 use ingest::SweepProgress;
 use normalize::CustomMappings;
 use parking_lot::Mutex;
-use pipeline::{CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Source, SourceSpec, Sources};
+use pipeline::{
+    CorrelationConfig, Identities, Parts, Pipeline, PipelineConfig, Places, Source, SourceSpec, Sources,
+};
 use query::{QueryConfig, QueryEngine};
 use rules::{CorrelatorLimits, LoadOptions, RuleSet, RuleSource};
 use storage::log::{Log, LogConfig};
@@ -25,6 +27,7 @@ use crate::asset_files::AssetFiles;
 use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig};
+use crate::place_files::PlaceFiles;
 use crate::push::Push;
 use crate::push::syslog::Listeners;
 use crate::reload::RuleFiles;
@@ -43,6 +46,7 @@ pub(crate) struct App {
     pub(crate) incidents: Incidents,
     /// Of files; others are in the state.
     pub(crate) assets: AssetFiles,
+    pub(crate) places: PlaceFiles,
     pub(crate) identities: Arc<Identities>,
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Arc<Pipeline>,
@@ -112,6 +116,7 @@ impl App {
             now_us,
         })?;
         let assets = AssetFiles::open(&config.assets).map_err(crate::client::usage)?;
+        let (place_files, places) = PlaceFiles::open(&config.places).map_err(crate::client::usage)?;
         let identities = Arc::new(Identities::new(state.clone()));
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
@@ -163,6 +168,7 @@ impl App {
             pending_bytes: config.commit_size.saturating_mul(2),
             identity: config.identity(),
             mappings: Arc::new(load_mappings(&config.mappings)?),
+            places,
             correlation: CorrelationConfig {
                 limits: CorrelatorLimits {
                     group_hits: config.correlation_key_hits,
@@ -194,6 +200,7 @@ impl App {
             alerts,
             incidents,
             assets,
+            places: place_files,
             identities,
             engine,
             pipeline,
@@ -303,6 +310,7 @@ pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
         open_egress(config).and_then(|client| open_channels(config, &client)).map(drop),
         AssetFiles::open(&config.assets).map(drop).map_err(crate::client::usage),
         load_mappings(&config.mappings).map(drop),
+        load_places(&config.places).map(drop),
     ];
     checks.extend(config.syslog.iter().map(Listeners::check));
     checks.into_iter().filter_map(Result::err).collect()
@@ -368,6 +376,14 @@ pub(crate) fn load_mappings(paths: &[PathBuf]) -> anyhow::Result<CustomMappings>
         return Err(crate::client::usage(findings));
     }
     Ok(mappings)
+}
+
+/// The places of addresses that the configuration names.
+///
+/// # Errors
+/// A file cannot be read or is refused.
+pub(crate) fn load_places(paths: &[PathBuf]) -> anyhow::Result<Arc<Places>> {
+    PlaceFiles::open(paths).map(|(_, places)| places).map_err(crate::client::usage)
 }
 
 /// What rules are read by.

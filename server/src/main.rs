@@ -15,6 +15,7 @@ mod hunt;
 mod incidents;
 mod kept_session;
 mod output;
+mod place_files;
 mod push;
 mod reload;
 mod rule_alerts;

@@ -1,4 +1,4 @@
-//! Rules and files of assets that change while the server runs.
+//! Rules and files of assets and places that change while the server runs.
 //!
 //! The new set is compiled beside the old one and takes its place between two groups of records, so nothing
 //! is missed or matched by half a set. A file that has become broken keeps the rules of its last good
@@ -15,6 +15,7 @@ use storage::audit::Fact;
 
 use crate::app::{App, load_options, rule_sources};
 use crate::config::Config;
+use crate::place_files;
 use crate::rule_alerts::{self, FilesState};
 
 /// The rule files as they were read last.
@@ -202,6 +203,9 @@ pub(crate) async fn watch(app: Arc<App>) {
     if let Err(error) = tell(&app, FilesState { refused, ..FilesState::default() }).await {
         tracing::warn!("the alerts about rule files are not brought up to date: {error:#}");
     }
+    if let Err(error) = place_files::tell(&app).await {
+        tracing::warn!("the alert about files of places is not brought up to date: {error:#}");
+    }
     let every = app.config.rules_reload;
     if every.is_zero() {
         return;
@@ -216,5 +220,6 @@ pub(crate) async fn watch(app: Arc<App>) {
         }
         last_error = error;
         reload_assets(&app).await;
+        place_files::reload(&app).await;
     }
 }

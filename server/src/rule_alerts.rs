@@ -17,6 +17,8 @@ const BROKEN: &str = "stormglass-rule-broken";
 const UNREADABLE: &str = "stormglass-rules-unreadable";
 /// What that alert is about.
 const PATHS: &str = "rules.paths";
+/// What is to be done.
+const MEND: &str = "Mend the file; `stormglass rules check` says what is wrong.";
 /// Who closes them.
 const STORMGLASS: &str = "stormglass";
 
@@ -65,6 +67,30 @@ pub(crate) fn tell(state: &State, store: &AlertStore, files: &FilesState) -> ale
     Ok(())
 }
 
+/// Raises an alert of a rule, unless one is open.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn raise_once(
+    state: &State,
+    store: &AlertStore,
+    rule: &str,
+    alert: impl FnOnce() -> Alert,
+) -> alerts::Result<()> {
+    if open(store, rule)?.is_empty() {
+        state.write(|txn| AlertStore::record(txn, &[alert()], now_us()))?;
+    }
+    Ok(())
+}
+
+/// Closes all alerts of a rule.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn close_all(store: &AlertStore, rule: &str, reason: &str) -> alerts::Result<()> {
+    open(store, rule)?.iter().try_for_each(|alert| close(store, alert, reason))
+}
+
 /// The alerts of a rule that nobody has closed.
 fn open(store: &AlertStore, rule: &str) -> alerts::Result<Vec<StoredAlert>> {
     const MOST: usize = 1000;
@@ -94,7 +120,7 @@ fn broken(path: &str, why: &str) -> Alert {
     let description = format!(
         "The last good version of `{path}` stays in use. {why}. This alert is closed when the file is mended."
     );
-    alert(BROKEN, "A Rule File Is Broken", path, description)
+    alert(BROKEN, "A Rule File Is Broken", path, description, MEND)
 }
 
 fn unreadable(why: &str) -> Alert {
@@ -102,10 +128,11 @@ fn unreadable(why: &str) -> Alert {
         "The rules that were read last stay in use until the server stops, and none can be changed: {why}. This \
          alert is closed when the files can be read again."
     );
-    alert(UNREADABLE, "Rule Files Cannot Be Read", PATHS, description)
+    alert(UNREADABLE, "Rule Files Cannot Be Read", PATHS, description, MEND)
 }
 
-fn alert(rule: &str, title: &str, subject: &str, description: String) -> Alert {
+/// An alert about what Stormglass reads.
+pub(crate) fn alert(rule: &str, title: &str, subject: &str, description: String, mend: &str) -> Alert {
     let now_us = now_us();
     Alert {
         id: AlertId::new(rule, [subject, now_us.to_string().as_str()]),
@@ -115,7 +142,7 @@ fn alert(rule: &str, title: &str, subject: &str, description: String) -> Alert {
             level: "medium".to_owned(),
             tags: Vec::new(),
             description,
-            response: vec!["Mend the file; `stormglass rules check` says what is wrong.".to_owned()],
+            response: vec![mend.to_owned()],
         },
         severity_id: 3,
         time_us: now_us,

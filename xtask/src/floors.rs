@@ -17,7 +17,7 @@ struct Room {
 const ROOMS: &[Room] = &[
     Room { name: "event", below: &[], heavy: &["arrow"] },
     Room { name: "normalize", below: &["event"], heavy: &["sonic-rs", "serde-saphyr"] },
-    Room { name: "enrich", below: &["event"], heavy: &[] },
+    Room { name: "enrich", below: &["event"], heavy: &["maxminddb"] },
     Room { name: "rules", below: &["event"], heavy: &["sonic-rs", "serde-saphyr", "regex", "aho-corasick"] },
     Room {
         name: "ingest",
@@ -79,6 +79,7 @@ const HEAVY: &[&str] = &[
     "clap",
     "reqwest",
     "lettre",
+    "maxminddb",
 ];
 
 fn dependencies(room: &str) -> BTreeSet<String> {

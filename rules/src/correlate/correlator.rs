@@ -654,7 +654,7 @@ fn digest(hits: &[Kept], span: &Span) -> u64 {
     let numbers = match span.why {
         Why::Plain => [0.0; 3],
         Why::Number(number) => [number, 0.0, 0.0],
-        Why::Travel(km, hours) => [km, hours, 0.0],
+        Why::Travel { km, hours, .. } => [km, hours, 0.0],
         Why::Volume(count, median, deviation) => [count, median, deviation],
     };
     fnv(hits.chain(numbers.map(f64::to_bits)).chain([span.decided_us.cast_unsigned()]))
@@ -676,7 +676,12 @@ fn words(correlation: &Correlation, why: Why) -> String {
             "temporal" => format!("{number} of {} rules", correlation.members().len()),
             kind => format!("{} of {of} is {number}", kind.trim_start_matches("value_")),
         },
-        Why::Travel(km, hours) => format!("{km:.0} km in {hours:.2} hours"),
+        Why::Travel { km, hours, from, to } => {
+            // Within one second there is no speed to tell.
+            let speed = if hours > 0.0 { format!(", {:.0} km/h", km / hours) } else { String::new() };
+            let [from, to] = [from, to].map(|(lat, long)| format!("{lat:.2},{long:.2}"));
+            format!("{km:.0} km in {hours:.2} hours{speed}, from {from} to {to}")
+        }
         Why::Volume(count, median, deviation) => {
             format!(
                 "{count:.0} events; the median of this group's past is {median:.0}, its deviation {deviation:.1}"

@@ -42,8 +42,8 @@ pub(crate) enum Why {
     Plain,
     /// The number that was compared.
     Number(f64),
-    /// Kilometres and hours.
-    Travel(f64, f64),
+    /// Kilometres, hours, and the two places in degrees: latitude and longitude.
+    Travel { km: f64, hours: f64, from: (f64, f64), to: (f64, f64) },
     /// What was seen in the bucket, the median and the deviation of its like.
     Volume(f64, f64, f64),
 }
@@ -485,12 +485,13 @@ fn travel(speed_kmh: f64, distance_km: f64, timespan_us: i64, hits: &[Kept]) -> 
     for (index, pair) in hits.windows(2).enumerate() {
         let [from, to] = pair else { continue };
         let elapsed_us = to.time_us.saturating_sub(from.time_us);
-        let km = great_circle_km(place(from.value), place(to.value));
+        let (from, to_place) = (place(from.value), place(to.value));
+        let km = great_circle_km(from, to_place);
         let hours = elapsed_us as f64 / 3_600_000_000.0;
         if elapsed_us > timespan_us || km < distance_km || km <= speed_kmh * hours {
             continue;
         }
-        let why = Why::Travel(km, hours);
+        let why = Why::Travel { km, hours, from, to: to_place };
         match judged.spans.last_mut() {
             Some(span) if span.hits.last() == Some(&index) => span.hits.push(index + 1),
             _ => judged.spans.push(Span { hits: vec![index, index + 1], decided_us: to.time_us, why }),

@@ -49,6 +49,9 @@ pub(crate) struct HealthDetails {
     /// Why a new certificate is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<String>,
+    /// Why the files of places as they are now are not in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    places: Option<String>,
     /// Rules in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<usize>,
@@ -78,6 +81,7 @@ fn report(app: &App, caller: Option<&Caller>) -> (StatusCode, Json<HealthReport>
         audit_signed_s: proofs.checkpoint_s,
         audit_anchored_s: proofs.anchor_s,
         tls: app.certificates.as_ref().and_then(|certificates| certificates.problem()),
+        places: app.places.problem(),
         rules: Some(app.pipeline.rules().len()),
         broken_rules: Some(broken),
     };

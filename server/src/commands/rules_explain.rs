@@ -39,7 +39,8 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
     let source = source_id(&command.source).map_err(UsageError)?;
     let label = Label { source, log_type: command.log_type };
     let mut normalizer = Normalizer::with_mappings(Arc::new(app::load_mappings(&config.mappings)?));
-    let (events, row) = match event(&command.event, label, config.limits, &mut normalizer).await? {
+    let places = app::load_places(&config.places)?;
+    let (mut events, row) = match event(&command.event, label, config.limits, &mut normalizer).await? {
         Found::Event(events, row) => (events, row),
         Found::Rejected(reason) => {
             match command.json {
@@ -49,6 +50,7 @@ pub(crate) async fn run(global: &Global, command: RulesExplain) -> anyhow::Resul
             return Ok(ExitCode::FAILURE);
         }
     };
+    places.fill(&mut events)?;
     let signs = if std::io::stdout().is_terminal() { ["✓", "✗"] } else { ["yes", "no "] };
     for (number, rule) in rules.into_iter().enumerate() {
         let Some(explanation) = explainer.explain(rule, &events, row) else { continue };

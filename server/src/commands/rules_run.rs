@@ -10,7 +10,7 @@ use event::{Col, EventKey, LogType, RawBatch, SourceId};
 use ingest::{Input, Limits, RecordReader};
 use normalize::CustomMappings;
 use parking_lot::Mutex;
-use pipeline::Sifter;
+use pipeline::{Places, Sifter};
 use rules::{CompiledRule, Correlator, CorrelatorLimits, Finding, Hit, Observed, RuleSet};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -84,11 +84,13 @@ pub(crate) async fn run(global: &Global, command: RulesRun) -> anyhow::Result<Ex
     let rules = Arc::new(load(global, &command.rules)?);
     let config = load_config(global)?;
     let mappings = Arc::new(app::load_mappings(&config.mappings)?);
+    let places = app::load_places(&config.places)?;
     let source = source_id(&command.source).map_err(UsageError)?;
     let inputs = ingest::expand(&command.paths).await?;
     let judge = Arc::new(Judge {
         rules: rules.clone(),
         mappings,
+        places,
         source,
         log_type: command.log_type,
         limits: config.limits,
@@ -174,6 +176,7 @@ fn load(global: &Global, paths: &[PathBuf]) -> anyhow::Result<RuleSet> {
 struct Judge {
     rules: Arc<RuleSet>,
     mappings: Arc<CustomMappings>,
+    places: Arc<Places>,
     source: SourceId,
     log_type: Option<LogType>,
     limits: Limits,
@@ -192,8 +195,8 @@ impl Judge {
             reader = reader.live();
         }
         let idle = self.idle.lock().pop();
-        let mut sifter =
-            idle.unwrap_or_else(|| Sifter::with_mappings(self.rules.clone(), self.mappings.clone()));
+        let mut sifter = idle
+            .unwrap_or_else(|| Sifter::with(self.rules.clone(), self.mappings.clone(), self.places.clone()));
         while let Some((kept, passed)) = reader.next_batch_of(sifter.keep(&self.source, self.log_type))? {
             let batch = kept.finish(self.source.clone(), self.log_type, input.origin(), app::now_us());
             let worked = work(&batch, passed, &mut sifter, self.least);

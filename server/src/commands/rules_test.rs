@@ -9,8 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use event::{Diagnostic, Level, RawBatchBuilder, RawRecord, SourceId};
 use normalize::{CustomMappings, Normalizer};
-use pipeline::IdentityConfig;
-use pipeline::Rehearsal;
+use pipeline::{IdentityConfig, Places, Rehearsal};
 use rules::{CorrelatorLimits, Expectation, Records, RuleSet, RuleSource, RuleTest, RuleTests, TestRecord};
 use serde::Serialize;
 
@@ -36,6 +35,14 @@ struct Outcome {
 struct Given {
     rules: Arc<RuleSet>,
     mappings: Arc<CustomMappings>,
+}
+
+/// What the tests of one file are run with.
+struct GivenFile<'g> {
+    rules: &'g Arc<RuleSet>,
+    mappings: &'g Arc<CustomMappings>,
+    /// Where addresses are; nowhere, unless the file says so.
+    places: Places,
 }
 
 /// Runs the tests of the rules at or below `paths`; without any, of the rules in use. Exit status 1 if one
@@ -76,7 +83,19 @@ pub(crate) fn run(
     for source in &tests {
         let (tests, found) = rules::read_tests(source, &records);
         findings.extend(found);
-        outcomes.extend(run_file(&given, source, &tests));
+        let (path, text) = (source.path.clone(), tests.places.clone().unwrap_or_default());
+        match Places::read(Some((path, text.into_bytes())).filter(|(_, text)| !text.is_empty())) {
+            Ok(places) => {
+                let given = GivenFile { rules: &given.rules, mappings: &given.mappings, places };
+                outcomes.extend(run_file(&given, source, &tests));
+            }
+            // Lines are those of the table, which begins somewhere in the file.
+            Err(wrong) => findings.extend(wrong.into_iter().map(|found| Diagnostic {
+                line: found.line.saturating_add(tests.places_line.saturating_sub(1)),
+                field: format!("places.{}", found.field).trim_end_matches('.').to_owned(),
+                ..found
+            })),
+        }
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     for outcome in &outcomes {
@@ -115,7 +134,7 @@ fn coverage(rules: &RuleSet, asked: &HashSet<String>, outcomes: &[Outcome]) -> (
     (tested, asked().count())
 }
 
-fn run_file(given: &Given, source: &RuleSource, tests: &RuleTests) -> Vec<Outcome> {
+fn run_file(given: &GivenFile<'_>, source: &RuleSource, tests: &RuleTests) -> Vec<Outcome> {
     let rule = match &tests.rule {
         Some(name) => given.rules.id_of(name),
         None => given.rules.last_in(&rule_path(&source.path)),
@@ -141,7 +160,7 @@ fn rule_path(test_path: &str) -> String {
     test_path.replace(".test.y", ".y")
 }
 
-fn run_case(given: &Given, rule: &str, case: &RuleTest) -> Result<(), String> {
+fn run_case(given: &GivenFile<'_>, rule: &str, case: &RuleTest) -> Result<(), String> {
     match case.expects {
         Expectation::Match(expected) => run_match(given, rule, case, expected),
         Expectation::Alerts(expected) => {
@@ -163,8 +182,8 @@ fn run_case(given: &Given, rule: &str, case: &RuleTest) -> Result<(), String> {
     }
 }
 
-fn run_match(given: &Given, rule: &str, case: &RuleTest, expected: bool) -> Result<(), String> {
-    let rules = &given.rules;
+fn run_match(given: &GivenFile<'_>, rule: &str, case: &RuleTest, expected: bool) -> Result<(), String> {
+    let rules = given.rules;
     let index = rules.rules().iter().position(|known| known.id() == rule);
     let Some(index) = index else {
         return Err("a correlation does not match single events; write `sequence` and `alerts`".into());
@@ -173,7 +192,7 @@ fn run_match(given: &Given, rule: &str, case: &RuleTest, expected: bool) -> Resu
         Rehearsal::new(rules.clone(), CorrelatorLimits::default(), IdentityConfig::default(), 0).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in &case.records {
-        let events = events(record, &given.mappings)?;
+        let events = events(record, given)?;
         let matches = rehearsal.observe(&events).iter().any(|found| found.rule as usize == index);
         if matches != expected {
             let said = if matches { "it matches" } else { "it does not match" };
@@ -183,12 +202,12 @@ fn run_match(given: &Given, rule: &str, case: &RuleTest, expected: bool) -> Resu
     Ok(())
 }
 
-fn alerts(given: &Given, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
+fn alerts(given: &GivenFile<'_>, rule: &str, records: &[&TestRecord]) -> Result<usize, String> {
     let rules = given.rules.clone();
     let rehearsal = Rehearsal::new(rules, CorrelatorLimits::default(), identity(), usize::MAX).only(rule);
     let mut rehearsal = rehearsal.ok_or("there is no such rule")?;
     for record in records {
-        rehearsal.observe(&events(record, &given.mappings)?);
+        rehearsal.observe(&events(record, given)?);
     }
     Ok(rehearsal.finish().alert_count as usize)
 }
@@ -198,14 +217,15 @@ fn identity() -> IdentityConfig {
     IdentityConfig { mail_domains: vec!["example.com".into()], ..IdentityConfig::default() }
 }
 
-fn events(record: &TestRecord, mappings: &Arc<CustomMappings>) -> Result<event::EventBatch, String> {
+fn events(record: &TestRecord, given: &GivenFile<'_>) -> Result<event::EventBatch, String> {
     let mut batch = RawBatchBuilder::with_capacity(0);
     if !batch.push(RawRecord { bytes: record.json.as_bytes(), number: 0, reject: None }) {
         return Err("the record is larger than a batch holds".into());
     }
     let source = SourceId::new(record.source.as_deref().unwrap_or("test"));
     let batch = batch.finish(source, None, "test".into(), record.time_us);
-    let normalized = Normalizer::with_mappings(mappings.clone()).map(&batch, 0);
+    let mut normalized = Normalizer::with_mappings(given.mappings.clone()).map(&batch, 0);
+    given.places.fill(&mut normalized.events).map_err(|error| error.to_string())?;
     match normalized.rejects.first() {
         Some(reject) => Err(format!("the record is no event: {}: {}", reject.reason.as_str(), reject.detail)),
         None => Ok(normalized.events),

@@ -251,6 +251,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Matches of a rule that become one alert with a count, as WHAT=WINDOW by FIELD+FIELD: a rule's id or name, or a level for rules that do not say it themselves; fields are actor, credential, user, account, address, resource, operation, provider.",
     ),
     key(
+        "enrich.places",
+        Kind::Paths,
+        "[]",
+        "Files that say where addresses are: MaxMind DB (.mmdb) of cities, countries or networks, or CSV (see places.md). The first that knows an address counts. They fill the place of the source where the record does not say it, and are looked at every `rules.reload_every`.",
+    ),
+    key(
         "identity.cluster_issuers",
         Kind::Pairs,
         "[]",

@@ -29,6 +29,7 @@ mod live;
 mod mappings;
 mod notify;
 mod object_store;
+mod places;
 mod pressure;
 mod pulled;
 mod push;
