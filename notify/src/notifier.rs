@@ -7,7 +7,7 @@ use std::time::Duration;
 use alerts::incident::Incidents;
 use alerts::{AlertStore, StoredAlert};
 use parking_lot::Mutex;
-use storage::state::State;
+use storage::state::{State, Watched};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -122,11 +122,12 @@ impl Notifier {
         self.man(&self.in_use.borrow().setup, &mut tasks);
         let following = Following {
             in_use: self.in_use.subscribe(),
+            news: News::of(&self.alerts, self.incidents.as_ref())?,
             workers: self.workers.clone(),
             now_us: self.now_us,
             stop: self.stop.subscribe(),
         };
-        tasks.spawn(following.run(self.outbox.state().commits()));
+        tasks.spawn(following.run());
         let upkeep = Upkeep {
             outbox: self.outbox.clone(),
             in_use: self.in_use.subscribe(),
@@ -338,17 +339,51 @@ fn follower(
 #[derive(Debug)]
 struct Following {
     in_use: watch::Receiver<Arc<InUse>>,
+    news: News,
     workers: Arc<Workers>,
     now_us: fn() -> i64,
     stop: watch::Receiver<bool>,
 }
 
+/// What a follower waits for: something happens to alerts or incidents, or incidents have looked at alerts.
+#[derive(Debug)]
+struct News {
+    alerts: Watched,
+    incidents: Option<(Watched, Watched)>,
+}
+
+impl News {
+    fn of(alerts: &AlertStore, incidents: Option<&Incidents>) -> Result<Self> {
+        let of_incidents =
+            |incidents: &Incidents| Ok::<_, Error>((incidents.watch_feed()?, incidents.watch_position()?));
+        Ok(Self { alerts: alerts.watch_feed()?, incidents: incidents.map(of_incidents).transpose()? })
+    }
+
+    fn mark_known(&mut self) {
+        self.alerts.mark_known();
+        if let Some((feed, position)) = &mut self.incidents {
+            feed.mark_known();
+            position.mark_known();
+        }
+    }
+
+    /// Waits until there is something new.
+    async fn changed(&mut self) {
+        let Some((feed, position)) = &mut self.incidents else { return self.alerts.changed().await };
+        tokio::select! {
+            () = self.alerts.changed() => {}
+            () = feed.changed() => {}
+            () = position.changed() => {}
+        }
+    }
+}
+
 impl Following {
-    async fn run(mut self, mut commits: watch::Receiver<u64>) {
+    async fn run(mut self) {
         // At the start, too: channels may have gone while nobody ran.
         self.in_use.mark_changed();
         while !*self.stop.borrow() {
-            commits.mark_unchanged();
+            self.news.mark_known();
             let is_new = self.in_use.has_changed().unwrap_or(false);
             let (in_use, now_us) = (self.in_use.borrow_and_update().clone(), (self.now_us)());
             let turned = tokio::task::spawn_blocking(move || {
@@ -374,8 +409,7 @@ impl Following {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                // What happens to alerts and incidents is committed.
-                _ = commits.changed() => {}
+                () = self.news.changed() => {}
                 changed = self.in_use.changed() => match changed {
                     // The next round sees it.
                     Ok(()) => self.in_use.mark_changed(),

@@ -205,7 +205,12 @@ pub struct Deciding<'a> {
     pub expected: &'a Expected,
 }
 
-impl Deciding<'_> {
+impl<'a> Deciding<'a> {
+    /// About incidents as they are.
+    pub fn new(by: &'a str, reason: &'a str) -> Self {
+        Self { by, reason, expected: &Expected::Any }
+    }
+
     fn decision(&self, kind: DecisionKind, at_us: i64) -> Decision {
         Decision { by: self.by.into(), reason: self.reason.into(), at_us, kind }
     }

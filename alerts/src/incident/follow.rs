@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use storage::state::{State, Txn, rusqlite};
+use storage::state::{State, Txn, Watched, rusqlite};
 
 use super::change;
 use super::decision::Decision;
@@ -200,6 +200,23 @@ impl Incidents {
             let seq = db.query_row("SELECT seq FROM incident_position", [], |row| row.get(0)).optional()?;
             Ok(seq.unwrap_or(0))
         })
+    }
+
+    /// How far the feed of alerts was followed; whoever waits for it is woken when it was followed further.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn watch_position(&self) -> Result<Watched> {
+        Ok(self.state.watch("SELECT seq FROM incident_position")?)
+    }
+
+    /// The number of the newest entry of the feed of incidents; whoever waits for it is woken by each commit with
+    /// something new.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn watch_feed(&self) -> Result<Watched> {
+        Ok(self.state.watch("SELECT max(seq) FROM incident_feed")?)
     }
 
     /// The assets that were written over the API, by name.

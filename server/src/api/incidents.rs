@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alerts::incident::{
-    Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
+    Deciding, Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
 };
-use alerts::{Cursor, Expected, Verdict};
+use alerts::{Cursor, Verdict};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
