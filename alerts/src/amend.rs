@@ -1,13 +1,11 @@
 //! What late or further events do to an alert that was raised.
 
-use std::collections::BTreeSet;
-
 use storage::state::{Txn, rusqlite};
 
 use crate::history::{self, AlertChange};
-use crate::row::{from_json, to_json, values};
+use crate::row::{to_json, values};
 use crate::silence::InForce;
-use crate::{Alert, AlertId, AlertStatus, AlertStore, Evidence, Result, Verdict, version};
+use crate::{Alert, AlertId, AlertStatus, AlertStore, Result, Verdict, version};
 
 impl AlertStore {
     /// Records an alert, or brings the one that is there up to date: what it rests on is replaced, what it
@@ -60,45 +58,6 @@ impl AlertStore {
         Ok(false)
     }
 
-    /// Lets an alert go on as another, if both rest on an event that they share: an event that came late begins it
-    /// earlier, or joins two that were apart. Where the other is new, it is a later version of the same: it stands
-    /// where the old one stood, is the same person's, and has its earlier versions. The old one is closed and says
-    /// where it goes on. Returns whether it does.
-    ///
-    /// # Errors
-    /// The database refuses, or an alert is damaged; the caller's transaction must not be committed then.
-    pub fn go_on(txn: &Txn<'_>, old: &AlertId, new: &AlertId, now_us: i64) -> Result<bool> {
-        let (Some(before), Some(after)) = (events(txn, old)?, events(txn, new)?) else { return Ok(false) };
-        if before.is_disjoint(&after) {
-            return Ok(false);
-        }
-        version::keep(txn, old, "an event that came late begins it earlier", now_us)?;
-        let taken_over = txn
-            .prepare_cached(
-                "UPDATE alerts SET (status, verdict, reason, owner, labels, acknowledged_us, closed_us, version) =
-                    (SELECT status, verdict, reason, owner, labels, acknowledged_us, closed_us, version + 1
-                     FROM alerts WHERE id = ?1)
-                 WHERE id = ?2 AND version = 1 AND revision = 1 AND status = 'new'
-                    AND (SELECT verdict IS NOT ?3 FROM alerts WHERE id = ?1)",
-            )?
-            .execute(rusqlite::params![old.as_str(), new.as_str(), Verdict::Refuted.as_str()])?;
-        if taken_over > 0 {
-            txn.prepare_cached(
-                "INSERT OR IGNORE INTO alert_versions
-                 SELECT ?2, version, replaced_us, why, time_us, severity, events, event_uids
-                 FROM alert_versions WHERE alert_id = ?1",
-            )?
-            .execute([old.as_str(), new.as_str()])?;
-            let why = format!("alert {old} goes on as this one: an event that came late begins it earlier");
-            let step = AlertChange::by_stormglass(now_us, "amended", "evidence", why);
-            history::write(txn, new.as_str(), &step)?;
-        }
-        Self::refute(txn, old, &format!("it goes on as alert {new}"), now_us)?;
-        txn.prepare_cached("UPDATE alerts SET duplicate_of = ?2 WHERE id = ?1 AND verdict = ?3")?
-            .execute(rusqlite::params![old.as_str(), new.as_str(), Verdict::Refuted.as_str()])?;
-        Ok(true)
-    }
-
     /// Closes an alert because late events show that it never was. One that somebody has closed already
     /// stays as it is, with a line in its history. An id that is not there changes nothing.
     ///
@@ -128,18 +87,6 @@ impl AlertStore {
         };
         history::write(txn, id.as_str(), &step)
     }
-}
-
-/// The ids of the events that an alert rests on, as far as it names them; `None` if there is no such alert.
-fn events(txn: &Txn<'_>, id: &AlertId) -> Result<Option<BTreeSet<String>>> {
-    use rusqlite::OptionalExtension as _;
-    let evidence: Option<String> = txn
-        .prepare_cached("SELECT evidence FROM alerts WHERE id = ?1")?
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    let Some(evidence) = evidence else { return Ok(None) };
-    let evidence: Vec<Evidence> = from_json(id, &evidence)?;
-    Ok(Some(evidence.into_iter().map(|event| event.event_uid).collect()))
 }
 
 /// Puts what an alert rests on now in the place of what it did; its version grows.

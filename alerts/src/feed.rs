@@ -4,7 +4,7 @@
 //! (notifications, live lists) misses nothing and reads nothing that was undone.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use storage::state::rusqlite;
+use storage::state::{Watched, rusqlite};
 
 use crate::{AlertStore, Result};
 
@@ -49,6 +49,14 @@ impl AlertStore {
                 .collect::<rusqlite::Result<_>>()?;
             Ok(entries)
         })
+    }
+
+    /// The number of the newest entry that is kept; whoever waits for it is woken by each commit with something new.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn watch_feed(&self) -> Result<Watched> {
+        Ok(self.state().watch("SELECT max(seq) FROM alert_feed")?)
     }
 
     /// The number of the newest entry; 0 before the first.

@@ -14,6 +14,7 @@ mod edit;
 mod error;
 mod feed;
 mod group;
+mod heir;
 mod history;
 mod hunted;
 pub mod incident;

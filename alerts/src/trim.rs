@@ -1,7 +1,8 @@
 //! Forgetting what grows without end: feeds that everybody has read, the matches of groups that are long over. A
 //! little at a time, as everybody waits for the one who writes.
 
-use storage::state::{Txn, rusqlite};
+use rusqlite::OptionalExtension as _;
+use storage::state::{State, rusqlite};
 
 use crate::incident::Incidents;
 use crate::{AlertStore, Error, Result};
@@ -27,7 +28,7 @@ impl AlertStore {
     /// # Errors
     /// The database refuses.
     pub fn trim_feed(&self, kept: &Kept, read: u64, now_us: i64) -> Result<usize> {
-        self.state().write(|txn| trim(txn, "alert_feed", kept, read, now_us))
+        trim(self.state(), "alert_feed", kept, read, now_us)
     }
 
     /// Forgets matches of groups that are over, at most [`TRIMMED_AT_ONCE`]; returns how many. A match that comes
@@ -37,12 +38,23 @@ impl AlertStore {
     /// The database refuses.
     pub fn trim_matches(&self, kept: &Kept, now_us: i64) -> Result<usize> {
         let before_us = now_us.saturating_sub(kept.matches_us);
-        let over: Option<String> = self.state().read(|db| {
-            use rusqlite::OptionalExtension as _;
-            let mut select = db.prepare_cached(
-                "SELECT id FROM alerts WHERE id IN (SELECT DISTINCT alert_id FROM alert_matches) AND updated_us < ?1 LIMIT 1",
+        let over = self.state().read(|db| {
+            let mut next = db.prepare_cached(
+                "SELECT alert_id, (SELECT updated_us FROM alerts WHERE id = alert_id) FROM alert_matches \
+                 WHERE alert_id > ?1 ORDER BY alert_id LIMIT 1",
             )?;
-            Ok::<_, Error>(select.query_row([before_us], |row| row.get(0)).optional()?)
+            // From group to group: of their matches only the first is read.
+            let mut last = String::new();
+            while let Some((id, updated_us)) = next
+                .query_row([&last], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?)))
+                .optional()?
+            {
+                if updated_us.is_none_or(|updated_us| updated_us < before_us) {
+                    return Ok::<_, Error>(Some(id));
+                }
+                last = id;
+            }
+            Ok(None)
         })?;
         let Some(over) = over else { return Ok(0) };
         self.state().write(|txn| {
@@ -61,18 +73,36 @@ impl Incidents {
     /// # Errors
     /// The database refuses.
     pub fn trim_feed(&self, kept: &Kept, read: u64, now_us: i64) -> Result<usize> {
-        self.state().write(|txn| trim(txn, "incident_feed", kept, read, now_us))
+        trim(self.state(), "incident_feed", kept, read, now_us)
     }
 }
 
-fn trim(txn: &Txn<'_>, feed: &str, kept: &Kept, read: u64, now_us: i64) -> Result<usize> {
-    let sql = format!(
-        "DELETE FROM {feed} WHERE seq IN (SELECT seq FROM {feed} WHERE seq <= ?1 \
-         AND (at_us < ?2 OR seq <= (SELECT max(seq) FROM {feed}) - ?3) ORDER BY seq LIMIT ?4)"
-    );
+/// Entries come in the order of their times, so that those to be forgotten are the first. They are looked for where
+/// nobody waits for it.
+fn trim(state: &State, feed: &str, kept: &Kept, read: u64, now_us: i64) -> Result<usize> {
     let before_us = now_us.saturating_sub(kept.feed_us);
     // SQLite's numbers have a sign.
     let most = i64::MAX as u64;
-    let values = rusqlite::params![read.min(most), before_us, kept.feed_entries.min(most), TRIMMED_AT_ONCE];
-    Ok(txn.prepare_cached(&sql)?.execute(values)?)
+    let cut: Option<u64> = state.read(|db| {
+        let mut select = db.prepare_cached(&format!("SELECT max(seq) FROM {feed}"))?;
+        let end: u64 = select.query_row([], |row| row.get::<_, Option<u64>>(0))?.unwrap_or(0);
+        let many = end.saturating_sub(kept.feed_entries.min(most));
+        let mut select = db.prepare_cached(&format!(
+            "SELECT seq, at_us FROM {feed} WHERE seq <= ?1 ORDER BY seq LIMIT ?2"
+        ))?;
+        let mut rows = select.query(rusqlite::params![read.min(most), TRIMMED_AT_ONCE])?;
+        let mut cut = None;
+        while let Some(row) = rows.next()? {
+            let (seq, at_us): (u64, i64) = (row.get(0)?, row.get(1)?);
+            if at_us >= before_us && seq > many {
+                break;
+            }
+            cut = Some(seq);
+        }
+        Ok::<_, Error>(cut)
+    })?;
+    let Some(cut) = cut else { return Ok(0) };
+    state.write(|txn| {
+        Ok(txn.prepare_cached(&format!("DELETE FROM {feed} WHERE seq <= ?1"))?.execute([cut])?)
+    })
 }

@@ -19,11 +19,13 @@ mod outbox;
 mod rota;
 mod route;
 mod schedule;
+mod setup;
 mod subject;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod worker;
+mod workers;
 
 pub use channel::{Channel, Delivery, Manner, Outcome};
 pub use chrono_tz::Tz as TimeZone;
@@ -35,4 +37,5 @@ pub use notifier::{Notifier, NotifierParts, Preview};
 pub use outbox::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, state_table};
 pub use rota::{Override, Rota, wall_time};
 pub use route::{Considered, DEFAULT_TELL, Escalation, Fold, Route, Routing, Target, Wanted};
+pub use setup::Setup;
 pub use subject::LinkTemplate;

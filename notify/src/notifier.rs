@@ -1,22 +1,23 @@
 //! The engine: follows the feed, runs a worker a channel, keeps the outbox in bounds, and answers those who ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::incident::Incidents;
 use alerts::{AlertStore, StoredAlert};
 use parking_lot::Mutex;
-use storage::state::State;
+use storage::state::{State, Watched};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::follow::{Follower, Links, micros};
+use crate::follow::{Follower, Patience, micros};
 use crate::outbox::{ChannelQueue, Outbox};
-use crate::route::{Considered, Route, Routing};
+use crate::route::{Considered, Route};
 use crate::subject::last_by;
-use crate::worker::{Mood, Outcomes, Wake, Worker};
-use crate::{Channel, Delivery, Error, Manner, Notification, NotificationKind, Outcome, Result, trouble};
+use crate::worker::{Mood, Outcomes, Worker};
+use crate::workers::Workers;
+use crate::{Delivery, Error, Notification, NotificationKind, Outcome, Result, Setup, trouble};
 
 /// How often is looked at what becomes due by the clock alone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -39,16 +40,8 @@ pub struct NotifierParts {
     pub alerts: AlertStore,
     /// The incidents that alerts are told with; `None`: each is told by itself.
     pub incidents: Option<Incidents>,
-    /// The channels by name.
-    pub channels: BTreeMap<String, Arc<dyn Channel>>,
-    /// Who is told what.
-    pub routing: Routing,
-    /// Where a person reads more.
-    pub links: Links,
-    /// How long deliveries are kept.
-    pub keep: Duration,
-    /// The most settled deliveries that are kept.
-    pub keep_rows: u64,
+    /// Who is told what, and by what, to begin with.
+    pub setup: Setup,
     /// The clock, microseconds since 1970.
     pub now_us: fn() -> i64,
 }
@@ -58,16 +51,21 @@ pub struct NotifierParts {
 pub struct Notifier {
     outbox: Outbox,
     alerts: AlertStore,
-    channels: BTreeMap<String, Arc<dyn Channel>>,
-    follower: Arc<Follower>,
+    incidents: Option<Incidents>,
+    in_use: watch::Sender<Arc<InUse>>,
+    patience: Arc<Mutex<Patience>>,
     outcomes: Arc<Outcomes>,
-    /// There may be something new in the feeds.
-    wakes: BTreeMap<String, Arc<Wake>>,
-    keep: Duration,
-    keep_rows: u64,
+    workers: Arc<Workers>,
     now_us: fn() -> i64,
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+}
+
+/// A setup, and the follower by it.
+#[derive(Debug)]
+struct InUse {
+    setup: Setup,
+    follower: Follower,
 }
 
 /// What would be told of an alert now, to whom, and why.
@@ -96,24 +94,18 @@ impl Notifier {
             let end = incidents.feed_end()?;
             outbox.state().write(|txn| Outbox::set_incident_position(txn, end))?;
         }
-        let follower = Follower {
-            outbox: outbox.clone(),
-            alerts: parts.alerts.clone(),
-            incidents: parts.incidents,
-            routing: parts.routing,
-            channels: manners(&parts.channels),
-            links: parts.links,
-            patience: Mutex::default(),
-        };
+        let patience = Arc::<Mutex<Patience>>::default();
+        let follower =
+            follower(&outbox, &parts.alerts, parts.incidents.as_ref(), &parts.setup, patience.clone());
+        let in_use = InUse { setup: parts.setup, follower };
         Ok(Self {
             outbox,
             alerts: parts.alerts,
-            wakes: parts.channels.keys().map(|name| (name.clone(), Arc::default())).collect(),
-            channels: parts.channels,
-            follower: Arc::new(follower),
+            incidents: parts.incidents,
+            in_use: watch::Sender::new(Arc::new(in_use)),
+            patience,
             outcomes: Arc::default(),
-            keep: parts.keep,
-            keep_rows: parts.keep_rows,
+            workers: Arc::default(),
             now_us: parts.now_us,
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
@@ -127,31 +119,56 @@ impl Notifier {
     pub fn start(&self) -> Result<()> {
         self.outbox.probe_all()?;
         let mut tasks = self.tasks.lock();
-        for (name, channel) in &self.channels {
+        self.man(&self.in_use.borrow().setup, &mut tasks);
+        let following = Following {
+            in_use: self.in_use.subscribe(),
+            news: News::of(&self.alerts, self.incidents.as_ref())?,
+            workers: self.workers.clone(),
+            now_us: self.now_us,
+            stop: self.stop.subscribe(),
+        };
+        tasks.spawn(following.run());
+        let upkeep =
+            Upkeep { outbox: self.outbox.clone(), in_use: self.in_use.subscribe(), now_us: self.now_us };
+        tasks.spawn(upkeep.run(self.stop.subscribe()));
+        Ok(())
+    }
+
+    /// Puts another setup in the place of the one in use: an entry of the feeds is told by the one or the other. What
+    /// is gathered, counted and waited for stays; what waits for a channel that is gone is dead, and a channel that
+    /// was disabled is tried at once. Call it on a runtime; blocks.
+    ///
+    /// # Errors
+    /// The database refuses; the old setup is in use then.
+    pub fn exchange(&self, setup: Setup) -> Result<()> {
+        let mut tasks = self.tasks.lock();
+        self.outbox.probe_all()?;
+        let follower =
+            follower(&self.outbox, &self.alerts, self.incidents.as_ref(), &setup, self.patience.clone());
+        // Not started, or stopped: then there is nobody to send.
+        if !tasks.is_empty() {
+            self.man(&setup, &mut tasks);
+        }
+        self.in_use.send_replace(Arc::new(InUse { setup, follower }));
+        self.workers.look();
+        Ok(())
+    }
+
+    /// Gives each channel a worker.
+    fn man(&self, setup: &Setup, tasks: &mut JoinSet<()>) {
+        self.workers.exchange(&setup.channels, |name, line, wake| {
             let worker = Worker {
-                name: name.clone(),
-                channel: channel.clone(),
+                name: name.to_owned(),
+                line,
                 outbox: self.outbox.clone(),
                 alerts: self.alerts.clone(),
                 outcomes: self.outcomes.clone(),
-                wake: self.wakes.get(name).cloned().unwrap_or_default(),
+                wake,
                 now_us: self.now_us,
                 mood: Mood::default(),
             };
             tasks.spawn(worker.run(self.stop.subscribe()));
-        }
-        let wakes = self.wakes.values().cloned().collect();
-        let commits = self.outbox.state().commits();
-        tasks.spawn(follow(self.follower.clone(), commits, wakes, self.now_us, self.stop.subscribe()));
-        let upkeep = Upkeep {
-            outbox: self.outbox.clone(),
-            channels: self.channels.keys().cloned().collect(),
-            keep_us: micros(self.keep),
-            keep_rows: self.keep_rows,
-            now_us: self.now_us,
-        };
-        tasks.spawn(upkeep.run(self.stop.subscribe()));
-        Ok(())
+        });
     }
 
     /// Stops: what is being sent is sent to its end, for `grace` at most; the rest waits in the outbox.
@@ -169,17 +186,61 @@ impl Notifier {
         &self.outbox
     }
 
-    /// The channels, by name, and what kind each is.
-    pub fn channels(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.channels.iter().map(|(name, channel)| (name.as_str(), channel.kind()))
+    /// The setup in use.
+    fn setup(&self) -> Arc<InUse> {
+        self.in_use.borrow().clone()
     }
 
-    /// How each channel is doing.
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.setup().setup.channels.len()
+    }
+
+    /// How each channel is doing: name, kind, queue.
     ///
     /// # Errors
     /// The database refuses.
-    pub fn queues(&self) -> Result<Vec<(String, ChannelQueue)>> {
-        self.channels.keys().map(|name| Ok((name.clone(), self.outbox.queue(name)?))).collect()
+    pub fn queues(&self) -> Result<Vec<(String, &'static str, ChannelQueue)>> {
+        let in_use = self.setup();
+        let queue = |(name, channel): (&String, &Arc<dyn crate::Channel>)| {
+            Ok((name.clone(), channel.kind(), self.outbox.queue(name)?))
+        };
+        in_use.setup.channels.iter().map(queue).collect()
+    }
+
+    /// Sends a dead delivery again, under its old key, with all attempts before it.
+    ///
+    /// # Errors
+    /// [`Error::DeliveryUnknown`], [`Error::ChannelUnknown`] where its channel is gone, or the database refuses.
+    pub fn resend(&self, id: i64) -> Result<()> {
+        let name = self.outbox.channel_of(id)?;
+        if !self.setup().setup.channels.contains_key(&name) {
+            return Err(Error::ChannelUnknown { name });
+        }
+        self.outbox.resend(id, (self.now_us)())?;
+        self.workers.look();
+        Ok(())
+    }
+
+    /// Sends all dead deliveries again, of one channel or of all that there are; returns how many.
+    ///
+    /// # Errors
+    /// [`Error::ChannelUnknown`], or the database refuses.
+    pub fn resend_all(&self, channel: Option<&str>) -> Result<usize> {
+        let in_use = self.setup();
+        let names: Vec<&str> = match channel {
+            Some(name) if !in_use.setup.channels.contains_key(name) => {
+                return Err(Error::ChannelUnknown { name: name.to_owned() });
+            }
+            Some(name) => vec![name],
+            None => in_use.setup.channels.keys().map(String::as_str).collect(),
+        };
+        let mut resent = 0;
+        for name in names {
+            resent += self.outbox.resend_all(Some(name), (self.now_us)())?;
+        }
+        self.workers.look();
+        Ok(resent)
     }
 
     /// How many attempts since the start had which outcome (`delivered`, `retry`, `refused`, `dead`,
@@ -199,9 +260,7 @@ impl Notifier {
 
     /// Workers look at the outbox: something in it has changed.
     pub fn wake(&self) {
-        for wake in self.wakes.values() {
-            wake.look();
-        }
+        self.workers.look();
     }
 
     /// Sends a test by a channel, past the outbox and its bounds, as `by`. A channel that was disabled and
@@ -211,7 +270,7 @@ impl Notifier {
     /// [`Error::ChannelUnknown`], or the database refuses.
     pub async fn test(&self, name: &str, by: &str) -> Result<Outcome> {
         let unknown = || Error::ChannelUnknown { name: name.to_owned() };
-        let channel = self.channels.get(name).ok_or_else(unknown)?;
+        let channel = self.setup().setup.channels.get(name).cloned().ok_or_else(unknown)?;
         let now_us = (self.now_us)();
         let notification = Notification::test(name, by, now_us);
         let key = crate::outbox::key(&["test", name, &now_us.to_string()]);
@@ -221,13 +280,11 @@ impl Notifier {
         if matches!(outcome, Outcome::Delivered { .. }) {
             let (outbox, alerts, named) = (self.outbox.clone(), self.alerts.clone(), name.to_owned());
             let over = tokio::task::spawn_blocking(move || {
-                trouble::over(&outbox, &alerts, &named, now_us)?;
+                trouble::over(&outbox, &alerts, &named, trouble::DELIVERS, now_us)?;
                 outbox.bring_forward(&named, now_us)
             });
             over.await.map_err(|panic| Error::Worker { reason: panic.to_string() })??;
-            if let Some(wake) = self.wakes.get(name) {
-                wake.is_well();
-            }
+            self.workers.is_well(name);
         }
         Ok(outcome)
     }
@@ -243,56 +300,140 @@ impl Notifier {
 
     fn preview_of(&self, stored: &StoredAlert, by: &str) -> Preview {
         let now_us = (self.now_us)();
-        let (taken, considered) = self.follower.routing.explain(stored, now_us);
+        let in_use = self.setup();
+        let routing = &in_use.setup.routing;
+        let (taken, considered) = routing.explain(stored, now_us);
         let taken = taken.into_iter().map(|route| {
-            let channels = self.follower.routing.channels(&route.targets, now_us);
+            let channels = routing.channels(&route.targets, now_us);
             (route.clone(), channels.into_iter().map(str::to_owned).collect())
         });
         let taken = taken.collect();
-        let links = &self.follower.links.alerts;
+        let links = &in_use.setup.links.alerts;
         let notification = Notification::of_alert(NotificationKind::Raised, stored, by, links);
         Preview { considered, taken, notification }
     }
 }
 
-fn manners(channels: &BTreeMap<String, Arc<dyn Channel>>) -> BTreeMap<String, Manner> {
-    channels.iter().map(|(name, channel)| (name.clone(), channel.manner())).collect()
+fn follower(
+    outbox: &Outbox,
+    alerts: &AlertStore,
+    incidents: Option<&Incidents>,
+    setup: &Setup,
+    patience: Arc<Mutex<Patience>>,
+) -> Follower {
+    Follower {
+        outbox: outbox.clone(),
+        alerts: alerts.clone(),
+        incidents: incidents.cloned(),
+        routing: setup.routing.clone(),
+        channels: setup.manners(),
+        links: setup.links.clone(),
+        patience,
+    }
 }
 
-async fn follow(
-    follower: Arc<Follower>,
-    mut commits: watch::Receiver<u64>,
-    wakes: Vec<Arc<Wake>>,
+/// What follows the feeds, by whatever setup is in use.
+#[derive(Debug)]
+struct Following {
+    in_use: watch::Receiver<Arc<InUse>>,
+    news: News,
+    workers: Arc<Workers>,
     now_us: fn() -> i64,
-    mut stop: watch::Receiver<bool>,
-) {
-    while !*stop.borrow() {
-        commits.mark_unchanged();
-        let turning = follower.clone();
-        let turned = tokio::task::spawn_blocking(move || turning.turn(now_us())).await;
-        let wait = match turned {
-            Ok(Ok(true)) => {
-                for wake in &wakes {
-                    wake.look();
-                }
-                continue;
-            }
-            Ok(Ok(false)) => LOOK,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "what happens to alerts cannot be followed; it is tried again");
-                BREATH
-            }
-            Err(panic) => {
-                tracing::error!(%panic, "following alerts panicked; this is a bug, please report it");
-                BREATH
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            // What happens to alerts and incidents is committed.
-            _ = commits.changed() => {}
-            changed = stop.changed() => if changed.is_err() { return },
+    stop: watch::Receiver<bool>,
+}
+
+/// What a follower waits for: something happens to alerts or incidents, or incidents have looked at alerts.
+#[derive(Debug)]
+struct News {
+    alerts: Watched,
+    incidents: Option<(Watched, Watched)>,
+}
+
+impl News {
+    fn of(alerts: &AlertStore, incidents: Option<&Incidents>) -> Result<Self> {
+        let of_incidents =
+            |incidents: &Incidents| Ok::<_, Error>((incidents.watch_feed()?, incidents.watch_position()?));
+        Ok(Self { alerts: alerts.watch_feed()?, incidents: incidents.map(of_incidents).transpose()? })
+    }
+
+    fn mark_known(&mut self) {
+        self.alerts.mark_known();
+        if let Some((feed, position)) = &mut self.incidents {
+            feed.mark_known();
+            position.mark_known();
         }
+    }
+
+    /// Waits until there is something new.
+    async fn changed(&mut self) {
+        let Some((feed, position)) = &mut self.incidents else { return self.alerts.changed().await };
+        tokio::select! {
+            () = self.alerts.changed() => {}
+            () = feed.changed() => {}
+            () = position.changed() => {}
+        }
+    }
+}
+
+impl Following {
+    async fn run(mut self) {
+        // At the start, too: channels may have gone while nobody ran.
+        self.in_use.mark_changed();
+        while !*self.stop.borrow() {
+            self.news.mark_known();
+            let is_new = self.in_use.has_changed().unwrap_or(false);
+            let (in_use, now_us) = (self.in_use.borrow_and_update().clone(), (self.now_us)());
+            let turned = tokio::task::spawn_blocking(move || {
+                if is_new {
+                    in_use.leave_gone(now_us)?;
+                }
+                in_use.follower.turn(now_us)
+            });
+            let wait = match turned.await {
+                Ok(Ok(true)) => {
+                    self.workers.look();
+                    continue;
+                }
+                Ok(Ok(false)) => LOOK,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "what happens to alerts cannot be followed; it is tried again");
+                    BREATH
+                }
+                Err(panic) => {
+                    tracing::error!(%panic, "following alerts panicked; this is a bug, please report it");
+                    BREATH
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.news.changed() => {}
+                changed = self.in_use.changed() => match changed {
+                    // The next round sees it.
+                    Ok(()) => self.in_use.mark_changed(),
+                    Err(_) => return,
+                },
+                changed = self.stop.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+impl InUse {
+    /// What waits for channels that are gone is dead, and none of them fails any more.
+    fn leave_gone(&self, now_us: i64) -> Result<()> {
+        let there: BTreeSet<&str> = self.setup.channels.keys().map(String::as_str).collect();
+        let (outbox, alerts) = (&self.follower.outbox, &self.follower.alerts);
+        outbox.bury_gone(&there, now_us)?;
+        for channel in outbox.failing_and_gone(&there)? {
+            trouble::over(
+                outbox,
+                alerts,
+                &channel,
+                "the channel is not in the configuration any more",
+                now_us,
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -300,9 +441,7 @@ async fn follow(
 #[derive(Debug, Clone)]
 struct Upkeep {
     outbox: Outbox,
-    channels: Vec<String>,
-    keep_us: i64,
-    keep_rows: u64,
+    in_use: watch::Receiver<Arc<InUse>>,
     now_us: fn() -> i64,
 }
 
@@ -323,14 +462,16 @@ impl Upkeep {
     }
 
     fn once(&self) -> Result<()> {
-        let now_us = (self.now_us)();
-        let before_us = now_us.saturating_sub(self.keep_us);
-        for channel in &self.channels {
+        let (now_us, in_use) = ((self.now_us)(), self.in_use.borrow().clone());
+        let setup = &in_use.setup;
+        let before_us = now_us.saturating_sub(micros(setup.keep));
+        in_use.leave_gone(now_us)?;
+        for channel in setup.channels.keys() {
             self.outbox.bury_beyond(channel, MAX_WAITING, now_us)?;
         }
         self.outbox.forget(before_us, now_us)?;
-        self.outbox.keep_newest(self.keep_rows)?;
-        self.outbox.keep_newest_told(self.keep_rows)?;
+        self.outbox.keep_newest(setup.keep_rows)?;
+        self.outbox.keep_newest_told(setup.keep_rows)?;
         Ok(())
     }
 }

@@ -52,12 +52,22 @@ pub(crate) struct Times {
     pub(crate) now_us: i64,
 }
 
-/// Notes that a channel works, and closes the alert that said otherwise. Returns whether it failed before.
-pub(crate) fn over(outbox: &Outbox, alerts: &AlertStore, channel: &str, now_us: i64) -> Result<bool> {
+/// Why an alert about a channel is closed: it has delivered.
+pub(crate) const DELIVERS: &str = "the channel delivers again";
+
+/// Notes that a channel fails no more, and closes the alert that said otherwise, because of `reason`. Returns whether
+/// it failed before.
+pub(crate) fn over(
+    outbox: &Outbox,
+    alerts: &AlertStore,
+    channel: &str,
+    reason: &str,
+    now_us: i64,
+) -> Result<bool> {
     let Some(failing) = outbox.failing(channel)? else { return Ok(false) };
     if let Some(id) = &failing.alert_id {
         let close = Change::Close(Verdict::Benign);
-        match alerts.change(id, close, STORMGLASS, "the channel delivers again", now_us) {
+        match alerts.change(id, close, STORMGLASS, reason, now_us) {
             // Somebody was faster, or the retention was.
             Ok(_) | Err(alerts::Error::ChangeRefused { .. } | alerts::Error::AlertUnknown { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -14,6 +14,7 @@ use crate::outbox::{DISABLED_PROBE_US, Next, Outbox, Waiting};
 use crate::schedule::delay;
 use crate::subject::bounded;
 use crate::trouble::{self, Times};
+use crate::workers::Line;
 use crate::{Channel, Delivery, Error, Outcome, Result};
 
 /// A channel ends by itself within 30 seconds; one that does not is left alone.
@@ -52,7 +53,7 @@ impl Outcomes {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) name: String,
-    pub(crate) channel: Arc<dyn Channel>,
+    pub(crate) line: watch::Receiver<Line>,
     pub(crate) outbox: Outbox,
     pub(crate) alerts: AlertStore,
     pub(crate) outcomes: Arc<Outcomes>,
@@ -97,7 +98,10 @@ impl Worker {
     /// Sends until `stop` turns true; what is being sent then is sent to its end.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            if self.wake.is_well.swap(false, Ordering::Relaxed) {
+            // Another channel of the same name may be a mended one.
+            let is_new = self.line.has_changed().unwrap_or(false);
+            self.line.mark_unchanged();
+            if self.wake.is_well.swap(false, Ordering::Relaxed) || is_new {
                 self.mood = Mood::default();
             }
             let wait = match self.step().await {
@@ -111,6 +115,11 @@ impl Worker {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.wake.change.notified() => {}
+                changed = self.line.changed() => match changed {
+                    // The next round sees it.
+                    Ok(()) => self.line.mark_changed(),
+                    Err(_) => return,
+                },
                 changed = stop.changed() => if changed.is_err() { return },
             }
         }
@@ -119,6 +128,7 @@ impl Worker {
     /// Sends what is due; else how long nothing will be.
     pub(crate) async fn step(&mut self) -> Result<Option<Duration>> {
         let now_us = (self.now_us)();
+        let Some(channel) = self.line.borrow().clone() else { return Ok(Some(LOOK)) };
         if self.mood.pause_until_us > now_us {
             return Ok(Some(until(self.mood.pause_until_us, now_us)));
         }
@@ -132,15 +142,15 @@ impl Worker {
         let probe_us = failing.and_then(|failing| failing.probe_us).filter(|probe_us| *probe_us > now_us);
         match (next, probe_us) {
             (_, Some(probe_us)) => Ok(Some(until(probe_us, now_us))),
-            (Next::Due(waiting), None) => self.attempt(*waiting).await.map(|()| None),
+            (Next::Due(waiting), None) => self.attempt(&channel, *waiting).await.map(|()| None),
             (Next::At(next_us), None) => Ok(Some(until(next_us, now_us))),
             (Next::Nothing, None) => Ok(Some(LOOK)),
         }
     }
 
-    async fn attempt(&mut self, waiting: Waiting) -> Result<()> {
+    async fn attempt(&mut self, channel: &Arc<dyn Channel>, waiting: Waiting) -> Result<()> {
         let made = waiting.attempts + 1;
-        let outcome = self.send(&waiting).await;
+        let outcome = self.send(channel, &waiting).await;
         let now_us = (self.now_us)();
         let (name, key) = (self.name.clone(), waiting.key.clone());
         match outcome {
@@ -150,7 +160,7 @@ impl Worker {
                 self.mood = Mood::default();
                 self.blocking(move |outbox, alerts| {
                     outbox.delivered(&name, &waiting, remember.as_deref(), now_us)?;
-                    if trouble::over(outbox, alerts, &name, now_us)? || was_failing {
+                    if trouble::over(outbox, alerts, &name, trouble::DELIVERS, now_us)? || was_failing {
                         outbox.bring_forward(&name, now_us)?;
                     }
                     Ok(())
@@ -205,12 +215,11 @@ impl Worker {
     }
 
     /// One attempt. A channel that panics or does not end spoils its delivery alone.
-    async fn send(&self, waiting: &Waiting) -> Outcome {
+    async fn send(&self, channel: &Arc<dyn Channel>, waiting: &Waiting) -> Outcome {
         let Some(notification) = waiting.notification.clone() else {
             return Outcome::Refused { reason: "its row in the outbox is damaged".into() };
         };
-        let (channel, key, remembered) =
-            (self.channel.clone(), waiting.key.clone(), waiting.remembered.clone());
+        let (channel, key, remembered) = (channel.clone(), waiting.key.clone(), waiting.remembered.clone());
         let (attempt, now_us) = (waiting.attempts + 1, (self.now_us)());
         let sending = tokio::spawn(async move {
             let remembered = remembered.as_deref();

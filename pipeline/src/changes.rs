@@ -1,6 +1,6 @@
 //! What correlations have to write, in the transaction of the alerts and the offset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use alerts::{AlertId, AlertStore};
@@ -120,9 +120,7 @@ impl Changes {
         for finding in &self.findings {
             new += usize::from(self.tell(txn, finding, now_us)?);
         }
-        for finding in &self.findings {
-            self.take_back(txn, finding, now_us)?;
-        }
+        self.take_back(txn, now_us)?;
         for told in &self.shortages {
             new += usize::from(told.write(txn, now_us)?);
         }
@@ -174,22 +172,72 @@ impl Changes {
         Ok(AlertStore::record_or_amend(txn, &alert, now_us)?)
     }
 
-    /// Takes the alert of an episode back that is no more, or lets it go on as that of the episode that has its
-    /// events now. What took its place is written already.
-    fn take_back(&self, txn: &Txn<'_>, finding: &Finding, now_us: i64) -> Result<()> {
-        let Some(rule) = self.rules.correlations().get(finding.correlation as usize) else { return Ok(()) };
-        let Err(gone) = &finding.episode else { return Ok(()) };
-        if !rule.yields_alert() {
-            return Ok(());
+    /// Takes the alerts of episodes back that are no more, or lets them go on as those of the episodes that have their
+    /// events now. What took their place is written already. Each alert is read once, however many there are.
+    fn take_back(&self, txn: &Txn<'_>, now_us: i64) -> Result<()> {
+        let mut heirs: HashMap<(u32, &[String]), Heirs> = HashMap::new();
+        for finding in self.findings.iter().filter(|finding| finding.episode.is_err()) {
+            heirs.entry((finding.correlation, &finding.key)).or_default();
         }
-        let alert_id = |episode: &EventKey| AlertId::new(rule.id(), [episode.uid().as_str()]);
-        let gone = alert_id(gone);
-        let same = |other: &&Finding| other.correlation == finding.correlation && other.key == finding.key;
-        for episode in self.findings.iter().filter(same).filter_map(|other| other.episode.as_ref().ok()) {
-            if AlertStore::go_on(txn, &gone, &alert_id(&episode.id), now_us)? {
-                return Ok(());
+        let alert_id = |finding: &Finding, episode: &EventKey| {
+            let rule = self.rules.correlations().get(finding.correlation as usize)?;
+            rule.yields_alert().then(|| AlertId::new(rule.id(), [episode.uid().as_str()]))
+        };
+        for finding in &self.findings {
+            let Some(heirs) = heirs.get_mut(&(finding.correlation, &*finding.key)) else { continue };
+            let Ok(episode) = &finding.episode else { continue };
+            let Some(id) = alert_id(finding, &episode.id) else { continue };
+            heirs.add(txn, id)?;
+        }
+        for finding in &self.findings {
+            let Err(gone) = &finding.episode else { continue };
+            let Some(gone) = alert_id(finding, gone) else { continue };
+            let heirs = heirs.get_mut(&(finding.correlation, &*finding.key));
+            let goes_on = match heirs {
+                Some(heirs) => heirs.take(txn, &gone)?,
+                None => false,
+            };
+            if !goes_on {
+                AlertStore::refute(txn, &gone, "events that came late show another picture", now_us)?;
             }
         }
-        Ok(AlertStore::refute(txn, &gone, "events that came late show another picture", now_us)?)
+        let mut groups: Vec<_> = heirs.into_iter().collect();
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (_, heirs) in groups {
+            for (new, old) in heirs.alerts.into_iter().filter(|(_, old)| !old.is_empty()) {
+                AlertStore::go_on(txn, &old, &new, now_us)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The alerts of the episodes of one key, with those that go on as them.
+#[derive(Debug, Default)]
+struct Heirs {
+    alerts: Vec<(AlertId, Vec<AlertId>)>,
+    /// By event: the first of `alerts` that rests on it.
+    by_event: HashMap<String, usize>,
+}
+
+impl Heirs {
+    fn add(&mut self, txn: &Txn<'_>, id: AlertId) -> Result<()> {
+        for event in AlertStore::events(txn, &id)?.into_iter().flatten() {
+            self.by_event.entry(event).or_insert(self.alerts.len());
+        }
+        self.alerts.push((id, Vec::new()));
+        Ok(())
+    }
+
+    /// Gives an alert that is no more to the first that shares an event with it; `false`: there is none, or no such
+    /// alert.
+    fn take(&mut self, txn: &Txn<'_>, gone: &AlertId) -> Result<bool> {
+        let events = AlertStore::events(txn, gone)?.into_iter().flatten();
+        let Some(first) = events.filter_map(|event| self.by_event.get(&event).copied()).min() else {
+            return Ok(false);
+        };
+        let Some((_, old)) = self.alerts.get_mut(first) else { return Ok(false) };
+        old.push(gone.clone());
+        Ok(true)
     }
 }

@@ -22,11 +22,12 @@ use storage::seen::SeenConfig;
 use storage::state::State;
 use storage::table::{EventTable, TableConfig};
 
-use crate::api::{Callbacks, Live};
+use crate::api::Live;
 use crate::asset_files::AssetFiles;
 use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig};
+use crate::notify_reload::{Outward, Reloadable};
 use crate::place_files::PlaceFiles;
 use crate::push::Push;
 use crate::push::syslog::Listeners;
@@ -64,10 +65,8 @@ pub(crate) struct App {
     pub(crate) live: Live,
     /// Tells people; not before [`Notifier::start`].
     pub(crate) notifier: Notifier,
-    /// What channels send by.
-    pub(crate) egress: egress::Client,
-    /// The keys of what services call back with.
-    pub(crate) callbacks: Callbacks,
+    /// What tells people and can change while the server runs.
+    pub(crate) reloadable: Reloadable,
     /// Who may do what.
     pub(crate) auth: Arc<Auth>,
     pub(crate) started: Instant,
@@ -102,17 +101,13 @@ impl App {
         let alerts = AlertStore::open(state.clone())?;
         let audit = Recorder::open(&config, state.clone())?;
         let incidents = Incidents::open(state.clone(), config.incidents.clone())?;
-        let egress = open_egress(&config)?;
+        let outward = Outward::open(&config)?;
         // Before the stages: what they raise from now on is told.
         let notifier = Notifier::open(NotifierParts {
             state: state.clone(),
             alerts: alerts.clone(),
             incidents: Some(incidents.clone()),
-            channels: open_channels(&config, &egress)?,
-            routing: config.routing.clone(),
-            links: config.notify_links.clone(),
-            keep: config.notify_keep,
-            keep_rows: config.notify_keep_rows,
+            setup: outward.setup(&config)?,
             now_us,
         })?;
         let assets = AssetFiles::open(&config.assets).map_err(crate::client::usage)?;
@@ -188,7 +183,7 @@ impl App {
         let started = Instant::now();
         let push = Push::open(&config)?;
         drop(tokio::spawn(audit.clone().run()));
-        let callbacks = Callbacks::open(&config.channels);
+        let reloadable = Reloadable::new(&config, outward);
         let directory = Arc::new(Directory::open(state.clone(), config.access.ends)?);
         let auth = Auth::new(config.auth()?, directory, push.tally.clone());
         let auth = Arc::new(auth.recording(audit.clone()));
@@ -211,8 +206,7 @@ impl App {
             certificates: None,
             live: Live::default(),
             notifier,
-            egress,
-            callbacks,
+            reloadable,
             auth,
             rule_files,
             started,
@@ -305,9 +299,11 @@ pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
     let mut checks = vec![
         config.tls.clone().map_or(Ok(()), |files| Certificates::open(files).map(drop)),
         Push::open(config).and_then(|push| push.check()),
-        Callbacks::open(&config.channels).check(),
         config.auth().and_then(|auth| auth.check()),
-        open_egress(config).and_then(|client| open_channels(config, &client)).map(drop),
+        Outward::open(config).and_then(|outward| {
+            outward.callbacks.check()?;
+            outward.setup(config).map(drop)
+        }),
         AssetFiles::open(&config.assets).map(drop).map_err(crate::client::usage),
         load_mappings(&config.mappings).map(drop),
         load_places(&config.places).map(drop),
@@ -316,15 +312,11 @@ pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
     checks.into_iter().filter_map(Result::err).collect()
 }
 
-fn open_egress(config: &Config) -> anyhow::Result<egress::Client> {
-    Ok(egress::Client::new(config.egress.clone())?)
-}
-
 /// The channels that routes may name, which send by one client under one policy.
 ///
 /// # Errors
 /// A setting is wrong.
-fn open_channels(
+pub(crate) fn open_channels(
     config: &Config,
     client: &egress::Client,
 ) -> anyhow::Result<BTreeMap<String, Arc<dyn notify::Channel>>> {

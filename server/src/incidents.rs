@@ -69,9 +69,15 @@ fn confidences(rules: &RuleSet) -> Confidences {
 
 /// Follows alerts for as long as the server runs: at once when something has happened to them.
 pub(crate) async fn watch(app: Arc<App>) {
-    let mut commits = app.state.commits();
+    let mut news = match app.alerts.watch_feed() {
+        Ok(news) => news,
+        Err(error) => {
+            tracing::error!("incidents are not kept up to date: {error}");
+            return;
+        }
+    };
     loop {
-        commits.mark_unchanged();
+        news.mark_known();
         let (began, following) = (Instant::now(), app.clone());
         let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
         let mut rest = began.elapsed().saturating_mul(REST).min(LONGEST);
@@ -89,7 +95,7 @@ pub(crate) async fn watch(app: Arc<App>) {
         tokio::time::sleep(rest).await;
         while began.elapsed() < EVERY && !has_news(&app).await {
             // Who commits is there as long as this is.
-            tokio::time::timeout(EVERY, commits.changed()).await.ok();
+            tokio::time::timeout(EVERY, news.changed()).await.ok();
         }
     }
 }

@@ -14,6 +14,7 @@ mod evidence;
 mod hunt;
 mod incidents;
 mod kept_session;
+mod notify_reload;
 mod output;
 mod place_files;
 mod push;

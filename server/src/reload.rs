@@ -1,4 +1,5 @@
-//! Rules and files of assets and places that change while the server runs.
+//! What changes while the server runs is looked after here: rules and files of assets and places in this file,
+//! channels, routes and rotas in [`crate::notify_reload`].
 //!
 //! The new set is compiled beside the old one and takes its place between two groups of records, so nothing
 //! is missed or matched by half a set. A file that has become broken keeps the rules of its last good
@@ -12,9 +13,11 @@ use event::{Diagnostic, Level};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use storage::audit::Fact;
+use tokio::signal::unix::Signal;
 
 use crate::app::{App, load_options, rule_sources};
 use crate::config::Config;
+use crate::notify_reload;
 use crate::place_files;
 use crate::rule_alerts::{self, FilesState};
 
@@ -196,8 +199,8 @@ async fn reload_assets(app: &Arc<App>) {
     }
 }
 
-/// Looks for changes every so often, for as long as the server runs.
-pub(crate) async fn watch(app: Arc<App>) {
+/// Looks for changes every so often, and on SIGHUP, for as long as the server runs.
+pub(crate) async fn watch(app: Arc<App>, mut hangup: Signal) {
     // What was mended while no server ran.
     let refused = app.rule_files.refused();
     if let Err(error) = tell(&app, FilesState { refused, ..FilesState::default() }).await {
@@ -206,14 +209,29 @@ pub(crate) async fn watch(app: Arc<App>) {
     if let Err(error) = place_files::tell(&app).await {
         tracing::warn!("the alert about files of places is not brought up to date: {error:#}");
     }
-    let every = app.config.rules_reload;
-    if every.is_zero() {
-        return;
+    // The server has started with a good one.
+    let (starting, file) = (app.clone(), app.config.given().name());
+    let told = tokio::task::spawn_blocking(move || {
+        rule_alerts::tell_configuration(&starting.state, &starting.alerts, &file, None)
+    });
+    if let Ok(Err(error)) = told.await {
+        tracing::warn!("the alert about the configuration is not brought up to date: {error}");
     }
+    let every = app.config.rules_reload;
     // What lasts is logged once.
     let mut last_error = None;
     loop {
-        tokio::time::sleep(every).await;
+        let is_asked = tokio::select! {
+            _ = hangup.recv() => true,
+            () = tokio::time::sleep(every), if !every.is_zero() => false,
+        };
+        let told = match is_asked {
+            true => notify_reload::reload(&app).await.map(drop),
+            false => notify_reload::reload_if_changed(&app).await,
+        };
+        if let Err(error) = told {
+            tracing::warn!("channels, routes and rotas are not reloaded: {error:#}");
+        }
         let error = reload(&app).await.err().map(|error| format!("{error:#}"));
         if let Some(error) = error.as_ref().filter(|_| error != last_error) {
             tracing::warn!("rules are not reloaded: {error}");

@@ -1,5 +1,5 @@
-//! Alerts about rule files: one for each that is broken, one where the files cannot be read; each is closed
-//! when it is over.
+//! Alerts about files that are read while the server runs: one for each rule file that is broken, one where the rule
+//! files cannot be read, one where the configuration is broken; each is closed when it is over.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,9 @@ use crate::app::now_us;
 const BROKEN: &str = "stormglass-rule-broken";
 /// The rule that the alert about files that cannot be read names.
 const UNREADABLE: &str = "stormglass-rules-unreadable";
-/// What that alert is about.
+/// The rule that the alert about a broken configuration names.
+const CONFIGURATION: &str = "stormglass-configuration-broken";
+/// What the alert about files that cannot be read is about.
 const PATHS: &str = "rules.paths";
 /// What is to be done.
 const MEND: &str = "Mend the file; `stormglass rules check` says what is wrong.";
@@ -83,6 +85,31 @@ pub(crate) fn raise_once(
     Ok(())
 }
 
+/// Raises an alert where the configuration is broken, with all that is wrong, and closes it where it is not; one that
+/// says something else by now is closed, and another is raised.
+///
+/// # Errors
+/// The database refuses.
+pub(crate) fn tell_configuration(
+    state: &State,
+    store: &AlertStore,
+    file: &str,
+    why: Option<&str>,
+) -> alerts::Result<()> {
+    let new = why.map(|why| configuration(file, why));
+    let is_told = |stored: &StoredAlert| {
+        new.as_ref().is_some_and(|new| stored.alert.rule.description == new.rule.description)
+    };
+    let (told, over): (Vec<_>, Vec<_>) = open(store, CONFIGURATION)?.into_iter().partition(is_told);
+    if let (Some(new), true) = (&new, told.is_empty()) {
+        state.write(|txn| AlertStore::record(txn, std::slice::from_ref(new), now_us()))?;
+    }
+    for alert in &over {
+        close(store, alert, "the configuration was read again")?;
+    }
+    Ok(())
+}
+
 /// Closes all alerts of a rule.
 ///
 /// # Errors
@@ -131,6 +158,21 @@ fn unreadable(why: &str) -> Alert {
     alert(UNREADABLE, "Rule Files Cannot Be Read", PATHS, description, MEND)
 }
 
+fn configuration(file: &str, why: &str) -> Alert {
+    /// The most bytes of what is wrong that are told.
+    const MOST: usize = 4096;
+    let mut why = why.to_owned();
+    while why.len() > MOST {
+        why.pop();
+    }
+    let description = format!(
+        "Channels, routes and rotas stay as they were read last, until the server stops; it would not start with \
+         this: {why}. This alert is closed when the configuration is mended."
+    );
+    let mend = "Mend the file; `stormglass config check` says what is wrong.";
+    alert(CONFIGURATION, "The Configuration Is Broken", file, description, mend)
+}
+
 /// An alert about what Stormglass reads.
 pub(crate) fn alert(rule: &str, title: &str, subject: &str, description: String, mend: &str) -> Alert {
     let now_us = now_us();
@@ -156,6 +198,30 @@ pub(crate) fn alert(rule: &str, title: &str, subject: &str, description: String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broken_configuration_is_told_once_and_anew_where_something_else_is_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        let store = AlertStore::open(state.clone()).unwrap();
+        let all = || store.list(&AlertFilter::default(), None, 100).unwrap().alerts.len();
+        for (why, is_open, count) in [
+            (None, false, 0),
+            (Some("one fault"), true, 1),
+            (Some("one fault"), true, 1),
+            (Some("another fault"), true, 2),
+            (None, false, 2),
+            (Some("one fault"), true, 3),
+        ] {
+            tell_configuration(&state, &store, "s.toml", why).unwrap();
+            let open = open(&store, CONFIGURATION).unwrap();
+            assert_eq!((open.len(), all()), (usize::from(is_open), count), "{why:?}");
+            if let (Some(why), Some(open)) = (why, open.first()) {
+                assert!(open.alert.rule.description.contains(why) && subject(open) == "s.toml");
+            }
+        }
+        tell_configuration(&state, &store, "s.toml", Some(&"ä".repeat(10_000))).unwrap();
+    }
 
     #[test]
     fn one_alert_a_file_which_is_closed_when_it_is_over() {

@@ -118,33 +118,34 @@ impl Incidents {
         })
     }
 
-    /// Makes one incident of two, for good: whatever joins either joins both.
+    /// Makes one incident of two, for good: whatever joins either joins both. The first must be as `expected`.
     ///
     /// # Errors
-    /// As [`step`](Self::step); both are the same already.
+    /// As [`step_if`](Self::step_if); both are the same already.
     pub fn merge(
         &self,
         ids: (&str, &str),
-        by: &str,
-        reason: &str,
+        by: &Deciding<'_>,
         context: &Context,
         now_us: i64,
     ) -> Result<Incident> {
-        let (a, b) = self
-            .state()
-            .read(|db| Ok::<_, Error>((store::resolve(db, ids.0)?, store::resolve(db, ids.1)?)))?;
-        if a == b {
-            return Err(refused(&a, "and the other are one incident already"));
-        }
-        text(&a, "reason", reason)?;
-        let (of_a, of_b) = (self.member_ids(&a)?, self.member_ids(&b)?);
-        let (Some(first_a), Some(first_b)) = (of_a.first(), of_b.first()) else {
-            return Err(refused(&a, "or the other has no alerts"));
-        };
-        let kind = DecisionKind::Merge { a: first_a.clone(), b: first_b.clone() };
-        let merged = of_a.iter().chain(&of_b).cloned().collect();
-        let decision = Decision { by: by.into(), reason: reason.into(), at_us: now_us, kind };
-        self.decide(decision, &merged)?;
+        let a = self.decide(|txn| {
+            let (a, b) = (store::resolve(txn, ids.0)?, store::resolve(txn, ids.1)?);
+            if a == b {
+                return Err(refused(&a, "and the other are one incident already"));
+            }
+            store::expect(&store::get(txn, &a)?, by.expected)?;
+            text(&a, "reason", by.reason)?;
+            let (of_a, of_b) = (member_ids(txn, &a)?, member_ids(txn, &b)?);
+            let (Some(first_a), Some(first_b)) = (of_a.first(), of_b.first()) else {
+                return Err(refused(&a, "or the other has no alerts"));
+            };
+            touch(txn, &a, now_us)?;
+            touch(txn, &b, now_us)?;
+            let kind = DecisionKind::Merge { a: first_a.clone(), b: first_b.clone() };
+            let merged = of_a.iter().chain(&of_b).cloned().collect();
+            Ok((a, by.decision(kind, now_us), merged))
+        })?;
         self.follow(context, now_us)?;
         self.get(&a)
     }
@@ -154,58 +155,87 @@ impl Incidents {
     /// in none, and the old one is returned.
     ///
     /// # Errors
-    /// As [`step`](Self::step); the alerts are not all of the incident, or are all that it has.
+    /// As [`step_if`](Self::step_if); the alerts are not all of the incident, or are all that it has.
     pub fn split(
         &self,
         id: &str,
         alerts: &BTreeSet<String>,
-        by: &str,
-        reason: &str,
+        by: &Deciding<'_>,
         context: &Context,
         now_us: i64,
     ) -> Result<Incident> {
-        let id = self.state().read(|db| store::resolve(db, id))?;
-        text(&id, "reason", reason)?;
-        let all: BTreeSet<String> = self.member_ids(&id)?.into_iter().collect();
-        if let Some(risk) = alerts.iter().find(|alert| self.is_of_risk(alert).unwrap_or(false)) {
-            let problem = format!("keeps alert `{risk}` beside the alert that it rests on; name that one");
-            return Err(refused(&id, &problem));
-        }
-        if let Some(stranger) = alerts.iter().find(|alert| !all.contains(*alert)) {
-            return Err(refused(
-                &id,
-                &format!("has no alert `{stranger}`; write whole ids, as it shows them"),
-            ));
-        }
-        let rest: BTreeSet<_> = all.difference(alerts).cloned().collect();
-        if alerts.is_empty() || rest.is_empty() {
-            return Err(refused(&id, "would keep or lose all its alerts; name some of them"));
-        }
-        let kind = DecisionKind::Split { out: alerts.clone(), rest };
-        self.decide(Decision { by: by.into(), reason: reason.into(), at_us: now_us, kind }, &all)?;
+        let id = self.decide(|txn| {
+            let id = store::resolve(txn, id)?;
+            store::expect(&store::get(txn, &id)?, by.expected)?;
+            text(&id, "reason", by.reason)?;
+            let all: BTreeSet<String> = member_ids(txn, &id)?.into_iter().collect();
+            for alert in alerts {
+                if is_of_risk(txn, alert)? {
+                    let problem =
+                        format!("keeps alert `{alert}` beside the alert that it rests on; name that one");
+                    return Err(refused(&id, &problem));
+                }
+                if !all.contains(alert) {
+                    let problem = format!("has no alert `{alert}`; write whole ids, as it shows them");
+                    return Err(refused(&id, &problem));
+                }
+            }
+            let rest: BTreeSet<_> = all.difference(alerts).cloned().collect();
+            if alerts.is_empty() || rest.is_empty() {
+                return Err(refused(&id, "would keep or lose all its alerts; name some of them"));
+            }
+            touch(txn, &id, now_us)?;
+            let kind = DecisionKind::Split { out: alerts.clone(), rest };
+            Ok((id, by.decision(kind, now_us), all))
+        })?;
         self.follow(context, now_us)?;
         let new = alerts.first().map(|alert| self.of_alert(alert)).transpose()?.flatten();
         self.get(&new.unwrap_or(id))
     }
+}
 
-    /// Whether an alert is about the risk of somebody.
-    fn is_of_risk(&self, alert: &str) -> Result<bool> {
-        self.state().read(|db| {
-            let mut select = db.prepare_cached("SELECT 1 FROM entity_risk_alerts WHERE alert_id = ?1")?;
-            Ok(select.exists([alert])?)
-        })
+/// Who decides about incidents, why, and what they know of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Deciding<'a> {
+    /// Who.
+    pub by: &'a str,
+    /// Why, in their words.
+    pub reason: &'a str,
+    /// The revisions at which they know the incident.
+    pub expected: &'a Expected,
+}
+
+impl<'a> Deciding<'a> {
+    /// About incidents as they are.
+    pub fn new(by: &'a str, reason: &'a str) -> Self {
+        Self { by, reason, expected: &Expected::Any }
     }
 
-    /// What can be decided about: the alerts of an incident but those about risk, which go with what they rest on.
-    fn member_ids(&self, id: &str) -> Result<Vec<String>> {
-        self.state().read(|db| {
-            let mut select = db.prepare_cached(
-                "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 \
-                 AND alert_id NOT IN (SELECT alert_id FROM entity_risk_alerts) ORDER BY time_us, alert_id",
-            )?;
-            Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-        })
+    fn decision(&self, kind: DecisionKind, at_us: i64) -> Decision {
+        Decision { by: self.by.into(), reason: self.reason.into(), at_us, kind }
     }
+}
+
+/// An incident is decided about: whoever knows it as it was does not know that.
+fn touch(txn: &Txn<'_>, id: &str, now_us: i64) -> Result<()> {
+    txn.prepare_cached("UPDATE incidents SET updated_us = ?2 WHERE id = ?1")?
+        .execute(rusqlite::params![id, now_us])?;
+    Ok(())
+}
+
+/// Whether an alert is about the risk of somebody.
+fn is_of_risk(txn: &Txn<'_>, alert: &str) -> Result<bool> {
+    let mut select = txn.prepare_cached("SELECT 1 FROM entity_risk_alerts WHERE alert_id = ?1")?;
+    Ok(select.exists([alert])?)
+}
+
+/// What can be decided about: the alerts of an incident but those about risk, which go with what they rest on.
+fn member_ids(txn: &Txn<'_>, id: &str) -> Result<Vec<String>> {
+    let mut select = txn.prepare_cached(
+        "SELECT alert_id FROM incident_alerts WHERE incident_id = ?1 \
+         AND alert_id NOT IN (SELECT alert_id FROM entity_risk_alerts) ORDER BY time_us, alert_id",
+    )?;
+    Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 fn refused(id: &str, problem: &str) -> Error {

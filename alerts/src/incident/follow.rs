@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use storage::state::{State, Txn, rusqlite};
+use storage::state::{State, Txn, Watched, rusqlite};
 
 use super::change;
 use super::decision::Decision;
@@ -116,25 +116,30 @@ impl Incidents {
         Ok(has_changed)
     }
 
-    /// Writes a decision, and undoes earlier ones that it contradicts; `merged` are the alerts that it is about.
-    pub(super) fn decide(&self, decision: Decision, merged: &BTreeSet<String>) -> Result<()> {
+    /// Writes a decision, and undoes earlier ones that it contradicts. `make` looks, in the same transaction, at what
+    /// is decided about, and gives it with the decision and the alerts that this is about.
+    pub(super) fn decide(
+        &self,
+        make: impl FnOnce(&Txn<'_>) -> Result<(String, Decision, BTreeSet<String>)>,
+    ) -> Result<String> {
         let mut kept = self.memory.lock();
-        self.state.write(|txn| {
+        let about = self.state.write(|txn| {
+            let (about, decision, merged) = make(txn)?;
             for (number, known) in decisions(txn)? {
-                if known.is_undone_by(&decision.kind, merged) {
+                if known.is_undone_by(&decision.kind, &merged) {
                     txn.execute("DELETE FROM incident_decisions WHERE id = ?1", [number])?;
                 }
             }
             let text = serde_json::to_string(&decision)
                 .map_err(|source| Error::Damaged { id: "decision".into(), source })?;
             txn.execute("INSERT INTO incident_decisions (decision) VALUES (?1)", [text])?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(about)
         })?;
         if let Some(memory) = kept.as_mut() {
             let known = self.state.read(decisions)?;
             memory.set_decisions(known.into_iter().map(|(_, decision)| decision).collect());
         }
-        Ok(())
+        Ok(about)
     }
 
     /// Marks what nobody took or closed in time.
@@ -195,6 +200,23 @@ impl Incidents {
             let seq = db.query_row("SELECT seq FROM incident_position", [], |row| row.get(0)).optional()?;
             Ok(seq.unwrap_or(0))
         })
+    }
+
+    /// How far the feed of alerts was followed; whoever waits for it is woken when it was followed further.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn watch_position(&self) -> Result<Watched> {
+        Ok(self.state.watch("SELECT seq FROM incident_position")?)
+    }
+
+    /// The number of the newest entry of the feed of incidents; whoever waits for it is woken by each commit with
+    /// something new.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn watch_feed(&self) -> Result<Watched> {
+        Ok(self.state.watch("SELECT max(seq) FROM incident_feed")?)
     }
 
     /// The assets that were written over the API, by name.

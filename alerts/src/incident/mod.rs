@@ -32,7 +32,7 @@ mod wanted;
 mod write;
 
 pub use assess::{Assessment, assess};
-pub use change::{IncidentChange, IncidentStatus, Step};
+pub use change::{Deciding, IncidentChange, IncidentStatus, Step};
 pub use decision::{Decision, DecisionKind};
 pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};

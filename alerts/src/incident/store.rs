@@ -193,14 +193,6 @@ impl Incidents {
         self.state().read(|db| get(db, &resolve(db, id)?))
     }
 
-    /// Whether an incident is still as somebody knows it.
-    ///
-    /// # Errors
-    /// [`Error::IncidentStale`] where it is not, or as [`get`](Self::get).
-    pub fn expect(&self, id: &str, expected: &Expected) -> Result<()> {
-        expect(&self.get(id)?, expected)
-    }
-
     /// Incidents, the one with the latest event first: at most `limit` (and 500), at least one.
     ///
     /// # Errors

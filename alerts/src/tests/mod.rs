@@ -3,6 +3,7 @@
 mod bulk;
 mod feed;
 mod groups;
+mod heirs;
 mod hunted;
 mod life;
 mod list;

@@ -5,7 +5,7 @@ use crate::silence::{LONGEST_OF_ALL_US, LONGEST_US, Matcher, Schedule, SilenceSp
 use crate::{Alert, AlertFilter, AlertStore, Change, Entity, EntityKind, Error, Selection, Verdict};
 
 /// A silence for alerts with these values, from 100 to 10,000 µs.
-fn spec(matchers: &[(&str, &str)]) -> SilenceSpec {
+pub(super) fn spec(matchers: &[(&str, &str)]) -> SilenceSpec {
     SilenceSpec {
         matchers: matchers
             .iter()

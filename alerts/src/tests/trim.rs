@@ -60,3 +60,28 @@ fn matches_of_groups_that_are_over_go() {
     assert_eq!(fixture.store.trim_matches(&KEPT, 1101).unwrap(), 5);
     assert_eq!((count(), fixture.store.trim_matches(&KEPT, 1101).unwrap()), (0, 0));
 }
+
+#[test]
+fn matches_whose_alert_is_gone_go_and_the_young_stay() {
+    let fixture = fixture();
+    let of = |rule: &str| alert(rule, "e", 0).grouped(&["actor".to_owned()], 1_000_000_000);
+    for (rule, now_us) in [("r1", 100), ("r2", 5000), ("r3", 200)] {
+        let matches = [of(rule)];
+        fixture.state.write(|txn| AlertStore::record_matches(txn, &matches, now_us)).unwrap();
+    }
+    let trim = || fixture.store.trim_matches(&KEPT, 2000).unwrap();
+    assert_eq!((trim(), trim(), trim()), (1, 1, 0));
+}
+
+/// A clock that was ahead holds up what came after it until there is too much.
+#[test]
+fn what_is_behind_an_entry_of_tomorrow_waits_for_it() {
+    let fixture = fixture();
+    for (n, at_us) in [(0, 100), (1, 90_000), (2, 200)] {
+        fixture.record_at(&[alert("r1", &format!("e{n}"), n)], at_us);
+    }
+    assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 1);
+    assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 0);
+    assert_eq!(fixture.store.trim_feed(&Kept { feed_entries: 1, ..KEPT }, 3, 10_000).unwrap(), 1);
+    assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 1);
+}

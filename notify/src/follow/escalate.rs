@@ -1,5 +1,6 @@
 //! Who is told when nobody acknowledges an alert or incident.
 
+use alerts::StoredAlert;
 use storage::state::Txn;
 
 use super::known::{Known, KnownIncident};
@@ -42,6 +43,10 @@ impl Follower {
             && home.is_none_or(KnownIncident::is_new)
             && (stored.is_some() || home.is_some());
         let route = self.routing.find(&due.route);
+        if route.is_none() {
+            Outbox::end_escalation(txn, due)?;
+            return if is_new { self.hand_over(txn, due, stored, home, now_us) } else { Ok(()) };
+        }
         let step = route.and_then(|route| route.escalate.get(due.step as usize));
         let (true, Some(route), Some(step)) = (is_new, route, step) else {
             return Outbox::end_escalation(txn, due);
@@ -71,5 +76,25 @@ impl Follower {
         let wait = next.after.saturating_sub(step.after);
         let due = DueStep { step: due.step + 1, ..due.clone() };
         Outbox::await_acknowledgement(txn, &due, now_us.saturating_add(micros(wait)))
+    }
+    /// The route that waited is gone: those that take the alert now go on with the same step, at its time of theirs.
+    fn hand_over(
+        &self,
+        txn: &Txn<'_>,
+        due: &DueStep,
+        stored: Option<&StoredAlert>,
+        home: Option<&KnownIncident>,
+        now_us: i64,
+    ) -> Result<()> {
+        let worst = home.and_then(|home| home.worst.as_ref());
+        let Some(stored) = stored.or(worst) else { return Ok(()) };
+        let face = home.map_or_else(|| stored.clone(), |home| home.lifted(stored));
+        let created_us = home.map_or(stored.created_us, |home| home.incident.created_us);
+        for route in self.routing.decide(&face, now_us) {
+            let Some(step) = route.escalate.get(due.step as usize) else { continue };
+            let due = DueStep { route: route.path.clone(), ..due.clone() };
+            Outbox::begin_to_await(txn, &due, created_us.saturating_add(micros(step.after)))?;
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod known;
 mod window;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alerts::incident::Incidents;
 use alerts::{AlertStore, FeedEntry};
@@ -54,7 +55,8 @@ pub(crate) struct Follower {
     /// All channels by name.
     pub(crate) channels: BTreeMap<String, Manner>,
     pub(crate) links: Links,
-    pub(crate) patience: Mutex<Patience>,
+    /// Shared by one follower with the next.
+    pub(crate) patience: Arc<Mutex<Patience>>,
 }
 
 /// What the follower waits for.

@@ -1,5 +1,7 @@
 //! What windows have gathered: digests, and floods of alerts that belong to no incident.
 
+use std::collections::BTreeMap;
+
 use alerts::FeedEntry;
 use storage::state::Txn;
 
@@ -19,8 +21,7 @@ impl Follower {
             Closed::Flood { route, .. } | Closed::Digest { route, .. } => route,
         };
         let Some(route) = self.routing.find(path) else {
-            tracing::warn!(route = path, "the route is gone; what it has gathered is not told");
-            return Ok(());
+            return self.tell_orphaned(txn, path, closed, now_us);
         };
         let (told, begin_us) = match closed {
             // One more is told as what it is.
@@ -35,6 +36,52 @@ impl Follower {
         for channel in self.routing.channels(&route.targets, now_us) {
             let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
             self.put(txn, path, channel, &told, &key, now_us)?;
+        }
+        Ok(())
+    }
+
+    /// What a route has gathered that is gone is told where its alerts would go now.
+    fn tell_orphaned(&self, txn: &Txn<'_>, path: &str, closed: &Closed, now_us: i64) -> Result<()> {
+        let lines = match closed {
+            Closed::Flood { line, .. } => std::slice::from_ref(line),
+            Closed::Digest { lines, .. } => lines.as_slice(),
+        };
+        let mut by_channel: BTreeMap<&str, (&Route, Vec<Line>)> = BTreeMap::new();
+        let mut known = Known::default();
+        for line in lines {
+            self.read(&line.last_alert, &mut known)?;
+            let Some(stored) = known.alerts.get(&line.last_alert) else { continue };
+            let lifted = known.home(&line.last_alert).map(|home| home.lifted(stored));
+            let routes = self.routing.decide(lifted.as_ref().unwrap_or(stored), now_us);
+            if routes.is_empty() {
+                tracing::info!(
+                    path,
+                    rule = line.rule,
+                    "the route is gone, and no other takes what it gathered"
+                );
+            }
+            for route in routes {
+                if matches!(closed, Closed::Flood { .. }) && line.held == 1 {
+                    self.tell_held(txn, route, line, now_us)?;
+                    continue;
+                }
+                for channel in self.routing.channels(&route.targets, now_us) {
+                    let (_, told) = by_channel.entry(channel).or_insert((route, Vec::new()));
+                    if told.last() != Some(line) {
+                        told.push(line.clone());
+                    }
+                }
+            }
+        }
+        for (channel, (route, lines)) in by_channel {
+            let begin_us = lines.iter().map(|line| line.begin_us).min().unwrap_or(now_us);
+            let told = match (closed, lines.first()) {
+                (Closed::Flood { .. }, Some(line)) => self.flood(line, now_us),
+                _ => self.digest(path, &lines, begin_us, now_us),
+            };
+            let begin = begin_us.to_string();
+            let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
+            self.put(txn, &route.path, channel, &told, &key, now_us)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@
 //! closes), `threads` (what channels asked to be remembered), `channel_health` (since when one fails).
 
 mod escalation;
+mod gone;
 mod health;
 mod listing;
 mod queue;

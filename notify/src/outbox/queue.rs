@@ -90,7 +90,7 @@ impl Outbox {
         })
     }
 
-    /// It was not taken and is tried again at `next_us`.
+    /// It was not taken and is tried again at `next_us`, unless its channel is gone by now.
     pub(crate) fn put_off(
         &self,
         id: i64,
@@ -101,7 +101,8 @@ impl Outbox {
     ) -> Result<()> {
         self.state().write(|txn| {
             txn.prepare_cached(
-                "UPDATE deliveries SET attempts = ?2, last_error = ?3, next_us = ?4, updated_us = ?5 WHERE id = ?1",
+                "UPDATE deliveries SET attempts = ?2, last_error = ?3, next_us = ?4, updated_us = ?5
+                 WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute(rusqlite::params![id, attempts, reason, next_us, now_us])?;
             Ok(())

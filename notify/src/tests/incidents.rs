@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alerts::incident::{Context, Incident, IncidentFilter, Settings, Step};
+use alerts::incident::{Context, Deciding, Incident, IncidentFilter, Settings, Step};
 use alerts::{Alert, AlertId, Change, EntityKind, Verdict};
 
 use super::{Fixture, alert, fixture_of, now_us, route};
@@ -206,7 +206,7 @@ async fn incidents_that_are_one_go_on_in_the_older_thread_and_the_younger_says_s
     }
     let incidents = at.incidents.clone().unwrap();
     let ids = (older.as_str(), younger.as_str());
-    incidents.merge(ids, "dana", "the same laptop", &Context::default(), now_us()).unwrap();
+    incidents.merge(ids, &Deciding::new("dana", "the same laptop"), &Context::default(), now_us()).unwrap();
     at.settle().await;
     at.advance(10 * MINUTE);
     at.settle().await;

@@ -16,7 +16,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{alert, route};
-use crate::{Channel, Delivery, Links, Manner, Notification, Notifier, NotifierParts, Outcome, Routing};
+use crate::{
+    Channel, Delivery, Links, Manner, Notification, Notifier, NotifierParts, Outcome, Routing, Setup,
+};
 
 /// Tells the test binary that it is the child: the folder, the receiver, and whether to raise alerts.
 const FOLDER: &str = "STORMGLASS_TEST_NOTIFY_DIR";
@@ -69,11 +71,13 @@ fn open(folder: &Path, url: &str) -> (State, Notifier) {
         state: state.clone(),
         alerts,
         incidents: None,
-        channels: BTreeMap::from([("hook".to_owned(), channel)]),
-        routing: Routing { routes: vec![route("all", &["hook"])], rotas: Vec::new() },
-        links: Links::default(),
-        keep: Duration::from_secs(400 * 86_400),
-        keep_rows: 1_000_000,
+        setup: Setup {
+            channels: BTreeMap::from([("hook".to_owned(), channel)]),
+            routing: Routing { routes: vec![route("all", &["hook"])], rotas: Vec::new() },
+            links: Links::default(),
+            keep: Duration::from_secs(400 * 86_400),
+            keep_rows: 1_000_000,
+        },
         now_us: fast_now_us,
     })
     .unwrap();

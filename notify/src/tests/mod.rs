@@ -1,6 +1,7 @@
 //! The outbox over a real database, with channels that answer by a script.
 
 mod deliver;
+mod exchange;
 mod flood;
 mod incidents;
 mod kill;
@@ -186,7 +187,7 @@ fn fixture_of(channels: &[(&str, Manner)], routes: Vec<Route>, settings: Option<
         routing: Routing { routes, rotas: Vec::new() },
         channels: channels.iter().map(|&(name, manner)| (name.to_owned(), manner)).collect(),
         links: Links::default(),
-        patience: Mutex::default(),
+        patience: Arc::default(),
     };
     let mut made = BTreeMap::new();
     let mut workers = BTreeMap::new();
@@ -200,7 +201,7 @@ fn fixture_of(channels: &[(&str, Manner)], routes: Vec<Route>, settings: Option<
         });
         let worker = Worker {
             name: name.into(),
-            channel: channel.clone(),
+            line: tokio::sync::watch::channel(Some(channel.clone() as Arc<dyn Channel>)).1,
             outbox: outbox.clone(),
             alerts: alerts.clone(),
             outcomes: Arc::new(Outcomes::default()),

@@ -197,6 +197,62 @@ async fn an_alert_grows_with_its_events_also_after_a_restart() {
     running.close().await;
 }
 
+/// Three episodes of one person, and one of another, are bridged by what comes late: each key has its own heirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn episodes_that_are_bridged_go_on_as_one() {
+    let data = tempfile::tempdir().unwrap();
+    let secret = |id, user, minute| call(id, user, minute, "GetSecretValue", "us-east-1");
+    let running = Running::open(data.path(), &settings()).await;
+    let mut sent = Vec::new();
+    // Three calls within twenty minutes each, and forty minutes between them.
+    for (episode, begin) in [600, 660, 720].into_iter().enumerate() {
+        for n in 0..3 {
+            sent.push(secret(sent.len(), 1, begin + 5 * n));
+            sent.push(secret(sent.len(), 2, begin + 5 * n + usize::from(episode == 2)));
+        }
+    }
+    running.take(&[batch_of("a", &sent, 5)]).await;
+    let of = |user: &str| {
+        let mut of: Vec<_> = all(&running);
+        of.retain(|one| {
+            one.alert.rule.id == "count"
+                && one.verdict != Some(Verdict::Refuted)
+                && one.alert.joined.as_ref().unwrap().by[0].1.contains(user)
+        });
+        of.sort_by_key(|one| one.alert.joined.as_ref().unwrap().begin_us);
+        of
+    };
+    let (first, second) = (of("u1"), of("u2"));
+    assert_eq!((first.len(), second.len()), (3, 3));
+    let id = |one: &StoredAlert| one.alert.id.to_string();
+    let change = |one: &StoredAlert, change| {
+        running.alerts.change(&id(one), change, "dana", "seen", 1).unwrap();
+    };
+    change(&first[0], alerts::Change::Close(Verdict::Benign));
+    change(&first[1], alerts::Change::Acknowledge);
+    // All of the gaps of the one are filled at once, and before the first as well; of the other only one gap is.
+    let mut late: Vec<_> = [595, 622, 634, 646, 682, 694, 706]
+        .iter()
+        .map(|minute| secret(sent.len() + minute, 1, *minute))
+        .collect();
+    late.extend([622, 634, 646].iter().map(|minute| secret(sent.len() + 2000 + minute, 2, *minute)));
+    running.take(&[batch_of("b", &late, 6)]).await;
+    sent.extend(late);
+    assert_eq!(standing(&running), expected(&sent));
+    let (of_first, of_second) = (of("u1"), of("u2"));
+    let [one] = of_first.as_slice() else { panic!("{of_first:?}") };
+    assert_eq!(one.status, AlertStatus::Acknowledged, "who works on it keeps it");
+    assert_eq!(one.owner, running.alerts.get(&id(&first[1])).unwrap().0.owner);
+    for old in first.iter().filter(|old| id(old) != id(one)) {
+        let (old, history) = running.alerts.get(&id(old)).unwrap();
+        assert_eq!(old.status, AlertStatus::Closed);
+        assert!(history.last().unwrap().reason.contains(&id(one)), "{history:?}");
+    }
+    assert_eq!(of_second.len(), 2, "what is apart stays apart");
+    assert!(of_second.iter().all(|one| one.status == AlertStatus::New));
+    running.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_order_and_repetition_gives_the_same_alerts() {
     let records = calls(700, 7);

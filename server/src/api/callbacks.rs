@@ -134,7 +134,7 @@ pub(crate) async fn slack(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let channel = app.callbacks.admit("slack", &name, &headers, &body)?.clone();
+    let channel = app.reloadable.outward().callbacks.admit("slack", &name, &headers, &body)?.clone();
     let payload = url::form_urlencoded::parse(&body).find(|(field, _)| field == "payload");
     let payload: Value = payload
         .and_then(|(_, text)| serde_json::from_str(&text).ok())
@@ -160,7 +160,7 @@ async fn explain(app: Arc<App>, channel: String, url: Url, problem: Problem) {
     });
     let mut request = egress::Request::post_json(url, body.to_string());
     request.timeout = Duration::from_secs(10);
-    match app.egress.send(request).await {
+    match app.reloadable.outward().egress.send(request).await {
         Ok(answer) if answer.is_success() => {}
         Ok(answer) => tracing::warn!(channel, status = answer.status, "Slack takes no word for who clicked"),
         Err(error) => tracing::warn!(channel, %error, "whoever clicked is not told why it was refused"),
@@ -216,7 +216,7 @@ pub(crate) async fn pagerduty(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let channel = app.callbacks.admit("pagerduty", &name, &headers, &body)?.clone();
+    let channel = app.reloadable.outward().callbacks.admit("pagerduty", &name, &headers, &body)?.clone();
     let payload: Value =
         serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is no JSON"))?;
     let Some(mut wish) = pagerduty_wish(&payload) else { return Ok(StatusCode::OK) };

@@ -11,10 +11,7 @@ use super::Problem;
 
 /// The routes whose answers have a tag.
 pub(super) const TAGGED: [&str; 5] =
-    ["/api/v1/alerts", "/api/v1/alerts/{id}", "/api/v1/incidents", INCIDENT, "/api/v1/rules"];
-
-/// An incident also shows what became of its alerts, which is no change of its own.
-const INCIDENT: &str = "/api/v1/incidents/{id}";
+    ["/api/v1/alerts", "/api/v1/alerts/{id}", "/api/v1/incidents", "/api/v1/incidents/{id}", "/api/v1/rules"];
 
 /// The largest answer that is made before it is sent; lists are bounded far below.
 const MOST: usize = 256 << 20;
@@ -38,11 +35,11 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
         Ok(body) => body,
         Err(error) => return Problem::internal(&error, event::Fate::Stop).into_response(),
     };
-    // An alert's own tag is its revision, which changes with all that an answer shows.
+    // An alert also shows its incident, and an incident its alerts: what becomes of those is no change of its own, and
+    // is told apart behind the revision.
     let own = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let tag = match own {
-        Some(revision) if path == INCIDENT => format!("\"{}-{}\"", revision.trim_matches('"'), hash(&body)),
-        Some(revision) => revision,
+        Some(revision) => format!("\"{}-{}\"", revision.trim_matches('"'), hash(&body)),
         None => format!("\"{}\"", hash(&body)),
     };
     // Whoever keeps it asks each time whether it is still good.

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alerts::incident::{
-    Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
+    Deciding, Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry,
+    timeline,
 };
-use alerts::{Cursor, Expected, Verdict};
+use alerts::{Cursor, Verdict};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -399,14 +400,6 @@ fn answer(incident: Incident) -> Answer {
     Ok((revision::etag(incident.revision), Json(summary(incident))))
 }
 
-/// A decision is about alerts, not about what has become of an incident: it is looked at once before.
-fn expect(app: &App, id: &str, expected: &Expected) -> alerts::Result<()> {
-    match expected {
-        Expected::Any => Ok(()),
-        Expected::Revisions(_) => app.incidents.expect(id, expected),
-    }
-}
-
 async fn step(app: Arc<App>, caller: Caller, (id, headers): (String, HeaderMap), step: Step) -> Answer {
     caller.needs(Right::Triage)?;
     match &step {
@@ -443,9 +436,9 @@ pub(crate) async fn merge(
     let expected = revision::expected(&headers)?;
     let merged = blocking(move || {
         app.follow_alerts()?;
-        expect(&app, &id, &expected)?;
         let context = app.incident_context()?;
-        app.incidents.merge((&id, &body.with), &caller.name, &body.reason, &context, now_us())
+        let by = Deciding { by: &caller.name, reason: &body.reason, expected: &expected };
+        app.incidents.merge((&id, &body.with), &by, &context, now_us())
     });
     answer(merged.await??)
 }
@@ -467,10 +460,10 @@ pub(crate) async fn split(
     let expected = revision::expected(&headers)?;
     let split = blocking(move || {
         app.follow_alerts()?;
-        expect(&app, &id, &expected)?;
         let context = app.incident_context()?;
         let alerts: BTreeSet<String> = body.alerts.into_iter().collect();
-        app.incidents.split(&id, &alerts, &caller.name, &body.reason, &context, now_us())
+        let by = Deciding { by: &caller.name, reason: &body.reason, expected: &expected };
+        app.incidents.split(&id, &alerts, &by, &context, now_us())
     });
     answer(split.await??)
 }

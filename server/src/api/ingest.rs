@@ -13,7 +13,7 @@ use super::Problem;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 use crate::config::Config;
-use crate::push::{BadBody, records};
+use crate::push::{BadBody, PUSHED, records, source_of};
 
 /// What names of Stormglass's own begin with.
 const RESERVED: &str = "stormglass";
@@ -23,7 +23,8 @@ const RESERVED: &str = "stormglass";
 #[serde(deny_unknown_fields)]
 pub(crate) struct PushParameters {
     /// The source that is charged with the records; `http` if not given. The names of configured sources, hooks and
-    /// listeners, and those that begin with `stormglass`, need the right `manage`.
+    /// listeners, those that begin with `stormglass`, and those of what other tokens push by HEC and OpenTelemetry
+    /// (`hec.NAME`, `otlp.NAME`) need the right `manage`.
     source: Option<String>,
     /// Where the sender has them from, for dead letters: a file or object; `http` if not given.
     origin: Option<String>,
@@ -56,10 +57,11 @@ pub(crate) async fn push(
     caller.needs(Right::Push)?;
     let source = source_id(wanted.source.as_deref().unwrap_or("http"))
         .map_err(|error| Problem::bad_request(&error))?;
-    if is_taken(&app.config, &source) && !caller.role.may(Right::Manage) {
+    let is_taken = is_taken(&app.config, &source) || is_pushed_by_another(&caller, &source);
+    if is_taken && !caller.role.may(Right::Manage) {
         return Err(Problem::forbidden(&format!(
-            "`{source}` is the name of a source that Stormglass reads or keeps itself; name another, or push with a \
-             token that has the right `manage`"
+            "`{source}` is the name of a source that Stormglass reads or keeps itself, or that another token pushes; \
+             name another, or push with a token that has the right `manage`"
         )));
     }
     let log_type: Option<LogType> = wanted
@@ -96,6 +98,15 @@ fn is_taken(config: &Config, source: &SourceId) -> bool {
         || config.hooks.iter().any(|hook| hook.source == *source)
         || config.syslog.iter().any(|listener| listener.source == *source)
         || source.as_str().starts_with(RESERVED)
+}
+
+/// Whether records of that name are what others push by HEC or OpenTelemetry.
+fn is_pushed_by_another(caller: &Caller, source: &SourceId) -> bool {
+    let is_of = |kind: &str| {
+        let rest = source.as_str().strip_prefix(kind);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    PUSHED.iter().any(|kind| is_of(kind) && source_of(kind, caller) != *source)
 }
 
 /// Checks a source's name.

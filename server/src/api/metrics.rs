@@ -239,7 +239,7 @@ fn deliveries(app: &App, out: &mut String) -> Result<(), Problem> {
     ];
     for (name, meaning, get) in gauges {
         out.push_str(&format!("# HELP stormglass_{name} {meaning}\n# TYPE stormglass_{name} gauge\n"));
-        for (channel, queue) in &queues {
+        for (channel, _, queue) in &queues {
             out.push_str(&format!("stormglass_{name}{{channel=\"{channel}\"}} {}\n", get(queue, now)));
         }
     }

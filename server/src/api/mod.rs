@@ -75,7 +75,7 @@ pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use json::Json;
 pub(crate) use live::{Live, LiveEntry};
 pub(crate) use notifications::{
-    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
+    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
 };
 pub(crate) use problem::Problem;
 pub(crate) use rules::{RuleBody, RuleList};
@@ -213,6 +213,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(notifications::channels))
         .routes(routes!(notifications::test))
         .routes(routes!(notifications::resend))
+        .routes(routes!(notifications::reload))
         .routes(routes!(notifications::preview))
         .routes(routes!(rules::list))
         .routes(routes!(identity::list))

@@ -12,7 +12,7 @@ use super::alerts::blocking;
 use super::json::Json;
 use super::problem::Problem;
 use super::time::format_us;
-use crate::app::{App, now_us};
+use crate::app::App;
 use crate::auth::{Caller, Right};
 
 /// Which deliveries to list.
@@ -120,6 +120,20 @@ pub(crate) struct ResendResult {
     pub(crate) resent: u64,
 }
 
+/// What became of a reload of channels, routes and rotas.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ReloadBody {
+    /// Whether the configuration was another than the one read before. Secrets are read anew in any case.
+    pub(crate) changed: bool,
+    /// Channels in use.
+    pub(crate) channels: usize,
+    /// What is wrong with the configuration, each with file, field and mend; then nothing of it is in use, and what
+    /// was good last is.
+    pub(crate) findings: Vec<String>,
+    /// Settings that have changed and are used from the next start on.
+    pub(crate) waiting: Vec<String>,
+}
+
 /// Who would be told of an alert if it were raised now, what, and why.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PreviewBody {
@@ -195,8 +209,7 @@ pub(crate) async fn channels(
     caller.needs(Right::Read)?;
     let channels = blocking(move || {
         let queues = app.notifier.queues()?;
-        let kinds = app.notifier.channels().map(|(_, kind)| kind);
-        let bodies = queues.into_iter().zip(kinds).map(|((name, queue), kind)| ChannelBody {
+        let bodies = queues.into_iter().map(|(name, kind, queue)| ChannelBody {
             name,
             kind: kind.into(),
             state: match (&queue.failing, queue.disabled) {
@@ -244,15 +257,28 @@ pub(crate) async fn resend(
 ) -> Result<Json<ResendResult>, Problem> {
     caller.needs(Right::Manage)?;
     let resent = blocking(move || {
-        let outbox = app.notifier.outbox();
         let resent = match wanted.id {
-            Some(id) => outbox.resend(id, now_us()).map(|()| 1)?,
-            None => outbox.resend_all(wanted.channel.as_deref(), now_us())?,
+            Some(id) => app.notifier.resend(id).map(|()| 1)?,
+            None => app.notifier.resend_all(wanted.channel.as_deref())?,
         };
-        app.notifier.wake();
         Ok::<_, notify::Error>(resent as u64)
     });
     Ok(Json(ResendResult { resent: resent.await?? }))
+}
+
+/// Reads the configuration and its secrets again, and puts channels, routes and rotas to use.
+#[utoipa::path(post, path = "/api/v1/notifications/reload", tag = "notifications",
+    responses((status = 200, body = ReloadBody), (status = 503, body = Problem)))]
+pub(crate) async fn reload(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<ReloadBody>, Problem> {
+    caller.needs(Right::Manage)?;
+    let reading = crate::notify_reload::reload(&app).await;
+    // Nothing of it comes from whoever asks.
+    let reading = reading.map_err(|error| Problem::internal(&format!("{error:#}"), event::Fate::Stop))?;
+    let (findings, waiting) = (reading.status.findings, reading.status.waiting);
+    Ok(Json(ReloadBody { changed: reading.is_other, channels: app.notifier.channels(), findings, waiting }))
 }
 
 /// Shows who would be told of an alert if it were raised now, what, and why; tells nobody.

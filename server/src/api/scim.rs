@@ -393,10 +393,7 @@ pub(crate) async fn change(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    caller.needs(Right::Provision)?;
-    let user = find(&app, &id)?;
-    let wanted = patched(user.clone(), &read_body(body)?)?;
-    keep(&app, &caller, client, user, wanted).await
+    keep(&app, &caller, client, &id, body, patched).await
 }
 
 /// Replaces what a directory knows of a user: what is not sent is taken away, but for `active`. Where that becomes
@@ -412,10 +409,7 @@ pub(crate) async fn replace(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    caller.needs(Right::Provision)?;
-    let user = find(&app, &id)?;
-    let wanted = replaced(user.clone(), &read_body(body)?)?;
-    keep(&app, &caller, client, user, wanted).await
+    keep(&app, &caller, client, &id, body, replaced).await
 }
 
 /// What a PUT makes of a user (RFC 7644, 3.5.1).
@@ -435,14 +429,18 @@ fn replaced(user: UserRow, body: &Value) -> Result<UserRow, Refusal> {
     Ok(wanted)
 }
 
-/// Makes a user what a directory wants it to be.
+/// Makes of a user what `want` makes of it and the body.
 async fn keep(
     app: &App,
     caller: &Caller,
     client: Client,
-    user: UserRow,
-    wanted: UserRow,
+    id: &str,
+    body: Result<Bytes, BytesRejection>,
+    want: fn(UserRow, &Value) -> Result<UserRow, Refusal>,
 ) -> Result<Response, Refusal> {
+    caller.needs(Right::Provision)?;
+    let user = find(app, id)?;
+    let wanted = want(user.clone(), &read_body(body)?)?;
     if wanted.name != user.name && app.auth.has_configured(&wanted.name) {
         return Err(Refused::Taken { what: "token", name: wanted.name }.into());
     }

@@ -78,6 +78,7 @@ pub(crate) const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/notifications/channels", Needs(Read)),
     ("POST", "/api/v1/notifications/channels/{name}/test", Needs(Manage)),
     ("POST", "/api/v1/notifications/resend", Needs(Manage)),
+    ("POST", "/api/v1/notifications/reload", Needs(Manage)),
     ("GET", "/api/v1/notifications/preview/{alert}", Needs(ReadAlerts)),
     // Signed by whoever calls back.
     ("POST", "/callbacks/slack/{channel}", Open),

@@ -33,6 +33,8 @@ pub(crate) enum Notify {
   stormglass notify list --state waiting
   stormglass notify list --alert 3f0c1d2e4b5a")]
     List(WhichDeliveries),
+    /// Read the configuration and its secrets again: channels, routes and rotas.
+    Reload,
     /// List and send again what could not be delivered.
     #[command(subcommand)]
     DeadLetters(DeadDeliveries),

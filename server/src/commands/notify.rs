@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::alerts::whole_id;
 use super::query_string::{QueryString, encode};
 use crate::api::{
-    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ResendBody, ResendResult, TestResult,
+    ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
 };
 use crate::cli::{DeadDeliveries, Global, Notify, WhichDeliveries};
 use crate::client::Client;
@@ -22,6 +22,7 @@ pub(crate) async fn run(global: &Global, command: Notify) -> anyhow::Result<Exit
         Notify::Channels { json } => channels(&client, json).await?,
         Notify::Test { channel } => code = test(&client, &channel).await?,
         Notify::Preview { alert, json } => preview(&client, &alert, json).await?,
+        Notify::Reload => code = reload(&client).await?,
         Notify::List(which) => list(&client, &which, "there are no such deliveries").await?,
         Notify::DeadLetters(DeadDeliveries::List { channel, limit, json }) => {
             let state = Some("dead".to_owned());
@@ -71,6 +72,20 @@ async fn test(client: &Client, channel: &str) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!("`{channel}` did not take the test ({}): {}", result.outcome, result.reason))?;
+    Ok(ExitCode::FAILURE)
+}
+
+async fn reload(client: &Client) -> anyhow::Result<ExitCode> {
+    let body: ReloadBody = client.post("/api/v1/notifications/reload", &serde_json::json!({})).await?;
+    for setting in &body.waiting {
+        say(&format!("`{setting}` has changed, and is used from the next start on"));
+    }
+    if body.findings.is_empty() {
+        let told = if body.changed { "read again" } else { "as it was; secrets are read again" };
+        print(&format!("the configuration is {told}: {} channels", body.channels))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("{}\nnothing has changed: what was good last stays in use", body.findings.join("\n")))?;
     Ok(ExitCode::FAILURE)
 }
 

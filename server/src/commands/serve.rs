@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let listener = tls::Listener::new(listener, certificates.clone());
     let app = Arc::new(App { certificates: certificates.clone(), ..App::open(config).await? });
     app.push.check()?;
-    app.callbacks.check()?;
+    app.reloadable.outward().callbacks.check()?;
     app.auth.check()?;
     if !address.ip().is_loopback() && !app.auth.lets_anybody_in(now_us()) {
         return Err(UsageError(format!(
@@ -71,7 +71,9 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
             _ = interrupt.recv() => "SIGINT",
         }
     };
-    let watching = tokio::spawn(crate::reload::watch(app.clone()));
+    // Without a handler, it would end the process.
+    let hangup = signal(SignalKind::hangup())?;
+    let watching = tokio::spawn(crate::reload::watch(app.clone(), hangup));
     if let Some(certificates) = certificates {
         let audit = app.audit.clone();
         let told = move |is_used| {
@@ -79,9 +81,6 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
             audit.later(Fact { outcome, ..Fact::of_stormglass("tls.certificate") });
         };
         drop(tokio::spawn(certificates.watch(told)));
-    } else {
-        // Without a handler, it would end the process.
-        drop(signal(SignalKind::hangup())?);
     }
     let joining = tokio::spawn(crate::incidents::watch(app.clone()));
     let trimming = tokio::spawn(crate::trim::watch(app.clone()));

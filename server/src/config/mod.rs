@@ -4,6 +4,7 @@ mod assets;
 mod audit;
 mod auth;
 mod channels;
+mod given;
 mod incidents;
 mod key;
 mod load;
@@ -31,6 +32,7 @@ pub(crate) use assets::read_files as read_assets;
 pub(crate) use audit::AuditConfig;
 pub(crate) use auth::AccessConfig;
 pub(crate) use channels::ChannelConfig;
+pub(crate) use given::Given;
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
 pub(crate) use sources::SourceConfig;
@@ -99,6 +101,7 @@ pub(crate) struct Config {
     pub(crate) notify_keep_rows: u64,
     pub(crate) channels: Vec<ChannelConfig>,
     settings: Settings,
+    given: Given,
 }
 
 impl Config {
@@ -120,6 +123,48 @@ impl Config {
         self.access.gate(self.tokens.clone(), self.roles.clone(), self.requests_per_second)
     }
 
+    /// Where this was read.
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
+    }
+
+    /// The settings of `newer` that a server that runs by this one does not take over: all but those of channels,
+    /// routes, rotas and of where those may send to.
+    pub(crate) fn waiting(&self, newer: &Self) -> Vec<String> {
+        let is_taken = |path: &str| path.starts_with("notify.") || path.starts_with("egress.");
+        let value =
+            |config: &Self, path: &str| config.settings.values.get(path).map(|(value, _)| value.clone());
+        let mut waiting: Vec<String> = Vec::new();
+        for path in newer.settings.values.keys().filter(|path| !is_taken(path)) {
+            if value(self, path) != value(newer, path) {
+                waiting.push((*path).to_owned());
+            }
+        }
+        let sources = |config: &Self| -> Vec<(String, Value)> {
+            let shown = config.sources.iter().flat_map(|source| {
+                source.shown().map(|(path, value, _)| (format!("{} {path}", source.id), value.clone()))
+            });
+            shown.collect()
+        };
+        let placeholders = |config: &Self| {
+            let named = config.settings.placeholders.iter();
+            named.map(|one| (one.name.clone(), one.values.clone())).collect::<Vec<_>>()
+        };
+        for (table, is_other) in [
+            ("sources", sources(self) != sources(newer)),
+            ("hooks", self.hooks != newer.hooks),
+            ("syslog", self.syslog != newer.syslog),
+            ("auth.tokens", self.tokens != newer.tokens),
+            ("auth.roles", self.roles != newer.roles),
+            ("rules.placeholders", placeholders(self) != placeholders(newer)),
+        ] {
+            if is_other {
+                waiting.push(table.to_owned());
+            }
+        }
+        waiting
+    }
+
     /// Reads the file named, or `stormglass.toml` where there is one, and the environment; `data`
     /// and `listen` of the command line win over both.
     ///
@@ -130,20 +175,8 @@ impl Config {
         data: Option<&Path>,
         listen: Option<&str>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let default = Path::new(DEFAULT_FILE);
-        let path = file.or_else(|| default.exists().then_some(default));
-        let text = path.map(load::read).transpose()?;
-        let name = path.unwrap_or(default).display().to_string();
-        let mut settings = load::load(&name, text.as_deref(), std::env::vars())?;
-        let mut set =
-            |path, text: &str| settings.values.insert(path, (Value::Text(text.into()), Origin::CommandLine));
-        if let Some(data) = data {
-            set("data", &data.to_string_lossy());
-        }
-        if let Some(listen) = listen {
-            set("server.listen", listen);
-        }
-        Self::resolve(settings)
+        let given = Given::new(file, data, listen);
+        given.load_text(given.text()?.as_deref())
     }
 
     /// The configuration of a file of this text, for tests.
@@ -253,6 +286,7 @@ impl Config {
             notify_keep_rows: get.count("notify.keep_rows"),
             channels: settings.channels.clone(),
             settings,
+            given: Given::default(),
         })
     }
 }
@@ -429,6 +463,19 @@ mod tests {
         assert_eq!(found.len(), 1);
         let told = found[0].to_string();
         assert!(told.contains("identity.cluster_issuers") && told.contains("eks-prod=https://"), "{told}");
+    }
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named() {
+        let running = Config::from_text("[query]\nconcurrent = 2\n");
+        let waiting = |text: &str| running.waiting(&Config::from_text(text));
+        assert!(waiting("# moved by a line\n[query]\nconcurrent = 2\n[notify]\nkeep_rows = 7\n").is_empty());
+        let hash = "0f".repeat(32);
+        let text = format!(
+            "[query]\nconcurrent = 3\n[[sources]]\nname = \"a\"\nkind = \"files\"\npaths = [\"/x/*.log\"]\n\
+             [[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
+        );
+        assert_eq!(waiting(&text), ["query.concurrent", "sources", "auth.tokens"]);
     }
 
     #[test]

@@ -96,8 +96,11 @@ impl Push {
     }
 }
 
+/// What the names of sources begin with that tokens push.
+pub(crate) const PUSHED: [&str; 2] = ["hec", "otlp"];
+
 /// The source that is charged with what a caller pushes: `hec`, or `hec.NAME` for the token of that name.
-fn source_of(kind: &str, caller: &Caller) -> SourceId {
+pub(crate) fn source_of(kind: &str, caller: &Caller) -> SourceId {
     let named = format!("{kind}.{}", caller.name);
     match caller.name.as_str() {
         "local" | "cli" => SourceId::new(kind),

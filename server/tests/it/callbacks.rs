@@ -35,13 +35,13 @@ channel = "C012AB3CD"
 const SLACK: &str = "8f742231b10e8888abcd99";
 const PAGER: &str = "pager-secret";
 
-fn hex(secret: &str, text: &str) -> String {
+pub(crate) fn hex(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 

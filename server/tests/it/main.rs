@@ -28,6 +28,7 @@ mod kill;
 mod live;
 mod mappings;
 mod notify;
+mod notify_reload;
 mod object_store;
 mod places;
 mod pressure;

@@ -16,7 +16,7 @@ use egress::{Client, EgressPolicy, Request};
 use futures::future::BoxFuture;
 use notify::{
     Channel, Delivery, Links, Manner, NotificationKind, Notifier, NotifierParts, Outcome, Route, Routing,
-    Target, Wanted,
+    Setup, Target, Wanted,
 };
 use parking_lot::Mutex;
 use storage::state::State;
@@ -156,11 +156,13 @@ async fn no_fault_of_the_receiver_loses_a_notification_or_its_order() {
         state: state.clone(),
         alerts: store.clone(),
         incidents: None,
-        channels: BTreeMap::from([("hook".to_owned(), posting(&proxy.url)), ("dead".to_owned(), dead)]),
-        routing: Routing { routes: vec![all], rotas: Vec::new() },
-        links: Links::default(),
-        keep: Duration::from_secs(400 * 86_400),
-        keep_rows: 1_000_000,
+        setup: Setup {
+            channels: BTreeMap::from([("hook".to_owned(), posting(&proxy.url)), ("dead".to_owned(), dead)]),
+            routing: Routing { routes: vec![all], rotas: Vec::new() },
+            links: Links::default(),
+            keep: Duration::from_secs(400 * 86_400),
+            keep_rows: 1_000_000,
+        },
         now_us: fast_now_us,
     })
     .unwrap();

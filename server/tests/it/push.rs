@@ -499,3 +499,46 @@ fn a_server_does_not_start_without_a_secret() {
     // Reading the folder needs no hook.
     run(&["--config", &config, "--data", &data, "sources"]);
 }
+
+/// What one token pushes by HEC or OpenTelemetry no other writes under its name.
+#[tokio::test]
+async fn a_token_pushes_under_no_name_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::audit::roles(
+        folder.path(),
+        "[[sources]]\nname = \"hec.the-analyst\"\nkind = \"files\"\npaths = [\"/nowhere/*.log\"]\n",
+    );
+    let server = Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config)]);
+    let client = reqwest::Client::new();
+    let push = async |token: &str, source: &str| {
+        let request = client.post(format!("{}/api/v1/ingest?source={source}", server.url)).bearer_auth(token);
+        request.body("{\"a\":1}").send().await.unwrap().status().as_u16()
+    };
+    for source in ["hec", "otlp", "hec.other", "otlp.the-admin", "hec.the-analyst", "stormglass"] {
+        assert_eq!(push("ingest", source).await, 403, "{source}");
+        assert_eq!(push("admin", source).await, 200, "{source}");
+    }
+    for source in ["hec.the-ingest", "otlp.the-ingest", "hecate", "hec-1", "http"] {
+        assert_eq!(push("ingest", source).await, 200, "{source}");
+    }
+    // What HEC itself says of the source is a field of the event, and never its account.
+    let event = r#"{"event":"x","source":"hec.other","host":"h","index":"i","sourcetype":"otlp.other"}"#;
+    for path in ["event", "raw?source=hec.other&sourcetype=hec.other&host=hec.other"] {
+        let request = client.post(format!("{}/services/collector/{path}", server.url));
+        let request = request.header("authorization", "Splunk ingest").body(event);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let rows = client.post(format!("{}/api/v1/sql", server.url)).bearer_auth("admin").json(&serde_json::json!({
+        "sql": "SELECT source, count(*) AS n FROM events WHERE source IN ('hec.other', 'hec.the-ingest') GROUP BY 1"
+    }));
+    client
+        .get(format!("{}/api/v1/sources?verify=true", server.url))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
+    let rows: serde_json::Value = rows.send().await.unwrap().json().await.unwrap();
+    let text = rows.to_string();
+    assert!(text.contains("hec.the-ingest"), "{text}");
+    server.terminate();
+}

@@ -37,7 +37,7 @@ async fn an_alert_is_worked_through_by_several() {
 
     let shown = client.get(format!("{alerts}/{id}")).send().await.unwrap();
     let tag = shown.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(tag, "\"1\"");
+    assert!(tag.starts_with("\"1-"), "{tag}");
     // Two know the same revision; one is first.
     let assign = async |owner: &str, tag: &str| {
         let request = client.post(format!("{alerts}/{id}/assign")).header("if-match", tag);

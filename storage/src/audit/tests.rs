@@ -550,3 +550,85 @@ fn sql_shows_the_columns_that_are_named() {
         .unwrap();
     assert_eq!(names, table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
 }
+
+/// `/dev/full` takes nothing and says that the disk is full.
+#[test]
+fn a_head_that_the_disk_does_not_take_is_kept_later_and_the_log_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = State::open(&folder.path().join("state.db")).unwrap();
+    let log = AuditLog::open(state.clone(), folder.path(), BEGIN_US).unwrap();
+    let kept = || kept_head(folder.path()).unwrap().unwrap();
+    let append = |log: &AuditLog, n: u64| log.append(&[(BEGIN_US + n as i64, fact(n))]).unwrap();
+    append(&log, 1);
+    let first = log.checkpoint(BEGIN_US + 10).unwrap().unwrap();
+    assert_eq!(kept(), first);
+    let full = folder.path().join("audit.head.part");
+    std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+    append(&log, 2);
+    for attempt in 0..2 {
+        let error = log.checkpoint(BEGIN_US + 20).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{attempt}: {error}");
+    }
+    // The head is behind and whole, and what is signed goes on from it.
+    assert_eq!(kept(), first);
+    append(&log, 3);
+    log.proved().unwrap();
+    assert!(log.checkpoint(BEGIN_US + 30).is_err());
+    let signed = log.newest_checkpoint().unwrap().unwrap();
+    assert!(signed.seq > first.seq + 1, "it was signed all the same: {signed:?}");
+    // A kill: the next start finds the newer signature in the log, and the disk is still full.
+    drop(log);
+    let log = AuditLog::open(state.clone(), folder.path(), BEGIN_US + 40).unwrap();
+    log.proved().unwrap();
+    append(&log, 4);
+    assert!(log.checkpoint(BEGIN_US + 50).is_err());
+    // What is written over a signed entry meanwhile is not signed, though the file knows less.
+    let forge = |entry: &str| {
+        state
+            .write(|txn| {
+                txn.execute_batch("DROP TRIGGER audit_is_not_changed")?;
+                txn.execute(
+                    "UPDATE audit SET entry = ?1 WHERE seq = ?2",
+                    rusqlite::params![entry, signed.seq],
+                )?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+    };
+    let whole: String = state
+        .read(|db| {
+            Ok::<_, Error>(
+                db.query_row("SELECT entry FROM audit WHERE seq = ?1", [signed.seq], |row| row.get(0))?,
+            )
+        })
+        .unwrap();
+    // With room again the newest lies in the file.
+    std::fs::remove_file(&full).unwrap();
+    log.checkpoint(BEGIN_US + 60).unwrap();
+    assert_eq!(Some(kept()), log.newest_checkpoint().unwrap());
+    log.proved().unwrap();
+    append(&log, 5);
+    forge(&whole.replace("benign", "Benign"));
+    let reopened = AuditLog::open(state.clone(), folder.path(), BEGIN_US + 70).unwrap();
+    assert!(reopened.append(&[(BEGIN_US + 71, fact(6))]).is_ok(), "it is told, and not proved");
+    assert!(verify_state(&state).is_err());
+}
+
+/// The whole log as it lies in the database, with the key that it names.
+fn verify_state(state: &State) -> std::result::Result<(), String> {
+    state
+        .read(|db| {
+            let mut hash = Digest::ZERO;
+            let mut select = db.prepare("SELECT entry, hash FROM audit ORDER BY seq")?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                let (entry, stored): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                hash = hash.next(entry.as_bytes());
+                if stored != hash.as_bytes() {
+                    return Ok::<_, Error>(Err("an entry is not what it was".to_owned()));
+                }
+            }
+            Ok(Ok(()))
+        })
+        .unwrap()
+}

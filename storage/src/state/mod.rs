@@ -13,6 +13,7 @@ mod migration;
 mod readers;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -21,9 +22,10 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::watch;
 
 use self::readers::Readers;
+pub use self::watched::Watched;
+use self::watched::Watches;
 use crate::{Error, Result, accounts, dead_letter, ledger, position, remembered, source_position};
 
 /// An open state database. Clones are handles to the same one.
@@ -38,7 +40,7 @@ struct Inner {
     readers: Readers,
     writer: Mutex<Connection>,
     poison: OnceLock<String>,
-    commits: watch::Sender<u64>,
+    watches: Watches,
 }
 
 /// A transaction that writes: run statements on it, and leave its end to [`State::write`].
@@ -67,7 +69,7 @@ impl State {
             readers: Readers::new(path),
             writer: Mutex::new(writer),
             poison: OnceLock::new(),
-            commits: watch::Sender::new(0),
+            watches: Watches::default(),
         };
         let state = Self { inner: Arc::new(inner) };
         state.migrate("position", position::MIGRATIONS)?;
@@ -107,17 +109,19 @@ impl State {
         let txn = Txn { transaction };
         let result = work(&txn)?;
         let has_changed = txn.total_changes() != before;
+        let numbers = if has_changed { self.inner.watches.numbers(&txn) } else { Vec::new() };
         txn.transaction.commit().map_err(|error| self.commit_failed(error))?;
-        if has_changed {
-            self.inner.commits.send_modify(|commits| *commits = commits.wrapping_add(1));
-        }
+        self.inner.watches.tell(&numbers);
         Ok(result)
     }
 
-    /// Who waits for a change here is woken by every commit that changed something: followers need not ask over
-    /// and over whether there is anything for them.
-    pub fn commits(&self) -> watch::Receiver<u64> {
-        self.inner.commits.subscribe()
+    /// The whole number that `sql` gives, 0 for none; it should find it by an index, as every commit asks for it.
+    /// Whoever waits for it is woken by a commit that changes it, and by no other.
+    ///
+    /// # Errors
+    /// The statement cannot be run.
+    pub fn watch(&self, sql: &'static str) -> Result<Watched> {
+        self.inner.watches.subscribe(&self.inner.writer.lock(), sql)
     }
 
     /// Runs `work` on one unchanging view of what is committed; it cannot write.

@@ -277,17 +277,22 @@ fn who_waits_is_woken_by_what_changes_something() {
     let dir = tempfile::tempdir().unwrap();
     let (_, state) = open(dir.path());
     state.migrate("test", TWO_TABLES).unwrap();
-    let mut commits = state.commits();
-    let woken = |commits: &mut tokio::sync::watch::Receiver<u64>| {
-        let woken = commits.has_changed().unwrap();
-        commits.mark_unchanged();
+    let mut rows = state.watch("SELECT max(rowid) FROM a").unwrap();
+    let mut others = state.watch("SELECT n FROM b WHERE rowid = 1").unwrap();
+    assert_eq!((rows.number(), others.number()), (0, 0));
+    let woken = |watched: &mut crate::state::Watched| {
+        let woken = watched.has_changed();
+        watched.mark_known();
         woken
     };
+    let write = |sql: &str| state.write(|txn| Ok::<_, Error>(txn.execute(sql, []).map(drop)?)).unwrap();
     let insert = "INSERT INTO a (n) VALUES (1)";
-    state.write(|txn| Ok::<_, Error>(txn.execute(insert, []).map(drop)?)).unwrap();
-    assert!(woken(&mut commits));
-    state.write(|txn| Ok::<_, Error>(txn.execute("DELETE FROM a WHERE 0", []).map(drop)?)).unwrap();
-    assert!(!woken(&mut commits), "nothing has changed");
+    write(insert);
+    assert_eq!((woken(&mut rows), rows.number(), woken(&mut others)), (true, 1, false));
+    write("UPDATE a SET n = 2");
+    assert!(!woken(&mut rows), "the number is the same");
+    write("INSERT INTO b (n) VALUES (7)");
+    assert_eq!((woken(&mut rows), woken(&mut others), others.number()), (false, true, 7));
     state
         .write(|txn| {
             txn.execute(insert, [])
@@ -295,5 +300,12 @@ fn who_waits_is_woken_by_what_changes_something() {
                 .and(Err::<(), _>(Error::StatePoisoned { reason: "undone".into() }))
         })
         .unwrap_err();
-    assert!(!woken(&mut commits), "it was undone");
+    assert!(!woken(&mut rows), "it was undone");
+    // Who comes later sees what is there, and waits with the first.
+    let mut late = state.watch("SELECT max(rowid) FROM a").unwrap();
+    assert_eq!(late.number(), 1);
+    write(insert);
+    assert_eq!((woken(&mut rows), woken(&mut late)), (true, true));
+    assert!(state.watch("SELECT nothing FROM nowhere").is_err());
+    assert_eq!(state.inner.watches.count(), 2, "a statement is asked once, however many wait");
 }

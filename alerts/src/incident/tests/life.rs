@@ -99,7 +99,7 @@ fn a_step_on_what_has_changed_is_refused() {
     let grown = fixture.incidents.get(&read.id).unwrap().revision;
     assert!(grown > after.revision);
     assert!(step(&comment, &known(after.revision)).is_err());
-    assert!(fixture.incidents.expect(&read.id, &known(after.revision)).is_err());
+    assert!(store::expect(&fixture.incidents.get(&read.id).unwrap(), &known(after.revision)).is_err());
     assert!(step(&comment, &known(grown)).is_ok());
     assert!(step(&comment, &Expected::Any).is_ok());
 }
@@ -112,7 +112,7 @@ fn what_was_split_stays_split_and_what_was_merged_stays_merged() {
     let whole = fixture.all()[0].id.clone();
     let out: BTreeSet<_> = [1, 3].map(|n: usize| alerts[n].id.to_string()).into_iter().collect();
     let context = Context::default();
-    let new = fixture.incidents.split(&whole, &out, "dana", "a drill", &context, 2).unwrap();
+    let new = fixture.incidents.split(&whole, &out, &Deciding::new("dana", "a drill"), &context, 2).unwrap();
     assert_eq!(fixture.members(&new.id), ["e1", "e3"]);
     assert_eq!(fixture.members(&whole), ["e0", "e2"]);
     assert_eq!(fixture.changes(&new.id), ["opened"]);
@@ -122,12 +122,13 @@ fn what_was_split_stays_split_and_what_was_merged_stays_merged() {
     let again = Incidents::open(fixture.state.clone(), quiet()).unwrap();
     again.follow(&context, 4).unwrap();
     assert_eq!(fixture.members(&whole), ["e0", "e2"]);
-    let one = again.merge((&new.id, &whole), "dana", "no drill", &context, 5).unwrap();
+    let one = again.merge((&new.id, &whole), &Deciding::new("dana", "no drill"), &context, 5).unwrap();
     assert_eq!((one.id.as_str(), one.alerts), (whole.as_str(), 5));
-    let refused = again.merge((&new.id, &whole), "dana", "no drill", &context, 6).unwrap_err();
+    let refused =
+        again.merge((&new.id, &whole), &Deciding::new("dana", "no drill"), &context, 6).unwrap_err();
     assert!(refused.to_string().contains("one incident already"), "{refused}");
     let stranger = ["nobody".to_owned()].into_iter().collect();
-    let refused = again.split(&whole, &stranger, "dana", "x", &context, 7).unwrap_err();
+    let refused = again.split(&whole, &stranger, &Deciding::new("dana", "x"), &context, 7).unwrap_err();
     assert!(refused.to_string().contains("has no alert `nobody`"), "{refused}");
 }
 
@@ -136,13 +137,16 @@ fn strangers_are_merged_by_hand_for_good() {
     let fixture = fixture();
     fixture.take(&[alert("a", 0, "impact", "ana", 4), alert("b", 900, "impact", "bob", 4)], 1);
     let ids: Vec<_> = fixture.all().into_iter().map(|incident| incident.id).collect();
-    fixture.incidents.merge((&ids[0], &ids[1]), "dana", "one intruder", &fixture.context, 2).unwrap();
+    fixture
+        .incidents
+        .merge((&ids[0], &ids[1]), &Deciding::new("dana", "one intruder"), &fixture.context, 2)
+        .unwrap();
     fixture.take(&[alert("c", 901, "impact", "bob", 2)], 3);
     let [one] = fixture.all().try_into().unwrap();
     assert_eq!(fixture.members(&one.id), ["a", "b", "c"]);
     // And can be parted again.
     let out: BTreeSet<_> = [alert("a", 0, "impact", "ana", 4).id.to_string()].into_iter().collect();
-    fixture.incidents.split(&one.id, &out, "dana", "not one", &fixture.context, 4).unwrap();
+    fixture.incidents.split(&one.id, &out, &Deciding::new("dana", "not one"), &fixture.context, 4).unwrap();
     assert_eq!(fixture.all().len(), 2);
 }
 
@@ -298,4 +302,42 @@ fn an_incident_is_closed_with_its_alerts() {
         (of(&id), of(&id.get(..8).unwrap().to_uppercase()), of("0123456789ab"), of("' OR 1")),
         (4, 4, 0, 0)
     );
+}
+
+/// Whatever people do at once who know the same revision, one of them does it.
+#[test]
+fn of_several_who_decide_by_the_same_revision_one_does() {
+    let fixture = fixture();
+    for round in 0..8_i64 {
+        let (ana, bob) = (format!("ana{round}"), format!("bob{round}"));
+        let at = round * 1000;
+        let of = |name: &str, n: i64| alert(&format!("{name}{n}"), at + n, "impact", name, 4);
+        fixture.take(&[of(&ana, 0), of(&ana, 1), of(&bob, 0), of(&bob, 1)], at + 1);
+        let home = |name: &str| fixture.incidents.of_alert(of(name, 0).id.as_str()).unwrap().unwrap();
+        let (first, other) = (home(&ana), home(&bob));
+        assert_ne!(first, other);
+        let known = Expected::Revisions(vec![fixture.incidents.get(&first).unwrap().revision]);
+        let out = BTreeSet::from([of(&ana, 1).id.to_string()]);
+        let by = Deciding { by: "dana", reason: "a drill", expected: &known };
+        let (incidents, context) = (&fixture.incidents, &fixture.context);
+        let outcomes: Vec<bool> = std::thread::scope(|scope| {
+            let mut running = Vec::new();
+            for one in 0..6 {
+                let (first, other, out, known) = (&first, &other, &out, &known);
+                running.push(scope.spawn(move || match one % 3 {
+                    0 => incidents.merge((first, other), &by, context, at + 5).map(drop),
+                    1 => incidents.split(first, out, &by, context, at + 5).map(drop),
+                    _ => incidents.step_if(first, &Step::Acknowledge, "dana", known, at + 5).map(drop),
+                }));
+            }
+            let ended = running.into_iter().map(|one| match one.join().unwrap() {
+                Ok(()) => true,
+                // Merged by the one who was first, it is at another revision, or is the other.
+                Err(Error::IncidentStale { .. } | Error::IncidentRefused { .. }) => false,
+                Err(error) => panic!("{error}"),
+            });
+            ended.collect()
+        });
+        assert_eq!(outcomes.iter().filter(|done| **done).count(), 1, "round {round}: {outcomes:?}");
+    }
 }

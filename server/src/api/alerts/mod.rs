@@ -137,7 +137,7 @@ fn filter(wanted: AlertQuery) -> Result<AlertFilter, Problem> {
     })
 }
 
-/// Shows an alert with its evidence, earlier versions and history. `ETag` is its revision.
+/// Shows an alert with its evidence, earlier versions and history. `ETag` begins with its revision.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = String, Path)),
     responses((status = 200, body = AlertDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(

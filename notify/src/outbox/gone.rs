@@ -1,0 +1,64 @@
+//! What waits for channels that are not there any more.
+
+use std::collections::BTreeSet;
+
+use storage::state::rusqlite;
+
+use super::Outbox;
+use crate::{Error, Result};
+
+/// Why it is dead, and the mend.
+const REASON: &str =
+    "its channel is not in the configuration any more; put it back and send this again, or leave it";
+
+impl Outbox {
+    /// What waits for a channel that is none of `there` is dead, and can be sent again once the channel is back;
+    /// returns how many.
+    pub(crate) fn bury_gone(&self, there: &BTreeSet<&str>, now_us: i64) -> Result<usize> {
+        let gone = self.names("SELECT DISTINCT channel FROM deliveries WHERE state = 'waiting'", there)?;
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        self.state().write(|txn| {
+            let mut update = txn.prepare_cached(
+                "UPDATE deliveries SET state = 'dead', last_error = ?2, updated_us = ?3
+                 WHERE channel = ?1 AND state = 'waiting'",
+            )?;
+            let mut buried = 0;
+            for channel in &gone {
+                let rows = update.execute(rusqlite::params![channel, REASON, now_us])?;
+                tracing::warn!(channel, deliveries = rows, "the channel is gone; what waited for it is dead");
+                buried += rows;
+            }
+            Ok(buried)
+        })
+    }
+
+    /// The channels that are said to fail and are none of `there`.
+    pub(crate) fn failing_and_gone(&self, there: &BTreeSet<&str>) -> Result<Vec<String>> {
+        self.names("SELECT channel FROM channel_health", there)
+    }
+
+    /// The channel of a delivery.
+    ///
+    /// # Errors
+    /// [`Error::DeliveryUnknown`], or the database refuses.
+    pub(crate) fn channel_of(&self, id: i64) -> Result<String> {
+        use rusqlite::OptionalExtension as _;
+        let found: Option<String> = self.state().read(|db| {
+            let mut select = db.prepare_cached("SELECT channel FROM deliveries WHERE id = ?1")?;
+            Ok::<_, Error>(select.query_row([id], |row| row.get(0)).optional()?)
+        })?;
+        found.ok_or(Error::DeliveryUnknown { id })
+    }
+
+    /// The names that a statement selects and that are none of `there`.
+    fn names(&self, sql: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self.state().read(|db| {
+            let mut select = db.prepare_cached(sql)?;
+            Ok::<_, Error>(select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })?;
+        names.retain(|name| !there.contains(name.as_str()));
+        Ok(names)
+    }
+}
