@@ -3,6 +3,7 @@
 //!
 //! It is started when a process first asks for it and ends with that process, however that ends.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -273,10 +276,69 @@ impl Kafka {
         assert!(flushed.is_ok(), "{flushed:?}");
     }
 
+    /// The first messages of a topic, partition by partition, as soon as there are so many.
+    pub fn read(&self, topic: &str, count: usize) -> Vec<Message> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.plain).set("group.id", "readers-of-tests");
+        let consumer: BaseConsumer = match config.create() {
+            Ok(consumer) => consumer,
+            Err(error) => panic!("no consumer: {error}"),
+        };
+        let metadata = match consumer.fetch_metadata(Some(topic), PATIENCE) {
+            Ok(metadata) => metadata,
+            Err(error) => panic!("nothing is known of `{topic}`: {error}"),
+        };
+        let mut places = TopicPartitionList::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            let added = places.add_partition_offset(topic, partition.id(), Offset::Beginning);
+            assert!(added.is_ok(), "{added:?}");
+        }
+        let assigned = consumer.assign(&places);
+        assert!(assigned.is_ok(), "{assigned:?}");
+        let (started, mut messages) = (Instant::now(), Vec::new());
+        while messages.len() < count {
+            assert!(started.elapsed() < PATIENCE, "{} of {count} messages came", messages.len());
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                messages.push(Message::of(&message));
+            }
+        }
+        messages.sort_by_key(|message| (message.partition, message.offset));
+        messages
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         match ClientConfig::new().set("bootstrap.servers", &self.plain).create() {
             Ok(admin) => admin,
             Err(error) => panic!("no client: {error}"),
+        }
+    }
+}
+
+/// A message as it lies in a topic, its texts as UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where it lies.
+    pub partition: i32,
+    /// Its number there.
+    pub offset: i64,
+    /// Its key; empty where there is none.
+    pub key: String,
+    /// Its headers.
+    pub headers: BTreeMap<String, String>,
+    /// What it says.
+    pub payload: String,
+}
+
+impl Message {
+    fn of(message: &impl rdkafka::Message) -> Self {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: text(message.key()),
+            headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+            payload: text(message.payload()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The fault layer: a proxy in front of a server, real or fake, that spoils what a test tells it to.
 //!
 //! Throttling, refusals and expired tokens are [`Fault::Answer`], resets and truncated bodies
-//! [`Fault::Cut`], slowness and late visibility [`Fault::Delay`], repeated requests [`Fault::Twice`], and
+//! [`Fault::Cut`], slowness and late visibility [`Fault::Delay`] and [`Fault::Drip`], repeated requests [`Fault::Twice`], and
 //! anything else [`Fault::Body`].
 
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub enum Fault {
     Body(String),
     /// It goes on after a while.
     Delay(Duration),
+    /// The body of the answer comes byte by byte, with this pause before each.
+    Drip(Duration),
     /// It is done twice, as by a balancer that tries again; the second answer counts.
     Twice,
 }
@@ -119,7 +121,7 @@ async fn serve(
             body = changed.clone().into_bytes();
         }
         Fault::Delay(span) => tokio::time::sleep(*span).await,
-        Fault::Pass | Fault::Cut | Fault::Twice => {}
+        Fault::Pass | Fault::Cut | Fault::Drip(_) | Fault::Twice => {}
     }
     let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     let times = if matches!(fault, Fault::Twice) { 2 } else { 1 };
@@ -133,6 +135,17 @@ async fn serve(
     }
     if matches!(fault, Fault::Cut) {
         answer.truncate(answer.len() - answer.len() / 4);
+    }
+    if let Fault::Drip(pause) = fault {
+        let end =
+            answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+        let body = answer.split_off(end);
+        client.write_all(&answer).await?;
+        for byte in body {
+            tokio::time::sleep(pause).await;
+            client.write_all(&[byte]).await?;
+        }
+        return client.shutdown().await;
     }
     client.write_all(&answer).await?;
     client.shutdown().await

@@ -5,6 +5,8 @@ mod deadline;
 mod discord;
 mod email;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 mod http;
 mod jira;
@@ -36,7 +38,7 @@ use crate::Notification;
 
 pub use discord::Discord;
 pub use email::{Email, EmailSettings, Security};
-pub use jira::{Jira, JiraSettings};
+pub use jira::{Jira, JiraEdition, JiraSettings};
 pub use jsm::Jsm;
 pub use ocsf::{Ocsf, finding as ocsf_finding};
 pub use pagerduty::PagerDuty;

@@ -18,6 +18,14 @@ pub enum Error {
         /// The name asked for.
         name: String,
     },
+    /// No alert and no incident has this id. Mend: take one of the lists.
+    #[error(
+        "there is no alert or incident `{id}`; `stormglass alerts list` and `stormglass incidents list` show those there are"
+    )]
+    SubjectUnknown {
+        /// The id asked for.
+        id: String,
+    },
     /// No delivery has this number, or it is not dead.
     #[error("there is no dead delivery {id}; `stormglass notify dead-letters list` shows those there are")]
     DeliveryUnknown {
@@ -53,6 +61,7 @@ impl Error {
             Self::Storage(error) => error.fate(),
             Self::Alerts(error) => error.fate(),
             Self::ChannelUnknown { .. }
+            | Self::SubjectUnknown { .. }
             | Self::DeliveryUnknown { .. }
             | Self::Notification(_)
             | Self::BadRoute { .. } => Fate::Reject,

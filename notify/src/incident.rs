@@ -39,6 +39,7 @@ impl Notification {
             description: description(known),
             severity_id: found.severity_id,
             status: incident.status.as_str().to_owned(),
+            owner: incident.owner.as_deref().map(|owner| bounded(owner, TITLE_BYTES)),
             verdict,
             by: by.to_owned(),
             rule_id: match found.rules.as_slice() {

@@ -95,6 +95,9 @@ pub struct Notification {
     pub severity_id: u8,
     /// Where it stands: `new`, `acknowledged`, `in_progress`, `closed`.
     pub status: String,
+    /// Whose it is, where it is somebody's.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// The verdict and reason of a closing.
     pub verdict: Option<(String, String)>,
     /// Who made the change that is told; `stormglass` where nobody did.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::AlertStore;
 use alerts::incident::Incidents;
-use alerts::{AlertStore, StoredAlert};
 use parking_lot::Mutex;
 use storage::state::{State, Watched};
 use tokio::sync::watch;
@@ -13,11 +13,10 @@ use tokio::task::JoinSet;
 
 use crate::follow::{Follower, Patience, micros};
 use crate::outbox::{ChannelQueue, Outbox};
-use crate::route::{Considered, Route};
-use crate::subject::last_by;
+use crate::preview::Preview;
 use crate::worker::{Mood, Outcomes, Worker};
 use crate::workers::Workers;
-use crate::{Delivery, Error, Notification, NotificationKind, Outcome, Result, Setup, trouble};
+use crate::{Delivery, Error, Notification, Outcome, Result, Setup, trouble};
 
 /// How often is looked at what becomes due by the clock alone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -66,17 +65,6 @@ pub struct Notifier {
 struct InUse {
     setup: Setup,
     follower: Follower,
-}
-
-/// What would be told of an alert now, to whom, and why.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
-    /// The routes that were asked, in their order.
-    pub considered: Vec<Considered>,
-    /// The routes that take it, with the channels that would be told.
-    pub taken: Vec<(Route, Vec<String>)>,
-    /// What would be told.
-    pub notification: Notification,
 }
 
 impl Notifier {
@@ -289,28 +277,12 @@ impl Notifier {
         Ok(outcome)
     }
 
-    /// What would be told of an alert if it were raised now.
+    /// What would be told of an alert or incident if it were raised now.
     ///
     /// # Errors
-    /// There is no such alert, or the database refuses.
-    pub fn preview(&self, alert_id: &str) -> Result<Preview> {
-        let (stored, history) = self.alerts.get(alert_id)?;
-        Ok(self.preview_of(&stored, last_by(&history)))
-    }
-
-    fn preview_of(&self, stored: &StoredAlert, by: &str) -> Preview {
-        let now_us = (self.now_us)();
-        let in_use = self.setup();
-        let routing = &in_use.setup.routing;
-        let (taken, considered) = routing.explain(stored, now_us);
-        let taken = taken.into_iter().map(|route| {
-            let channels = routing.channels(&route.targets, now_us);
-            (route.clone(), channels.into_iter().map(str::to_owned).collect())
-        });
-        let taken = taken.collect();
-        let links = &in_use.setup.links.alerts;
-        let notification = Notification::of_alert(NotificationKind::Raised, stored, by, links);
-        Preview { considered, taken, notification }
+    /// There is neither of this id, or the database refuses.
+    pub fn preview(&self, id: &str) -> Result<Preview> {
+        self.setup().follower.preview(id, (self.now_us)())
     }
 }
 

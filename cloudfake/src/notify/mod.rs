@@ -18,7 +18,7 @@ use crate::Fake;
 
 pub use chat::{discord, slack, slack_hook, teams};
 pub use page::{jsm, pagerduty};
-pub use ticket::{jira, servicenow};
+pub use ticket::{jira, jira_data_center, servicenow};
 
 /// A request as it came.
 #[derive(Debug, Clone)]

@@ -8,6 +8,56 @@ fn text<'a>(body: &'a Value, path: &str) -> &'a str {
     body.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What the published schema has against an event (PagerDuty/api-schema, `reference/events-v2/openapiv3.json`). What
+/// it has no name for would be lost, and is refused here.
+fn event_problem(event: &Value) -> Option<String> {
+    type Check = fn(&Value) -> bool;
+    let is_time: Check =
+        |value| value.as_str().is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok());
+    let is_url: Check = |value| value.as_str().is_some_and(|text| url::Url::parse(text).is_ok());
+    let has = |object: &Value, known: &[(&str, Check)]| {
+        let Some(members) = object.as_object() else { return Some("no object".to_owned()) };
+        members.iter().find_map(|(name, value)| match known.iter().find(|(known, _)| known == name) {
+            Some((_, check)) => (!check(value)).then(|| format!("'{name}' is invalid")),
+            None => Some(format!("'{name}' is unknown")),
+        })
+    };
+    let problem = has(
+        event,
+        &[
+            ("routing_key", Value::is_string),
+            ("event_action", Value::is_string),
+            ("dedup_key", Value::is_string),
+            ("payload", Value::is_object),
+            ("client", Value::is_string),
+            ("client_url", is_url),
+            ("links", Value::is_array),
+            ("images", Value::is_array),
+        ],
+    );
+    let payload = event.get("payload").and_then(|payload| {
+        has(
+            payload,
+            &[
+                ("summary", Value::is_string),
+                ("timestamp", is_time),
+                ("severity", Value::is_string),
+                ("source", Value::is_string),
+                ("component", Value::is_string),
+                ("group", Value::is_string),
+                ("class", Value::is_string),
+                ("custom_details", Value::is_object),
+            ],
+        )
+    });
+    let links = event.get("links").and_then(Value::as_array).into_iter().flatten();
+    let mut links = links.filter_map(|link| match link.get("href") {
+        Some(_) => has(link, &[("href", is_url), ("text", Value::is_string)]),
+        None => Some("'href' is missing".into()),
+    });
+    problem.or(payload).or_else(|| links.next())
+}
+
 /// Events API v2 for this routing key (developer.pagerduty.com, "Send an alert event").
 pub fn pagerduty(routing_key: &str) -> Service {
     let routing_key = routing_key.to_owned();
@@ -24,6 +74,9 @@ pub fn pagerduty(routing_key: &str) -> Service {
         }
         if text(&body, "/routing_key") != routing_key {
             return invalid("'routing_key' is invalid");
+        }
+        if let Some(problem) = event_problem(&body) {
+            return invalid(&problem);
         }
         let key = text(&body, "/dedup_key");
         if key.len() > 255 {

@@ -1,4 +1,4 @@
-//! Jira Cloud's issues and ServiceNow's incidents, as far as they are made and changed.
+//! Jira's issues, of Cloud and of Data Center, and ServiceNow's incidents, as far as they are made and changed.
 
 use std::collections::BTreeMap;
 
@@ -34,9 +34,36 @@ fn document_problem(node: &Value, inside: &str) -> Option<String> {
     content.iter().find_map(|child| document_problem(child, kind))
 }
 
-/// A site of Jira with the project `SEC` for this account. Its search finds what was made.
+/// What an issue's field or a comment says, and what a Jira has against it.
+type Text = fn(&Value) -> Option<String>;
+
+fn is_document(text: &Value) -> Option<String> {
+    let is_too_long = text.to_string().len() > 32_767;
+    document_problem(text, "").or_else(|| is_too_long.then(|| "too long".into()))
+}
+
+/// Version 2 of the API knows wiki markup, and documents are none (`jira.text.field.character.limit`).
+fn is_markup(text: &Value) -> Option<String> {
+    match text.as_str() {
+        Some(text) if text.encode_utf16().count() <= 32_767 => None,
+        Some(_) => {
+            Some("The entered text is too long. It exceeds the allowed limit of 32,767 characters.".into())
+        }
+        None => Some("Operation value must be a string".into()),
+    }
+}
+
+/// A site of Jira Cloud with the project `SEC` for this account. Its search finds what was made.
 pub fn jira(user: &str, token: &str) -> Service {
-    let authorization = basic(user, token);
+    site(basic(user, token), "/rest/api/3/", "search/jql", is_document)
+}
+
+/// The same of Jira Data Center, for who has this personal access token.
+pub fn jira_data_center(token: &str) -> Service {
+    site(format!("Bearer {token}"), "/rest/api/2/", "search", is_markup)
+}
+
+fn site(authorization: String, api: &'static str, search: &'static str, problem: Text) -> Service {
     let mut issues: Vec<(String, Vec<Value>)> = Vec::new();
     let mut comments: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     Box::new(move |request| {
@@ -44,11 +71,11 @@ pub fn jira(user: &str, token: &str) -> Service {
             return Reply::new(401, "Client must be authenticated to access this resource.");
         }
         let body = request.json();
-        let Some(path) = request.path.strip_prefix("/rest/api/3/") else { return Reply::new(404, "") };
+        let Some(path) = request.path.strip_prefix(api) else { return Reply::new(404, "") };
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let parts: Vec<_> = path.split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
-            ("GET", ["search", "jql"]) => {
+            ("GET", ["search", ..]) if path == search => {
                 let query: BTreeMap<_, _> =
                     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
                 let jql = query.get("jql").map_or("", String::as_str);
@@ -72,10 +99,8 @@ pub fn jira(user: &str, token: &str) -> Service {
                         json!({"errors": {"summary": "Summary must be one line of at most 255 characters."}}),
                     );
                 }
-                let problem = document_problem(&field("description"), "");
-                let too_long = field("description").to_string().len() > 32_767;
-                if problem.is_some() || too_long || body.pointer("/fields/project/key") != Some(&json!("SEC"))
-                {
+                let problem = problem(&field("description"));
+                if problem.is_some() || body.pointer("/fields/project/key") != Some(&json!("SEC")) {
                     return Reply::new(400, json!({"errors": {"description": problem}}));
                 }
                 let labels = field("labels").as_array().cloned().unwrap_or_default();
@@ -91,10 +116,20 @@ pub fn jira(user: &str, token: &str) -> Service {
                 json!({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}),
             ),
             ("GET", ["issue", key, "comment"]) => {
-                Reply::new(200, json!({"comments": comments.get(*key).cloned().unwrap_or_default()}))
+                let mut comments = comments.get(*key).cloned().unwrap_or_default();
+                if query.contains("orderBy=-created") {
+                    comments.reverse();
+                }
+                // Properties are listed where they are asked for, and by Cloud alone.
+                if !query.contains("expand=properties") || search == "search" {
+                    for comment in comments.iter_mut().filter_map(Value::as_object_mut) {
+                        comment.remove("properties");
+                    }
+                }
+                Reply::new(200, json!({"comments": comments}))
             }
             ("POST", ["issue", key, "comment"]) => {
-                if let Some(problem) = document_problem(&body.get("body").cloned().unwrap_or_default(), "") {
+                if let Some(problem) = problem(&body.get("body").cloned().unwrap_or_default()) {
                     return Reply::new(400, json!({"errors": {"comment": problem}}));
                 }
                 comments.entry((*key).to_owned()).or_default().push(body);

@@ -51,12 +51,14 @@ pub(super) fn event(told: &Notification) -> String {
     );
     let mut pairs: Vec<(&str, String, usize)> = vec![
         ("rt", (told.time_us.clamp(0, i64::MAX) / 1_000).to_string(), 40),
-        ("externalId", value(&told.subject_id, 128), 300),
+        ("externalId", value(&told.subject_id, 40), 40),
         ("act", told.kind.as_str().to_owned(), 40),
-        ("outcome", value(&told.status, 40), 80),
-        ("cnt", told.events.to_string(), 40),
+        ("outcome", value(&told.status, 40), 63),
         ("cat", value(&told.provider, 40), 80),
     ];
+    if told.events > 0 {
+        pairs.push(("cnt", told.events.min(i32::MAX as u64).to_string(), 40));
+    }
     // The dictionary has names for these; each may be there once.
     for (kind, name) in
         [(EntityKind::Actor, "suser"), (EntityKind::User, "duser"), (EntityKind::Resource, "fname")]

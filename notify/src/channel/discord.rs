@@ -43,7 +43,7 @@ impl Discord {
         if let Some(id) = earlier {
             let mut is_deleted = false;
             if changes_message(told) {
-                let body = message(told).to_string().into_bytes();
+                let body = change(told).to_string().into_bytes();
                 let url = format!("{url}/messages/{id}");
                 let answer = http::send(&self.client, "PATCH", &url, headers(), body).await?;
                 // 404 with the code of an unknown message: it was deleted, so it is told anew.
@@ -91,6 +91,15 @@ fn is_worth_a_message(told: &Notification) -> bool {
                 | NotificationKind::Merged
                 | NotificationKind::Escalated
         )
+}
+
+/// A message that was sent, as it is now. Who sent it cannot be changed.
+fn change(told: &Notification) -> Value {
+    let mut change = message(told);
+    if let Value::Object(change) = &mut change {
+        change.remove("username");
+    }
+    change
 }
 
 /// What has changed, in few words.

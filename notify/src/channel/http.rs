@@ -6,8 +6,8 @@ use egress::{Answer, Client, Error, Method, Request};
 
 use super::Outcome;
 
-/// How long a request may take in all.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request may take in all. Tests wait for its end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 10 } else { 20 });
 
 /// The longest wait that a service may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3_600);
@@ -83,7 +83,16 @@ pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     Some(wait.min(MAX_WAIT))
 }
 
-/// The body of an answer as JSON.
+/// The body of an answer on which it depends what is done next.
+///
+/// # Errors
+/// It breaks off or is no JSON: what it would have said is not known.
+pub(super) fn whole_json(answer: &Answer) -> Result<serde_json::Value, Outcome> {
+    let read = serde_json::from_slice(&answer.body).ok().filter(|_| answer.whole);
+    read.ok_or_else(|| Outcome::Retry { after: None, reason: "its answer breaks off or is no JSON".into() })
+}
+
+/// The body of an answer as JSON; null where it is none.
 pub(super) fn json(answer: &Answer) -> serde_json::Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }

@@ -1,16 +1,17 @@
-//! Issues of Jira Cloud, REST API 3: one a thread, a comment for what follows, a transition when it is closed.
+//! Issues of Jira: one a thread, a comment for what follows, a transition when it is closed.
 //!
-//! Source: developer.atlassian.com, "The Jira Cloud platform REST API", version 3. Texts are Atlassian Document
-//! Format: text nodes, which know neither markup nor mentions. A summary has 255 characters and one line, a
-//! document 32,767. An issue that was made but not remembered is found by its label, a comment by its property.
+//! Sources: developer.atlassian.com, "The Jira Cloud platform REST API", version 3, and "Jira Data Center platform
+//! REST API", version 2. Texts are Atlassian Document Format, whose text nodes know neither markup nor mentions, or
+//! wiki markup, escaped. A summary has 255 characters and one line, a text 32,767. An issue that was made but not
+//! remembered is found by its label, a comment by its property or its last line.
 
 mod document;
+mod edition;
 #[cfg(test)]
 mod tests;
+mod wiki;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use egress::{Answer, Client};
 use serde_json::{Value, json};
 
@@ -20,14 +21,16 @@ use super::text::{cut, plain};
 use super::{Channel, Delivery, Manner, Outcome, Secret, SettingProblem, http};
 use crate::{Notification, NotificationKind};
 
+pub use edition::JiraEdition;
+
 /// A project of Jira.
 #[derive(Debug, Clone)]
 pub struct JiraSettings {
     /// The site, `https://example.atlassian.net`.
     pub site: String,
-    /// The account's mail address.
-    pub user: String,
-    /// Its API token.
+    /// Which Jira it is.
+    pub edition: JiraEdition,
+    /// The account's API token, or a personal access token.
     pub token: Secret,
     /// The project's key, such as `SEC`.
     pub project: String,
@@ -46,9 +49,6 @@ pub struct Jira {
     settings: JiraSettings,
 }
 
-/// What the comments' property is called.
-const PROPERTY: &str = "stormglass.delivery";
-
 impl JiraSettings {
     /// What is wrong with them.
     pub fn problems(&self) -> Vec<SettingProblem> {
@@ -65,7 +65,9 @@ impl JiraSettings {
                 "write it as in `SEC`",
             ));
         }
-        if self.user.is_empty() || self.user.contains(':') {
+        if let JiraEdition::Cloud { user } = &self.edition
+            && (user.is_empty() || user.contains(':'))
+        {
             problems.push(SettingProblem::new("user", "this is no account", "write its mail address"));
         }
         problems
@@ -81,9 +83,9 @@ impl Jira {
     async fn attempt(&self, delivery: Delivery<'_>) -> Result<Outcome, Outcome> {
         let told = delivery.notification;
         let token = self.settings.token.get().await?;
-        let basic = STANDARD.encode(format!("{}:{token}", self.settings.user));
-        let api =
-            Api { client: &self.client, site: &self.settings.site, authorization: format!("Basic {basic}") };
+        let settings = &self.settings;
+        let authorization = settings.edition.authorization(&token);
+        let api = Api { client: &self.client, settings, authorization };
         let remembered = delivery.remembered.filter(|key| is_issue(key)).map(str::to_owned);
         let is_new = remembered.is_none();
         let found = match remembered {
@@ -117,9 +119,11 @@ impl Jira {
     async fn find(&self, api: &Api<'_>, told: &Notification) -> Result<Option<String>, Outcome> {
         let jql = format!("project = \"{}\" AND labels = \"{}\"", self.settings.project, label(told));
         let query: String = url::form_urlencoded::byte_serialize(jql.as_bytes()).collect();
+        let search = self.settings.edition.search();
         let answer =
-            api.call("GET", &format!("search/jql?jql={query}&maxResults=1&fields=labels"), None).await?;
-        let issue = http::json(&answer).pointer("/issues/0/key").and_then(Value::as_str).map(str::to_owned);
+            api.call("GET", &format!("{search}?jql={query}&maxResults=1&fields=labels"), None).await?;
+        let answer = http::whole_json(&answer)?;
+        let issue = answer.pointer("/issues/0/key").and_then(Value::as_str).map(str::to_owned);
         Ok(issue.filter(|issue| is_issue(issue)))
     }
 
@@ -134,31 +138,20 @@ impl Jira {
 
     /// Comments an issue; whether it is there. Somebody may have deleted it.
     async fn comment(&self, api: &Api<'_>, issue: &str, delivery: Delivery<'_>) -> Result<bool, Outcome> {
-        let path = format!("issue/{issue}/comment");
+        let edition = &self.settings.edition;
         if delivery.attempt > 1 {
-            let answer = api
-                .ask("GET", &format!("{path}?orderBy=-created&maxResults=50&expand=properties"), None)
-                .await?;
+            let answer = api.ask("GET", &edition.comments(issue), None).await?;
             if answer.status == 404 {
                 return Ok(false);
             }
-            let answer = http::json(&http::taken(answer)?);
+            let answer = http::whole_json(&http::taken(answer)?)?;
             let comments = answer.get("comments").and_then(Value::as_array);
-            let is_there = comments.into_iter().flatten().any(|comment| {
-                let properties = comment.get("properties").and_then(Value::as_array);
-                properties.into_iter().flatten().any(|property| {
-                    property.get("key") == Some(&json!(PROPERTY))
-                        && property.pointer("/value/key") == Some(&json!(delivery.key))
-                })
-            });
-            if is_there {
+            if comments.into_iter().flatten().any(|comment| edition.is_of(comment, delivery.key)) {
                 return Ok(true);
             }
         }
-        let body = json!({
-            "body": document::document(&Message::of(delivery.notification)),
-            "properties": [{"key": PROPERTY, "value": {"key": delivery.key}}],
-        });
+        let path = format!("issue/{issue}/comment");
+        let body = edition.comment(&Message::of(delivery.notification), delivery.key);
         let answer = api.ask("POST", &path, Some(&body)).await?;
         if answer.status == 404 {
             return Ok(false);
@@ -168,8 +161,7 @@ impl Jira {
 
     async fn transition(&self, api: &Api<'_>, issue: &str, name: &str) -> Result<(), Outcome> {
         let path = format!("issue/{issue}/transitions");
-        let answer = api.call("GET", &path, None).await?;
-        let answer = http::json(&answer);
+        let answer = http::whole_json(&api.call("GET", &path, None).await?)?;
         let offered = answer.get("transitions").and_then(Value::as_array);
         let wanted = offered.into_iter().flatten().find(|transition| {
             transition
@@ -202,7 +194,7 @@ impl Channel for Jira {
 
 struct Api<'a> {
     client: &'a Client,
-    site: &'a str,
+    settings: &'a JiraSettings,
     authorization: String,
 }
 
@@ -213,7 +205,8 @@ impl Api<'_> {
     }
 
     async fn ask(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, Outcome> {
-        let url = format!("{}/rest/api/3/{path}", self.site.trim_end_matches('/'));
+        let site = self.settings.site.trim_end_matches('/');
+        let url = format!("{site}/{}", self.settings.edition.path(path));
         let mut headers = vec![
             ("accept".to_owned(), "application/json".to_owned()),
             ("authorization".to_owned(), self.authorization.clone()),
@@ -251,7 +244,7 @@ fn issue(told: &Notification, settings: &JiraSettings) -> Value {
             "project": {"key": settings.project},
             "issuetype": {"name": settings.issue_type},
             "summary": cut(&message.headline(), 255, plain),
-            "description": document::document(&message),
+            "description": settings.edition.text(&message),
             "labels": ["stormglass", label(told)],
         }
     })

@@ -1,5 +1,8 @@
-//! A notification as an OCSF 1.8.0 Detection Finding (class 2004), and a channel that posts it as JSON.
+//! A notification as a finding of OCSF 1.8.0, and a channel that posts it as JSON: incidents are Incident Findings
+//! (class 2005), all else is a Detection Finding (class 2004).
 
+mod detection;
+mod incident;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +15,7 @@ use super::deadline::within;
 use super::message::{Message, severity, value};
 use super::text::{Budget, plain};
 use super::{Channel, Delivery, Manner, Outcome, Secret, http};
-use crate::{Notification, NotificationKind};
+use crate::{Notification, SubjectKind};
 
 /// Bytes for the longer texts of others.
 const TEXTS: usize = 12_000;
@@ -64,20 +67,32 @@ impl Channel for Ocsf {
 pub fn finding(told: &Notification) -> Value {
     let message = Message::of(told);
     let mut budget = Budget(TEXTS);
-    let mut take = |text: &str, max: usize| budget.take(text, max, plain);
-    let (activity_id, activity) = match told.kind {
-        NotificationKind::Closed => (3, "Close"),
-        NotificationKind::Raised
-        | NotificationKind::Digest
-        | NotificationKind::Flood
-        | NotificationKind::Test => (1, "Create"),
-        _ => (2, "Update"),
-    };
-    let (status_id, status) = match told.status.as_str() {
-        "new" => (1, "New"),
-        "acknowledged" | "in_progress" => (2, "In Progress"),
-        "closed" => (4, "Resolved"),
-        _ => (0, "Unknown"),
+    Value::Object(match told.about {
+        SubjectKind::Alert => detection::finding(told, &message, &mut budget),
+        SubjectKind::Incident => incident::finding(told, &message, &mut budget),
+    })
+}
+
+/// A class of findings.
+struct Class {
+    uid: i64,
+    name: &'static str,
+    /// The profile that it implies.
+    profile: Option<&'static str>,
+}
+
+/// What all classes of findings have. Activities are 1 Create, 2 Update and 3 Close in each.
+fn envelope(
+    told: &Notification,
+    message: &Message,
+    budget: &mut Budget,
+    class: &Class,
+    activity_id: i64,
+) -> Map<String, Value> {
+    let activity = match activity_id {
+        1 => "Create",
+        2 => "Update",
+        _ => "Close",
     };
     let (severity_id, severity) = match told.severity_id {
         id @ 1..=5 => {
@@ -88,35 +103,33 @@ pub fn finding(told: &Notification) -> Value {
         _ => (0, "Unknown".to_owned()),
     };
     let provider = value(&told.provider, 40);
-    let mut profiles = Vec::new();
+    let mut profiles: Vec<_> = class.profile.into_iter().collect();
     let mut finding = Map::new();
     let mut set = |name: &str, value: Value| {
         finding.insert(name.to_owned(), value);
     };
     if !provider.is_empty() {
         profiles.push("cloud");
-        let account = told.entities.iter().find(|entity| entity.kind == EntityKind::Account);
         let mut cloud = json!({"provider": provider});
-        if let (Some(account), Value::Object(cloud)) = (account, &mut cloud) {
+        if let (Some(account), Value::Object(cloud)) =
+            (told.entities.iter().find(|entity| entity.kind == EntityKind::Account), &mut cloud)
+        {
             cloud.insert("account".into(), named(&account.value, account.name.as_deref()));
         }
         set("cloud", cloud);
     }
     set("category_uid", json!(2));
     set("category_name", json!("Findings"));
-    set("class_uid", json!(2004));
-    set("class_name", json!("Detection Finding"));
+    set("class_uid", json!(class.uid));
+    set("class_name", json!(class.name));
     set("activity_id", json!(activity_id));
     set("activity_name", json!(activity));
-    set("type_uid", json!(200_400 + activity_id));
-    set("type_name", json!(format!("Detection Finding: {activity}")));
+    set("type_uid", json!(class.uid * 100 + activity_id));
+    set("type_name", json!(format!("{}: {activity}", class.name)));
     set("severity_id", json!(severity_id));
     set("severity", json!(severity));
-    set("status_id", json!(status_id));
-    set("status", json!(status));
-    set("is_alert", json!(true));
     set("time", json!(millis(told.time_us)));
-    set("message", json!(take(&message.headline(), 400)));
+    set("message", json!(budget.take(&message.headline(), 400, plain)));
     if let Some((verdict, reason)) = &told.verdict {
         set("comment", json!(value(&format!("{verdict}: {reason}"), 500)));
     } else if !told.note.is_empty() {
@@ -133,78 +146,29 @@ pub fn finding(told: &Notification) -> Value {
             "event_code": told.kind.as_str(),
         }),
     );
-    let mut info = json!({
-        "uid": value(&told.subject_id, 128),
-        "title": message.title,
-        "desc": take(&message.description, 2_000),
-        "created_time": millis(told.created_us),
-        "last_seen_time": millis(told.time_us),
-        "types": message.tags,
-    });
-    if let Value::Object(info) = &mut info {
-        let rule = value(&told.rule_id, 128);
-        if !rule.is_empty() {
-            info.insert(
-                "analytic".into(),
-                json!({"type_id": 1, "type": "Rule", "uid": rule, "name": message.title}),
-            );
-        }
-        let attacks = attacks(&message.tags);
-        if !attacks.is_empty() {
-            info.insert("attacks".into(), json!(attacks));
-        }
-        if let Some(link) = &message.link {
-            info.insert("src_url".into(), json!(link));
-        }
-        if let Some(joined) = &told.joined {
-            info.insert("first_seen_time".into(), json!(millis(joined.begin_us)));
-        }
-    }
-    set("finding_info", info);
-    let resources: Vec<_> =
-        entities(told, EntityKind::Resource).map(|one| named(&one.value, one.name.as_deref())).collect();
-    if !resources.is_empty() {
-        set("resources", json!(resources));
-    }
-    set("evidences", json!([evidence(told, &message)]));
-    Value::Object(finding)
+    finding
 }
 
 fn entities(told: &Notification, kind: EntityKind) -> impl Iterator<Item = &alerts::Entity> {
     told.entities.iter().take(16).filter(move |entity| entity.kind == kind)
 }
 
-/// What the finding rests on. `data` is there always, and something has to be.
-fn evidence(told: &Notification, message: &Message) -> Value {
-    let facts: Vec<_> =
-        message.facts.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let records: Vec<_> = told
-        .records
-        .iter()
-        .take(20)
-        .map(|record| {
-            json!({
-                "event_uid": value(&record.event_uid, 80),
-                "time": millis(record.time_us),
-                "operation": value(&record.operation, 120),
-            })
+/// The facts by their names.
+fn shown(message: &Message) -> Vec<Value> {
+    message.facts.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+}
+
+/// The events, or the alerts of an incident.
+fn records(told: &Notification) -> Vec<Value> {
+    let records = told.records.iter().take(20);
+    let record = records.map(|record| {
+        json!({
+            "event_uid": value(&record.event_uid, 80),
+            "time": millis(record.time_us),
+            "operation": value(&record.operation, 120),
         })
-        .collect();
-    let mut evidence = json!({"data": {"facts": facts, "records": records, "response": message.steps}});
-    if let Value::Object(evidence) = &mut evidence {
-        if let Some(actor) = entities(told, EntityKind::Actor).next() {
-            evidence.insert("actor".into(), json!({"user": named(&actor.value, actor.name.as_deref())}));
-        }
-        if let Some(user) = entities(told, EntityKind::User).next() {
-            evidence.insert("user".into(), named(&user.value, user.name.as_deref()));
-        }
-        let address =
-            entities(told, EntityKind::Address).find_map(|one| one.value.parse::<std::net::IpAddr>().ok());
-        if let Some(address) = address {
-            evidence.insert("src_endpoint".into(), json!({"ip": address.to_string()}));
-        }
-    }
-    evidence
+    });
+    record.collect()
 }
 
 /// An object of an id and perhaps a name.

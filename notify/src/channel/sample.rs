@@ -28,6 +28,7 @@ pub(crate) fn alert() -> Notification {
             "The account's root user signed in without a second factor.\nIt then made an access key.".into(),
         severity_id: 4,
         status: "new".into(),
+        owner: None,
         verdict: None,
         by: "stormglass".into(),
         rule_id: "5c2b1d3e-0000-4000-8000-000000000001".into(),
@@ -79,7 +80,9 @@ pub(crate) fn told(kind: NotificationKind) -> Notification {
         NotificationKind::Commented => {
             (told.by, told.note) = ("ann".into(), "I have asked <ops>.\nThey know *nothing* of it.".into());
         }
-        NotificationKind::Assigned => (told.by, told.note) = ("ann".into(), "bob".into()),
+        NotificationKind::Assigned => {
+            (told.by, told.note, told.owner) = ("ann".into(), "bob".into(), Some("bob".into()));
+        }
         NotificationKind::Grown => told.note = "3 alerts more, 5 in all".into(),
         NotificationKind::Risen => told.note = "from medium to high: 3 tactics follow in order".into(),
         NotificationKind::Overdue => told.note = "nobody took it in time".into(),
@@ -135,8 +138,36 @@ pub(crate) fn all_of(text: &str) -> Notification {
         }),
         records: vec![Record { event_uid: text.into(), time_us: i64::MAX, operation: text.into() }],
         response: vec![text.into()],
+        owner: Some(text.into()),
         ..alert()
     }
+}
+
+/// Everything that a channel may be told: each kind of alerts, of alerts in the thread of their incident and of
+/// incidents, one of whom nothing is known, and hostile texts in all places of both.
+pub(crate) fn every() -> Vec<Notification> {
+    let part = |kind| Notification { is_part: true, thread: "t-1".into(), ..told(kind) };
+    let mut every: Vec<_> =
+        KINDS.into_iter().flat_map(|kind| [told(kind), part(kind), of_incident(kind)]).collect();
+    let nothing = Notification {
+        description: String::new(),
+        rule_id: String::new(),
+        tags: Vec::new(),
+        provider: String::new(),
+        entities: Vec::new(),
+        joined: None,
+        records: Vec::new(),
+        response: Vec::new(),
+        link: None,
+        ..alert()
+    };
+    every.extend([Notification { about: SubjectKind::Incident, ..nothing.clone() }, nothing]);
+    for (text, kind) in super::hostile::TEXTS.iter().zip(KINDS.into_iter().cycle()) {
+        let note = (*text).to_owned();
+        every.push(all_of(text));
+        every.push(Notification { about: SubjectKind::Incident, kind, note, ..all_of(text) });
+    }
+    every
 }
 
 /// A delivery of it.
@@ -203,14 +234,19 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
         any::<u64>(),
         proptest::collection::vec(text(3_000), 0..20),
         any::<u64>(),
-        (any::<i64>(), any::<i64>(), proptest::option::of("[a-z&<>'\"]{0,3000}")),
+        (
+            any::<i64>(),
+            any::<i64>(),
+            proptest::option::of("[a-z&<>'\"]{0,3000}"),
+            proptest::option::of(text(300)),
+        ),
     );
     (first, second).prop_map(|(first, second)| {
         let (kind, subject_id, thread, version, title, description, severity_id, status, verdict, more) =
             first;
         let (by, note, is_incident, is_part, is_quiet) = more;
         let (rule_id, tags, provider, entities, joined, records, events, response, count, rest) = second;
-        let (time_us, created_us, path) = rest;
+        let (time_us, created_us, path, owner) = rest;
         let link = path.and_then(|path| format!("https://stormglass.example.com/{path}").parse().ok());
         Notification {
             kind,
@@ -225,6 +261,7 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
             description,
             severity_id,
             status,
+            owner,
             verdict,
             by,
             rule_id,

@@ -83,10 +83,8 @@ impl ServiceNow {
                     correlation_id(told)
                 );
                 let answer = self.call("GET", &query, &authorization, None).await?;
-                let id = http::json(&answer)
-                    .pointer("/result/0/sys_id")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned);
+                let answer = http::whole_json(&answer)?;
+                let id = answer.pointer("/result/0/sys_id").and_then(Value::as_str).map(str::to_owned);
                 id.filter(|id| is_sys_id(id))
             }
         };

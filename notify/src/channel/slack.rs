@@ -239,10 +239,11 @@ fn outcome(answer: &Answer, error: &str) -> Outcome {
         };
         return Outcome::Disabled { reason: format!("{reason}; {mend}") };
     }
-    if answer.status == 200 {
-        return Outcome::Refused { reason };
+    match answer.status {
+        200 if !answer.whole => Outcome::Retry { after: None, reason: "Slack's answer breaks off".into() },
+        200 => Outcome::Refused { reason },
+        _ => http::outcome(answer),
     }
-    http::outcome(answer)
 }
 
 fn set(body: &mut Value, name: &str, value: Value) {

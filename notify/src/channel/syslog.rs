@@ -1,7 +1,7 @@
 //! Syslog: RFC 5424 over TLS (RFC 5425) or TCP (RFC 6587), with CEF or an OCSF finding as the message.
 //!
 //! Syslog answers nothing. A message counts as delivered when the connection took all of it and was closed
-//! by both sides in order, or the other side has not objected for a while.
+//! by both sides in order, or the other side has not objected for a while. What answers is another kind of server.
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +99,10 @@ async fn write(mut stream: impl AsyncRead + AsyncWrite + Unpin, message: &[u8]) 
     match timeout(LINGER, stream.read(&mut rest)).await {
         // TLS without its goodbye is a habit of many servers.
         Ok(Err(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(broken(error)),
+        Ok(Ok(1..)) => Err(Outcome::Retry {
+            after: None,
+            reason: "what is there answers, which no syslog server does; correct `server`".into(),
+        }),
         _ => Ok(Outcome::Delivered { remember: None }),
     }
 }

@@ -126,6 +126,11 @@ pub(crate) fn python(modules: &str) -> Option<String> {
     None
 }
 
+/// A line of JSON each, as readers that others wrote take them.
+pub(crate) fn lines(bodies: impl IntoIterator<Item = serde_json::Value>) -> String {
+    bodies.into_iter().map(|body| format!("{body}\n")).collect()
+}
+
 /// Runs a script with a text as its standard input; returns what it prints.
 pub(crate) fn run(python: &str, script: &str, input: &str) -> String {
     run_with(python, "-c", script, input)
@@ -145,8 +150,9 @@ fn run_with(program: &str, flag: &str, script: &str, input: &str) -> String {
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
+    let written = writer.join().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    written.unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 

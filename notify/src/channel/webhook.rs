@@ -148,6 +148,7 @@ fn trial() -> Notification {
         description: text(),
         severity_id: 3,
         status: text(),
+        owner: None,
         verdict: None,
         by: text(),
         rule_id: text(),

@@ -14,7 +14,7 @@ use crate::{Notification, NotificationKind, Result, SubjectKind};
 
 impl KnownIncident {
     /// An alert as routes see it: its incident may be more severe.
-    pub(super) fn lifted(&self, stored: &StoredAlert) -> StoredAlert {
+    pub(crate) fn lifted(&self, stored: &StoredAlert) -> StoredAlert {
         let mut lifted = stored.clone();
         lifted.alert.severity_id = lifted.alert.severity_id.max(self.incident.assessment.severity_id);
         lifted

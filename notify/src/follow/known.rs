@@ -111,6 +111,18 @@ impl Follower {
         Ok(())
     }
 
+    /// The living incident that an id leads to, and all its alerts.
+    pub(crate) fn incident_with_members(
+        &self,
+        id: &str,
+    ) -> Result<Option<(Arc<KnownIncident>, Arc<Vec<StoredAlert>>)>> {
+        let mut known = Known::default();
+        self.read_members(id, &mut known)?;
+        let Some(found) = known.incidents.get(id).cloned() else { return Ok(None) };
+        let members = known.members.remove(&found.incident.id).unwrap_or_default();
+        Ok(Some((found, members)))
+    }
+
     /// Reads all alerts of an incident.
     pub(super) fn read_members(&self, id: &str, known: &mut Known) -> Result<()> {
         self.read_incident(id, known)?;

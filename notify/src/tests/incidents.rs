@@ -100,6 +100,39 @@ async fn forty_alerts_within_a_minute_are_one_message_and_a_count() {
 }
 
 #[tokio::test]
+async fn a_preview_of_an_incident_is_what_is_told_of_it() {
+    let high = Wanted { severity_id: Some(4), ..Wanted::default() };
+    let critical = Wanted { severity_id: Some(5), ..Wanted::default() };
+    let digest = Route { digest: Some(MINUTE), ..telling("digest", &["mail"]) };
+    let mut at = site_of(vec![
+        Route { wanted: critical, ..telling("critical", &["page"]) },
+        Route { goes_on: true, ..digest },
+        Route { wanted: high, ..telling("high", &["chat", "mail"]) },
+        telling("rest", &["page"]),
+    ]);
+    // One alone would go to the last route; their incident is as severe as the other.
+    at.record(&[about("dana", "e1", 1, 3), about("dana", "e2", 2, 4)]);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    let preview = at.follower.preview(&incident.id, now_us()).unwrap();
+    let taken: Vec<_> = preview.taken.iter().map(|(route, to)| (route.path.as_str(), to.clone())).collect();
+    assert_eq!(taken, [("high", vec!["chat".to_owned(), "mail".to_owned()])]);
+    let asked: Vec<_> =
+        preview.considered.iter().map(|one| (one.path.as_str(), one.refusal.is_none())).collect();
+    assert_eq!(asked, [("critical", false), ("digest", false), ("high", true)]);
+    assert!(preview.considered[1].refusal.as_ref().unwrap().contains("digest"));
+    let told = at.told("chat");
+    assert_eq!((told.len(), &told[0].subject), (1, &preview.notification.subject_id));
+    assert_eq!((preview.notification.about, preview.notification.count), (SubjectKind::Incident, 2));
+    // Its beginning is enough, an alert is told of as before, and what is neither is said.
+    assert_eq!(at.follower.preview(&incident.id[..12], now_us()).unwrap().taken.len(), 1);
+    let alert = about("dana", "e2", 2, 4).id.to_string();
+    assert_eq!(at.follower.preview(&alert, now_us()).unwrap().notification.about, SubjectKind::Alert);
+    let nothing = at.follower.preview("0123456789ab", now_us()).unwrap_err().to_string();
+    assert!(nothing.contains("there is no alert or incident `0123456789ab`"), "{nothing}");
+}
+
+#[tokio::test]
 async fn growth_that_goes_on_is_told_at_growing_intervals() {
     let all = Route { tell: vec![Grown], ..telling("all", &["mail"]) };
     let mut at = site_of(vec![all]);

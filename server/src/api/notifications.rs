@@ -281,17 +281,17 @@ pub(crate) async fn reload(
     Ok(Json(ReloadBody { changed: reading.is_other, channels: app.notifier.channels(), findings, waiting }))
 }
 
-/// Shows who would be told of an alert if it were raised now, what, and why; tells nobody.
-#[utoipa::path(get, path = "/api/v1/notifications/preview/{alert}", tag = "notifications",
-    params(("alert" = String, Path)),
+/// Shows who would be told of an alert or incident if it were raised now, what, and why; tells nobody.
+#[utoipa::path(get, path = "/api/v1/notifications/preview/{id}", tag = "notifications",
+    params(("id" = String, Path, description = "The id of an alert or incident.")),
     responses((status = 200, body = PreviewBody), (status = 404, body = Problem)))]
 pub(crate) async fn preview(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(alert): Path<String>,
+    Path(id): Path<String>,
 ) -> Result<Json<PreviewBody>, Problem> {
     caller.needs(Right::ReadAlerts)?;
-    let preview = blocking(move || app.notifier.preview(&alert)).await??;
+    let preview = blocking(move || app.notifier.preview(&id)).await??;
     let considered = preview.considered.into_iter();
     let considered = considered.map(|one| ConsideredBody { route: one.path, refusal: one.refusal });
     let taken = preview.taken.into_iter().map(|(route, channels)| TakenBody {

@@ -144,9 +144,9 @@ impl From<notify::Error> for Problem {
     fn from(error: notify::Error) -> Self {
         match error {
             notify::Error::Alerts(error) => error.into(),
-            notify::Error::ChannelUnknown { .. } | notify::Error::DeliveryUnknown { .. } => {
-                Self::not_found(&error.to_string())
-            }
+            notify::Error::ChannelUnknown { .. }
+            | notify::Error::SubjectUnknown { .. }
+            | notify::Error::DeliveryUnknown { .. } => Self::not_found(&error.to_string()),
             error => Self::internal(&error, error.fate()),
         }
     }

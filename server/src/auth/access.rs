@@ -79,7 +79,7 @@ pub(crate) const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/notifications/channels/{name}/test", Needs(Manage)),
     ("POST", "/api/v1/notifications/resend", Needs(Manage)),
     ("POST", "/api/v1/notifications/reload", Needs(Manage)),
-    ("GET", "/api/v1/notifications/preview/{alert}", Needs(ReadAlerts)),
+    ("GET", "/api/v1/notifications/preview/{id}", Needs(ReadAlerts)),
     // Signed by whoever calls back.
     ("POST", "/callbacks/slack/{channel}", Open),
     ("POST", "/callbacks/pagerduty/{channel}", Open),

@@ -19,11 +19,14 @@ pub(crate) enum Notify {
         #[arg(value_name = "CHANNEL")]
         channel: String,
     },
-    /// Show who would be told of an alert now, what, and why.
+    /// Show who would be told of an alert or incident now, what, and why.
+    #[command(after_help = "Examples:
+  stormglass notify preview 3f0c1d2e4b5a
+  stormglass notify preview 00112233445566778899aabbccddeeff")]
     Preview {
-        /// The alert's id.
-        #[arg(value_name = "ALERT")]
-        alert: String,
+        /// The id of an alert or incident.
+        #[arg(value_name = "ALERT|INCIDENT")]
+        id: String,
         /// Print as JSON.
         #[arg(long)]
         json: bool,

@@ -142,15 +142,28 @@ fn row(alert: &AlertSummary) -> Vec<String> {
 
 /// The whole id that begins with `start`: lists show its first twelve digits.
 pub(super) async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
+    match completed(client, start).await? {
+        Some(id) => Ok(id),
+        None => bail!("there is no alert `{start}`; `stormglass alerts list` shows those there are"),
+    }
+}
+
+/// The same where it may be an incident's, which the server completes.
+pub(super) async fn whole_id_of_either(client: &Client, start: &str) -> anyhow::Result<String> {
+    Ok(completed(client, start).await?.unwrap_or_else(|| start.to_owned()))
+}
+
+/// The id of the one alert that begins with `start`, or `start` where it is no beginning of an id.
+async fn completed(client: &Client, start: &str) -> anyhow::Result<Option<String>> {
     if start.len() >= 32 || start.len() < 6 || !start.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Ok(start.to_owned());
+        return Ok(Some(start.to_owned()));
     }
     let body =
         serde_json::json!({ "sql": format!("SELECT id FROM alerts WHERE id LIKE '{start}%' LIMIT 2") });
     let found: Vec<serde_json::Value> = client.post("/api/v1/sql", &body).await?;
     match found.as_slice() {
-        [] => bail!("there is no alert `{start}`; `stormglass alerts list` shows those there are"),
-        [one] => Ok(one.get("id").and_then(|id| id.as_str()).unwrap_or(start).to_owned()),
+        [] => Ok(None),
+        [one] => Ok(Some(one.get("id").and_then(|id| id.as_str()).unwrap_or(start).to_owned())),
         _ => bail!("more than one alert begins with `{start}`; write more of the id"),
     }
 }

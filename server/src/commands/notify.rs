@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::alerts::whole_id;
+use super::alerts::{whole_id, whole_id_of_either};
 use super::query_string::{QueryString, encode};
 use crate::api::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
@@ -21,8 +21,8 @@ pub(crate) async fn run(global: &Global, command: Notify) -> anyhow::Result<Exit
     match command {
         Notify::Channels { json } => channels(&client, json).await?,
         Notify::Test { channel } => code = test(&client, &channel).await?,
-        Notify::Preview { alert, json } => preview(&client, &alert, json).await?,
         Notify::Reload => code = reload(&client).await?,
+        Notify::Preview { id, json } => preview(&client, &id, json).await?,
         Notify::List(which) => list(&client, &which, "there are no such deliveries").await?,
         Notify::DeadLetters(DeadDeliveries::List { channel, limit, json }) => {
             let state = Some("dead".to_owned());
@@ -89,9 +89,9 @@ async fn reload(client: &Client) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-async fn preview(client: &Client, alert: &str, json: bool) -> anyhow::Result<()> {
-    let alert = whole_id(client, alert).await?;
-    let path = format!("/api/v1/notifications/preview/{}", encode(&alert));
+async fn preview(client: &Client, start: &str, json: bool) -> anyhow::Result<()> {
+    let id = whole_id_of_either(client, start).await?;
+    let path = format!("/api/v1/notifications/preview/{}", encode(&id));
     let preview: PreviewBody = client.get(&path).await?;
     if json {
         return print(&serde_json::to_string(&preview)?);

@@ -233,6 +233,15 @@ fn people_work_on_incidents_and_decide_what_belongs_together() {
     folder.run(&["ingest", &folder.write("all.ndjson", &records())]);
     let incidents = folder.incidents();
     let id = of_ana(&incidents)["id"].as_str().unwrap().to_owned();
+    // Nobody is told here, and what would be told is known all the same: by the id or its beginning.
+    for wanted in [&id[..12], &id] {
+        let preview = folder.json(&["notify", "preview", wanted, "--json"]);
+        assert_eq!(preview["title"], of_ana(&incidents)["title"], "{preview}");
+        assert_eq!(preview["taken"], serde_json::json!([]));
+    }
+    let nothing = folder.command(&["notify", "preview", "0123456789ab"]);
+    assert!(!nothing.status.success());
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("0123456789ab"));
     folder.run(&["incidents", "acknowledge", &id[..12]]);
     folder.run(&["incidents", "assign", &id, "--to", "eve"]);
     folder.run(&["incidents", "assign", &id, "dana"]);

@@ -24,6 +24,7 @@ mod google;
 mod http;
 mod incidents;
 mod kafka;
+mod kafka_channel;
 mod kill;
 mod live;
 mod mappings;

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
-use crate::channel::tests::{client, fate, fixed};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, told};
+use crate::channel::tests::{client, fate, fixed, lines, node_module, run_node};
 use cloudfake::notify::Receiver;
 
 #[test]
@@ -91,4 +91,37 @@ async fn it_is_sent_and_changed() {
         assert_eq!(fate(&outcome), wanted, "{outcome:?}");
         assert!(!format!("{outcome:?}").contains("hunter2"));
     }
+}
+
+/// Discord's published description of its API takes every message, and knows all that is in it: what it does not
+/// know, it leaves out of what it has read.
+#[test]
+fn the_published_schema_takes_every_message() {
+    let Some(schemas) = node_module("discord-api-spec/build/discord-api-spec.zod.js") else { return };
+    let script = format!(
+        r#"
+import({schemas:?}).then(schemas => {{
+    const {{ isDeepStrictEqual }} = require('util');
+    const takes = (schema, body) => {{
+        const read = schema.safeParse(body);
+        return read.success && isDeepStrictEqual(read.data, body);
+    }};
+    const {{ IncomingWebhookRequestPartialSchema: sent, IncomingWebhookUpdateRequestPartialSchema: changed }} = schemas;
+    const lines = require('fs').readFileSync(0, 'utf8').split('\n').filter(line => line);
+    for (const line of lines) {{
+        const [kind, body] = JSON.parse(line);
+        if (!takes(kind == 'PATCH' ? changed : sent, body)) throw new Error(kind + ' ' + JSON.stringify(body));
+    }}
+    for (const flaw of [{{ content: 'x'.repeat(2001) }}, {{ embeds: [{{ title: 7 }}] }}, {{ colour: 'red' }}, {{ embeds: [{{ colour: 1 }}] }}])
+        if (takes(sent, flaw)) throw new Error('a flaw was taken: ' + JSON.stringify(flaw));
+    console.log(lines.length);
+}}).catch(error => {{ console.error(error); process.exit(1); }});
+"#
+    );
+    let every = every();
+    let bodies = every.iter().flat_map(|told| {
+        [json!(["POST", message(told)]), json!(["PATCH", change(told)]), json!(["POST", news(told)])]
+    });
+    let count = run_node(&script, &lines(bodies));
+    assert_eq!(count.trim(), (3 * every.len()).to_string());
 }

@@ -1,21 +1,25 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
-use crate::channel::tests::{client, fate, fixed};
+use crate::channel::hostile::{each_text, is_clean};
+use crate::channel::sample::{KINDS, any_notification, delivery, every, told};
+use crate::channel::tests::{client, fate, fixed, lines, node_module, python, run, run_node};
 use cloudfake::notify::Receiver;
 
 fn settings(site: &str) -> JiraSettings {
     JiraSettings {
         site: site.into(),
-        user: "stormglass@example.com".into(),
+        edition: JiraEdition::Cloud { user: "stormglass@example.com".into() },
         token: fixed("hunter2"),
         project: "SEC".into(),
         issue_type: "Task".into(),
         close_transition: "done".into(),
         reopen_transition: "to do".into(),
     }
+}
+
+fn data_center(site: &str) -> JiraSettings {
+    JiraSettings { edition: JiraEdition::DataCenter, ..settings(site) }
 }
 
 #[test]
@@ -49,8 +53,8 @@ fn only_plain(node: &Value) {
 
 #[test]
 fn hostile_texts_are_text_nodes() {
-    for text in TEXTS {
-        check(&all_of(text));
+    for told in every() {
+        check(&told);
     }
 }
 
@@ -64,8 +68,13 @@ proptest! {
 
 #[tokio::test]
 async fn one_issue_a_thread_comments_and_transitions() {
-    let receiver = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;
-    let jira = Jira::new(client(), settings(&receiver.url()));
+    let cloud = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;
+    follow_a_thread(&cloud, Jira::new(client(), settings(&cloud.url()))).await;
+    let own = Receiver::start(cloudfake::notify::jira_data_center("hunter2")).await;
+    follow_a_thread(&own, Jira::new(client(), data_center(&own.url()))).await;
+}
+
+async fn follow_a_thread(receiver: &Receiver, jira: Jira) {
     let raised = told(NotificationKind::Raised);
     let sent = jira.send(delivery(&raised)).await;
     assert_eq!(sent, Outcome::Delivered { remember: Some("SEC-1".into()) });
@@ -111,11 +120,155 @@ async fn one_issue_a_thread_comments_and_transitions() {
 }
 
 #[tokio::test]
-async fn every_hostile_issue_is_taken() {
-    let receiver = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;
-    let jira = Jira::new(client(), settings(&receiver.url()));
-    for (number, text) in TEXTS.iter().enumerate() {
-        let told = Notification { thread: format!("t{number}"), ..all_of(text) };
-        assert_eq!(fate(&jira.send(delivery(&told)).await), "delivered", "{text:?}");
+async fn every_issue_is_taken() {
+    let cloud = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;
+    let own = Receiver::start(cloudfake::notify::jira_data_center("hunter2")).await;
+    for settings in [settings(&cloud.url()), data_center(&own.url())] {
+        let jira = Jira::new(client(), settings);
+        for (number, told) in every().into_iter().enumerate() {
+            let told = Notification { thread: format!("t{number}"), ..told };
+            let remembered = Delivery { remembered: Some("SEC-1"), ..delivery(&told) };
+            assert_eq!(fate(&jira.send(delivery(&told)).await), "delivered", "{told:?}");
+            assert_eq!(fate(&jira.send(remembered).await), "delivered", "{told:?}");
+        }
     }
+}
+
+#[test]
+fn every_kind_as_markup() {
+    for kind in KINDS {
+        let fields = issue(&told(kind), &data_center(""));
+        insta::assert_snapshot!(
+            format!("markup-{kind:?}"),
+            fields["fields"]["description"].as_str().unwrap()
+        );
+    }
+}
+
+/// What is left of markup when what is ours is taken away: no character that means anything.
+fn check_markup(told: &Notification) {
+    let text = JiraEdition::DataCenter.text(&Message::of(told));
+    let text = text.as_str().unwrap();
+    assert!(text.encode_utf16().count() <= 32_000, "{}", text.encode_utf16().count());
+    assert!(is_clean(text), "{text:?}");
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let ours = ["h4. Events", "h4. Alerts", "h4. What to do"];
+        let is_link =
+            line.starts_with("[Open in Stormglass|https://stormglass.example.com/") && line.ends_with(']');
+        if ours.contains(&line) || is_link && line.matches(['[', ']', '|']).count() == 3 {
+            continue;
+        }
+        let rest = line.strip_prefix("* ").or_else(|| line.strip_prefix("bq. ")).unwrap_or(line);
+        let rest = match rest.split_once(": ") {
+            Some((name, value)) if name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ') => {
+                value
+            }
+            _ => rest,
+        };
+        let mut rest = rest;
+        while let Some(at) = rest.find(|c: char| "\\{}[]()<>&|!?*+^~#%:-_@".contains(c)) {
+            let after = &rest[at + 1..];
+            rest = match rest.as_bytes()[at] {
+                b'\\' => after.strip_prefix(['-', '_', '@']).unwrap_or_else(|| panic!("{line}")),
+                b'&' => {
+                    let (digits, after) =
+                        after.strip_prefix('#').and_then(|after| after.split_once(';')).unwrap();
+                    assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{line}");
+                    after
+                }
+                _ => panic!("{line}"),
+            };
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_are_no_markup() {
+    for told in every() {
+        check_markup(&told);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn limits_hold_in_markup(told in any_notification()) {
+        check_markup(&told);
+    }
+}
+
+/// Atlassian's own parser of wiki markup finds paragraphs, quotes, lists, our headings and our link, and no word
+/// of others is missing.
+#[test]
+fn atlassians_parser_finds_nothing_of_others_in_markup() {
+    let Some(parser) = node_module("@atlaskit/editor-wikimarkup-transformer") else { return };
+    let script = format!(
+        r#"
+const {{ WikiMarkupTransformer }} = require({parser:?});
+const transformer = new WikiMarkupTransformer();
+const known = ['doc', 'paragraph', 'text', 'bulletList', 'listItem', 'heading', 'blockquote', 'hardBreak'];
+const read = text => {{
+    const found = {{ text: '', foreign: [] }};
+    const walk = node => {{
+        if (!known.includes(node.type)) found.foreign.push(node.type);
+        for (const mark of node.marks || [])
+            if (mark.type != 'link' || !mark.attrs.href.startsWith('https://stormglass.example.com/')) found.foreign.push(mark);
+        found.text += node.text || '';
+        (node.content || []).forEach(walk);
+    }};
+    walk(transformer.parse(text).toJSON());
+    found.text = found.text.replace(/&#(\d+);/g, (_, number) => String.fromCodePoint(number));
+    return found;
+}};
+const lines = require('fs').readFileSync(0, 'utf8').split('\n').filter(line => line);
+const squeezed = text => text.replace(/\s+/g, '');
+for (const line of lines) {{
+    const [text, words] = JSON.parse(line);
+    const found = read(text);
+    if (found.foreign.length) throw new Error(JSON.stringify(found.foreign) + ' ' + line);
+    for (const word of words)
+        if (!squeezed(found.text).includes(squeezed(word))) throw new Error(word + ' is not in ' + found.text);
+}}
+for (const flaw of ['[~ann]', '{{code}}x{{code}}', '[x|https://evil.example.com]', 'http://evil.example.com', '!https://evil.example.com/x.png!', '*x*', '|a|b|', '\\\\{{noformat}}x{{noformat}}'])
+    if (!read(flaw).foreign.length) throw new Error('nothing was found in ' + flaw);
+console.log(lines.length);
+"#
+    );
+    let every = every();
+    let rows = every.iter().map(|told| {
+        let message = Message::of(told);
+        let words = message.facts.iter().map(|(_, value)| value.clone());
+        let words: Vec<_> = words.chain([message.headline()]).chain(message.records).collect();
+        json!([JiraEdition::DataCenter.text(&Message::of(told)), words])
+    });
+    assert_eq!(run_node(&script, &lines(rows)).trim(), every.len().to_string());
+}
+
+/// Atlassian's published schema takes every document.
+#[test]
+fn the_published_schema_takes_every_document() {
+    let (Some(schema), Some(python)) =
+        (node_module("@atlaskit/adf-schema/dist/json-schema/v1/full.json"), python("jsonschema_rs"))
+    else {
+        return;
+    };
+    let script = format!(
+        r#"
+import json, sys
+from jsonschema_rs import Draft4Validator
+validator = Draft4Validator(json.load(open({schema:?})))
+count = 0
+for line in sys.stdin:
+    validator.validate(json.loads(line))
+    count += 1
+text = lambda *nodes: {{'type': 'doc', 'version': 1, 'content': [{{'type': 'paragraph', 'content': list(nodes)}}]}}
+assert validator.is_valid(text({{'type': 'text', 'text': 'x'}}))
+for flaw in (text({{'type': 'text', 'text': ''}}), text({{'type': 'text', 'text': 'x', 'colour': 'red'}}), text(text())):
+    assert not validator.is_valid(flaw), flaw
+print(count)
+"#
+    );
+    let every = every();
+    let documents = every.iter().map(|told| issue(told, &settings(""))["fields"]["description"].clone());
+    assert_eq!(run(&python, &script, &lines(documents)).trim(), every.len().to_string());
 }

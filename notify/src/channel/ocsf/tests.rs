@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, of_incident, told};
 use crate::channel::tests::{client, fate, fixed};
 use cloudfake::notify::{Receiver, Reply};
 
@@ -18,6 +19,7 @@ mod resolve;
 fn every_kind_as_a_finding() {
     for kind in KINDS {
         insta::assert_json_snapshot!(format!("{kind:?}"), finding(&told(kind)));
+        insta::assert_json_snapshot!(format!("incident-{kind:?}"), finding(&of_incident(kind)));
     }
 }
 
@@ -38,23 +40,62 @@ fn schema() -> Option<resolve::Schema> {
 #[test]
 fn every_finding_is_valid() {
     let Some(schema) = schema() else { return };
-    let provider =
-        Notification { provider: String::new(), entities: Vec::new(), ..told(NotificationKind::Raised) };
-    let samples = KINDS.map(told).into_iter().chain([provider]).chain(TEXTS.iter().map(|text| all_of(text)));
-    for told in samples {
+    for told in every() {
         let violations = check::check(&schema, &finding(&told));
         assert!(violations.is_empty(), "{violations:#?}\n{}", finding(&told));
+        for name in ["severity_id", "metadata", "status_id"] {
+            let mut flawed = finding(&told);
+            flawed[name] = json!("high");
+            assert!(!check::check(&schema, &flawed).is_empty(), "{name}");
+        }
     }
-    let mut flawed = finding(&told(NotificationKind::Raised));
-    flawed["severity_id"] = serde_json::json!("high");
-    assert!(!check::check(&schema, &flawed).is_empty());
+    let mut nobody = finding(&of_incident(NotificationKind::Raised));
+    nobody.as_object_mut().unwrap().remove("assignee_group");
+    assert!(!check::check(&schema, &nobody).is_empty());
 }
 
 fn check_limits(told: &Notification) {
     let finding = finding(told);
     assert!(finding.to_string().len() <= 48 << 10, "{}", finding.to_string().len());
     each_text(&finding, &mut |at, text| assert!(is_clean(text), "{at}: {text:?}"));
-    assert_eq!(finding["type_uid"].as_i64().unwrap(), 200_400 + finding["activity_id"].as_i64().unwrap());
+    let class = if told.about == SubjectKind::Incident { 2_005 } else { 2_004 };
+    assert_eq!(finding["class_uid"], class);
+    assert_eq!(finding["type_uid"].as_i64().unwrap(), class * 100 + finding["activity_id"].as_i64().unwrap());
+}
+
+#[test]
+fn an_incident_is_opened_changed_and_closed_as_one() {
+    let state = |told: &Notification| {
+        let finding = finding(told);
+        let at = |path: &str| finding.pointer(path).cloned().unwrap_or_default();
+        assert_eq!(at("/metadata/correlation_uid"), told.thread.as_str());
+        assert_eq!(at("/finding_info_list/0/uid"), "3f0c1d2e4b5a69788796a5b4c3d2e1f0");
+        let owner = if told.owner.is_some() { at("/assignee/name") } else { at("/assignee_group/name") };
+        [at("/activity_name"), at("/status"), at("/verdict"), owner]
+            .map(|value| value.as_str().map(str::to_owned))
+    };
+    for (kind, wanted) in [
+        (NotificationKind::Raised, [Some("Create"), Some("New"), None, Some("unassigned")]),
+        (NotificationKind::Grown, [Some("Update"), Some("New"), None, Some("unassigned")]),
+        (NotificationKind::Acknowledged, [Some("Update"), Some("In Progress"), None, Some("unassigned")]),
+        (NotificationKind::Assigned, [Some("Update"), Some("New"), None, Some("bob")]),
+        (NotificationKind::Merged, [Some("Close"), Some("Closed"), Some("Duplicate"), Some("unassigned")]),
+        (
+            NotificationKind::Closed,
+            [Some("Close"), Some("Closed"), Some("False Positive"), Some("unassigned")],
+        ),
+    ] {
+        assert_eq!(state(&of_incident(kind)), wanted.map(|word| word.map(str::to_owned)), "{kind:?}");
+    }
+    let tagged = Notification {
+        tags: vec!["attack.command-and-control".into(), "attack.t1078.004".into(), "attack.s0002".into()],
+        ..of_incident(NotificationKind::Raised)
+    };
+    let attacks = json!([
+        {"technique": {"uid": "T1078"}, "sub_technique": {"uid": "T1078.004"}},
+        {"tactic": {"name": "Command and Control"}},
+    ]);
+    assert_eq!(finding(&tagged)["attacks"], attacks);
 }
 
 #[test]

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, of_incident, told};
-use crate::channel::tests::{client, fate, fixed};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, of_incident, told};
+use crate::channel::tests::{client, fate, fixed, lines, python, run};
 use cloudfake::notify::Receiver;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -107,4 +107,50 @@ fn an_incident_pages_under_its_thread() {
         assert_eq!((&event["event_action"], &event["dedup_key"]), (&json!(action), &json!(thread)));
     }
     insta::assert_json_snapshot!("incident", event(&of_incident(NotificationKind::Raised)));
+}
+
+/// PagerDuty's own client sends every event just so, to the same place, and reads the answers of the receiver, which
+/// holds the names and types of the published schema.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pagerdutys_client_sends_the_same() {
+    let Some(python) = python("pagerduty") else { return };
+    let receiver = Receiver::start(cloudfake::notify::pagerduty(KEY)).await;
+    let script = format!(
+        r#"
+import json, sys
+from pagerduty import EventsApiV2Client, Error
+class Here(EventsApiV2Client):
+    # Theirs takes https alone.
+    url = property(lambda self: self._url, lambda self, url: setattr(self, '_url', url))
+client = Here({KEY:?}, base_url={:?})
+count = 0
+for line in sys.stdin:
+    event = json.loads(line)
+    action = event.pop('event_action')
+    assert client.send_event(action, **event) == event['dedup_key']
+    count += 1
+good = dict(summary='s', source='s', severity='info')
+for flaw in ({{'severity': 'high'}}, {{'summary': ''}}, {{'timestamp': 'now'}}, {{'colour': 'red'}}, {{'custom_details': 'x'}}):
+    try: client.send_event('trigger', payload=good | flaw)
+    except Error: continue
+    raise SystemExit(f'{{flaw}} was taken')
+print(count)
+"#,
+        receiver.url()
+    );
+    let events: Vec<_> = every().iter().filter_map(event).collect();
+    let count = run(&python, &script, &lines(events.clone()));
+    assert_eq!(count.trim(), events.len().to_string());
+    let pagerduty = PagerDuty::new(client(), fixed(KEY), format!("{}/v2/enqueue", receiver.url()));
+    for told in every() {
+        assert_eq!(fate(&pagerduty.send(delivery(&told)).await), "delivered", "{told:?}");
+    }
+    let seen = receiver.seen();
+    let (theirs, flawed_and_ours) = seen.split_at(events.len());
+    let (flawed, ours) = flawed_and_ours.split_at(5);
+    assert!(flawed.iter().all(|one| one.json()["payload"]["source"] == "s"));
+    assert_eq!(theirs.len(), ours.len());
+    for (theirs, ours) in theirs.iter().zip(ours) {
+        assert_eq!((&theirs.method, &theirs.path, theirs.json()), (&ours.method, &ours.path, ours.json()));
+    }
 }

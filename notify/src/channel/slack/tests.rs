@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::blocks::message;
 use super::*;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, of_incident, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, of_incident, told};
 use crate::channel::tests::{client, fixed};
 use cloudfake::notify::Receiver;
 
@@ -242,12 +242,13 @@ try:
 except SlackObjectFormationError: pass
 print(count)
 "#;
-    let mut lines = String::new();
-    for told in KINDS.map(told).into_iter().chain(TEXTS.iter().map(|text| all_of(text))) {
-        lines.push_str(&format!("{}\n", message(&told, true)));
-    }
-    let count: usize = crate::channel::tests::run(&python, script, &lines).trim().parse().unwrap();
-    assert!(count > 5 * TEXTS.len(), "{count}");
+    let every = every();
+    let bodies: Vec<_> =
+        every.iter().flat_map(|told| [message(told, true), message(told, false), news(told)]).collect();
+    let blocks: usize = bodies.iter().map(|body| body["blocks"].as_array().unwrap().len()).sum();
+    let count = crate::channel::tests::run(&python, script, &crate::channel::tests::lines(bodies));
+    assert_eq!(count.trim(), blocks.to_string());
+    assert!(blocks > 5 * every.len(), "{blocks}");
 }
 
 #[test]

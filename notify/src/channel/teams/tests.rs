@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, told};
 use crate::channel::tests::{client, fate, fixed};
 use crate::{Notification, NotificationKind};
 use cloudfake::notify::Receiver;
@@ -114,10 +114,8 @@ if (!problems(flawed).length) throw new Error('a flaw was not found');
 console.log(lines.length);
 "#
     );
-    let mut lines = String::new();
-    for told in KINDS.map(told).into_iter().chain(TEXTS.iter().map(|text| all_of(text))) {
-        lines.push_str(&format!("{}\n", message(&told)));
-    }
-    let count = crate::channel::tests::run_node(&script, &lines);
-    assert_eq!(count.trim(), (KINDS.len() + TEXTS.len()).to_string());
+    let every = every();
+    let count =
+        crate::channel::tests::run_node(&script, &crate::channel::tests::lines(every.iter().map(message)));
+    assert_eq!(count.trim(), every.len().to_string());
 }

@@ -72,7 +72,7 @@ impl Handshake {
 
     fn permission(&self, answer: &Answer, now_us: i64) -> Result<Permission, Outcome> {
         // What is broken or busy has not refused.
-        if answer.status == 429 || answer.status >= 500 {
+        if matches!(answer.status, 408 | 425 | 429) || answer.status >= 500 {
             return Err(http::outcome(answer));
         }
         let allowed = answer.header("webhook-allowed-origin").map(str::trim).unwrap_or_default();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::channel::hostile::{TEXTS, each_text};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, told};
 use crate::channel::tests::{client, fate, fixed};
 use cloudfake::notify::{Receiver, Reply};
 
@@ -263,11 +263,11 @@ async fn official_verifiers_take_every_signature() {
     let mut wanted = settings(&receiver.url());
     wanted.keys = vec![fixed(new), fixed(old), fixed("whsk_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")];
     let webhook = Webhook::new(client(), wanted).unwrap();
-    for told in KINDS.map(told).into_iter().chain(TEXTS.iter().map(|text| all_of(text))) {
+    for told in every() {
         let sent = webhook.send(Delivery { now_us: now_us(), ..delivery(&told) }).await;
         assert_eq!(fate(&sent), "delivered");
     }
-    let (lines, count) = (lines(&receiver), (KINDS.len() + TEXTS.len()).to_string());
+    let (lines, count) = (lines(&receiver), every().len().to_string());
     if let Some(python) = crate::channel::tests::python("standardwebhooks, cryptography") {
         let script = format!(
             r#"
@@ -319,13 +319,13 @@ console.log(lines.length);
 async fn the_sdk_of_cloud_events_reads_both_modes() {
     let Some(python) = crate::channel::tests::python("cloudevents.v1.http") else { return };
     let receiver = Receiver::start(Box::new(|_| Reply::new(200, ""))).await;
-    for told in KINDS.map(told).into_iter().chain(TEXTS.iter().map(|text| all_of(text))) {
-        for mode in [CloudEvents::Structured, CloudEvents::Binary] {
-            let wanted = WebhookSettings { cloud_events: Some(mode), ..settings(&receiver.url()) };
-            assert_eq!(
-                fate(&Webhook::new(client(), wanted).unwrap().send(delivery(&told)).await),
-                "delivered"
-            );
+    let modes = [CloudEvents::Structured, CloudEvents::Binary].map(|mode| {
+        let wanted = WebhookSettings { cloud_events: Some(mode), ..settings(&receiver.url()) };
+        Webhook::new(client(), wanted).unwrap()
+    });
+    for told in every() {
+        for webhook in &modes {
+            assert_eq!(fate(&webhook.send(delivery(&told)).await), "delivered");
         }
     }
     let script = r#"
@@ -340,5 +340,5 @@ for structured, binary in zip(came[::2], came[1::2]):
 print(len(came))
 "#;
     let count = crate::channel::tests::run(&python, script, &lines(&receiver));
-    assert_eq!(count.trim(), (2 * (KINDS.len() + TEXTS.len())).to_string());
+    assert_eq!(count.trim(), (2 * every().len()).to_string());
 }

@@ -33,6 +33,7 @@ const KEYS: &[Key] = &[
     ),
     key("certificate", Kind::Text, r#""""#, "A file with our certificate (PEM), where brokers ask for one."),
     key("key", Kind::Text, r#""""#, "A file with its key (PEM)."),
+    key("key_password", Kind::Secret, r#""""#, "The passphrase of the key."),
     key(
         "sasl",
         Kind::Word(&["none", "plain", "scram-sha-256", "scram-sha-512"]),
@@ -71,7 +72,7 @@ fn config(channel: &ChannelConfig) -> Result<KafkaConfig, SettingProblem> {
         ca: file("ca_file"),
         certificate: file("certificate"),
         key: file("key"),
-        key_password: None,
+        key_password: SecretReference::parse(&get.text("key_password")),
     });
     let mechanism = get.text("sasl");
     let (user, password) = (get.text("user"), SecretReference::parse(&get.text("password")));
@@ -134,13 +135,16 @@ impl Channel for Topic {
     async fn send(&self, delivery: Delivery<'_>) -> Outcome {
         let told = delivery.notification;
         let body = if self.is_ocsf { ocsf_finding(told) } else { webhook_document(told) };
-        let content = if self.is_ocsf { "application/json; class=2004" } else { "application/json" };
+        let content = match body.get("class_uid").filter(|_| self.is_ocsf) {
+            Some(class) => format!("application/json; class={class}"),
+            None => "application/json".to_owned(),
+        };
         // Replicas that do not answer hold up one delivery of this channel, and no other channel.
         let producer = match self.producer().await {
             Ok(producer) => producer,
             Err(reason) => return Outcome::Retry { after: None, reason },
         };
-        let headers = [("webhook-id", delivery.key), ("content-type", content)];
+        let headers = [("webhook-id", delivery.key), ("content-type", content.as_str())];
         // The key keeps a thread in one partition, and so in order.
         let body = body.to_string();
         let sent =

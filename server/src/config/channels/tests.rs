@@ -101,6 +101,14 @@ fn what_is_wrong_is_told_with_its_mend() {
             "kind = \"jira\"\nsite = \"https://a.example.com\"\nuser = \"a@example.com\"\ntoken = \"env:T\"\nproject = \"sec\"",
             "`channels.project`: this is no key of a project",
         ),
+        (
+            "kind = \"jira\"\nsite = \"https://a.example.com\"\ntoken = \"env:T\"\nproject = \"SEC\"",
+            "`channels.user`: this is no account; write its mail address",
+        ),
+        (
+            "kind = \"jira\"\nedition = \"data-center\"\nsite = \"https://a.example.com\"\nuser = \"ann\"\ntoken = \"env:T\"\nproject = \"SEC\"",
+            "`channels.user`: Jira Data Center knows the user by the token; leave it out",
+        ),
     ] {
         let found = problems(text);
         assert_eq!(found.len(), 1, "{text}: {found:#?}");

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use notify::channel::{Jira, JiraSettings, ServiceNow, ServiceNowSettings};
+use notify::channel::{Jira, JiraEdition, JiraSettings, ServiceNow, ServiceNowSettings, SettingProblem};
 
 use super::{ChannelKind, first};
 use crate::config::key::{Key, Kind, key};
 
 const JIRA_KEYS: &[Key] = &[
-    key("site", Kind::Text, "", "The site, https://example.atlassian.net."),
-    key("user", Kind::Text, "", "The account's mail address."),
-    key("token", Kind::Secret, "", "Where its API token lies."),
+    key("site", Kind::Text, "", "The site, https://example.atlassian.net, or https://jira.example.com/PATH."),
+    key("edition", Kind::Word(&["cloud", "data-center"]), r#""cloud""#, "Which Jira it is."),
+    key("user", Kind::Text, r#""""#, "The account's mail address; Data Center knows it by the token."),
+    key("token", Kind::Secret, "", "Where its API token lies; of Data Center a personal access token."),
     key("project", Kind::Text, "", "The project's key, such as SEC."),
     key("issue_type", Kind::Text, r#""Task""#, "The type of the issues."),
     key(
@@ -29,13 +30,22 @@ const JIRA_KEYS: &[Key] = &[
 
 pub(super) const JIRA: ChannelKind = ChannelKind {
     name: "jira",
-    doc: "Issues of Jira Cloud: one for each thread, with comments.",
+    doc: "Issues of Jira Cloud or Data Center: one for each thread, with comments.",
     keys: JIRA_KEYS,
     open: |channel, client| {
         let get = channel.get();
+        let user = get.text("user");
+        let edition = match get.text("edition").as_str() {
+            "data-center" if user.is_empty() => JiraEdition::DataCenter,
+            "data-center" => {
+                let problem = "Jira Data Center knows the user by the token";
+                return Err(SettingProblem::new("user", problem, "leave it out"));
+            }
+            _ => JiraEdition::Cloud { user },
+        };
         let settings = JiraSettings {
             site: channel.site("site")?,
-            user: get.text("user"),
+            edition,
             token: channel.needed_secret("token")?,
             project: get.text("project"),
             issue_type: get.text("issue_type"),

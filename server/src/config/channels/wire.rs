@@ -192,7 +192,7 @@ const OCSF_KEYS: &[Key] = &[
 
 pub(super) const OCSF: ChannelKind = ChannelKind {
     name: "ocsf",
-    doc: "OCSF 1.8.0 Detection Findings (class 2004) as JSON, posted one by one.",
+    doc: "OCSF 1.8.0 findings as JSON, posted one by one: Incident Findings (class 2005) of incidents, Detection Findings (class 2004) of alerts.",
     keys: OCSF_KEYS,
     open: |channel, client| Ok(Arc::new(Ocsf::new(client, channel.address("url")?, channel.headers()?))),
 };
