@@ -1,10 +1,11 @@
-//! The reporting and security resources of Microsoft Graph.
+//! The reporting and security resources of Microsoft Graph, and what ID Protection lists.
 //!
 //! <https://learn.microsoft.com/en-us/graph/api/signin-list>,
+//! <https://learn.microsoft.com/en-us/graph/api/riskdetection-list>,
 //! <https://learn.microsoft.com/en-us/graph/throttling-limits#identity-and-access-reports-service-limits>.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, Query, State as AxumState};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,26 +18,40 @@ use super::filter;
 use super::{BadToken, Event, Shared, State, own_address, page, parse_time, refused};
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/{version}/auditLogs/{name}", get(audit_log)).route(
-        "/{version}/security/alerts_v2",
-        get(
-            |AxumState(state): AxumState<Shared>,
-             Path(version): Path<String>,
-             Query(query): Query<HashMap<String, String>>,
-             headers: HeaderMap| async move {
-                list(&mut state.lock(), &version, "security/alerts_v2", &query, &headers)
-            },
-        ),
-    )
+    Router::new()
+        .route("/{version}/auditLogs/{name}", get(under::<AuditLogs>))
+        .route("/{version}/identityProtection/{name}", get(under::<IdentityProtection>))
+        .route("/{version}/security/{name}", get(under::<Security>))
 }
 
-async fn audit_log(
+/// The folder of a route.
+trait Folder {
+    const NAME: &'static str;
+}
+
+struct AuditLogs;
+struct IdentityProtection;
+struct Security;
+
+impl Folder for AuditLogs {
+    const NAME: &'static str = "auditLogs";
+}
+
+impl Folder for IdentityProtection {
+    const NAME: &'static str = "identityProtection";
+}
+
+impl Folder for Security {
+    const NAME: &'static str = "security";
+}
+
+async fn under<F: Folder>(
     AxumState(state): AxumState<Shared>,
     Path((version, name)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    list(&mut state.lock(), &version, &format!("auditLogs/{name}"), &query, &headers)
+    list(&mut state.lock(), &version, &format!("{}/{name}", F::NAME), &query, &headers)
 }
 
 /// The permission, the time to filter by, and the largest page.
@@ -46,19 +61,20 @@ fn resource(name: &str) -> Option<(&'static str, &'static str, usize)> {
         "auditLogs/directoryAudits" | "auditLogs/provisioning" => {
             ("AuditLog.Read.All", "activityDateTime", 1_000)
         }
+        "identityProtection/riskDetections" => ("IdentityRiskEvent.Read.All", "detectedDateTime", 500),
+        "identityProtection/riskyUsers" => ("IdentityRiskyUser.Read.All", "riskLastUpdatedDateTime", 500),
         "security/alerts_v2" => ("SecurityAlert.Read.All", "lastUpdateDateTime", 2_000),
         _ => return None,
     })
 }
 
 /// Whether one more request is too many; each counts, also those that are refused.
-fn is_throttled(state: &mut State) -> bool {
-    let (limit, span) = state.graph_limit;
+fn is_throttled(asked: &mut VecDeque<Instant>, (limit, span): (usize, Duration)) -> bool {
     let now = Instant::now();
-    state.graph_asked.retain(|asked| now.duration_since(*asked) < span);
-    let is_throttled = state.graph_asked.len() >= limit;
+    asked.retain(|asked| now.duration_since(*asked) < span);
+    let is_throttled = asked.len() >= limit;
     if !is_throttled {
-        state.graph_asked.push_back(now);
+        asked.push_back(now);
     }
     is_throttled
 }
@@ -87,14 +103,20 @@ fn list(
             return refused(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
         }
     };
-    if name.starts_with("auditLogs/") && is_throttled(state) {
-        let mut answer = refused(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequests",
+    let throttled = |message| refused(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+    if name.starts_with("auditLogs/") && is_throttled(&mut state.graph_asked, state.graph_limit) {
+        let mut answer = throttled(
             "This request is throttled. Please try again after the value specified in the Retry-After header.",
         );
         answer.headers_mut().insert("retry-after", 1.into());
         return answer;
+    }
+    // It says nothing of how long to wait.
+    if name.starts_with("identityProtection/") && is_throttled(&mut state.risk_asked, state.risk_limit) {
+        return throttled("Too many requests.");
+    }
+    if name.starts_with("identityProtection/") && !state.has_risk_licence {
+        return refused(StatusCode::FORBIDDEN, "Forbidden", "Your tenant is not licensed for this feature.");
     }
     if !is_granted {
         let message = "The caller does not have the required permissions: ".to_owned() + permission;

@@ -90,6 +90,10 @@ pub struct State {
     pub page_size: usize,
     /// The requests of Graph's reporting resources that are allowed in a span: 5 in 10 s.
     pub graph_limit: (usize, Duration),
+    /// The requests of what ID Protection lists that are allowed in a span: 1 in a second.
+    pub risk_limit: (usize, Duration),
+    /// Whether the tenant has a licence for it.
+    pub has_risk_licence: bool,
     /// The content types of Microsoft 365 that are subscribed to, and since when.
     pub subscriptions: BTreeMap<String, i64>,
     /// What is in Microsoft 365's feed.
@@ -100,8 +104,10 @@ pub struct State {
     tokens: BTreeMap<String, Issued>,
     /// The statements that were used; each is good once.
     statements: BTreeSet<String>,
-    /// When Graph was asked.
+    /// When Graph was asked for reports.
     graph_asked: VecDeque<Instant>,
+    /// When it was asked for risks.
+    risk_asked: VecDeque<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -126,12 +132,15 @@ impl Azure {
             graph: BTreeMap::new(),
             page_size: 200,
             graph_limit: (5, Duration::from_secs(10)),
+            risk_limit: (1, Duration::from_secs(1)),
+            has_risk_licence: true,
             subscriptions: BTreeMap::new(),
             blobs: Vec::new(),
             calls_without_publisher: 0,
             tokens: BTreeMap::new(),
             statements: BTreeSet::new(),
             graph_asked: VecDeque::new(),
+            risk_asked: VecDeque::new(),
         }));
         let routes = Router::new()
             .merge(entra::routes())

@@ -1,9 +1,14 @@
-//! What Microsoft Graph lists: sign-ins, directory audits and provisioning of Entra, alerts of Defender.
+//! What Microsoft Graph lists: sign-ins, directory audits, provisioning and risks of Entra, alerts of Defender.
 //!
 //! <https://learn.microsoft.com/en-us/graph/api/resources/azure-ad-auditlog-overview>. The reporting
 //! resources take 5 requests in 10 seconds from an application and tenant, all of them together; whoever is
 //! throttled shall ask for less time at once, says
-//! <https://learn.microsoft.com/en-us/graph/throttling-limits#identity-and-access-reports-service-limits>.
+//! <https://learn.microsoft.com/en-us/graph/throttling-limits#identity-and-access-reports-service-limits>. What ID
+//! Protection lists takes one request a second from all of a tenant, and names no `Retry-After`
+//! (<https://learn.microsoft.com/en-us/graph/throttling-limits#identity-protection-and-conditional-access-service-limits>).
+//!
+//! A risk is detected at once or days after the activity, so detections are asked for by when they were detected, and
+//! each is listed once by that; what becomes of it is in the user's entry, which is listed again whenever it changes.
 
 use std::time::Duration;
 
@@ -36,6 +41,10 @@ pub enum GraphLog {
     Provisioning,
     /// Alerts of Microsoft Defender XDR and what feeds it.
     Alerts,
+    /// Risks that ID Protection detected.
+    RiskDetections,
+    /// Users at risk, each time that it changes.
+    RiskyUsers,
 }
 
 /// How one of them is asked.
@@ -44,12 +53,19 @@ struct Resource {
     time_field: &'static str,
     /// A condition besides the time.
     also: &'static str,
+    /// How many records to ask for at once.
+    page: u32,
     log_type: LogType,
 }
 
+/// A page of reports and alerts.
+const PAGE: u32 = 999;
+/// The largest page of risks, <https://learn.microsoft.com/en-us/graph/api/riskdetection-list>.
+const RISK_PAGE: u32 = 500;
+
 impl GraphLog {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SignIns,
         Self::NonInteractiveSignIns,
         Self::ServicePrincipalSignIns,
@@ -57,6 +73,8 @@ impl GraphLog {
         Self::DirectoryAudits,
         Self::Provisioning,
         Self::Alerts,
+        Self::RiskDetections,
+        Self::RiskyUsers,
     ];
 
     /// What it is called in settings and positions.
@@ -69,6 +87,8 @@ impl GraphLog {
             Self::DirectoryAudits => "directory_audits",
             Self::Provisioning => "provisioning",
             Self::Alerts => "alerts",
+            Self::RiskDetections => "risk_detections",
+            Self::RiskyUsers => "risky_users",
         }
     }
 
@@ -76,8 +96,15 @@ impl GraphLog {
     pub fn permission(self) -> &'static str {
         match self {
             Self::Alerts => "SecurityAlert.Read.All",
+            Self::RiskDetections => "IdentityRiskEvent.Read.All",
+            Self::RiskyUsers => "IdentityRiskyUser.Read.All",
             _ => "AuditLog.Read.All",
         }
+    }
+
+    /// Where Graph has it.
+    pub(super) fn path(self) -> &'static str {
+        self.resource().path
     }
 
     fn resource(self) -> Resource {
@@ -85,11 +112,24 @@ impl GraphLog {
             path,
             time_field: "createdDateTime",
             also,
+            page: PAGE,
             log_type: LogType::EntraSignin,
         };
         let beta = |also| sign_ins("beta/auditLogs/signIns", also);
-        let audits =
-            |path| Resource { path, time_field: "activityDateTime", also: "", log_type: LogType::EntraAudit };
+        let audits = |path| Resource {
+            path,
+            time_field: "activityDateTime",
+            also: "",
+            page: PAGE,
+            log_type: LogType::EntraAudit,
+        };
+        let risks = |path, time_field| Resource {
+            path,
+            time_field,
+            also: "",
+            page: RISK_PAGE,
+            log_type: LogType::EntraRisk,
+        };
         match self {
             Self::SignIns => sign_ins("v1.0/auditLogs/signIns", ""),
             Self::NonInteractiveSignIns => beta(" and signInEventTypes/any(t: t eq 'nonInteractiveUser')"),
@@ -101,8 +141,11 @@ impl GraphLog {
                 path: "v1.0/security/alerts_v2",
                 time_field: "lastUpdateDateTime",
                 also: "",
+                page: PAGE,
                 log_type: LogType::MicrosoftDefender,
             },
+            Self::RiskDetections => risks("v1.0/identityProtection/riskDetections", "detectedDateTime"),
+            Self::RiskyUsers => risks("v1.0/identityProtection/riskyUsers", "riskLastUpdatedDateTime"),
         }
     }
 }
@@ -210,14 +253,14 @@ impl List for Log {
     }
 
     async fn page(&mut self, window: &Window) -> Result<Listed> {
-        let Resource { path, time_field, also, .. } = self.log.resource();
+        let Resource { path, time_field, also, page, .. } = self.log.resource();
         let call = format!("graph {path}");
         let url = match &window.token {
             Some(next) => self.client.own(&call, next)?,
             None => {
                 let (start, end) = (time(window.start_s), time(window.end_s));
                 let filter = format!("{time_field} ge {start} and {time_field} le {end}{also}");
-                self.client.url(path, &format!("$filter={filter}&$top=999"))
+                self.client.url(path, &format!("$filter={filter}&$top={page}"))
             }
         };
         let answer = match self.client.get(&call, url).await {

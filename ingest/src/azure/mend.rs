@@ -1,6 +1,7 @@
 //! What to do about a refusal: the permission that is missing, and the command that grants it.
 
 use super::blobs;
+use super::graph::GraphLog;
 use crate::Error;
 
 /// What a code of Entra (AADSTS) means here.
@@ -64,10 +65,14 @@ pub fn mend(error: &Error) -> Option<String> {
         (_, 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant") => {
             Some("Graph lists sign-ins only where the tenant has a licence of Entra ID P1 or P2; read `directory_audits` alone".into())
         }
-        (call, 403, _) if call.starts_with("graph ") => Some(match call.contains("alerts_v2") {
-            true => consent("Microsoft Graph", "SecurityAlert.Read.All"),
-            false => consent("Microsoft Graph", "AuditLog.Read.All"),
-        }),
+        (call, 403, _) if call.contains("identityProtection/") && message.contains("not licensed") => {
+            Some("the tenant has no licence for it: risk detections need Entra ID P1 or P2, risky users P2; leave them out of `logs`".into())
+        }
+        (call, 403, _) if call.starts_with("graph ") => {
+            let of_path = |log: &&GraphLog| call.ends_with(log.path());
+            let log = GraphLog::ALL.iter().find(of_path)?;
+            Some(consent("Microsoft Graph", log.permission()))
+        }
         (_, _, "AF10001") => {
             let dlp = message.contains("ReadDlp");
             let permission = if dlp { "ActivityFeed.ReadDlp" } else { "ActivityFeed.Read" };

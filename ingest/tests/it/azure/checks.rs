@@ -71,6 +71,7 @@ async fn the_role_that_a_subscription_or_the_tenant_misses_is_named() {
 async fn the_permission_that_a_log_of_graph_misses_is_named() {
     let azure = Azure::start(NOW_S).await;
     azure.state().graph_limit = (100, std::time::Duration::from_secs(1));
+    azure.state().risk_limit = (100, std::time::Duration::from_secs(1));
     let folder = tempfile::tempdir().unwrap();
     let config = GraphConfig {
         access: access(&folder, &azure.url),
@@ -83,18 +84,24 @@ async fn the_permission_that_a_log_of_graph_misses_is_named() {
         let lists = config.lists(&Environment::default(), options(1).now_us).unwrap();
         lists.check((options(1).now_us)()).await
     };
-    for (grant, missing, count) in [
-        ("AuditLog.Read.All", "SecurityAlert.Read.All", 1),
-        ("SecurityAlert.Read.All", "AuditLog.Read.All", 6),
-    ] {
-        azure.state().applications[0].grants = [grant.to_owned()].into();
+    let all = ["AuditLog.Read.All", "SecurityAlert.Read.All"];
+    let all = [all, ["IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All"]].concat();
+    for (missing, count) in all.iter().zip([6, 1, 1, 1]) {
+        let others = all.iter().filter(|grant| *grant != missing);
+        azure.state().applications[0].grants = others.map(|grant| (*grant).to_owned()).collect();
         let found = check().await;
         assert_eq!(steps(&found, FAILED).len(), count, "{found:#?}");
-        assert_eq!(found.len(), 8, "{found:#?}");
+        assert_eq!(found.len(), 10, "{found:#?}");
         for step in found.iter().filter(|step| step.outcome == FAILED) {
-            assert!(step.grant == missing && step.mend.contains(&format!("`{missing}`")), "{step:?}");
+            assert!(step.grant == *missing && step.mend.contains(&format!("`{missing}`")), "{step:?}");
         }
     }
+    azure.state().has_risk_licence = false;
+    azure.grant(&all);
+    let found = check().await;
+    assert_eq!(steps(&found, FAILED), ["risk_detections", "risky_users"], "{found:#?}");
+    assert!(mend(&found, "risk_detections").contains("Entra ID P1 or P2"), "{found:#?}");
+    azure.state().has_risk_licence = true;
     // One that is busy is asked again.
     azure.state().graph_limit = (3, std::time::Duration::from_millis(500));
     azure.grant(&["AuditLog.Read.All"]);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cloudfake::azure::{Azure, Blob};
+use cloudfake::azure::{Azure, Blob, Event};
 use cloudfake::{Fault, Proxy, Seen, answer};
 use ingest::azure::{
     ActivityLogCollector, ActivityLogConfig, GraphConfig, GraphLog, ManagementActivityConfig,
@@ -169,12 +169,14 @@ async fn graph_is_whole_with_tokens_that_end_and_limits() {
     keys.extend(
         ["auditLogs/directoryAudits", "auditLogs/provisioning", "security/alerts_v2"].map(Into::into),
     );
+    keys.extend(["riskDetections", "riskyUsers"].map(|name| format!("identityProtection/{name}")));
     {
         let mut state = azure.state();
         state.page_size = 4;
         // Shorter than what the clock moves on between pages.
         state.token_life_s = 50;
         state.graph_limit = (4, Duration::from_millis(20));
+        state.risk_limit = (2, Duration::from_millis(20));
         for key in &keys {
             let events = (0..9).map(|n| {
                 let id = format!("{key}#{n}");
@@ -186,6 +188,7 @@ async fn graph_is_whole_with_tokens_that_end_and_limits() {
         }
     }
     azure.grant(&["AuditLog.Read.All", "SecurityAlert.Read.All"]);
+    azure.grant(&["IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All"]);
     let folder = tempfile::tempdir().unwrap();
     let config = GraphConfig {
         access: access(&folder, &azure.url),
@@ -283,6 +286,85 @@ async fn graph_is_asked_for_less_when_it_says_too_much() {
         .collect();
     // Half an hour of each is the overlap.
     assert_eq!(spans, [360, 195, 112, 195, 360]);
+}
+
+/// Detections that come late and in disorder, on pages, with answers spoilt, twice and throttled without a word of how
+/// long to wait; and users whose entry changes while it is read.
+#[tokio::test]
+async fn risks_are_whole_whatever_graph_answers() {
+    static CLOCK_S: AtomicI64 = AtomicI64::new(NOW_S);
+    let azure = Azure::start(NOW_S).await;
+    let proxy = Proxy::start(&azure.url, troubles(4)).await;
+    let mut numbers = Numbers(5);
+    let time = |time_s: i64| chrono::DateTime::from_timestamp(time_s, 0).unwrap().to_rfc3339();
+    let mut ids = Vec::new();
+    {
+        let mut state = azure.state();
+        state.page_size = 3;
+        state.risk_limit = (6, Duration::from_millis(20));
+        state.audiences.insert(proxy.url.clone());
+        let detections = (0..20).map(|n| {
+            let (id, detected_s) = (format!("detection#{n}"), NOW_S + numbers.below(4_000));
+            ids.push(id.clone());
+            // Most risks are found long after the activity.
+            let activity = time(detected_s - numbers.below(200_000));
+            let record = json!({
+                "id": id, "riskEventType": "unlikelyTravel", "riskState": "atRisk", "riskLevel": "medium",
+                "detectedDateTime": time(detected_s), "activityDateTime": activity, "userId": "u",
+            });
+            Event { time_s: detected_s, visible_s: detected_s + numbers.below(2_600), id, record }
+        });
+        let detections = detections.collect();
+        state.graph.insert("identityProtection/riskDetections".into(), detections);
+    }
+    azure.grant(&["IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = GraphConfig {
+        access: access(&folder, &proxy.url),
+        endpoint: proxy.url.clone(),
+        logs: vec![GraphLog::RiskDetections, GraphLog::RiskyUsers],
+        times: times(),
+        gap: Duration::ZERO,
+        ..GraphConfig::default()
+    };
+    let names = config.logs.iter().map(|log| log.name()).collect::<Vec<_>>();
+    let environment = Environment::default();
+    let mut taken = Taken::default();
+    let mut turns = 0;
+    while CLOCK_S.load(Ordering::Relaxed) < NOW_S + 9_000 {
+        turns += 1;
+        assert!(turns < 3_000, "it does not come on: {:?}", taken.positions);
+        let now_s = CLOCK_S.load(Ordering::Relaxed);
+        // One entry a user, whose state and time change: each state that has settled is read.
+        let step = (now_s - NOW_S) / 2_000;
+        let changed_s = NOW_S + step * 2_000;
+        let id = format!("user#{step}");
+        if step < 4 && !ids.contains(&id) {
+            ids.push(id.clone());
+            let users = vec![event(&id, changed_s, 0)];
+            azure.state().graph.insert("identityProtection/riskyUsers".into(), users);
+        }
+        if !taken.is_due(&names, &config.times, now_s) {
+            let now_s = CLOCK_S.fetch_add(400, Ordering::Relaxed) + 400;
+            azure.state().now_s = now_s;
+            continue;
+        }
+        let options = ReadOptions { now_us: || CLOCK_S.load(Ordering::Relaxed) * 1_000_000, ..options(1) };
+        let lists = config.lists(&environment, options.now_us).unwrap();
+        let mut collector = lists.follow(&taken.positions, options);
+        taken.poll(&mut collector, numbers.below(5) == 0).await;
+    }
+    assert_eq!(taken.ids(), ids.iter().map(String::as_str).collect());
+    for word in ["429", "503", "got no answer", "cannot be understood"] {
+        assert!(taken.errors.iter().any(|error| error.contains(word)), "{word}: {:?}", taken.errors);
+    }
+    let seen = proxy.seen.lock();
+    let asked = |path: &str, field: &str| {
+        let is_one = |head: &str| head.contains(path) && head.contains(field) && head.contains("$top=500");
+        seen.iter().any(|seen| is_one(&seen.head.replace("%24", "$")))
+    };
+    assert!(asked("/v1.0/identityProtection/riskDetections", "detectedDateTime"));
+    assert!(asked("/v1.0/identityProtection/riskyUsers", "riskLastUpdatedDateTime"));
 }
 
 fn blob(content_type: &str, n: i64, created_s: i64, records: i64) -> Blob {

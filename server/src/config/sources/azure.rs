@@ -121,7 +121,7 @@ const GRAPH_KEYS: &[Key] = &[
         "logs",
         Kind::Texts,
         r#"["sign_ins", "directory_audits"]"#,
-        "What is read: sign_ins, non_interactive_sign_ins, service_principal_sign_ins, managed_identity_sign_ins, directory_audits, provisioning, alerts.",
+        "What is read: sign_ins, non_interactive_sign_ins, service_principal_sign_ins, managed_identity_sign_ins, directory_audits, provisioning, alerts, risk_detections, risky_users.",
     ),
     LOOKBACK,
     EVERY,
@@ -149,7 +149,7 @@ const GRAPH_KEYS: &[Key] = &[
 /// What Microsoft Graph lists.
 pub(super) const GRAPH: SourceKind = SourceKind {
     name: "microsoft_graph",
-    doc: "Sign-ins, directory audits and provisioning of Entra, and alerts of Microsoft Defender, as Microsoft Graph lists them: 5 requests in 10 seconds. Its past of 7 or 30 days can be read.",
+    doc: "Sign-ins, directory audits, provisioning and risks of Entra, and alerts of Microsoft Defender, as Microsoft Graph lists them: 5 requests in 10 seconds. Its past of 7 or 30 days can be read.",
     keys: GRAPH_KEYS,
     check: |source| {
         let known = GraphLog::ALL.map(GraphLog::name);
