@@ -2,13 +2,19 @@
 //!
 //! A path goes through objects by name, through lists by every element (or by a number), and through text
 //! that holds JSON itself, as Log Analytics writes it. A name may contain dots: the longest name that fits
-//! counts.
+//! counts. A list of pairs, such as `[{"Name": "ForwardTo", "Value": "x"}]`, is read as the object that it stands
+//! for where its elements have no member of that name.
 
 use std::borrow::Cow;
 
 use super::json::{self, MAX_DEPTH};
 use super::{Form, Value};
 use crate::mapping::Path;
+
+/// What the members of a pair are called, whatever their case: `Parameters` and `ModifiedProperties` of Microsoft
+/// 365, `additionalDetails` and `modifiedProperties` of Entra, `parameters` of Google Workspace, tags of AWS.
+const PAIR_NAMES: [&str; 3] = ["name", "key", "displayName"];
+const PAIR_VALUES: [&str; 5] = ["value", "newValue", "boolValue", "intValue", "multiValue"];
 
 /// How often text within text is opened.
 const MAX_TEXTS: usize = 4;
@@ -37,7 +43,13 @@ pub(crate) fn leaf<'e>(json: &'e str, found: &mut Vec<Value<'e>>) {
 fn leaf_at<'e>(json: &'e str, depth: usize, found: &mut Vec<Value<'e>>) {
     match json.as_bytes().first() {
         Some(b'"') => found.extend(json::text(json).map(|text| Value::new(Form::Text, text))),
-        Some(b'{') => found.push(Value::new(Form::Json, json::compact(json))),
+        Some(b'{') => {
+            let compact = json::compact(json);
+            // JSON within text, such as a policy, as if it stood there itself.
+            let open = compact.contains("\\\"").then(|| compact.replace("\\\"", "\""));
+            found.push(Value::new(Form::Json, compact));
+            found.extend(open.map(|open| Value::new(Form::Json, open)));
+        }
         Some(b'[') => {
             found.push(Value::new(Form::Json, json::compact(json)));
             if depth < MAX_DEPTH {
@@ -48,6 +60,14 @@ fn leaf_at<'e>(json: &'e str, depth: usize, found: &mut Vec<Value<'e>>) {
         Some(b'n') | None => {}
         Some(_) => found.push(Value::new(Form::Number, json)),
     }
+}
+
+/// Adds what a text encodes: Entra writes values before and after a change as JSON, `"\"False\""`.
+fn encoded<'e>(json: &str, found: &mut Vec<Value<'e>>) {
+    let Some(text) = json::text(json).filter(|text| text.starts_with(['"', '['])) else { return };
+    let mut inner = Vec::new();
+    leaf(&text, &mut inner);
+    found.extend(inner.into_iter().map(|value| value.into_owned()));
 }
 
 struct Lookup {
@@ -127,7 +147,32 @@ impl Lookup {
             }
             return;
         }
+        let before = found.len();
         json::elements(json).for_each(|element| self.value(element, path, depth + 1, found));
+        if found.len() == before {
+            json::elements(json).for_each(|element| self.pair(element, path, depth + 1, found));
+        }
+    }
+
+    /// The value of a pair that the path names.
+    fn pair<'e>(&self, json: &'e str, path: &str, depth: usize, found: &mut Vec<Value<'e>>) {
+        let (mut rest, mut value) = (None, None);
+        for (name, member) in json::members(json) {
+            let is_one_of = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+            if is_one_of(&PAIR_NAMES) {
+                rest = json::text(member).and_then(|name| self.rest(path, &name));
+            } else if is_one_of(&PAIR_VALUES) {
+                value = Some(member);
+            }
+        }
+        match (rest, value) {
+            (Some(""), Some(value)) => {
+                leaf(value, found);
+                encoded(value, found);
+            }
+            (Some(rest), Some(value)) => self.value(value, rest, depth + 1, found),
+            _ => {}
+        }
     }
 
     fn text<'e>(&self, json: &str, path: &str, found: &mut Vec<Value<'e>>) {
@@ -175,6 +220,7 @@ mod tests {
         for (json, path, expected) in [
             (r#"{"a":{"b":"x"}}"#, "a.b", &["x"][..]),
             (r#"{"a":{"b":"x"}}"#, "a", &[r#"{"b":"x"}"#]),
+            (r#"{"a":{"b":"{\"c\": 1}"}}"#, "a", &[r#"{"b":"{\"c\": 1}"}"#, r#"{"b":"{"c": 1}"}"#]),
             (r#"{"a":{"b":"x"}}"#, "a.b.c", none),
             (r#"{"a":{"b":"x"}}"#, "A.b", none),
             (r#"{"a.b":"flat","a":{"b":"nested"}}"#, "a.b", &["flat"]),
@@ -194,6 +240,17 @@ mod tests {
             (r#"{"a":true,"a":false}"#, "a", &["false"]),
             (r#"{"http://x.y/z":{"w":"claim"}}"#, "http://x.y/z.w", &["claim"]),
             (r#"["a"]"#, "0", &["a"]),
+            (r#"{"a":[{"Name":"b","Value":"x"},{"Name":"c","Value":"y"}]}"#, "a.c", &["y"]),
+            (r#"{"a":[{"key":"b.c","value":{"d":1}}]}"#, "a.b.c.d", &["1"]),
+            (r#"{"a":[{"name":"b","value":"x","b":"own"}]}"#, "a.b", &["own"]),
+            (
+                r#"{"a":[{"displayName":"b","oldValue":null,"newValue":"\"False\""}]}"#,
+                "a.b",
+                &["\"False\"", "False"],
+            ),
+            (r#"{"a":[{"displayName":"b","newValue":"[\"x\"]"}]}"#, "a.b", &["[\"x\"]", "[\"x\"]", "x"]),
+            (r#"{"a":[{"name":"b","value":null},{"name":"c"},{"value":"x"}]}"#, "a.b", none),
+            (r#"{"a":{"name":"b","value":"x"}}"#, "a.b", none),
             ("17", "a", none),
         ] {
             assert_eq!(at(json, path, false), expected, "{json} {path}");

@@ -231,6 +231,7 @@ impl Linter<'_> {
         }
         if let Some((holds, rest)) = self.values.members_above(self.logsource, self.mapping, name)
             && !holds.members.iter().any(|member| member.eq_ignore_ascii_case(rest))
+            && self.mapping.slip_of(name).is_none()
         {
             let problem = format!("there is no `{rest}` in it, only {}", holds.members.join(", "));
             self.add(item.at, path, problem, "ask for one of them");

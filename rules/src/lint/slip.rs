@@ -53,7 +53,14 @@ impl Linter<'_> {
                 "write `null` for what is absent",
             );
         }
-        if let Some(field) = self.names_a_field(text) {
+        // Where names stand, the name of a field is a value like any other.
+        let of_names = |name: &str| {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            ["name", "displayName", "key"].iter().any(|known| last.eq_ignore_ascii_case(known))
+        };
+        if !item.field.as_deref().is_some_and(of_names)
+            && let Some(field) = self.names_a_field(text)
+        {
             let problem = format!("`{text}` is the name of a field and is compared as a text");
             let key = item.field.as_deref().unwrap_or(&field);
             self.add(at, path, problem, format!("write `{key}|fieldref` to compare the two fields"));
@@ -121,6 +128,11 @@ impl Linter<'_> {
         if let Some(known) = self.in_another_case(name) {
             let problem = format!("records write `{known}`, and case counts in names");
             self.add(item.at, path, problem, format!("write `{known}`"));
+            return;
+        }
+        if let Some(meant) = self.mapping.misspelled(name).or_else(|| self.mapping.in_no_case(name)) {
+            let problem = format!("records write `{meant}`; it is read as that");
+            self.add(item.at, path, problem, format!("write `{meant}`"));
             return;
         }
         if self.mapping.resolve(name).known {

@@ -6,7 +6,8 @@
 //!   readOnly: {flag: true}                 # true or false
 //!   eventVersion: {number: true}
 //!   eventCategory: {one_of: [Management, Data]}  # nothing else
-//!   errorCode: {never: ['Success*'], mend: write `null`}  # all but these
+//!   errorCode: {never: ['Success*'], mend: write `null`}  # all but these; a list may have a mend of its own:
+//!   resultType: {never: [{values: [OK], mend: write `0`}]}
 //!   userIdentity.arn: {kind: arn}          # arn, address, or name; two kinds are never equal
 //!   awsRegion: {like: '[a-z0-9-]+', means: a region}  # a regular expression for the whole value
 //!   operationName: {known: [Add user]}     # some of its values, for what is nearly right
@@ -46,12 +47,20 @@ pub(crate) struct Holds {
     flag: bool,
     number: bool,
     one_of: Vec<String>,
-    never: Vec<Pattern>,
+    never: Vec<Never>,
     kind: Option<Kind>,
     like: Option<Regex>,
     pub(crate) known: Vec<String>,
     pub(crate) members: Vec<String>,
     means: String,
+    mend: String,
+}
+
+/// Values that a field never has.
+#[derive(Debug, Clone)]
+struct Never {
+    values: Vec<Pattern>,
+    /// What to do about them; empty: the field's own mend.
     mend: String,
 }
 
@@ -155,7 +164,7 @@ impl Holds {
                 "flag" => holds.flag = text() == "true",
                 "number" => holds.number = text() == "true",
                 "one_of" => holds.one_of = texts(),
-                "never" => holds.never = texts().iter().map(|text| Pattern::parse(&fold(text))).collect(),
+                "never" => holds.never = nevers(value),
                 "known" => holds.known = texts(),
                 "members" => holds.members = texts(),
                 "means" => holds.means = text(),
@@ -242,8 +251,10 @@ impl Holds {
         if self.number && !may_be_number(pattern) {
             return refuse("numbers");
         }
-        if self.never.iter().any(|never| covers(never, pattern)) {
-            return Some((format!("the field never holds `{asked}`"), self.mend.clone()));
+        let covered = |never: &&Never| never.values.iter().any(|known| covers(known, pattern));
+        if let Some(never) = self.never.iter().find(covered) {
+            let mend = if never.mend.is_empty() { &self.mend } else { &never.mend };
+            return Some((format!("the field never holds `{asked}`"), mend.clone()));
         }
         let literal = pattern.as_literal()?;
         if self.like.as_ref().is_some_and(|like| !like.is_match(literal)) {
@@ -281,6 +292,24 @@ impl Holds {
     }
 }
 
+fn nevers(node: &Node) -> Vec<Never> {
+    let pattern = |text: String| Pattern::parse(&fold(&text));
+    let mut plain = Never { values: Vec::new(), mend: String::new() };
+    let mut found = Vec::new();
+    for member in node.as_list().unwrap_or_default() {
+        match member.get("values") {
+            Some(values) => {
+                let texts = values.as_list().unwrap_or_default().iter().filter_map(Node::text);
+                let mend = member.get("mend").and_then(Node::text).unwrap_or_default();
+                found.push(Never { values: texts.map(pattern).collect(), mend });
+            }
+            None => plain.values.extend(member.text().map(pattern)),
+        }
+    }
+    found.push(plain);
+    found
+}
+
 fn squeeze(text: &str) -> String {
     fold(text).chars().filter(|char| !char.is_whitespace()).collect()
 }
@@ -314,7 +343,7 @@ mod tests {
               a: {one_of: [Yes, 'No', other thing]}
               b: {flag: true}
               c: {number: true}
-              d: {never: ['x*', y], mend: m}
+              d: {never: ['x*', y, {values: [z], mend: other}], mend: m}
               e: {like: '[0-9]{3}', means: three digits}
               f: {kind: arn}
               g: {kind: address}
@@ -344,6 +373,7 @@ mod tests {
             ("d", "*", false),
             ("d", "?1", false),
             ("d", "yy", false),
+            ("d", "z", true),
             ("e", "123", false),
             ("e", "1234", true),
             ("e", "1*", false),
@@ -356,5 +386,6 @@ mod tests {
             assert_eq!(refuses(name, value).is_some(), expected, "{name} {value}");
         }
         assert_eq!(refuses("a", "OtherThing").unwrap().1, "did you mean `other thing`?");
+        assert_eq!([refuses("d", "y"), refuses("d", "Z")].map(|refused| refused.unwrap().1), ["m", "other"]);
     }
 }

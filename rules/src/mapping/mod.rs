@@ -10,6 +10,7 @@
 //! ignore_case: false          # whether paths in records ignore the case of names
 //! roots: []                   # objects in which a field may also lie
 //! members: [userIdentity, tlsDetails.tlsVersion]  # known members of a record, for hints about slips
+//! slips: {Initiatied.By: initiatedBy}  # names that published rules misspell: read as what is meant, and told
 //! columns: false              # whether rules name columns and hardly anything else
 //! fields:                     # a column that holds the native value verbatim, or a path in the record;
 //!   eventName: api_operation  # of a list, the first that has a value counts
@@ -52,6 +53,8 @@ pub(crate) struct Mapping {
     ignore_case: bool,
     roots: Vec<String>,
     members: Vec<String>,
+    /// Misspelled names in lower case, and what is meant.
+    slips: HashMap<String, String>,
     /// Rules name columns and hardly anything else.
     columns: bool,
     /// As written.
@@ -126,6 +129,9 @@ impl Mapping {
 
     /// What a rule's field means.
     pub(crate) fn resolve(&self, name: &str) -> Resolved {
+        if let Some(meant) = self.misspelled(name) {
+            return self.resolve(meant);
+        }
         let known = |field: Field| Resolved { field, known: true };
         if let Some(field) = self.fields.get(name) {
             return known(field.clone());
@@ -143,6 +149,24 @@ impl Mapping {
             return known(Field::at(place));
         }
         Resolved { field: self.record_path(name), known: self.has_member(name) }
+    }
+
+    /// What a name that published rules misspell is meant to be.
+    pub(crate) fn misspelled(&self, name: &str) -> Option<&str> {
+        let meant = self.slips.get(&name.to_lowercase()).map(String::as_str);
+        meant.filter(|meant| !meant.eq_ignore_ascii_case(name))
+    }
+
+    /// The known name that a name is but for the case of its letters, where no record writes it so: the first letter
+    /// of a word is large or small by the way in which the log arrives.
+    pub(crate) fn in_no_case(&self, name: &str) -> Option<&str> {
+        let is_written = |known: &str| {
+            let mut words = known.split('.').zip(name.split('.'));
+            words.all(|(known, name)| known.get(1..) == name.get(1..))
+        };
+        let mut alike = self.names().filter(|known| known.eq_ignore_ascii_case(name));
+        let known = alike.next()?;
+        (!is_written(known) && !alike.any(is_written)).then_some(known)
     }
 
     /// The known name that a name is likely a slip of the pen for: one of its words is nearly the other's, and
@@ -281,6 +305,7 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
             "ignore_case" => {}
             "roots" => mapping.roots = texts(value),
             "members" => mapping.members = texts(value),
+            "slips" => mapping.slips = slips(value),
             "columns" => mapping.columns = value.text().as_deref() == Some("true"),
             "fields" => read_fields(value, &mut mapping, report),
             "prefixes" => read_prefixes(value, &mut mapping, report),
@@ -292,6 +317,7 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
                     "ignore_case",
                     "roots",
                     "members",
+                    "slips",
                     "columns",
                     "fields",
                     "prefixes",
@@ -308,6 +334,11 @@ fn read(node: &Node, report: &mut Report) -> Mapping {
 
 fn texts(node: &Node) -> Vec<String> {
     node.as_list().unwrap_or_default().iter().filter_map(Node::text).collect()
+}
+
+fn slips(node: &Node) -> HashMap<String, String> {
+    let entries = node.as_map().unwrap_or_default();
+    entries.iter().filter_map(|(name, meant)| Some((name.value.to_lowercase(), meant.text()?))).collect()
 }
 
 fn logsources(node: &Node, report: &mut Report) -> Vec<Logsource> {

@@ -171,6 +171,27 @@ fn values_that_cannot_be_there() {
         ("product: azure, service: signinlogs", "ResultType: 50126", ""),
         ("product: gcp, service: gcp.audit", "protoPayload.Methodname: x", "case counts in names"),
         ("product: kubernetes, service: audit", "responseStatus.code: ALLOW", "it holds numbers"),
+        ("product: aws", "eventname: CreateUser", "records write `eventName`; it is read as that"),
+        ("product: aws", "userIdentity.session: x", "there is no `session` in it, only accessKeyId"),
+        ("product: azure, service: signinlogs", "Resultdescription: x", "records write `resultDescription`"),
+        ("product: azure, service: signinlogs", "ResultDescription: x", ""),
+        ("product: azure, service: auditlogs", "Initiatied.By: x", "records write `initiatedBy`"),
+        ("product: azure, service: auditlogs", "ConsentContext.IsAdminConsent: 'false'", ""),
+        (
+            "product: azure, service: auditlogs",
+            "operationName: Add member from group",
+            "`Add member to group`",
+        ),
+        (
+            "product: gcp, service: google_workspace.admin",
+            "protoPayload.Servicename: admin.googleapis.com",
+            "records write `protoPayload.serviceName`",
+        ),
+        (
+            "product: gcp, service: gcp.audit",
+            "protoPayload.methodName|endswith: .serviceAccounts.disable",
+            "the field never holds",
+        ),
     ] {
         let said = of(logsource, &format!("  a:\n    {item}\n    x|contains: y\n  condition: a\n"));
         match expected {

@@ -45,6 +45,12 @@ fn rules_for_products_fire() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
+/// Whether one of the tests here is about the rule.
+pub(crate) fn is_tested(source: &RuleSource) -> bool {
+    let risks = ["service: riskdetection", "service: pim"];
+    product(source).is_some() || risks.iter().any(|line| source.text.contains(line))
+}
+
 fn product(source: &RuleSource) -> Option<&'static str> {
     let known = [
         ("product: okta", "okta"),
@@ -186,6 +192,40 @@ fn set(product: &str, record: &mut Value, name: &str, value: &str) {
             }
         }
     }
+}
+
+/// A parameter counts under its own name: the value before a change is not the one after it.
+#[test]
+fn a_parameter_is_read_by_its_name() {
+    let text = "title: T\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71\nlevel: low\n\
+        logsource: {product: gcp, service: google_workspace.admin}\n\
+        detection:\n  a: {new_value: 'false'}\n  condition: a\n";
+    let loaded = rules::load(&[RuleSource { path: "r.yml".into(), text: text.to_owned() }]);
+    let report = |before: &str, after: &str| {
+        let parameters =
+            json!([{"name": "OLD_VALUE", "value": before}, {"name": "NEW_VALUE", "value": after}]);
+        json!({
+            "id": {"time": "2026-05-01T10:00:00Z", "applicationName": "admin", "uniqueQualifier": before},
+            "events": [{"type": "t", "name": "CHANGE_APPLICATION_SETTING", "parameters": parameters}],
+        })
+    };
+    let entry = |before: &str, after: &str| {
+        let parameters =
+            json!([{"name": "OLD_VALUE", "value": before}, {"name": "NEW_VALUE", "value": after}]);
+        json!({
+            "insertId": before, "timestamp": "2026-05-01T10:00:00Z", "protoPayload": {
+                "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": "admin.googleapis.com",
+                "methodName": "google.admin.AdminService.changeApplicationSetting",
+                "metadata": {"event": [{"eventName": "CHANGE_APPLICATION_SETTING", "parameter": parameters}]},
+            },
+        })
+    };
+    let records =
+        [report("false", "true"), report("true", "false"), entry("false", "true"), entry("true", "false")];
+    let normalized = events::normalized(&records.map(|record| record.to_string()));
+    assert!(normalized.rejects.is_empty(), "{:?}", normalized.rejects);
+    let found = loaded.rules.matches(&normalized.events, &mut Scratch::default());
+    assert_eq!(found.iter().map(|found| found.row).collect::<Vec<_>>(), [1, 3]);
 }
 
 /// The rules for risk detections and for Privileged Identity Management, each over a record as Graph gives it,
