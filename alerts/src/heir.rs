@@ -102,13 +102,7 @@ fn take_over(txn: &Txn<'_>, from: &Standing, all: &[Standing], new: &AlertId, no
                 owner = ?3, labels = ?4, version = ?5
              WHERE id = ?2 AND version = 1 AND revision = 1 AND status = 'new'",
         )?
-        .execute(rusqlite::params![
-            from.id.as_str(),
-            new.as_str(),
-            owner,
-            to_json(new, &labels)?,
-            version
-        ])?;
+        .execute(rusqlite::params![from.id.as_str(), new.as_str(), owner, to_json(new, &labels)?, version])?;
     if taken_over == 0 {
         return Ok(());
     }

@@ -87,8 +87,9 @@ fn trim(state: &State, feed: &str, kept: &Kept, read: u64, now_us: i64) -> Resul
         let mut select = db.prepare_cached(&format!("SELECT max(seq) FROM {feed}"))?;
         let end: u64 = select.query_row([], |row| row.get::<_, Option<u64>>(0))?.unwrap_or(0);
         let many = end.saturating_sub(kept.feed_entries.min(most));
-        let mut select =
-            db.prepare_cached(&format!("SELECT seq, at_us FROM {feed} WHERE seq <= ?1 ORDER BY seq LIMIT ?2"))?;
+        let mut select = db.prepare_cached(&format!(
+            "SELECT seq, at_us FROM {feed} WHERE seq <= ?1 ORDER BY seq LIMIT ?2"
+        ))?;
         let mut rows = select.query(rusqlite::params![read.min(most), TRIMMED_AT_ONCE])?;
         let mut cut = None;
         while let Some(row) = rows.next()? {
@@ -101,5 +102,7 @@ fn trim(state: &State, feed: &str, kept: &Kept, read: u64, now_us: i64) -> Resul
         Ok::<_, Error>(cut)
     })?;
     let Some(cut) = cut else { return Ok(0) };
-    state.write(|txn| Ok(txn.prepare_cached(&format!("DELETE FROM {feed} WHERE seq <= ?1"))?.execute([cut])?))
+    state.write(|txn| {
+        Ok(txn.prepare_cached(&format!("DELETE FROM {feed} WHERE seq <= ?1"))?.execute([cut])?)
+    })
 }

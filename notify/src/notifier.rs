@@ -128,11 +128,8 @@ impl Notifier {
             stop: self.stop.subscribe(),
         };
         tasks.spawn(following.run());
-        let upkeep = Upkeep {
-            outbox: self.outbox.clone(),
-            in_use: self.in_use.subscribe(),
-            now_us: self.now_us,
-        };
+        let upkeep =
+            Upkeep { outbox: self.outbox.clone(), in_use: self.in_use.subscribe(), now_us: self.now_us };
         tasks.spawn(upkeep.run(self.stop.subscribe()));
         Ok(())
     }
@@ -428,7 +425,13 @@ impl InUse {
         let (outbox, alerts) = (&self.follower.outbox, &self.follower.alerts);
         outbox.bury_gone(&there, now_us)?;
         for channel in outbox.failing_and_gone(&there)? {
-            trouble::over(outbox, alerts, &channel, "the channel is not in the configuration any more", now_us)?;
+            trouble::over(
+                outbox,
+                alerts,
+                &channel,
+                "the channel is not in the configuration any more",
+                now_us,
+            )?;
         }
         Ok(())
     }

@@ -95,7 +95,11 @@ impl Reloadable {
     pub(crate) fn new(config: &Config, outward: Outward) -> Self {
         let stamp = stamp(config.given().text().ok().flatten().as_deref());
         let seen = Seen { read: stamp, looked: stamp, status: Status::default() };
-        Self { outward: ArcSwap::from_pointee(outward), seen: Mutex::new(seen), turn: tokio::sync::Mutex::default() }
+        Self {
+            outward: ArcSwap::from_pointee(outward),
+            seen: Mutex::new(seen),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// What is in use now.

@@ -62,8 +62,7 @@ fn the_next_page_is_found_in_any_link_header() {
     assert_eq!(next(both).as_deref(), Some("https://a/x?after=b"));
     assert_eq!(next("</x>; REL=next").as_deref(), Some("/x"));
     assert_eq!(next("<a>; rel=\"last next\"").as_deref(), Some("a"));
-    for none in ["", "<a>", "<a; rel=next", "<a>; rel=nextel", "a; rel=next", "<a>; rel=prev, b; x=next"]
-    {
+    for none in ["", "<a>", "<a; rel=next", "<a>; rel=nextel", "a; rel=next", "<a>; rel=prev, b; x=next"] {
         assert_eq!(next(none), None, "{none}");
     }
     // Okta writes each into a header of its own.
@@ -88,8 +87,7 @@ fn a_body_is_inflated_within_its_bound() {
 
 #[test]
 fn secrets_go_over_tls_or_stay_here() {
-    for good in
-        ["https://api.example.com/v1", "http://127.0.0.1:8080", "http://localhost/x", "http://[::1]/"]
+    for good in ["https://api.example.com/v1", "http://127.0.0.1:8080", "http://localhost/x", "http://[::1]/"]
     {
         assert!(service_url("url", good).is_ok(), "{good}");
     }
@@ -106,9 +104,7 @@ fn a_token_does_not_follow_a_page_to_another_server() {
     let base = Url::parse("https://graph.example.com/v1.0/").unwrap();
     assert!(next_page("c", &base, "https://graph.example.com/v1.0/x?$skiptoken=1").is_ok());
     assert!(next_page("c", &base, "/v1.0/x?a=1").is_ok());
-    for elsewhere in
-        ["https://graph.example.com.evil.example/x", "http://graph.example.com/x", "//evil/x"]
-    {
+    for elsewhere in ["https://graph.example.com.evil.example/x", "http://graph.example.com/x", "//evil/x"] {
         assert!(next_page("c", &base, elsewhere).is_err(), "{elsewhere}");
     }
 }
@@ -117,8 +113,7 @@ fn a_token_does_not_follow_a_page_to_another_server() {
 fn secrets_are_not_shown() {
     let call = Call::get("c", Url::parse("https://example.com/").unwrap()).with_bearer("t0ken").unwrap();
     assert!(!format!("{call:?}").contains("t0ken"));
-    let error =
-        Call::get("c", Url::parse("https://example.com/").unwrap()).with_bearer("a\nb").unwrap_err();
+    let error = Call::get("c", Url::parse("https://example.com/").unwrap()).with_bearer("a\nb").unwrap_err();
     assert!(!error.to_string().contains("a\nb"));
 }
 
@@ -183,9 +178,9 @@ fn tls_server(folder: &std::path::Path, requests: &[&str]) -> Option<(Child, Url
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let port = lines.map_while(std::io::Result::ok).find_map(|line| {
-        line.strip_prefix("ACCEPT 127.0.0.1:").map(|port| port.trim().to_owned())
-    });
+    let port = lines
+        .map_while(std::io::Result::ok)
+        .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:").map(|port| port.trim().to_owned()));
     let url = format!("https://127.0.0.1:{}/?token=s3cret", port.unwrap()).parse().unwrap();
     Some((child, url))
 }

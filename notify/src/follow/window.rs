@@ -54,7 +54,11 @@ impl Follower {
             let lifted = known.home(&line.last_alert).map(|home| home.lifted(stored));
             let routes = self.routing.decide(lifted.as_ref().unwrap_or(stored), now_us);
             if routes.is_empty() {
-                tracing::info!(path, rule = line.rule, "the route is gone, and no other takes what it gathered");
+                tracing::info!(
+                    path,
+                    rule = line.rule,
+                    "the route is gone, and no other takes what it gathered"
+                );
             }
             for route in routes {
                 if matches!(closed, Closed::Flood { .. }) && line.held == 1 {

@@ -8,7 +8,8 @@ use super::Outbox;
 use crate::{Error, Result};
 
 /// Why it is dead, and the mend.
-const REASON: &str = "its channel is not in the configuration any more; put it back and send this again, or leave it";
+const REASON: &str =
+    "its channel is not in the configuration any more; put it back and send this again, or leave it";
 
 impl Outbox {
     /// What waits for a channel that is none of `there` is dead, and can be sent again once the channel is back;

@@ -179,7 +179,8 @@ async fn what_waits_for_a_channel_that_is_gone_is_dead_and_what_is_being_sent_is
         state.write(|txn| AlertStore::record(txn, &[alert("r1", event)], 1)).unwrap();
     };
     let listed = |channel: &str, wanted: DeliveryState| {
-        let filter = DeliveryFilter { state: Some(wanted), channel: Some(channel.into()), ..Default::default() };
+        let filter =
+            DeliveryFilter { state: Some(wanted), channel: Some(channel.into()), ..Default::default() };
         notifier.outbox().list(&filter, 100).unwrap()
     };
     for event in ["e1", "e2", "e3"] {
@@ -189,7 +190,11 @@ async fn what_waits_for_a_channel_that_is_gone_is_dead_and_what_is_being_sent_is
     until("the others wait", || listed("a", DeliveryState::Waiting).len() == 3).await;
     notifier.exchange(setup(&[("b", other.clone())])).unwrap();
     until("what waits is dead", || listed("a", DeliveryState::Dead).len() == 3).await;
-    assert!(listed("a", DeliveryState::Dead).iter().all(|row| row.last_error.contains("not in the configuration")));
+    assert!(
+        listed("a", DeliveryState::Dead)
+            .iter()
+            .all(|row| row.last_error.contains("not in the configuration"))
+    );
     let dead = listed("a", DeliveryState::Dead).pop().unwrap().id;
     assert!(matches!(notifier.resend(dead), Err(Error::ChannelUnknown { .. })));
     assert!(matches!(notifier.resend_all(Some("a")), Err(Error::ChannelUnknown { .. })));

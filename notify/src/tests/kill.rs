@@ -16,7 +16,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{alert, route};
-use crate::{Channel, Delivery, Links, Manner, Notification, Notifier, NotifierParts, Outcome, Routing, Setup};
+use crate::{
+    Channel, Delivery, Links, Manner, Notification, Notifier, NotifierParts, Outcome, Routing, Setup,
+};
 
 /// Tells the test binary that it is the child: the folder, the receiver, and whether to raise alerts.
 const FOLDER: &str = "STORMGLASS_TEST_NOTIFY_DIR";

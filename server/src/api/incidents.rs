@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alerts::incident::{
-    Deciding, Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry, timeline,
+    Deciding, Incident, IncidentAlert, IncidentChange, IncidentFilter, IncidentStatus, Step, TimelineEntry,
+    timeline,
 };
 use alerts::{Cursor, Verdict};
 use axum::Extension;

@@ -131,9 +131,8 @@ impl Config {
     /// routes, rotas and of where those may send to.
     pub(crate) fn waiting(&self, newer: &Self) -> Vec<String> {
         let is_taken = |path: &str| path.starts_with("notify.") || path.starts_with("egress.");
-        let value = |config: &Self, path: &str| {
-            config.settings.values.get(path).map(|(value, _)| value.clone())
-        };
+        let value =
+            |config: &Self, path: &str| config.settings.values.get(path).map(|(value, _)| value.clone());
         let mut waiting: Vec<String> = Vec::new();
         for path in newer.settings.values.keys().filter(|path| !is_taken(path)) {
             if value(self, path) != value(newer, path) {
@@ -468,10 +467,12 @@ mod tests {
     fn what_waits_for_the_next_start_is_named() {
         let running = Config::from_text("[query]\nconcurrent = 2\n");
         let waiting = |text: &str| running.waiting(&Config::from_text(text));
-        assert!(waiting("# moved by a line\n[query]\nconcurrent = 2\n[notify]\nkeep_rows = 7\n").is_empty());
+        assert!(
+            waiting("# moved by a line\n[query]\nconcurrent = 2\n[notify]\nkeep_rows = 7000\n").is_empty()
+        );
         let hash = "0f".repeat(32);
         let text = format!(
-            "[query]\nconcurrent = 3\n[[sources]]\nname = \"a\"\nkind = \"files\"\npaths = [\"/x/*.log\"]\n\
+            "[query]\nconcurrent = 3\n[[sources]]\nname = \"a\"\ntype = \"files\"\npaths = [\"/x/*.log\"]\n\
              [[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
         );
         assert_eq!(waiting(&text), ["query.concurrent", "sources", "auth.tokens"]);

@@ -99,8 +99,7 @@ impl Site {
 
     fn start(&self) -> Server {
         let config = self.config().to_string_lossy().into_owned();
-        let settings =
-            [("STORMGLASS_CONFIG", config.as_str()), ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms")];
+        let settings = [("STORMGLASS_CONFIG", config.as_str()), ("STORMGLASS_TABLE_COMMIT_AFTER", "150 ms")];
         Server::start(&self.data(), &settings)
     }
 
@@ -123,7 +122,7 @@ impl Site {
 
     async fn sql(&self, server: &Server, sql: &str) -> Vec<Value> {
         let url = format!("{}/api/v1/sql", server.url);
-        let body = serde_json::json!({ "sql": sql, "format": "json" });
+        let body = serde_json::json!({ "sql": sql });
         let answer = self.http.post(url).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
@@ -180,9 +179,7 @@ async fn routes_are_exchanged_while_alerts_flow_and_the_server_is_killed() {
         let alerts = site.sql(&server, "SELECT count(*) AS n FROM alerts").await;
         let waiting = site.get(&server, "/api/v1/notifications?state=waiting").await;
         let told = site.sql(&server, "SELECT count(DISTINCT subject) AS n FROM deliveries").await;
-        alerts[0]["n"] == next
-            && told[0]["n"] == next
-            && waiting["deliveries"].as_array().unwrap().is_empty()
+        alerts[0]["n"] == next && told[0]["n"] == next && waiting["deliveries"].as_array().unwrap().is_empty()
     })
     .await;
     let dead = site.sql(&server, "SELECT channel, last_error FROM deliveries WHERE state = 'dead'").await;
@@ -206,8 +203,11 @@ async fn routes_are_exchanged_while_alerts_flow_and_the_server_is_killed() {
         assert!(channels.entry(subject).or_default().insert(channel), "{subject} is told twice by {channel}");
     }
     assert_eq!(channels.len(), next);
-    let known: BTreeSet<BTreeSet<&str>> =
-        sets.iter().chain([&["a", "b", "c"] as &[_]].iter()).map(|set| set.iter().copied().collect()).collect();
+    let known: BTreeSet<BTreeSet<&str>> = sets
+        .iter()
+        .chain([&["a", "b", "c"] as &[_]].iter())
+        .map(|set| set.iter().copied().collect())
+        .collect();
     assert!(channels.values().all(|set| known.contains(set)), "{channels:?}");
     let keys: BTreeSet<(&str, &str)> =
         rows.iter().map(|row| (row["channel"].as_str().unwrap(), row["key"].as_str().unwrap())).collect();
@@ -320,7 +320,10 @@ async fn secrets_are_read_again() {
     // A secret that is gone is a broken configuration: the last one stays.
     std::fs::remove_file(&secret).unwrap();
     let broken = site.reload(&server).await;
-    assert!(broken["findings"][0].as_str().unwrap().contains("callback secret of the channel `soc`"), "{broken}");
+    assert!(
+        broken["findings"][0].as_str().unwrap().contains("callback secret of the channel `soc`"),
+        "{broken}"
+    );
     assert_eq!(click("soc", "new-secret").await, 200);
     std::fs::write(&secret, "new-secret").unwrap();
     site.put(&(site.rules() + &channel("desk")));

@@ -506,7 +506,7 @@ async fn a_token_pushes_under_no_name_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let config = crate::audit::roles(
         folder.path(),
-        "[[sources]]\nname = \"hec.the-analyst\"\nkind = \"files\"\npaths = [\"/nowhere/*.log\"]\n",
+        "[[sources]]\nname = \"hec.the-analyst\"\ntype = \"files\"\npaths = [\"/nowhere/*.log\"]\n",
     );
     let server = Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config)]);
     let client = reqwest::Client::new();
@@ -531,7 +531,12 @@ async fn a_token_pushes_under_no_name_of_another() {
     let rows = client.post(format!("{}/api/v1/sql", server.url)).bearer_auth("admin").json(&serde_json::json!({
         "sql": "SELECT source, count(*) AS n FROM events WHERE source IN ('hec.other', 'hec.the-ingest') GROUP BY 1"
     }));
-    client.get(format!("{}/api/v1/sources?verify=true", server.url)).bearer_auth("admin").send().await.unwrap();
+    client
+        .get(format!("{}/api/v1/sources?verify=true", server.url))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
     let rows: serde_json::Value = rows.send().await.unwrap().json().await.unwrap();
     let text = rows.to_string();
     assert!(text.contains("hec.the-ingest"), "{text}");

@@ -585,14 +585,19 @@ fn a_head_that_the_disk_does_not_take_is_kept_later_and_the_log_goes_on() {
         state
             .write(|txn| {
                 txn.execute_batch("DROP TRIGGER audit_is_not_changed")?;
-                txn.execute("UPDATE audit SET entry = ?1 WHERE seq = ?2", rusqlite::params![entry, signed.seq])?;
+                txn.execute(
+                    "UPDATE audit SET entry = ?1 WHERE seq = ?2",
+                    rusqlite::params![entry, signed.seq],
+                )?;
                 Ok::<_, Error>(())
             })
             .unwrap();
     };
     let whole: String = state
         .read(|db| {
-            Ok::<_, Error>(db.query_row("SELECT entry FROM audit WHERE seq = ?1", [signed.seq], |row| row.get(0))?)
+            Ok::<_, Error>(
+                db.query_row("SELECT entry FROM audit WHERE seq = ?1", [signed.seq], |row| row.get(0))?,
+            )
         })
         .unwrap();
     // With room again the newest lies in the file.

@@ -24,8 +24,8 @@ pub use rusqlite;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::readers::Readers;
-use self::watched::Watches;
 pub use self::watched::Watched;
+use self::watched::Watches;
 use crate::{Error, Result, accounts, dead_letter, ledger, position, remembered, source_position};
 
 /// An open state database. Clones are handles to the same one.

@@ -124,7 +124,8 @@ fn what_was_split_stays_split_and_what_was_merged_stays_merged() {
     assert_eq!(fixture.members(&whole), ["e0", "e2"]);
     let one = again.merge((&new.id, &whole), &Deciding::new("dana", "no drill"), &context, 5).unwrap();
     assert_eq!((one.id.as_str(), one.alerts), (whole.as_str(), 5));
-    let refused = again.merge((&new.id, &whole), &Deciding::new("dana", "no drill"), &context, 6).unwrap_err();
+    let refused =
+        again.merge((&new.id, &whole), &Deciding::new("dana", "no drill"), &context, 6).unwrap_err();
     assert!(refused.to_string().contains("one incident already"), "{refused}");
     let stranger = ["nobody".to_owned()].into_iter().collect();
     let refused = again.split(&whole, &stranger, &Deciding::new("dana", "x"), &context, 7).unwrap_err();
@@ -136,7 +137,10 @@ fn strangers_are_merged_by_hand_for_good() {
     let fixture = fixture();
     fixture.take(&[alert("a", 0, "impact", "ana", 4), alert("b", 900, "impact", "bob", 4)], 1);
     let ids: Vec<_> = fixture.all().into_iter().map(|incident| incident.id).collect();
-    fixture.incidents.merge((&ids[0], &ids[1]), &Deciding::new("dana", "one intruder"), &fixture.context, 2).unwrap();
+    fixture
+        .incidents
+        .merge((&ids[0], &ids[1]), &Deciding::new("dana", "one intruder"), &fixture.context, 2)
+        .unwrap();
     fixture.take(&[alert("c", 901, "impact", "bob", 2)], 3);
     let [one] = fixture.all().try_into().unwrap();
     assert_eq!(fixture.members(&one.id), ["a", "b", "c"]);

@@ -165,7 +165,8 @@ fn an_alert_about_risk_opens_nothing_and_opens_nothing_again() {
     // It goes with what it rests on, whoever is taken out.
     let of_risk = told(&fixture)[0].alert.id.to_string();
     let out = [of_risk].into_iter().collect();
-    let refused = fixture.incidents.split(&id, &out, &Deciding::new("dana", "x"), &fixture.context, 5).unwrap_err();
+    let refused =
+        fixture.incidents.split(&id, &out, &Deciding::new("dana", "x"), &fixture.context, 5).unwrap_err();
     assert!(refused.to_string().contains("name that one"), "{refused}");
 }
 
