@@ -175,7 +175,7 @@ impl Changes {
     /// Takes the alerts of episodes back that are no more, or lets them go on as those of the episodes that have their
     /// events now. What took their place is written already. Each alert is read once, however many there are.
     fn take_back(&self, txn: &Txn<'_>, now_us: i64) -> Result<()> {
-        let mut heirs: HashMap<(u32, &[String]), Heirs> = HashMap::new();
+        let mut heirs: BTreeMap<(u32, &[String]), Heirs> = BTreeMap::new();
         for finding in self.findings.iter().filter(|finding| finding.episode.is_err()) {
             heirs.entry((finding.correlation, &finding.key)).or_default();
         }
@@ -201,9 +201,7 @@ impl Changes {
                 AlertStore::refute(txn, &gone, "events that came late show another picture", now_us)?;
             }
         }
-        let mut groups: Vec<_> = heirs.into_iter().collect();
-        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (_, heirs) in groups {
+        for heirs in heirs.into_values() {
             for (new, old) in heirs.alerts.into_iter().filter(|(_, old)| !old.is_empty()) {
                 AlertStore::go_on(txn, &old, &new, now_us)?;
             }

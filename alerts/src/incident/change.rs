@@ -131,10 +131,10 @@ impl Incidents {
     ) -> Result<Incident> {
         let a = self.decide(|txn| {
             let (a, b) = (store::resolve(txn, ids.0)?, store::resolve(txn, ids.1)?);
+            store::expect(&store::get(txn, &a)?, by.expected)?;
             if a == b {
                 return Err(refused(&a, "and the other are one incident already"));
             }
-            store::expect(&store::get(txn, &a)?, by.expected)?;
             text(&a, "reason", by.reason)?;
             let (of_a, of_b) = (member_ids(txn, &a)?, member_ids(txn, &b)?);
             let (Some(first_a), Some(first_b)) = (of_a.first(), of_b.first()) else {

@@ -82,6 +82,6 @@ fn what_is_behind_an_entry_of_tomorrow_waits_for_it() {
     }
     assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 1);
     assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 0);
-    assert_eq!(fixture.store.trim_feed(&Kept { feed_entries: 1, ..KEPT }, 3, 10_000).unwrap(), 1);
-    assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 1);
+    assert_eq!(fixture.store.trim_feed(&Kept { feed_entries: 1, ..KEPT }, 3, 10_000).unwrap(), 2);
+    assert_eq!(fixture.store.trim_feed(&KEPT, 3, 10_000).unwrap(), 0);
 }

@@ -228,14 +228,10 @@ async fn episodes_that_are_bridged_go_on_as_one() {
     let change = |one: &StoredAlert, change| {
         running.alerts.change(&id(one), change, "dana", "seen", 1).unwrap();
     };
-    change(&first[0], alerts::Change::Close(Verdict::Benign));
     change(&first[1], alerts::Change::Acknowledge);
     // All of the gaps of the one are filled at once, and before the first as well; of the other only one gap is.
-    let mut late: Vec<_> = [595, 622, 634, 646, 682, 694, 706]
-        .iter()
-        .map(|minute| secret(sent.len() + minute, 1, *minute))
-        .collect();
-    late.extend([622, 634, 646].iter().map(|minute| secret(sent.len() + 2000 + minute, 2, *minute)));
+    let mut late: Vec<_> = (595..720).step_by(7).map(|minute| secret(1000 + minute, 1, minute)).collect();
+    late.extend((617..660).step_by(7).map(|minute| secret(3000 + minute, 2, minute)));
     running.take(&[batch_of("b", &late, 6)]).await;
     sent.extend(late);
     assert_eq!(standing(&running), expected(&sent));
@@ -246,6 +242,7 @@ async fn episodes_that_are_bridged_go_on_as_one() {
     for old in first.iter().filter(|old| id(old) != id(one)) {
         let (old, history) = running.alerts.get(&id(old)).unwrap();
         assert_eq!(old.status, AlertStatus::Closed);
+        assert_eq!(old.duplicate_of.as_deref(), Some(id(one).as_str()));
         assert!(history.last().unwrap().reason.contains(&id(one)), "{history:?}");
     }
     assert_eq!(of_second.len(), 2, "what is apart stays apart");

@@ -122,10 +122,15 @@ enum Asked {
     Close(Verdict),
 }
 
+/// What the field `payload` of Slack's form holds.
+const SLACK_EXAMPLE: &str = r#"{"type":"block_actions","user":{"id":"U0123456789","username":"dana"},
+    "actions":[{"action_id":"acknowledge","value":"0a1b"}]}"#;
+
 /// What somebody clicked in Slack.
 #[utoipa::path(post, path = "/callbacks/slack/{channel}", tag = "callbacks",
     params(("channel" = String, Path, description = "the channel's name")),
-    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = inline(std::collections::BTreeMap<String, String>),
+        content_type = "application/x-www-form-urlencoded", example = json!({"payload": SLACK_EXAMPLE})),
     responses((status = 200, description = "done"), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn slack(
@@ -207,7 +212,9 @@ fn slack_wishes(payload: &Value) -> Vec<Wish> {
 /// What somebody did in PagerDuty (Webhooks v3).
 #[utoipa::path(post, path = "/callbacks/pagerduty/{channel}", tag = "callbacks",
     params(("channel" = String, Path, description = "the channel's name")),
-    request_body(content = String, content_type = "application/json"),
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({"event": {
+        "event_type": "incident.acknowledged", "occurred_at": "2026-03-02T10:00:00Z",
+        "agent": {"id": "PABC", "type": "user_reference", "summary": "Dana"}, "data": {"incident_key": "0a1b"}}})),
     responses((status = 200, description = "done, or nothing to do"), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn pagerduty(

@@ -22,6 +22,10 @@ const ERRORS: [(&str, &str); 9] = [
 /// The media type of problems.
 const PROBLEM: &str = "application/problem+json";
 
+const JSON: &str = "application/json";
+
+const PROTOBUF: &str = "application/x-protobuf";
+
 /// The media type of SCIM (RFC 7644, 8.1).
 const SCIM: &str = "application/scim+json";
 
@@ -51,8 +55,23 @@ pub(super) fn complete(openapi: &mut OpenApi) {
                 }
                 continue;
             }
-            // HEC and gRPC have errors of their own.
-            if path.starts_with("/services/") || path.starts_with("/opentelemetry.") || path == "/v1/logs" {
+            // HEC and OpenTelemetry have errors of their own, besides those that come before them.
+            let own = match path.as_str() {
+                "/v1/logs" => &[JSON, PROTOBUF][..],
+                path if path.starts_with("/services/") => &[JSON],
+                _ => &[],
+            };
+            if !own.is_empty() {
+                for (status, meaning) in ERRORS {
+                    let mut response = error(meaning, "Problem", PROBLEM);
+                    for kind in own {
+                        let schema =
+                            (path.as_str() != "/v1/logs").then(|| RefOr::Ref(Ref::from_schema_name("Reply")));
+                        let content = ContentBuilder::new().schema(schema).build();
+                        response.content.insert((*kind).to_owned(), content.into());
+                    }
+                    operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
+                }
                 continue;
             }
             for response in operation.responses.responses.values_mut() {

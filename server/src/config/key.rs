@@ -242,7 +242,7 @@ pub(crate) const KEYS: &[Key] = &[
         "rules.reload_every",
         Kind::SpanOrNever,
         r#""5 s""#,
-        "How often a server looks whether rule files have changed. A broken file keeps its last good version.",
+        "How often a server looks whether rule files, files of assets and, for channels, routes and rotas, its configuration have changed; SIGHUP looks at once. A broken file keeps its last good version.",
     ),
     key(
         "rules.group",

@@ -469,10 +469,12 @@ mod tests {
     fn what_waits_for_the_next_start_is_named() {
         let running = Config::from_text("[query]\nconcurrent = 2\n");
         let waiting = |text: &str| running.waiting(&Config::from_text(text));
-        assert!(waiting("# moved by a line\n[query]\nconcurrent = 2\n[notify]\nkeep_rows = 7\n").is_empty());
+        assert!(
+            waiting("# moved by a line\n[query]\nconcurrent = 2\n[notify]\nkeep_rows = 7000\n").is_empty()
+        );
         let hash = "0f".repeat(32);
         let text = format!(
-            "[query]\nconcurrent = 3\n[[sources]]\nname = \"a\"\nkind = \"files\"\npaths = [\"/x/*.log\"]\n\
+            "[query]\nconcurrent = 3\n[[sources]]\nname = \"a\"\ntype = \"files\"\npaths = [\"/x/*.log\"]\n\
              [[auth.tokens]]\nname = \"a\"\nrole = \"admin\"\nsha256 = \"{hash}\"\n"
         );
         assert_eq!(waiting(&text), ["query.concurrent", "sources", "auth.tokens"]);

@@ -5,6 +5,7 @@
 //! is the log's offset behind the request: the answer comes after durability, so every id that was ever given
 //! out is true, after a restart as well.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -132,16 +133,17 @@ impl Pushed {
 /// Takes events: JSON objects one after another, each with `event` and what is said about it. All of a request
 /// are taken, or none.
 #[utoipa::path(post, path = "/services/collector/event", tag = "push", params(HecParameters),
-    request_body(content = String, content_type = "application/json"),
-    responses((status = 200, body = Reply), (status = 400, body = Reply), (status = 401, body = Reply),
-        (status = 403, body = Reply), (status = 413, body = Reply), (status = 503, body = Reply)))]
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({
+        "event": {"message": "dana signed in"}, "time": 1_772_445_600, "host": "shop-1", "sourcetype": "app"})),
+    responses((status = 200, body = Reply)))]
 pub(crate) async fn event(pushed: Pushed) -> Response {
     take(pushed, hec::events).await
 }
 
 /// The same under the path that older clients use.
 #[utoipa::path(post, path = "/services/collector", tag = "push", params(HecParameters),
-    request_body(content = String, content_type = "application/json"), responses((status = 200, body = Reply)))]
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({"event": "x"})),
+    responses((status = 200, body = Reply)))]
 pub(crate) async fn event_old(pushed: Pushed) -> Response {
     take(pushed, hec::events).await
 }
@@ -149,7 +151,7 @@ pub(crate) async fn event_old(pushed: Pushed) -> Response {
 /// Takes lines, one event each; a body of JSON is split into its records.
 #[utoipa::path(post, path = "/services/collector/raw", tag = "push", params(HecParameters),
     request_body(content = String, content_type = "text/plain"),
-    responses((status = 200, body = Reply), (status = 400, body = Reply), (status = 503, body = Reply)))]
+    responses((status = 200, body = Reply)))]
 pub(crate) async fn raw(pushed: Pushed) -> Response {
     let HecParameters { host, source, sourcetype, index, .. } = pushed.parameters.clone();
     let said = RawMetadata { host, source, sourcetype, index };
@@ -214,7 +216,7 @@ pub(crate) struct AckQuestion {
 
 /// Says of each ack id whether its events are durable.
 #[utoipa::path(post, path = "/services/collector/ack", tag = "push", params(HecParameters),
-    request_body = AckQuestion, responses((status = 200, content_type = "application/json"), (status = 400, body = Reply)))]
+    request_body = AckQuestion, responses((status = 200, body = AckAnswer)))]
 pub(crate) async fn ack(pushed: Pushed) -> Response {
     if let Some(refusal) = pushed.refusal() {
         return refusal;
@@ -229,9 +231,15 @@ pub(crate) async fn ack(pushed: Pushed) -> Response {
         return Reply::new("Invalid data format", 6).with(StatusCode::BAD_REQUEST);
     };
     let head = app.log.head();
-    let acks: serde_json::Map<_, _> =
-        question.acks.iter().map(|id| (id.to_string(), (*id <= head).into())).collect();
-    Json(serde_json::json!({ "acks": acks })).into_response()
+    let acks = question.acks.iter().map(|id| (id.to_string(), *id <= head)).collect();
+    Json(AckAnswer { acks }).into_response()
+}
+
+/// Whether the events of ack ids are durable.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AckAnswer {
+    /// By ack id.
+    acks: BTreeMap<String, bool>,
 }
 
 /// Whether events are taken. Asks for no token, as load balancers have none.

@@ -65,9 +65,9 @@ async fn take(app: &Arc<App>, caller: &Caller, body: Bytes, encoding: Encoding) 
 
 /// Takes an `ExportLogsServiceRequest` in protobuf or JSON.
 #[utoipa::path(post, path = "/v1/logs", tag = "push",
-    request_body(content = Vec<u8>, content_type = "application/x-protobuf"),
-    responses((status = 200, description = "durable; `partial_success` tells of rejected records"),
-        (status = 400), (status = 413), (status = 415), (status = 429), (status = 503)))]
+    request_body(content((Vec<u8> = "application/x-protobuf"), (serde_json::Value = "application/json"))),
+    responses((status = 200, description = "durable; `partial_success` tells of rejected records",
+        content((Vec<u8> = "application/x-protobuf"), (serde_json::Value = "application/json")))))]
 pub(crate) async fn logs(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -113,7 +113,8 @@ pub(crate) async fn logs(
 /// Takes the same as a unary gRPC call, over HTTP/2 without TLS (h2c).
 #[utoipa::path(post, path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export", tag = "push",
     request_body(content = Vec<u8>, content_type = "application/grpc"),
-    responses((status = 200, description = "gRPC; the trailer `grpc-status` says how it went")))]
+    responses((status = 200, description = "gRPC; the trailer `grpc-status` says how it went",
+        content_type = "application/grpc", body = Vec<u8>)))]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

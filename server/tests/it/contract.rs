@@ -27,8 +27,8 @@ fn schemathesis_finds_nothing() {
         .args(["--seed", "7", "--max-examples", "15", "--workers", "2", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing"])
         .args(["--generation-database", "none"])
-        // What is neither ours nor a plain request and answer: HEC, OTLP, hooks and signed callbacks speak others'
-        // protocols, a stream of events ends after a minute, and text of any form is a record to `ingest`.
+        // What others push and call back has credentials of its own (below), a stream of events ends after a minute,
+        // and text of any form is a record to `ingest`.
         .args([
             "--exclude-path-regex",
             "^/(services|v1|hooks|callbacks|opentelemetry)|/alerts/live$|/ingest$",
@@ -43,6 +43,119 @@ fn schemathesis_finds_nothing() {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("passed") && !said.contains("0 operations"), "{said}");
+    server.terminate();
+}
+
+/// Signs what Schemathesis sends as each service would, and writes bodies that are no JSON.
+const SIGNED: &str = r#"
+import hashlib, hmac, struct, time
+import requests, schemathesis
+
+class Signed(requests.auth.AuthBase):
+    def __call__(self, request):
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        path, headers = request.path_url, request.headers
+        digest = lambda key, text: hmac.new(key, text, hashlib.sha256).hexdigest()
+        if path.startswith("/callbacks/slack/"):
+            now = str(int(time.time()))
+            headers["x-slack-request-timestamp"] = now
+            headers["x-slack-signature"] = "v0=" + digest(b"slack-secret", b"v0:" + now.encode() + b":" + body)
+        elif path.startswith("/callbacks/pagerduty/"):
+            headers["x-pagerduty-signature"] = "v1=" + digest(b"pager-secret", body)
+        elif path.startswith("/hooks/"):
+            headers["authorization"] = "Bearer hook-secret"
+        elif path.startswith("/services/"):
+            headers["authorization"] = "Splunk ingest"
+        else:
+            headers["authorization"] = "Bearer ingest"
+        return request
+
+schemathesis.auth.set_from_requests(Signed())
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    # Names that there are, but for some.
+    path = context.operation.path
+    known = "app" if "hooks" in path else "soc" if "slack" in path else "pager"
+    for name, value in (path_parameters or {}).items():
+        if len(str(value)) % 4:
+            path_parameters[name] = known
+    return path_parameters
+
+def octets(value):
+    return bytes(one & 255 for one in value) if isinstance(value, list) else str(value).encode()
+
+@schemathesis.serializer("application/x-protobuf")
+def protobuf(context, value):
+    return octets(value)
+
+@schemathesis.serializer("application/grpc")
+def grpc(context, value):
+    # Every other one in a frame of its length.
+    body = octets(value)
+    return struct.pack(">BI", 0, len(body)) + body if len(body) % 2 else body
+"#;
+
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_schema_conformance,response_headers_conformance";
+
+/// What others push and call back, each with its own credentials.
+const PUSHED: &str = "[server]
+max_body = \"1 MiB\"
+requests_per_second = 100000
+[[channels]]
+name = \"soc\"
+kind = \"slack\"
+token = \"env:SLACK_SECRET\"
+channel = \"C012AB3CD\"
+callback_secret = \"env:SLACK_SECRET\"
+[[channels]]
+name = \"pager\"
+kind = \"pagerduty\"
+routing_key = \"env:PAGER_SECRET\"
+callback_secret = \"env:PAGER_SECRET\"
+[[hooks]]
+name = \"app\"
+scheme = \"bearer\"
+secret = \"env:HOOK_SECRET\"
+";
+
+#[test]
+fn schemathesis_finds_nothing_in_what_is_pushed_and_called_back() {
+    let Some(python) = python("schemathesis") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("signed.py"), SIGNED).unwrap();
+    let config = roles(folder.path(), PUSHED);
+    let settings = [
+        ("STORMGLASS_CONFIG", config.as_str()),
+        ("SLACK_SECRET", "slack-secret"),
+        ("PAGER_SECRET", "pager-secret"),
+        ("HOOK_SECRET", "hook-secret"),
+    ];
+    let server = Server::start(&folder.path().join("data"), &settings);
+    let url = format!("{}/api/v1/openapi.json", server.url);
+    let described =
+        Command::new("curl").args(["-sfH", "Authorization: Bearer admin", &url]).output().unwrap();
+    assert!(described.status.success());
+    std::fs::write(folder.path().join("openapi.json"), described.stdout).unwrap();
+    let output = Command::new(&python)
+        .args(["-m", "schemathesis.cli", "run", "openapi.json", "--url", &server.url])
+        .args(["--seed", "7", "--max-examples", "15", "--workers", "2", "--no-color"])
+        .args(["--phases", "examples,coverage,fuzzing", "--generation-database", "none"])
+        .args(["--include-path-regex", "^/(services|v1|hooks|callbacks|opentelemetry)"])
+        .args(["--suppress-health-check", "all"])
+        // Whatever is sent with the right credentials is an event; what each refuses is others' to say.
+        .args(["--checks", CHECKS])
+        .current_dir(folder.path())
+        .env("PYTHONPATH", folder.path())
+        .env("SCHEMATHESIS_HOOKS", "signed")
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Tested: 11"), "{said}");
     server.terminate();
 }
 

@@ -122,7 +122,7 @@ impl Site {
 
     async fn sql(&self, server: &Server, sql: &str) -> Vec<Value> {
         let url = format!("{}/api/v1/sql", server.url);
-        let body = serde_json::json!({ "sql": sql, "format": "json" });
+        let body = serde_json::json!({ "sql": sql });
         let answer = self.http.post(url).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()

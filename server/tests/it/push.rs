@@ -506,7 +506,7 @@ async fn a_token_pushes_under_no_name_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let config = crate::audit::roles(
         folder.path(),
-        "[[sources]]\nname = \"hec.the-analyst\"\nkind = \"files\"\npaths = [\"/nowhere/*.log\"]\n",
+        "[[sources]]\nname = \"hec.the-analyst\"\ntype = \"files\"\npaths = [\"/nowhere/*.log\"]\n",
     );
     let server = Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config)]);
     let client = reqwest::Client::new();

@@ -110,7 +110,7 @@ impl Hook {
 
 /// Takes records from a hook. Answers 200 only after they are durable, 429 while the log is full.
 #[utoipa::path(post, path = "/hooks/{name}", tag = "push", params(("name" = String, Path, description = "the hook")),
-    request_body(content = String, content_type = "application/json"),
+    request_body(content = serde_json::Value, content_type = "application/json"),
     responses((status = 200, body = Accepted), (status = 401, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn receive(
