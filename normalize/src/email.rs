@@ -17,3 +17,8 @@ pub(crate) fn is_address(text: &str) -> bool {
 pub(crate) fn address(text: Option<&str>) -> Option<&str> {
     text.filter(|text| is_address(text))
 }
+
+/// The name of a principal of Entra, if it is an address; that of a guest, `a_b.c#EXT#@tenant`, is none.
+pub(crate) fn of_principal(name: Option<&str>) -> Option<&str> {
+    address(name).filter(|name| !name.contains('#'))
+}

@@ -1,16 +1,20 @@
-//! What correlations remember: hits, the events behind them, how far time has come, and identity links.
+//! What correlations remember: hits, the events behind them, how far time has come, and the links of identities.
 //!
 //! Plain rows, written in the transaction that also writes alerts and the consumer's position, so that a
 //! restart finds memory, alerts and position of the same moment. What the rows mean is known to those who
 //! write them.
 
-use std::collections::BTreeSet;
+mod links;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Result;
 use crate::state::Txn;
-use crate::state_table::{StateColumn, StateTable};
+
+pub use links::{
+    LinkRow, LinksVersion, forget_links, links, links_around, links_table, links_version, set_link,
+    undo_link, undone,
+};
 
 pub(crate) const MIGRATIONS: &[&str] = &[
     "
@@ -426,180 +430,6 @@ pub fn marks(db: &Connection) -> Result<Vec<(String, SourceMark)>> {
         Ok((row.get(0)?, SourceMark { event_us: row.get(1)?, received_us: row.get(2)? }))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// A link between two names of one identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkRow {
-    /// A function of kind and ends.
-    pub id: String,
-    /// The credential, session or more special name.
-    pub a: String,
-    /// Its owner.
-    pub b: String,
-    /// What ties them.
-    pub kind: String,
-    /// How sure it is, 0 to 100.
-    pub confidence: u8,
-    /// When it was seen first, microseconds since 1970.
-    pub from_us: i64,
-    /// When it was seen last.
-    pub until_us: i64,
-    /// The earliest event that proves it.
-    pub proof: String,
-}
-
-/// Keeps a link, or widens the one that is there: the earliest proof and the whole range stay, in whatever
-/// order they come.
-///
-/// # Errors
-/// The database refuses.
-pub fn set_link(txn: &Txn<'_>, link: &LinkRow) -> Result<()> {
-    let mut upsert = txn.prepare_cached(
-        "INSERT INTO identity_links (id, a, b, kind, confidence, from_us, until_us, proof)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (id) DO UPDATE SET
-            confidence = max(confidence, ?5),
-            proof = CASE WHEN (?6, ?8) < (from_us, proof) THEN ?8 ELSE proof END,
-            from_us = min(from_us, ?6),
-            until_us = max(until_us, ?7)",
-    )?;
-    upsert.execute(params![
-        link.id,
-        link.a,
-        link.b,
-        link.kind,
-        link.confidence,
-        link.from_us,
-        link.until_us,
-        link.proof
-    ])?;
-    Ok(())
-}
-
-/// Forgets the links of a kind that were last seen before.
-///
-/// # Errors
-/// The database refuses.
-pub fn forget_links(txn: &Txn<'_>, kind: &str, before_us: i64) -> Result<()> {
-    txn.execute("DELETE FROM identity_links WHERE kind = ?1 AND until_us < ?2", params![kind, before_us])?;
-    Ok(())
-}
-
-/// Calls `each` with every link that was not undone.
-///
-/// # Errors
-/// The database refuses.
-pub fn links(db: &Connection, mut each: impl FnMut(LinkRow)) -> Result<()> {
-    let mut select = db.prepare(
-        "SELECT id, a, b, kind, confidence, from_us, until_us, proof FROM identity_links
-         WHERE NOT EXISTS (SELECT 1 FROM identity_undone WHERE identity_undone.id = identity_links.id)",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        each(LinkRow {
-            id: row.get(0)?,
-            a: row.get(1)?,
-            b: row.get(2)?,
-            kind: row.get(3)?,
-            confidence: row.get(4)?,
-            from_us: row.get(5)?,
-            until_us: row.get(6)?,
-            proof: row.get(7)?,
-        });
-    }
-    Ok(())
-}
-
-/// Changes whenever links come or go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinksVersion {
-    count: i64,
-    newest: i64,
-    undone: i64,
-}
-
-/// Which links there are, as one value to compare.
-///
-/// # Errors
-/// The database refuses.
-pub fn links_version(db: &Connection) -> Result<LinksVersion> {
-    let sql = "SELECT count(*), coalesce(max(rowid), 0), (SELECT count(*) FROM identity_undone) FROM identity_links";
-    Ok(db.query_row(sql, [], |row| {
-        Ok(LinksVersion { count: row.get(0)?, newest: row.get(1)?, undone: row.get(2)? })
-    })?)
-}
-
-/// The links of every name that `part` is a part of, and of all that hangs together with them; at most 1000.
-///
-/// # Errors
-/// The database refuses.
-pub fn links_around(db: &Connection, part: &str) -> Result<Vec<LinkRow>> {
-    const MOST: usize = 1000;
-    let mut all = Vec::new();
-    links(db, |link| all.push(link))?;
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    for link in &all {
-        names.extend([&link.a, &link.b].into_iter().filter(|name| name.contains(part)).cloned());
-    }
-    let mut found: Vec<LinkRow> = Vec::new();
-    loop {
-        let (near, rest): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|link| names.contains(&link.a) || names.contains(&link.b));
-        if near.is_empty() || found.len() >= MOST {
-            found.truncate(MOST);
-            return Ok(found);
-        }
-        names.extend(near.iter().flat_map(|link| [link.a.clone(), link.b.clone()]));
-        found.extend(near);
-        all = rest;
-    }
-}
-
-/// The ids of the links that were undone.
-///
-/// # Errors
-/// The database refuses.
-pub fn undone(db: &Connection) -> Result<Vec<String>> {
-    let mut select = db.prepare("SELECT id FROM identity_undone")?;
-    Ok(select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Notes that a link is not to be believed; `false` if there is no such link.
-///
-/// # Errors
-/// The database refuses.
-pub fn undo_link(txn: &Txn<'_>, id: &str, by: &str, reason: &str, at_us: i64) -> Result<bool> {
-    let known = txn.query_row("SELECT 1 FROM identity_links WHERE id = ?1", [id], |_| Ok(())).optional()?;
-    if known.is_some() {
-        txn.execute(
-            "INSERT INTO identity_undone (id, at_us, by, reason) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            params![id, at_us, by, reason],
-        )?;
-    }
-    Ok(known.is_some())
-}
-
-/// The table `identity_links` as SQL shows it.
-pub fn links_table() -> StateTable {
-    use StateColumn::{Integer, Text, Time};
-    StateTable {
-        name: "identity_links",
-        sql: "SELECT id, a, b, kind, confidence, from_us AS first_seen, until_us AS last_seen, proof, undone.by AS undone_by, \
-              undone.reason AS undone_reason FROM identity_links LEFT JOIN identity_undone AS undone USING (id)",
-        columns: &[
-            ("id", Text),
-            ("a", Text),
-            ("b", Text),
-            ("kind", Text),
-            ("confidence", Integer),
-            ("first_seen", Time),
-            ("last_seen", Time),
-            ("proof", Text),
-            ("undone_by", Text),
-            ("undone_reason", Text),
-        ],
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use event::{Col, EventKey, LogType};
 
 use super::claims::{Actor, SERVICE, USER};
+use super::diagnostic::Diagnostic;
 use super::target::{self, Target};
 use super::{change, provisioning, tenant};
 use crate::address;
@@ -27,13 +28,8 @@ pub(crate) use super::audit_fields::FIELDS;
 /// # Errors
 /// The record does not say when it happened.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
-    let mut fields = Fields::default();
-    let mut frame = Fields::of(*record, "");
-    let properties = frame.nested(&["properties"]);
-    if let Some(object) = properties.object() {
-        fields.add(object, properties.path());
-    }
-    fields.append(frame);
+    let mut diagnostic = Diagnostic::of(*record);
+    let mut fields = diagnostic.fields();
     fields.put_time(row, &["activityDateTime", "time", "timeGenerated"])?;
     row.severity(Severity::Informational);
     tenant::map(&mut fields, row);

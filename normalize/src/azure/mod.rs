@@ -1,12 +1,14 @@
 //! Microsoft Azure and Entra.
 //!
 //! Each log arrives in several shapes: streamed by diagnostic settings, fetched from its own API, exported
-//! from Log Analytics. [`crate::fields`] and [`crate::nested`] make them one, so that each log is mapped once:
+//! from Log Analytics. [`crate::fields`], [`crate::nested`] and [`diagnostic`] make them one, so that each log is
+//! mapped once:
 //! [`activity`], [`signin`], [`audit`], flow logs ([`flow`]) and VPN gateways ([`vpn`]).
 
 pub(crate) mod activity;
 pub(crate) mod audit;
 pub(crate) mod device;
+pub(crate) mod diagnostic;
 pub(crate) mod flow;
 pub(crate) mod signin;
 pub(crate) mod tenant;

@@ -7,6 +7,7 @@
 use event::{Col, EventKey, LogType};
 
 use super::claims::{SERVICE, USER};
+use super::diagnostic::Diagnostic;
 use super::risk::Risk;
 use super::{device, factors, tenant};
 use crate::address;
@@ -23,13 +24,8 @@ pub(crate) use super::signin_fields::FIELDS;
 /// # Errors
 /// The record does not say when it happened.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
-    let mut fields = Fields::default();
-    let mut frame = Fields::of(*record, "");
-    let properties = frame.nested(&["properties"]);
-    if let Some(object) = properties.object() {
-        fields.add(object, properties.path());
-    }
-    fields.append(frame);
+    let mut diagnostic = Diagnostic::of(*record);
+    let mut fields = diagnostic.fields();
     // The frame's time is when the record was sent, minutes later.
     let micros = fields.put_time(row, &["createdDateTime", "time", "timeGenerated"])?;
     row.class(&authentication::LOGON);

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use event::{Col, EventKey, LogType};
 
+use super::diagnostic::Diagnostic;
 use super::resource_id::ResourceId;
 use crate::class::{Activity, Severity, Status, tunnel_activity};
 use crate::fields::Fields;
@@ -56,13 +57,8 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
 /// # Errors
 /// The record does not say when it happened.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
-    let mut fields = Fields::default();
-    let mut frame = Fields::of(*record, "");
-    let properties = frame.nested(&["properties"]);
-    if let Some(object) = properties.object() {
-        fields.add(object, properties.path());
-    }
-    fields.append(frame);
+    let mut diagnostic = Diagnostic::of(*record);
+    let mut fields = diagnostic.fields();
     fields.put_time(row, &["time", "timegenerated"])?;
     let operation = fields.peek("operationname").unwrap_or_default();
     fields.put(row, Col::ApiOperation, &["operationname"]);

@@ -2,14 +2,13 @@
 
 use event::{Col, EventKey, LogType};
 
-use super::{FindingStatus, report, severity_of};
+use super::{FindingStatus, History, put_evidences, report, severity_of};
 use crate::address;
 use crate::email;
 use crate::fields::Fields;
 use crate::json::Object;
 use crate::reason::MapError;
 use crate::row::{Row, UNKNOWN};
-use crate::time;
 
 /// Where the columns come from, in Microsoft's own field names.
 pub(crate) const FIELDS: &[(Col, &str)] = &[
@@ -67,18 +66,10 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
 /// The record does not say when the alert was made.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
     let mut fields = Fields::of(*record, "");
-    let moment = |fields: &Fields<'_>, name| fields.value(name).and_then(|value| time::of_value(&value).ok());
-    let created = moment(&fields, "createdDateTime");
-    let changed = moment(&fields, "lastUpdateDateTime");
+    let history = History::of(&fields, "createdDateTime", &["lastUpdateDateTime"]);
     let update = fields.peek("lastUpdateDateTime");
     fields.put_time(row, &["lastUpdateDateTime", "createdDateTime"])?;
-    if let Some(micros) = created {
-        row.time(Col::FindingInfoCreatedTime, micros);
-        fields.forget("createdDateTime");
-    }
-    if let Some(micros) = changed {
-        row.time(Col::FindingInfoModifiedTime, micros);
-    }
+    history.put(&mut fields, row);
     fields.put_moment(row, Col::FindingInfoFirstSeenTime, &["firstActivityDateTime"]);
     fields.put_moment(row, Col::FindingInfoLastSeenTime, &["lastActivityDateTime"]);
     let state = fields.text("status").unwrap_or_default();
@@ -90,7 +81,7 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
         _ => FindingStatus::Unknown,
     };
     let severity = severity_of(&fields.peek("severity").unwrap_or_default());
-    report(status, created.is_some() && changed > created, severity, row);
+    report(status, history.is_changed(), severity, row);
     let id = fields.text("id");
     row.text_if(Col::MetadataUid, id.as_deref());
     row.text(Col::FindingInfoUid, id.as_deref().unwrap_or(UNKNOWN));
@@ -192,10 +183,7 @@ fn map_evidence(fields: &mut Fields<'_>, row: &mut Row<'_>) {
             text(&["userAccount", "userPrincipalName"]).or_else(|| text(&["userAccount", "accountName"]));
         if let Some(name) = name.filter(|_| !row.has(Col::ActorUserName)) {
             row.text(Col::ActorUserName, &name);
-            row.text_if(
-                Col::ActorUserEmailAddr,
-                email::address(Some(&name)).filter(|name| !name.contains('#')),
-            );
+            row.text_if(Col::ActorUserEmailAddr, email::of_principal(Some(&name)));
             row.text_if(Col::ActorUserUid, text(&["userAccount", "azureAdUserId"]));
             row.text_if(Col::ActorUserUidAlt, text(&["userAccount", "userSid"]));
         }
@@ -208,17 +196,7 @@ fn map_evidence(fields: &mut Fields<'_>, row: &mut Row<'_>) {
             row.text_if(Col::SrcEndpointName, text(&["deviceDnsName"]));
         }
     }
-    row.json(Col::Evidences, |json| {
-        json.begin_array();
-        for evidence in &objects {
-            json.item();
-            json.begin_object();
-            json.key("data");
-            evidence.write(json);
-            json.end_object();
-        }
-        json.end_array();
-    });
+    put_evidences(&objects, row);
 }
 
 #[cfg(test)]

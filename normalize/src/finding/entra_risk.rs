@@ -10,8 +10,9 @@
 
 use event::{Col, EventKey, LogType};
 
-use super::{FindingStatus, report, severity_of};
+use super::{FindingStatus, History, put_evidences, report, severity_of};
 use crate::address;
+use crate::azure::diagnostic::Diagnostic;
 use crate::azure::{device, tenant};
 use crate::class::Severity;
 use crate::email;
@@ -19,7 +20,6 @@ use crate::fields::Fields;
 use crate::json::Object;
 use crate::reason::MapError;
 use crate::row::{Row, UNKNOWN};
-use crate::time;
 
 /// Where the columns come from, in Microsoft's own field names.
 pub(crate) const FIELDS: &[(Col, &str)] = &[
@@ -104,17 +104,10 @@ pub(crate) const FIELDS: &[(Col, &str)] = &[
 /// # Errors
 /// The record does not say when.
 pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, MapError> {
-    let mut fields = Fields::default();
-    let mut frame = Fields::of(*record, "");
-    let properties = frame.nested(&["properties"]);
-    if let Some(object) = properties.object() {
-        fields.add(object, properties.path());
-    }
-    fields.append(frame);
-    let moment = |fields: &Fields<'_>, name| fields.value(name).and_then(|value| time::of_value(&value).ok());
-    const CHANGED: [&str; 3] = ["lastUpdatedDateTime", "riskLastUpdatedDateTime", "lastModifiedDateTime"];
-    let changed = CHANGED.iter().find_map(|name| moment(&fields, name));
-    let detected = moment(&fields, "detectedDateTime");
+    let mut diagnostic = Diagnostic::of(*record);
+    let mut fields = diagnostic.fields();
+    let changed = ["lastUpdatedDateTime", "riskLastUpdatedDateTime", "lastModifiedDateTime"];
+    let history = History::of(&fields, "detectedDateTime", &changed);
     let micros = fields.put_time(
         row,
         &[
@@ -128,22 +121,15 @@ pub(crate) fn map(record: &Object<'_>, row: &mut Row<'_>) -> Result<EventKey, Ma
             "timeGenerated",
         ],
     )?;
-    if let Some(changed) = changed {
-        row.time(Col::FindingInfoModifiedTime, changed);
-    }
-    if let Some(detected) = detected {
-        row.time(Col::FindingInfoCreatedTime, detected);
-        fields.forget("detectedDateTime");
-    }
+    history.put(&mut fields, row);
     fields.put_moment(row, Col::FindingInfoFirstSeenTime, &["activityDateTime"]);
     tenant::map(&mut fields, row);
     row.text(Col::MetadataProductVendorName, "Microsoft");
     let id = fields.peek("id").map(|id| id.into_owned());
-    let is_changed = detected.is_some() && changed > detected;
     let state = if fields.has("alertDefinitionId") {
         map_role_alert(&mut fields, row)
     } else {
-        map_risk(&mut fields, is_changed, row)
+        map_risk(&mut fields, history.is_changed(), row)
     };
     fields.put(row, Col::MetadataUid, &["id"]);
     row.text(Col::FindingInfoUid, id.as_deref().unwrap_or(UNKNOWN));
@@ -232,10 +218,7 @@ fn map_identity(fields: &mut Fields<'_>, is_somebody: bool, row: &mut Row<'_>) {
         let name = fields.first(&["userPrincipalName"]).or_else(|| fields.first(&["userDisplayName"]));
         if let Some(name) = name {
             row.text(Col::ActorUserName, &name);
-            row.text_if(
-                Col::ActorUserEmailAddr,
-                email::address(Some(&name)).filter(|name| !name.contains('#')),
-            );
+            row.text_if(Col::ActorUserEmailAddr, email::of_principal(Some(&name)));
         }
     }
     if is_somebody {
@@ -296,10 +279,7 @@ fn map_role_alert(fields: &mut Fields<'_>, row: &mut Row<'_>) -> String {
         let text = |name: &str| first.get(name).and_then(|value| value.filled_text());
         let name = text("assigneeUserPrincipalName").or_else(|| text("assigneeDisplayName"));
         row.text_if(Col::ActorUserName, name.as_deref());
-        row.text_if(
-            Col::ActorUserEmailAddr,
-            email::address(name.as_deref()).filter(|name| !name.contains('#')),
-        );
+        row.text_if(Col::ActorUserEmailAddr, email::of_principal(name.as_deref()));
         row.text_if(Col::ActorUserUid, text("assigneeId"));
     }
     put_evidences(&incidents, row);
@@ -323,23 +303,6 @@ fn of_definition(id: &str) -> (Option<String>, Option<String>) {
         name.ends_with("Alert").then(|| format!("{first}{}Incident", chars.as_str()))
     });
     (tenant, named)
-}
-
-fn put_evidences(objects: &[Object<'_>], row: &mut Row<'_>) {
-    if objects.is_empty() {
-        return;
-    }
-    row.json(Col::Evidences, |json| {
-        json.begin_array();
-        for object in objects {
-            json.item();
-            json.begin_object();
-            json.key("data");
-            object.write(json);
-            json.end_object();
-        }
-        json.end_array();
-    });
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ pub(crate) mod security_hub;
 use event::Col;
 
 use crate::class::{Severity, detection_finding};
+use crate::fields::Fields;
+use crate::json::Object;
 use crate::row::Row;
+use crate::time;
 
 /// OCSF `status_id` of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,58 @@ fn report(status: FindingStatus, is_changed: bool, severity: Severity, row: &mut
     row.text(Col::Status, status.name());
     row.severity(severity);
     row.flag(Col::IsAlert, !status.is_closed());
+}
+
+/// When a finding was made and when it changed, in microseconds since 1970. Read before the time of the record is
+/// taken, which is one of them.
+#[derive(Debug, Clone, Copy)]
+struct History {
+    created_by: &'static str,
+    created: Option<i64>,
+    changed: Option<i64>,
+}
+
+impl History {
+    /// From the member `created_by` and the first good one of `changed_by`, all of which stay.
+    fn of(fields: &Fields<'_>, created_by: &'static str, changed_by: &[&str]) -> Self {
+        let moment = |name: &str| fields.value(name).and_then(|value| time::of_value(&value).ok());
+        let changed = changed_by.iter().find_map(|name| moment(name));
+        Self { created_by, created: moment(created_by), changed }
+    }
+
+    /// Whether it was reported before.
+    fn is_changed(&self) -> bool {
+        self.created.is_some() && self.changed > self.created
+    }
+
+    /// Sets both; the member of the first is taken then.
+    fn put(&self, fields: &mut Fields<'_>, row: &mut Row<'_>) {
+        if let Some(created) = self.created {
+            row.time(Col::FindingInfoCreatedTime, created);
+            fields.forget(self.created_by);
+        }
+        if let Some(changed) = self.changed {
+            row.time(Col::FindingInfoModifiedTime, changed);
+        }
+    }
+}
+
+/// Sets the evidences, each as it stands.
+fn put_evidences(evidences: &[Object<'_>], row: &mut Row<'_>) {
+    if evidences.is_empty() {
+        return;
+    }
+    row.json(Col::Evidences, |json| {
+        json.begin_array();
+        for evidence in evidences {
+            json.item();
+            json.begin_object();
+            json.key("data");
+            evidence.write(json);
+            json.end_object();
+        }
+        json.end_array();
+    });
 }
 
 /// A word for a severity, in any case.

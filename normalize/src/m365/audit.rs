@@ -71,7 +71,7 @@ pub(super) struct User {
 fn map_user(fields: &mut Fields<'_>, row: &mut Row<'_>) -> User {
     let name = fields.first(&["userId"]);
     row.text_if(Col::ActorUserName, name.as_deref());
-    row.text_if(Col::ActorUserEmailAddr, address_of(name.as_deref()));
+    row.text_if(Col::ActorUserEmailAddr, email::of_principal(name.as_deref()));
     let uid = object_id(fields);
     row.text_if(Col::ActorUserUid, uid.as_deref());
     let key = fields.first(&["userKey"]).filter(|key| uid.as_deref() != Some(key));
@@ -83,11 +83,6 @@ fn map_user(fields: &mut Fields<'_>, row: &mut Row<'_>) -> User {
     fields.put(row, Col::ActorAppUid, &["applicationId", "clientAppId", "appId"]);
     fields.put(row, Col::ActorAppName, &["applicationDisplayName", "application"]);
     User { name: name.map(Cow::into_owned), uid, type_id }
-}
-
-/// The address that a name is; that of a guest, `a_b.c#EXT#@tenant`, is none.
-pub(super) fn address_of(name: Option<&str>) -> Option<&str> {
-    email::address(name).filter(|name| !name.contains('#'))
 }
 
 /// The object id in Entra: the user's key, or among the ids of the actor. Exchange has an older id for a key.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use event::Col;
 
-use super::audit::{User, address_of, pair};
+use super::audit::{User, pair};
 use crate::class::Activity;
+use crate::email;
 use crate::fields::Fields;
 use crate::required;
 use crate::row::{Row, UNKNOWN};
@@ -78,7 +79,7 @@ fn map_sign_in(object: Option<&str>, workload: &str, user: &User, row: &mut Row<
     row.flag(Col::IsRemote, true);
     row.text_if(Col::UserName, user.name.as_deref());
     row.text_if(Col::UserUid, user.uid.as_deref());
-    row.text_if(Col::UserEmailAddr, address_of(user.name.as_deref()));
+    row.text_if(Col::UserEmailAddr, email::of_principal(user.name.as_deref()));
     row.int(Col::UserTypeId, user.type_id);
     if user.type_id == 99 {
         row.text(Col::UserType, "Other");
@@ -88,7 +89,7 @@ fn map_sign_in(object: Option<&str>, workload: &str, user: &User, row: &mut Row<
 
 fn map_user(object: Option<&str>, fields: &mut Fields<'_>, row: &mut Row<'_>) {
     row.text_if(Col::UserName, object);
-    row.text_if(Col::UserEmailAddr, address_of(object));
+    row.text_if(Col::UserEmailAddr, email::of_principal(object));
     row.text_if(Col::UserUid, target_id(fields));
     required::user(row);
 }

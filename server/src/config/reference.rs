@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Config;
-use super::channels;
+use super::channels::CHANNELS;
 use super::key::{KEYS, Key};
+use super::kinds::{Kinds, TableKind};
 use super::load::Origin;
 use super::notify::{ROTA_KEYS, ROUTE_KEYS};
-use super::sources::{COMMON, KINDS};
+use super::sources::SOURCES;
 use super::value::Value;
 use crate::auth::{Right, Roles};
 
@@ -155,11 +156,7 @@ pub(crate) fn reference_page() -> String {
     );
     out.push_str(&SOURCES_DOC.replace('\n', " "));
     out.push_str(" More on each kind: [sources](sources/README.md).\n\n### Every source\n");
-    out.push_str(&settings_table(COMMON));
-    for kind in KINDS {
-        out.push_str(&format!("\n### type = \"{}\"\n\n{}\n", kind.name, kind.doc));
-        out.push_str(&settings_table(kind.keys));
-    }
+    out.push_str(&kinds_tables(&SOURCES));
     out.push_str(&format!("\n## Notifications\n\n```toml\n{NOTIFY_EXAMPLE}```\n\n"));
     let doc = NOTIFY_DOC.replace('\n', " ");
     out.push_str(&doc.replace("docs/notifications.md tells", "[Notifications](notifications.md) tells"));
@@ -174,11 +171,7 @@ pub(crate) fn reference_page() -> String {
         "\n## Channels\n\n```toml\n{CHANNELS_EXAMPLE}```\n\n{}\n\n### Every channel\n",
         CHANNELS_DOC.replace("docs/channels.md tells", "[Channels](channels.md) tells")
     ));
-    out.push_str(&settings_table(channels::COMMON));
-    for kind in channels::KINDS {
-        out.push_str(&format!("\n### kind = \"{}\"\n\n{}\n", kind.name, kind.doc));
-        out.push_str(&settings_table(kind.keys));
-    }
+    out.push_str(&kinds_tables(&CHANNELS));
     out.push_str(
         "\n## Tokens\n\n```toml\n[[auth.tokens]]\nname = \"laptop\"\nrole = \"analyst\"\nsha256 = \"…\"\n```\n\n",
     );
@@ -196,7 +189,17 @@ pub(crate) fn reference_page() -> String {
     out
 }
 
-/// A table of the settings of sources; one without default must be set.
+/// The settings of every kind, then each kind.
+fn kinds_tables<K: TableKind>(kinds: &Kinds<K>) -> String {
+    let mut out = settings_table(kinds.common);
+    for kind in kinds.all {
+        out.push_str(&format!("\n### {} = \"{}\"\n\n{}\n", kinds.named_by, kind.name(), kind.doc()));
+        out.push_str(&settings_table(kind.keys()));
+    }
+    out
+}
+
+/// A table of settings; one without default must be set.
 fn settings_table(keys: &[Key]) -> String {
     let mut out = String::from("\n| setting | value | default | meaning |\n| --- | --- | --- | --- |\n");
     for key in keys {

@@ -7,7 +7,6 @@ mod page;
 mod ticket;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use egress::{Client, EgressPolicy};
@@ -15,17 +14,21 @@ use event::Diagnostic;
 use ingest::SecretReference;
 use notify::Channel;
 use notify::channel::{Secret, SettingProblem};
-use toml_edit::{Item, Table};
+use toml_edit::Table;
 use url::Url;
 
 use super::Getter;
+use super::entry::Values;
 use super::key::{Key, Kind, key};
-use super::load::{Origin, Place, nearest};
-use super::value::{Value, from_toml};
-use crate::api::source_id;
+use super::kinds::{Kinds, TableKind};
+use super::load::{Origin, Place};
+use super::value::Value;
 
-/// What kinds there are.
-pub(crate) const KINDS: &[&ChannelKind] = &[
+/// What kinds there are, and how they are read.
+pub(crate) const CHANNELS: Kinds<ChannelKind> =
+    Kinds { array: "channels", thing: "channel", named_by: "kind", common: COMMON, all: KINDS };
+
+const KINDS: &[&ChannelKind] = &[
     &wire::WEBHOOK,
     &chat::SLACK,
     &chat::TEAMS,
@@ -52,6 +55,20 @@ pub(crate) struct ChannelKind {
     open: fn(&ChannelConfig, Client) -> Opened,
 }
 
+impl TableKind for ChannelKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        self.keys
+    }
+}
+
 impl std::fmt::Debug for ChannelKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -59,7 +76,7 @@ impl std::fmt::Debug for ChannelKind {
 }
 
 /// The settings of every channel.
-pub(crate) const COMMON: &[Key] = &[
+const COMMON: &[Key] = &[
     key("name", Kind::Text, "", "Its name: what routes send to. 1 to 64 of a-z, 0-9, `.`, `_`, `-`."),
     key("kind", Kind::Text, "", "Its kind, one of those below."),
 ];
@@ -72,7 +89,7 @@ pub(crate) type Opened = Result<Arc<dyn Channel>, SettingProblem>;
 pub(crate) struct ChannelConfig {
     pub(crate) name: String,
     pub(crate) kind: &'static ChannelKind,
-    values: BTreeMap<&'static str, (Value, Origin)>,
+    values: Values,
 }
 
 impl ChannelConfig {
@@ -108,8 +125,7 @@ impl ChannelConfig {
 
     /// Each setting with its value and where that comes from, in the order of the reference.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
-        settings(self.kind)
-            .filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
+        CHANNELS.shown(self.kind, &self.values)
     }
 
     fn get(&self) -> Getter<'_> {
@@ -219,11 +235,6 @@ impl ChannelConfig {
 
 const REFERENCE: &str = "write `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT`";
 
-/// The settings of a kind: the common ones, and its own.
-pub(crate) fn settings(kind: &ChannelKind) -> impl Iterator<Item = &'static Key> + use<> {
-    COMMON.iter().chain(kind.keys)
-}
-
 /// The first problem of a channel's settings.
 fn first(problems: Vec<SettingProblem>) -> Result<(), SettingProblem> {
     problems.into_iter().next().map_or(Ok(()), Err)
@@ -237,90 +248,20 @@ pub(super) fn read(
     problems: &mut Vec<Diagnostic>,
 ) {
     let before = problems.len();
-    let at = table.span().map_or(0, |span| span.start);
-    let place_of = |name: &str| table.get(name).and_then(Item::span).map_or(at, |span| span.start);
-    let wanted = table.get("kind").and_then(Item::as_str).unwrap_or_default();
-    let Some(kind) = KINDS.iter().copied().find(|kind| kind.name == wanted) else {
-        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        let mend = match nearest(wanted, names.iter().map(|name| (*name).to_owned())) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("use one of {}", names.join(", ")),
-        };
-        let problem = match wanted {
-            "" => "a channel needs a kind".to_owned(),
-            wanted => format!("there is no channel of the kind `{wanted}`"),
-        };
-        problems.push(place.problem(place_of("kind"), "channels.kind", problem, mend));
-        return;
-    };
-    let mut values = defaults(kind);
-    for (name, item) in table.iter() {
-        let Some(key) = settings(kind).find(|key| key.path == name) else {
-            let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
-            let mend = match nearest(name, settings(kind).map(|key| key.path.to_owned())) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => "`stormglass config reference` lists all".into(),
-            };
-            let problem = format!("a `{}` channel has no such setting", kind.name);
-            problems.push(place.problem(at, &format!("channels.{name}"), problem, mend));
-            continue;
-        };
-        let at = place_of(name);
-        match item.as_value().and_then(|value| from_toml(key, value)) {
-            Some(value) => {
-                values.insert(key.path, (value, Origin::File { line: place.line_column(at).0 }));
-            }
-            None => {
-                // Not quoted: it may be the secret itself.
-                let problem = format!("it is not {}", key.wanted());
-                let mend = match key.default {
-                    "" => "it has no default".to_owned(),
-                    default => format!("the default is {default}"),
-                };
-                problems.push(place.problem(at, &format!("channels.{name}"), problem, mend));
-            }
-        }
-    }
-    for key in settings(kind).filter(|key| key.default.is_empty()) {
-        if !table.contains_key(key.path) {
-            let meaning = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first);
-            let mend = format!("set it: {}", meaning.trim_end_matches('.'));
-            let problem = format!("a channel of the kind `{}` needs it", kind.name);
-            problems.push(place.problem(at, &format!("channels.{}", key.path), problem, mend));
-        }
-    }
-    let name = Getter(&values).text("name");
-    if table.contains_key("name") {
-        if let Err(problem) = source_id(&name) {
-            problems.push(place.problem(place_of("name"), "channels.name", problem, "rename it".into()));
-        }
-        if found.iter().any(|channel| channel.name == name) {
-            let problem = format!("there are two channels called `{name}`");
-            problems.push(place.problem(place_of("name"), "channels.name", problem, "rename one".into()));
-        }
-    }
+    let Some((kind, entry)) = CHANNELS.read(place, table, problems) else { return };
+    let taken = found.iter().map(|channel| channel.name.as_str());
+    let Some(name) = entry.name(taken, problems) else { return };
     if problems.len() > before {
         return;
     }
-    let channel = ChannelConfig { name, kind, values };
+    let channel = ChannelConfig { name, kind, values: entry.values.clone() };
     let tried = Client::new(EgressPolicy::default())
         .map_err(|error| SettingProblem::new("kind", error.to_string(), "see this machine's certificates"))
         .and_then(|client| channel.open(client));
     match tried {
         Ok(_) => found.push(channel),
-        Err(SettingProblem { field, problem, mend }) => {
-            problems.push(place.problem(place_of(field), &format!("channels.{field}"), problem, mend));
-        }
+        Err(SettingProblem { field, problem, mend }) => entry.refuse(field, problem, &mend, problems),
     }
-}
-
-fn defaults(kind: &ChannelKind) -> BTreeMap<&'static str, (Value, Origin)> {
-    settings(kind)
-        .filter_map(|key| {
-            let value: toml_edit::Value = key.default.parse().ok()?;
-            Some((key.path, (from_toml(key, &value)?, Origin::Default)))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! A table of `[[notify.rotas]]`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event::Diagnostic;
 use notify::{Rota, wall_time};
 use toml_edit::Table;
 
-use super::Entry;
+use super::zone;
+use crate::config::entry::{Entry, Schema, Values};
 use crate::config::key::{Key, Kind, key};
 use crate::config::load::Place;
 
@@ -34,26 +34,23 @@ pub(in crate::config) fn read(
     problems: &mut Vec<Diagnostic>,
 ) {
     let before = problems.len();
-    let entry = Entry::read(place, "notify.rotas", table, KEYS, &BTreeMap::new(), problems);
-    let name = entry.name(problems);
-    if found.iter().any(|rota| rota.name == name) {
-        let problem = format!("there are two rotas called `{name}`");
-        entry.refuse("name", problem, "rename one", problems);
-    }
+    let schema = Schema::of("notify.rotas", "rota", KEYS);
+    let entry = Entry::read(place, schema, table, &Values::new(), problems);
+    let name = entry.name(found.iter().map(|rota| rota.name.as_str()), problems).unwrap_or_default();
     let members = entry.texts("members");
     if members.is_empty() && problems.len() == before {
         entry.refuse("members", "nobody is a member".into(), "name their channels", problems);
     }
     let start = wall_time(&entry.text("start"));
-    if start.is_none() && table.contains_key("start") {
+    if start.is_none() && entry.sets("start") {
         let problem = format!("`{}` is no time", entry.text("start"));
         entry.refuse("start", problem, "write it as 2026-01-05T09:00", problems);
     }
-    let every = entry.span("every");
+    let every = entry.get().span("every");
     if every < Duration::from_secs(3600) {
         entry.refuse("every", "a turn is shorter than an hour".into(), "make it longer", problems);
     }
-    let zone = entry.zone(problems);
+    let zone = zone(&entry, problems);
     let mut overrides = Vec::new();
     for text in entry.texts("overrides") {
         match text.parse() {

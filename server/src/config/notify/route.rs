@@ -1,13 +1,13 @@
 //! A table of `[[notify.routes]]`, and those below it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event::Diagnostic;
 use notify::{Escalation, Fold, Hours, NotificationKind, Route, Target, Wanted};
 use toml_edit::{Item, Table};
 
-use super::Entry;
+use super::zone;
+use crate::config::entry::{Entry, Schema, Values};
 use crate::config::key::{Key, Kind, key};
 use crate::config::load::Place;
 use crate::config::value::{Value, from_text};
@@ -90,7 +90,7 @@ pub(in crate::config) fn read(
     found: &mut Vec<Route>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    if let Some(route) = read_below(place, table, "", &BTreeMap::new(), 1, problems) {
+    if let Some(route) = read_below(place, table, "", &Values::new(), 1, problems) {
         add(place, table, route, found, problems);
     }
 }
@@ -119,24 +119,26 @@ fn read_below(
     place: &Place<'_>,
     table: &Table,
     above: &str,
-    inherited: &BTreeMap<&'static str, Value>,
+    inherited: &Values,
     depth: usize,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Route> {
     let before = problems.len();
-    let entry = Entry::read(place, "notify.routes", table, KEYS, inherited, problems);
-    let name = entry.name(problems);
+    let schema = Schema { below: Some("routes"), ..Schema::of("notify.routes", "route", KEYS) };
+    let entry = Entry::read(place, schema, table, inherited, problems);
+    // Two of a name in different places are two routes.
+    let name = entry.name(std::iter::empty(), problems).unwrap_or_default();
     let path = if above.is_empty() { name } else { format!("{above}/{name}") };
     let (wanted, tell) = (wanted(&entry, problems), tell(&entry, problems));
     let escalate = escalate(&entry, problems);
-    let digest = Some(entry.span("digest")).filter(|span| !span.is_zero());
+    let digest = Some(entry.get().span("digest")).filter(|span| !span.is_zero());
     if digest.is_some() && !escalate.is_empty() {
         let problem = "alerts of a digest are not acknowledged one by one".into();
         entry.refuse("digest", problem, "leave out `escalate`, or the digest", problems);
     }
-    let fold = u32::try_from(entry.count("fold")).ok().filter(|burst| *burst > 0);
+    let fold = u32::try_from(entry.get().count("fold")).ok().filter(|burst| *burst > 0);
     let mut routes = Vec::new();
-    let below: BTreeMap<_, _> = entry
+    let below: Values = entry
         .values
         .iter()
         .filter(|(name, _)| INHERITED.contains(*name))
@@ -167,9 +169,10 @@ fn read_below(
         tell,
         escalate,
         digest,
-        fold: fold.map(|burst| Fold { burst, window: entry.span("fold_window").max(Duration::from_secs(1)) }),
+        fold: fold
+            .map(|burst| Fold { burst, window: entry.get().span("fold_window").max(Duration::from_secs(1)) }),
         tells_all: entry.text("alerts") == "all",
-        goes_on: entry.flag("continue"),
+        goes_on: entry.get().flag("continue"),
         routes,
     })
 }
@@ -192,7 +195,7 @@ fn wanted(entry: &Entry<'_>, problems: &mut Vec<Diagnostic>) -> Wanted {
         accounts: entry.texts("accounts"),
         entities: entry.texts("entities"),
         hours,
-        zone: entry.zone(problems),
+        zone: zone(entry, problems),
     }
 }
 

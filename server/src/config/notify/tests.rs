@@ -101,7 +101,7 @@ fn every_mistake_has_a_place_and_a_mend() {
     )
     .unwrap_err();
     let expected = [
-        "s.toml:3:1: error: `notify.routes.chanels`: there is no such setting; did you mean `channels`?",
+        "s.toml:3:1: error: `notify.routes.chanels`: a route has no such setting; did you mean `channels`?",
         "s.toml:4:12: error: `notify.routes.severity`: \"urgent\" is not one of",
         "s.toml:2:8: error: `notify.routes.name`:",
         "s.toml:5:9: error: `notify.routes.hours`: `noon` is no hours of the week",
@@ -109,7 +109,7 @@ fn every_mistake_has_a_place_and_a_mend() {
         "s.toml:7:8: error: `notify.routes.tell`: `all` is nothing that can be told",
         "s.toml:8:12: error: `notify.routes.escalate`: `soon: x` is no step",
         "s.toml:8:12: error: `notify.routes.escalate`: `5 min: y` is not later",
-        "s.toml:10:1: error: `notify.routes.name`: it is needed; set it: Its name",
+        "s.toml:10:1: error: `notify.routes.name`: a route needs it; set it: Its name",
         "s.toml:13:1: error: `notify.routes.channels`: the route tells nobody",
         "s.toml:19:10: error: `notify.routes.digest`: alerts of a digest",
         "s.toml:24:11: error: `notify.rotas.members`: nobody is a member",

@@ -23,17 +23,21 @@ use ingest::{
     CheckStep, Collector, Limits, ListPurpose, ListSource, ReadOptions, SecretReference, SweepProgress,
 };
 use pipeline::HealthBounds;
-use toml_edit::{Item, Table};
+use toml_edit::Table;
 
 use super::Getter;
+use super::entry::Values;
 use super::key::{Key, Kind, key};
-use super::load::{Origin, Place, nearest};
-use super::value::{Value, from_toml};
-use crate::api::source_id;
+use super::kinds::{Kinds, TableKind};
+use super::load::{Origin, Place};
+use super::value::Value;
 use crate::app::now_us;
 
-/// What kinds there are.
-pub(crate) const KINDS: &[&SourceKind] = &[
+/// What kinds there are, and how they are read.
+pub(crate) const SOURCES: Kinds<SourceKind> =
+    Kinds { array: "sources", thing: "source", named_by: "type", common: COMMON, all: KINDS };
+
+const KINDS: &[&SourceKind] = &[
     &files::KIND,
     &objects::KIND,
     &aws::QUEUE,
@@ -73,6 +77,20 @@ pub(crate) struct SourceKind {
     pub(crate) explain: fn(&ingest::Error) -> Option<String>,
 }
 
+impl TableKind for SourceKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        self.keys
+    }
+}
+
 impl std::fmt::Debug for SourceKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -108,7 +126,7 @@ type Backfill = fn(
 ) -> ingest::Result<Box<dyn Collector>>;
 
 /// The settings of every source.
-pub(crate) const COMMON: &[Key] = &[
+const COMMON: &[Key] = &[
     key("name", Kind::Text, "", "Its name: what records are charged to. 1 to 64 of a-z, 0-9, `.`, `_`, `-`."),
     key("type", Kind::Text, "", "Its kind, one of those below."),
     key(
@@ -148,7 +166,7 @@ pub(crate) const COMMON: &[Key] = &[
 pub(crate) struct SourceConfig {
     pub(crate) id: SourceId,
     pub(crate) kind: &'static SourceKind,
-    values: BTreeMap<&'static str, (Value, Origin)>,
+    values: Values,
 }
 
 impl SourceConfig {
@@ -236,15 +254,8 @@ impl SourceConfig {
 
     /// Each setting with its value and where that comes from, in the order of the reference.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
-        settings(self.kind)
-            .filter_map(|key| self.values.get(key.path).map(|(value, origin)| (key.path, value, origin)))
+        SOURCES.shown(self.kind, &self.values)
     }
-}
-
-/// The settings of a kind: the common ones, and its own. A kind may give a common one another default.
-pub(crate) fn settings(kind: &SourceKind) -> impl Iterator<Item = &'static Key> + use<> {
-    let own = kind.keys;
-    COMMON.iter().filter(|common| own.iter().all(|key| key.path != common.path)).chain(own)
 }
 
 /// What every collector needs besides its own settings.
@@ -301,104 +312,24 @@ pub(super) fn read(
     problems: &mut Vec<Diagnostic>,
 ) {
     let before = problems.len();
-    let at = table.span().map_or(0, |span| span.start);
-    let place_of = |name: &str| table.get(name).and_then(Item::span).map_or(at, |span| span.start);
-    let wanted = table.get("type").and_then(Item::as_str).unwrap_or_default();
-    let Some(kind) = KINDS.iter().copied().find(|kind| kind.name == wanted) else {
-        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        let near = nearest(wanted, names.iter().map(|name| (*name).to_owned()));
-        let mend = match near {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("use one of {}", names.join(", ")),
-        };
-        let problem = match wanted {
-            "" => "a source needs a type".to_owned(),
-            wanted => format!("there is no source of the type `{wanted}`"),
-        };
-        problems.push(place.problem(place_of("type"), "sources.type", problem, mend));
-        return;
-    };
-    let mut values = defaults(kind);
-    for (name, item) in table.iter() {
-        let Some(key) = settings(kind).find(|key| key.path == name) else {
-            let at = table.key(name).and_then(|key| key.span()).map_or(at, |span| span.start);
-            let known = settings(kind).map(|key| key.path.to_owned());
-            let mend = match nearest(name, known) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => "`stormglass config reference` lists all".into(),
-            };
-            let problem = format!("a `{}` source has no such setting", kind.name);
-            problems.push(place.problem(at, &format!("sources.{name}"), problem, mend));
-            continue;
-        };
-        let at = place_of(name);
-        match item.as_value().and_then(|value| from_toml(key, value)) {
-            Some(value) => {
-                values.insert(key.path, (value, Origin::File { line: place.line_column(at).0 }));
-            }
-            None => {
-                let problem = match key.kind {
-                    // Not quoted: it may be the secret itself.
-                    Kind::Secret => format!("it is not {}", key.wanted()),
-                    _ => format!("{} is not {}", item.to_string().trim(), key.wanted()),
-                };
-                let mend = match key.default {
-                    "" => "it has no default".to_owned(),
-                    default => format!("the default is {default}"),
-                };
-                problems.push(place.problem(at, &format!("sources.{name}"), problem, mend));
-            }
-        }
-    }
-    for key in settings(kind).filter(|key| key.default.is_empty()) {
-        if !table.contains_key(key.path) {
-            // An example of the type says nothing of this setting; its own words do.
-            let meaning = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first);
-            let mend = format!("set it: {}", meaning.trim_end_matches('.'));
-            let problem = format!("a source of the type `{}` needs it", kind.name);
-            let field = format!("sources.{}", key.path);
-            problems.push(place.problem(at, &field, problem, mend));
-        }
-    }
-    let name = Getter(&values).text("name");
-    let id = match source_id(&name) {
-        Ok(id) => id,
-        Err(problem) => {
-            if table.contains_key("name") {
-                problems.push(place.problem(place_of("name"), "sources.name", problem, "rename it".into()));
-            }
-            return;
-        }
-    };
-    if found.iter().any(|source| source.id == id) {
-        let problem = format!("there are two sources called `{id}`");
-        problems.push(place.problem(place_of("name"), "sources.name", problem, "rename one".into()));
-    }
-    let source = SourceConfig { id, kind, values };
-    let log_type = source.get().text("log_type");
+    let Some((kind, entry)) = SOURCES.read(place, table, problems) else { return };
+    let taken = found.iter().map(|source| source.id.as_str());
+    let Some(name) = entry.name(taken, problems) else { return };
+    let log_type = entry.text("log_type");
     if !log_type.is_empty()
         && let Err(problem) = log_type.parse::<LogType>()
     {
-        let mend = "leave it out where records show it".to_owned();
-        problems.push(place.problem(place_of("log_type"), "sources.log_type", problem, mend));
+        entry.refuse("log_type", problem.to_string(), "leave it out where records show it", problems);
     }
+    let source = SourceConfig { id: SourceId::new(&name), kind, values: entry.values.clone() };
     if problems.len() == before {
         for (name, problem, mend) in (kind.check)(&source) {
-            problems.push(place.problem(place_of(name), &format!("sources.{name}"), problem, mend));
+            entry.refuse(name, problem, &mend, problems);
         }
     }
     if problems.len() == before {
         found.push(source);
     }
-}
-
-fn defaults(kind: &SourceKind) -> BTreeMap<&'static str, (Value, Origin)> {
-    settings(kind)
-        .filter_map(|key| {
-            let value: toml_edit::Value = key.default.parse().ok()?;
-            Some((key.path, (from_toml(key, &value)?, Origin::Default)))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -410,17 +341,6 @@ mod tests {
         load::load("s.toml", Some(text), std::iter::empty())
             .map(|_| Vec::new())
             .unwrap_or_else(|found| found.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn every_default_of_every_kind_reads() {
-        for kind in KINDS {
-            let keys: Vec<_> = settings(kind).collect();
-            let with_default = keys.iter().filter(|key| !key.default.is_empty()).count();
-            assert_eq!(defaults(kind).len(), with_default, "{kind:?}");
-            let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.path).collect();
-            assert_eq!(names.len(), keys.len(), "{kind:?} has a setting twice");
-        }
     }
 
     #[test]
@@ -530,11 +450,11 @@ mod tests {
         let lines = [
             "s.toml:4:1: error: `sources.path`: a `files` source has no such setting; did you mean `paths`?",
             "s.toml:5:9: error: `sources.every`: 7 is not a span of time",
-            "s.toml:1:1: error: `sources.paths`: a source of the type `files` needs it; set it: ",
+            "s.toml:1:1: error: `sources.paths`: a `files` source needs it; set it: ",
             "s.toml:2:8: error: `sources.name`: `App` is no name for a source",
             "s.toml:9:8: error: `sources.type`: there is no source of the type `fils`; did you mean `files`?",
-            "s.toml:11:1: error: `sources.name`: a source of the type `objects` needs it",
-            "s.toml:11:1: error: `sources.urls`: a source of the type `objects` needs it; set it: Prefixes: s3://bucket/prefix/",
+            "s.toml:11:1: error: `sources.name`: a `objects` source needs it",
+            "s.toml:11:1: error: `sources.urls`: a `objects` source needs it; set it: Prefixes: s3://bucket/prefix/",
         ];
         assert_eq!(found.len(), lines.len(), "{found:#?}");
         for (found, line) in found.iter().zip(lines) {
