@@ -114,6 +114,16 @@ impl JsonBlock {
         self.folded(b'}')
     }
 
+    /// The bytes that a JSON string cannot hold as they are: control characters, quotes and back slashes.
+    #[inline(always)]
+    pub fn escaped_in_string(self) -> u64 {
+        self.mask(|half| {
+            half.simd_eq(u8x32::splat(b'"'))
+                | half.simd_eq(u8x32::splat(b'\\'))
+                | half.simd_eq(half.min(u8x32::splat(0x1f)))
+        })
+    }
+
     /// The bytes after an escaping back slash, and whether the block's last byte is such a one.
     /// `first_is_escaped`: the last byte of the block before was.
     #[inline(always)]
@@ -179,6 +189,7 @@ mod tests {
                 assert_eq!(block.closing(), here(b"}]".contains(&byte)));
                 assert_eq!(block.control(), here(byte < b' '));
                 assert_eq!(block.unplain(), here(byte < b' ' || !byte.is_ascii()));
+                assert_eq!(block.escaped_in_string(), here(byte < b' ' || b"\"\\".contains(&byte)));
             }
         }
     }

@@ -32,7 +32,7 @@ pub use diagnostic::{Diagnostic, Level};
 pub use document::ocsf_document;
 pub use fate::Fate;
 pub use json_block::JsonBlock;
-pub use json_text::JsonText;
+pub use json_text::{JsonSink, JsonText};
 pub use log_type::{LogType, Provider};
 pub use outline::{MAX_DEPTH, MAX_KEYS, MAX_NUMBER_CHARS, OUTLINED_MEMBER, OuterKey, outline};
 pub use raw::{Offset, RawBatch, RawBatchBuilder, RawRecord, SourceId};

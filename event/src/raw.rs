@@ -166,6 +166,21 @@ impl RawBatchBuilder {
         self.push_placed(start..end, record.number, record.reject.map(Into::into), outline)
     }
 
+    /// Adds a record that is made of `pieces`, one behind the other. `false`: as of [`push`](Self::push).
+    #[must_use]
+    pub fn push_pieces(&mut self, pieces: &[&[u8]], number: u64) -> bool {
+        let start = self.data.len();
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if u32::try_from(start + length).is_err() {
+            return false;
+        }
+        for piece in pieces {
+            self.data.extend_from_slice(piece);
+        }
+        let keys = self.outlines.len();
+        self.push_placed(start..self.data.len(), number, None, keys..keys)
+    }
+
     /// Adds a record that lies in the batch's data already, with the place of its outer keys in the batch's.
     /// `false`: it does not.
     #[must_use]
@@ -226,13 +241,15 @@ mod tests {
         let mut builder = RawBatchBuilder::with_capacity(16);
         assert!(builder.push(RawRecord { bytes: b"{}", number: 0, reject: None }));
         assert!(builder.push(RawRecord { bytes: b"oops", number: 1, reject: Some("torn") }));
+        assert!(builder.push_pieces(&[b"[", b"", b"]"], 2));
         let batch = builder.finish(SourceId::new("cli"), None, "a.json".into(), 5);
         let records: Vec<_> = batch.records().collect();
-        assert_eq!(records.len(), 2);
+        assert_eq!(records.len(), 3);
         assert_eq!(records[0].bytes, b"{}");
         assert_eq!(records[1].reject, Some("torn"));
         assert_eq!(batch.get(1).map(|r| r.number), Some(1));
-        assert_eq!(batch.get(2), None);
-        assert_eq!(batch.byte_len(), 6);
+        assert_eq!(records[2], RawRecord { bytes: b"[]", number: 2, reject: None });
+        assert_eq!(batch.get(3), None);
+        assert_eq!(batch.byte_len(), 8);
     }
 }

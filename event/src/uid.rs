@@ -39,12 +39,20 @@ impl EventKey {
     /// Identity of something else than an event, such as a value that is to be told from others; `kind` keeps
     /// kinds apart.
     pub fn of(kind: &str, parts: &[&[u8]]) -> Self {
+        Self::of_pieces(kind, parts.iter().map(std::slice::from_ref))
+    }
+
+    /// As [`of`](Self::of), of parts whose bytes do not lie together.
+    pub fn of_pieces<'p>(kind: &str, parts: impl IntoIterator<Item = &'p [&'p [u8]]>) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"\0");
         hasher.update(kind.as_bytes());
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+        for pieces in parts {
+            let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+            hasher.update(&(length as u64).to_le_bytes());
+            for piece in pieces {
+                hasher.update(piece);
+            }
         }
         Self::from_hash(&hasher.finalize())
     }
@@ -99,6 +107,13 @@ mod tests {
         assert_eq!(EventKey::parse(key.uid().as_str()), Some(key));
         assert_eq!(EventKey::parse("xyz"), None);
         assert_eq!(EventKey(0xab).uid().as_str(), "000000000000000000000000000000ab");
+    }
+
+    #[test]
+    fn pieces_are_the_part_that_they_make() {
+        let pieces: [&[&[u8]]; 2] = [&[b"a", b"", b"b"], &[b"c"]];
+        assert_eq!(EventKey::of_pieces("k", pieces), EventKey::of("k", &[b"ab", b"c"]));
+        assert_ne!(EventKey::of_pieces("k", pieces), EventKey::of("k", &[b"a", b"bc"]));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -15,13 +14,6 @@ use object_store::ObjectMeta;
 
 use crate::object::{self, Parts};
 use crate::{Error, Result, queue};
-
-/// Tries of a call that may be repeated.
-const TRIES: u32 = 3;
-/// The gap after the first try; it grows fourfold.
-const FIRST_GAP: Duration = Duration::from_millis(200);
-/// A longer wait than this is the runner's to make.
-const MAX_GAP: Duration = Duration::from_secs(5);
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,34 +112,6 @@ pub(crate) fn percent_decoded(text: &str) -> String {
     let text = text.replace('+', "%2B").replace('=', "%3D").replace('&', "%26");
     let pair = url::form_urlencoded::parse(text.as_bytes()).next();
     pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
-}
-
-/// Makes a call that changes nothing; again after passing trouble.
-///
-/// # Errors
-/// What the last try says.
-pub(crate) async fn repeated<T, F>(mut call: impl FnMut() -> F + Send) -> Result<T>
-where
-    F: Future<Output = Result<T>> + Send,
-{
-    let mut gap = FIRST_GAP;
-    let mut tried = 1;
-    loop {
-        let error = match call().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let wait = match &error {
-            Error::Refused { retry_after: Some(after), .. } => *after,
-            _ => gap,
-        };
-        if tried == TRIES || !error.is_passing() || wait > MAX_GAP {
-            return Err(error);
-        }
-        tokio::time::sleep(wait).await;
-        gap *= 4;
-        tried += 1;
-    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub mod okta;
 pub mod push;
 mod queue;
 mod reader;
+mod repeat;
 mod secret;
 mod session;
 mod split;

@@ -1,10 +1,10 @@
 //! A stream of bytes as batches of records.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use event::{OuterKey, RawBatchBuilder, RawRecord};
 
-use crate::decode::{Chunk, Decoder};
+use crate::decode::{Chunk, Decoder, Format};
 use crate::gathered::Gathered;
 use crate::{Error, Limits, Result, Splitter};
 
@@ -48,10 +48,15 @@ impl RecordReader {
         }
     }
 
-    /// A reader of a body that is in memory, which is not copied. It is plain, and no larger than 4 GiB.
+    /// A reader of a body that is in memory. One that is not compressed is not copied, and
+    /// [`bytes_read`](Self::bytes_read) tells nothing of it.
     pub fn of_body(body: impl Into<Vec<u8>>, limits: Limits) -> Self {
+        let body = body.into();
+        if Format::of(&body) != Format::Plain || body.len() > MAX_BATCH_BYTES {
+            return Self::new(Box::new(Cursor::new(body)), limits);
+        }
         Self {
-            splitter: Splitter::whole(body.into(), limits.record_bytes),
+            splitter: Splitter::whole(body, limits.record_bytes),
             decoder: Decoder::new(Box::new(std::io::empty()), limits.clone()),
             limits,
             is_live: false,
@@ -186,7 +191,7 @@ pub fn split_body(body: impl Into<Vec<u8>>, limits: &Limits) -> RawBatchBuilder 
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Cursor, Write};
+    use std::io::{self, Write};
 
     use event::{RawBatch, SourceId};
 

@@ -8,15 +8,9 @@ use super::credentials::{CredentialCache, Credentials, Services, caller};
 use super::endpoint::{Endpoints, Service, is_region};
 use super::http::{Http, Request, accepted};
 use super::{AwsAccess, Environment};
+use crate::repeat::repeated;
 use crate::web::Answer;
 use crate::{Error, Result};
-
-/// Tries of a call that may be repeated.
-const TRIES: u32 = 3;
-/// The gap after the first try; it grows fourfold.
-const FIRST_GAP: Duration = Duration::from_millis(200);
-/// A longer wait than this is the runner's to make.
-const MAX_GAP: Duration = Duration::from_secs(5);
 
 /// One identity, and where the services are.
 #[derive(Debug)]
@@ -112,28 +106,15 @@ impl Client {
         timeout: Duration,
         max_bytes: usize,
     ) -> Result<Answer> {
-        let mut gap = FIRST_GAP;
-        let mut tried = 1;
-        loop {
+        repeated(|| async {
             let answer = self.send(request, region, timeout, max_bytes).await;
-            let error = match answer.and_then(|answer| accepted(answer, call)) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if error.is_expired() {
+            let answer = answer.and_then(|answer| accepted(answer, call));
+            if answer.as_ref().is_err_and(Error::is_expired) {
                 self.credentials.forget().await;
             }
-            let wait = match &error {
-                Error::Refused { retry_after: Some(after), .. } => *after,
-                _ => gap,
-            };
-            if tried == TRIES || !error.is_passing() || wait > MAX_GAP {
-                return Err(error);
-            }
-            tokio::time::sleep(wait).await;
-            gap *= 4;
-            tried += 1;
-        }
+            answer
+        })
+        .await
     }
 
     /// An action of a service that speaks JSON, in this client's region; repeated after passing trouble.

@@ -17,8 +17,9 @@ use reqwest::header::{HeaderName, HeaderValue, IF_MATCH, RANGE};
 use url::Url;
 
 use crate::aws::{accepted, encode, xml};
-use crate::by_key::{ByKey, Listed, Page, percent_decoded, repeated};
+use crate::by_key::{ByKey, Listed, Page, percent_decoded};
 use crate::queue::{PART_BYTES, Part};
+use crate::repeat::repeated;
 use crate::web::{Answer, Call, Web};
 use crate::{Error, Result};
 

@@ -12,8 +12,9 @@ use url::Url;
 
 use super::client::{Client, Service};
 use super::{Environment, GoogleAccess};
-use crate::by_key::{ByKey, Listed, Page, repeated};
+use crate::by_key::{ByKey, Listed, Page};
 use crate::queue::{PART_BYTES, Part};
+use crate::repeat::repeated;
 use crate::web::Call;
 use crate::{Error, Result};
 

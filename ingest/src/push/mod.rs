@@ -23,6 +23,7 @@ pub mod otlp;
 pub mod pubsub;
 pub mod syslog;
 
+mod flat;
 mod reception;
 mod records;
 

@@ -1,6 +1,6 @@
 //! Bodies without their `Content-Encoding`, and the records in them.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -78,7 +78,7 @@ async fn apart(inflate: impl FnOnce() -> Result<Bytes, BadBody> + Send + 'static
 /// # Errors
 /// [`BadBody::TooLarge`].
 pub(crate) fn records(body: Bytes, limits: Limits, max: usize) -> Result<Vec<RawBatchBuilder>, BadBody> {
-    let mut reader = RecordReader::new(Box::new(Cursor::new(body)), limits);
+    let mut reader = RecordReader::of_body(body, limits);
     let (mut batches, mut bytes) = (Vec::new(), 0);
     while let Some(batch) = reader.next_batch().map_err(|_| BadBody::Damaged)? {
         bytes += batch.byte_len();

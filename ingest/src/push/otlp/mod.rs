@@ -9,12 +9,16 @@
 //! ```
 
 mod json;
+mod pairs;
 mod protobuf;
+mod record;
 mod wire;
 
-use event::JsonText;
-use serde_json::{Map, Value};
+use event::{JsonSink, JsonText};
+use pairs::Pairs;
+use record::LogRecord;
 
+use super::records::Pushed;
 use super::{Reception, Records};
 use crate::Limits;
 
@@ -64,8 +68,14 @@ pub fn logs(
     reception: &mut Reception,
     limits: &Limits,
 ) -> Result<Logs, BadRequest> {
-    let logs = Logs { records: Records::new(limits), rejected: 0, reason: String::new() };
-    let mut export = Export { logs, reception, record_bytes: limits.record_bytes };
+    let logs = Logs { records: Records::of_body(body.len(), limits), rejected: 0, reason: String::new() };
+    let mut export = Export {
+        logs,
+        reception,
+        record_bytes: limits.record_bytes,
+        bytes_left: body.len().saturating_mul(MOST_TIMES).clamp(LEAST_BYTES, MOST_BYTES),
+        said: Vec::new(),
+    };
     match encoding {
         Encoding::Protobuf => protobuf::read(body, &mut export)?,
         Encoding::Json => json::read(body, &mut export)?,
@@ -108,138 +118,64 @@ pub fn status(code: u32, message: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-#[derive(Debug, Default)]
-struct Resource {
-    attributes: Map<String, Value>,
-    schema_url: String,
-}
-
-#[derive(Debug, Default)]
-struct Scope {
-    name: String,
-    version: String,
-    attributes: Map<String, Value>,
-}
-
-/// A log record; 0 and empty are "not said", as in protobuf.
-#[derive(Debug, Default)]
-struct LogRecord {
-    time_ns: u64,
-    observed_ns: u64,
-    severity_number: i64,
-    severity_text: String,
-    body: Value,
-    attributes: Map<String, Value>,
-    dropped_attributes: u64,
-    flags: u64,
-    trace_id: String,
-    span_id: String,
-    event_name: String,
-}
+/// How many times its bytes a request may grow to, as what is said once of a thousand log records is written into
+/// each of them.
+const MOST_TIMES: usize = 64;
+/// What it may grow to, however small it is.
+const LEAST_BYTES: usize = 64 << 20;
+/// The most that it may grow to.
+const MOST_BYTES: usize = 512 << 20;
 
 /// Takes the log records of a request.
-struct Export<'a> {
+struct Export<'r> {
     logs: Logs,
-    reception: &'a mut Reception,
+    reception: &'r mut Reception,
     record_bytes: usize,
+    /// What the records to come may have.
+    bytes_left: usize,
+    /// Memory that is used again and again.
+    said: Vec<u8>,
 }
 
 impl Export<'_> {
-    fn add(&mut self, resource: &Resource, scope: &Scope, record: LogRecord) {
-        let body = record.body.to_string();
-        let said = record.said(resource, scope);
+    /// Adds a log record; `shared` is what all of its scope say.
+    fn add(&mut self, shared: &[u8], record: &mut LogRecord<'_>) -> Result<(), BadRequest> {
+        self.said.clear();
+        record.say(shared, &mut self.said);
+        let body = if record.body.is_empty() { b"null" } else { record.body.as_slice() };
         let id = match (record.time_ns, record.observed_ns) {
             (0, 0) => self.reception.next_id(),
-            _ => self.reception.id_of("otlp", format!("{said}\n{body}").as_bytes()),
+            _ => self.reception.id_of("otlp", &[&self.said, b"\n", body]),
         };
-        let mut out = String::with_capacity(said.len() + body.len() + 96);
-        let mut json = JsonText::new(&mut out);
-        json.begin_object();
-        json.key("otlp");
-        json.begin_object();
-        json.text_member("id", &id);
-        json.text_member("received", self.reception.received());
-        if !said.is_empty() {
-            out.push(',');
-            out.push_str(&said);
-        }
-        out.push('}');
-        let mut json = JsonText::new(&mut out);
-        json.raw_member("body", &body);
-        json.end_object();
-        if out.len() > self.record_bytes {
+        let event = Pushed {
+            protocol: "otlp",
+            id: &id,
+            received: self.reception.received(),
+            said: &self.said,
+            carries: "body",
+            payload: body,
+        };
+        let bytes = event.byte_len();
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes)
+            .ok_or(BadRequest::new("what all log records share makes the request too large"))?;
+        if bytes > self.record_bytes {
             self.logs.rejected += 1;
-            self.logs.reason =
-                format!("a log record of {} bytes is larger than `ingest.record` allows", out.len());
-            return;
+            self.logs.reason = format!("a log record of {bytes} bytes is larger than `ingest.record` allows");
+            return Ok(());
         }
-        self.logs.records.push(&out);
+        self.logs.records.push_event(event);
+        Ok(())
     }
 }
 
-impl LogRecord {
-    /// Members without braces.
-    fn said(&self, resource: &Resource, scope: &Scope) -> String {
-        let mut out = String::new();
-        let mut json = JsonText::new(&mut out);
-        // As text, as OTLP's JSON has them: they have more digits than many readers keep.
-        for (name, ns) in [("timeUnixNano", self.time_ns), ("observedTimeUnixNano", self.observed_ns)] {
-            if ns > 0 {
-                json.text_member(name, &ns.to_string());
-            }
-        }
-        if self.severity_number > 0 {
-            json.raw_member("severityNumber", &self.severity_number.to_string());
-        }
-        for (name, text) in [
-            ("severityText", &self.severity_text),
-            ("eventName", &self.event_name),
-            ("traceId", &self.trace_id),
-            ("spanId", &self.span_id),
-        ] {
-            if !text.is_empty() {
-                json.text_member(name, text);
-            }
-        }
-        for (name, number) in [("flags", self.flags), ("droppedAttributesCount", self.dropped_attributes)] {
-            if number > 0 {
-                json.raw_member(name, &number.to_string());
-            }
-        }
-        object(&mut json, "attributes", &self.attributes);
-        object(&mut json, "resource", &resource.attributes);
-        if !resource.schema_url.is_empty() {
-            json.text_member("resourceSchemaUrl", &resource.schema_url);
-        }
-        if !scope.name.is_empty() || !scope.version.is_empty() || !scope.attributes.is_empty() {
-            json.key("scope");
-            json.begin_object();
-            for (name, text) in [("name", &scope.name), ("version", &scope.version)] {
-                if !text.is_empty() {
-                    json.text_member(name, text);
-                }
-            }
-            object(&mut json, "attributes", &scope.attributes);
-            json.end_object();
-        }
-        out
+/// Writes a number as JSON, which has none for what is not finite.
+fn put_double(out: &mut Vec<u8>, number: f64) {
+    match serde_json::Number::from_f64(number) {
+        Some(number) => out.put(&number.to_string()),
+        None => JsonText::new(out).text(&number.to_string()),
     }
-}
-
-fn object(json: &mut JsonText<'_>, name: &str, map: &Map<String, Value>) {
-    if !map.is_empty() {
-        let text = serde_json::to_string(map).unwrap_or_default();
-        json.raw_member(name, if text.is_empty() { "{}" } else { &text });
-    }
-}
-
-/// JSON has no numbers that are none.
-fn double(number: f64) -> Value {
-    serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn text(self) -> Result<&'a str, BadRequest> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| BadRequest::new("a protobuf text is no UTF-8"))
+        simdutf8::basic::from_utf8(self.bytes()?).map_err(|_| BadRequest::new("a protobuf text is no UTF-8"))
     }
 
     pub(super) fn number(self) -> Result<u64, BadRequest> {
