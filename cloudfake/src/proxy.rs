@@ -1,8 +1,8 @@
 //! The fault layer: a proxy in front of a server, real or fake, that spoils what a test tells it to.
 //!
 //! Throttling, refusals and expired tokens are [`Fault::Answer`], resets and truncated bodies
-//! [`Fault::Cut`], slowness and late visibility [`Fault::Delay`] and [`Fault::Drip`], repeated requests [`Fault::Twice`], and
-//! anything else [`Fault::Body`].
+//! [`Fault::Cut`], slowness and late visibility [`Fault::Delay`] and [`Fault::Drip`], repeated requests
+//! [`Fault::Twice`], and anything else [`Fault::Body`].
 
 use std::sync::Arc;
 use std::time::Duration;
