@@ -84,7 +84,9 @@ def map_path_parameters(context, path_parameters):
     return path_parameters
 
 def octets(value):
-    return bytes(one & 255 for one in value) if isinstance(value, list) else str(value).encode()
+    if isinstance(value, list) and all(isinstance(one, int) for one in value):
+        return bytes(one & 255 for one in value)
+    return str(value).encode()
 
 @schemathesis.serializer("application/x-protobuf")
 def protobuf(context, value):
