@@ -158,19 +158,6 @@ fn shown(message: &Message) -> Vec<Value> {
     message.facts.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
-/// The events, or the alerts of an incident.
-fn records(told: &Notification) -> Vec<Value> {
-    let records = told.records.iter().take(20);
-    let record = records.map(|record| {
-        json!({
-            "event_uid": value(&record.event_uid, 80),
-            "time": millis(record.time_us),
-            "operation": value(&record.operation, 120),
-        })
-    });
-    record.collect()
-}
-
 /// An object of an id and perhaps a name.
 fn named(uid: &str, name: Option<&str>) -> Value {
     let mut object = Map::new();

@@ -31,6 +31,9 @@ pub(crate) struct KnownIncident {
     pub(crate) version: u32,
 }
 
+/// An incident and all its alerts.
+pub(crate) type WithMembers = (Arc<KnownIncident>, Arc<Vec<StoredAlert>>);
+
 impl Known {
     /// The incident of an alert.
     pub(super) fn home(&self, alert: &str) -> Option<&KnownIncident> {
@@ -112,10 +115,7 @@ impl Follower {
     }
 
     /// The living incident that an id leads to, and all its alerts.
-    pub(crate) fn incident_with_members(
-        &self,
-        id: &str,
-    ) -> Result<Option<(Arc<KnownIncident>, Arc<Vec<StoredAlert>>)>> {
+    pub(crate) fn incident_with_members(&self, id: &str) -> Result<Option<WithMembers>> {
         let mut known = Known::default();
         self.read_members(id, &mut known)?;
         let Some(found) = known.incidents.get(id).cloned() else { return Ok(None) };

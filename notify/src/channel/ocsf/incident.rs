@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Class, attacks, envelope, millis, records, shown};
+use super::{Class, attacks, envelope, millis, shown};
 use crate::channel::message::{Message, value};
 use crate::channel::text::{Budget, plain};
 use crate::{Notification, NotificationKind};
@@ -75,16 +75,14 @@ pub(super) fn finding(told: &Notification, message: &Message, budget: &mut Budge
 
 /// The alerts that are told of, or the incident itself: there must be one.
 fn findings(told: &Notification, message: &Message) -> Vec<Value> {
-    let mut findings: Vec<_> = records(told)
-        .into_iter()
-        .map(|record| {
-            json!({
-                "uid": record["event_uid"],
-                "title": record["operation"],
-                "last_seen_time": record["time"],
-            })
-        })
-        .collect();
+    let mut findings = Vec::new();
+    for record in told.records.iter().take(20) {
+        findings.push(json!({
+            "uid": value(&record.event_uid, 80),
+            "title": value(&record.operation, 120),
+            "last_seen_time": millis(record.time_us),
+        }));
+    }
     if findings.is_empty() {
         findings.push(json!({"uid": value(&told.subject_id, 128), "title": message.title}));
     }
