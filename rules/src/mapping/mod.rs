@@ -154,7 +154,7 @@ impl Mapping {
     /// What a name that published rules misspell is meant to be.
     pub(crate) fn misspelled(&self, name: &str) -> Option<&str> {
         let meant = self.slips.get(&name.to_lowercase()).map(String::as_str);
-        meant.filter(|meant| !meant.eq_ignore_ascii_case(name))
+        meant.filter(|meant| *meant != name)
     }
 
     /// The known name that a name is but for the case of its letters, where no record writes it so: the first letter

@@ -199,7 +199,7 @@ fn set(product: &str, record: &mut Value, name: &str, value: &str) {
 fn a_parameter_is_read_by_its_name() {
     let text = "title: T\nid: 7ff2d1d9-6e5a-4d1e-9f55-0d2a5b9d3b71\nlevel: low\n\
         logsource: {product: gcp, service: google_workspace.admin}\n\
-        detection:\n  a: {new_value: 'false'}\n  condition: a\n";
+        detection:\n  a: {new_value: 'false', protoPayload.Servicename: admin.googleapis.com}\n  condition: a\n";
     let loaded = rules::load(&[RuleSource { path: "r.yml".into(), text: text.to_owned() }]);
     let report = |before: &str, after: &str| {
         let parameters =

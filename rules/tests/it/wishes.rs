@@ -113,7 +113,7 @@ fn matching(pattern: &str) -> &'static str {
 /// What is asked of one field becomes one value.
 fn joined<'p>(pieces: impl Iterator<Item = &'p Piece>) -> Vec<Wish> {
     let mut pieces: Vec<&Piece> = pieces.collect();
-    pieces.sort_by(|one, other| (one.0.to_lowercase(), one.1).cmp(&(other.0.to_lowercase(), other.1)));
+    pieces.sort_by_key(|piece| (piece.0.to_lowercase(), piece.1));
     let mut wishes: Vec<(Wish, Stands)> = Vec::new();
     for (field, stands, value) in pieces {
         match wishes.last_mut() {
