@@ -383,6 +383,9 @@ async fn slow_bodies_end() {
 /// What a server does with a connection.
 type Serve = fn(TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Makes a channel to a server on a port.
+type Open<'a> = &'a dyn Fn(u16) -> Arc<dyn Channel>;
+
 const SERVERS: [(&str, Serve); 5] = [
     ("resets", |stream| {
         Box::pin(async move {
@@ -391,21 +394,21 @@ const SERVERS: [(&str, Serve); 5] = [
     }),
     ("resets later", |mut stream| {
         Box::pin(async move {
-            stream.read(&mut [0; 16]).await.ok();
+            stream.read_u8().await.ok();
             stream.set_zero_linger().unwrap();
         })
     }),
     ("is not what was meant", |mut stream| {
         Box::pin(async move {
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok();
-            stream.read(&mut [0; 16]).await.ok();
+            stream.read_u8().await.ok();
             stream.set_zero_linger().unwrap();
         })
     }),
     ("is busy", |mut stream| {
         Box::pin(async move {
             stream.write_all(b"421 too many connections, come back later\r\n").await.ok();
-            stream.read(&mut [0; 16]).await.ok();
+            stream.read_u8().await.ok();
             stream.set_zero_linger().unwrap();
         })
     }),
@@ -455,7 +458,7 @@ async fn mail_and_syslog_are_tried_again() {
         };
         Arc::new(Syslog::new(client(), settings).unwrap())
     };
-    let ways: [(&str, &dyn Fn(u16) -> Arc<dyn Channel>); 5] = [
+    let ways: [(&str, Open<'_>); 5] = [
         ("mail with STARTTLS", &|port| mail(port, Security::Starttls)),
         ("mail over TLS", &|port| mail(port, Security::Tls)),
         ("mail without TLS", &|port| mail(port, Security::Plain)),

@@ -125,7 +125,7 @@ async fn a_preview_of_an_incident_is_what_is_told_of_it() {
     assert_eq!((told.len(), &told[0].subject), (1, &preview.notification.subject_id));
     assert_eq!((preview.notification.about, preview.notification.count), (SubjectKind::Incident, 2));
     // Its beginning is enough, an alert is told of as before, and what is neither is said.
-    assert_eq!(at.follower.preview(&incident.id[..12], now_us()).unwrap().taken.len(), 1);
+    assert_eq!(at.follower.preview(incident.id.get(..12).unwrap(), now_us()).unwrap().taken.len(), 1);
     let alert = about("dana", "e2", 2, 4).id.to_string();
     assert_eq!(at.follower.preview(&alert, now_us()).unwrap().notification.about, SubjectKind::Alert);
     let nothing = at.follower.preview("0123456789ab", now_us()).unwrap_err().to_string();

@@ -167,10 +167,12 @@ fn check_markup(told: &Notification) {
         };
         let mut rest = rest;
         while let Some(at) = rest.find(|c: char| "\\{}[]()<>&|!?*+^~#%:-_@".contains(c)) {
-            let after = &rest[at + 1..];
-            rest = match rest.as_bytes()[at] {
-                b'\\' => after.strip_prefix(['-', '_', '@']).unwrap_or_else(|| panic!("{line}")),
-                b'&' => {
+            let mut characters = rest.split_at(at).1.chars();
+            let mark = characters.next().unwrap();
+            let after = characters.as_str();
+            rest = match mark {
+                '\\' => after.strip_prefix(['-', '_', '@']).unwrap_or_else(|| panic!("{line}")),
+                '&' => {
                     let (digits, after) =
                         after.strip_prefix('#').and_then(|after| after.split_once(';')).unwrap();
                     assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{line}");
