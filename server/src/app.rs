@@ -31,7 +31,7 @@ use crate::notify_reload::{Outward, Reloadable};
 use crate::place_files::PlaceFiles;
 use crate::push::Push;
 use crate::push::syslog::Listeners;
-use crate::reload::RuleFiles;
+use crate::reload::{RuleFiles, When};
 use crate::rule_files;
 use crate::tls::Certificates;
 use notify::{Notifier, NotifierParts};
@@ -124,7 +124,7 @@ impl App {
         table.claim().await?;
         log.raise_head(pipeline::passed(&table, &state)?).await?;
         let rule_files = RuleFiles::default();
-        let rules = rule_files.read(&config)?.map(|reading| reading.rules).unwrap_or_default();
+        let rules = rule_files.read(&config, When::Now)?.map(|reading| reading.rules).unwrap_or_default();
         for finding in rule_files.findings().iter().filter(|finding| finding.level == Level::Error) {
             tracing::warn!(%finding, "a rule is left out");
         }

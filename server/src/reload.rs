@@ -34,6 +34,17 @@ struct Inner {
     /// The last text of each file in which nothing was refused.
     good: HashMap<String, String>,
     findings: Arc<Vec<Diagnostic>>,
+    /// SHA-256 of what the last look saw, where that was not read.
+    looked: Option<String>,
+}
+
+/// When files that have changed are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Now.
+    Now,
+    /// Once they are as they were at the last look: half a file, or none yet, is no change that anybody wants.
+    Steady,
 }
 
 /// What a reading of the files gave.
@@ -48,18 +59,25 @@ pub(crate) struct Reading {
 }
 
 impl RuleFiles {
-    /// Reads the files of the configuration; `None` if they are as they were.
+    /// Reads the files of the configuration; `None` if they are as they were, or not steady yet.
     ///
     /// # Errors
     /// A path cannot be read; what was in use stays in use, and the one finding says so.
-    pub(crate) fn read(&self, config: &Config) -> anyhow::Result<Option<Reading>> {
+    pub(crate) fn read(&self, config: &Config, when: When) -> anyhow::Result<Option<Reading>> {
         let found = rule_sources(config).and_then(|sources| Ok((sources, load_options(config)?)));
         let (sources, options) = found.inspect_err(|error| self.unreadable(&format!("{error:#}")))?;
         let texts = sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect();
         let mut inner = self.inner.lock();
         if inner.texts == texts {
+            inner.looked = None;
             return Ok(None);
         }
+        let sha256 = hash(&sources);
+        if when == When::Steady && inner.looked.as_ref() != Some(&sha256) {
+            inner.looked = Some(sha256);
+            return Ok(None);
+        }
+        inner.looked = None;
         let loaded = rules::load_with(&sources, &options);
         let refused = |path: &str| {
             loaded.diagnostics.iter().find(|found| found.level == Level::Error && found.file == path).cloned()
@@ -83,7 +101,7 @@ impl RuleFiles {
         inner.good.retain(|path, _| sources.iter().any(|source| source.path == *path));
         inner.texts = texts;
         inner.findings = Arc::new(loaded.diagnostics);
-        Ok(Some(Reading { rules, broken, sha256: hash(&sources) }))
+        Ok(Some(Reading { rules, broken, sha256 }))
     }
 
     fn unreadable(&self, why: &str) {
@@ -130,14 +148,14 @@ fn hash(sources: &[RuleSource]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts the rules as they are now to use; `false` if they are as they were.
+/// Puts the rules as they are now to use; `false` if they are as they were, or not steady yet.
 ///
 /// # Errors
 /// A path cannot be read, or the alert about a broken file cannot be written.
-pub(crate) async fn reload(app: &Arc<App>) -> anyhow::Result<bool> {
+pub(crate) async fn reload(app: &Arc<App>, when: When) -> anyhow::Result<bool> {
     let reading = {
         let app = app.clone();
-        tokio::task::spawn_blocking(move || app.rule_files.read(&app.config)).await?
+        tokio::task::spawn_blocking(move || app.rule_files.read(&app.config, when)).await?
     };
     let reading = match reading {
         Ok(Some(reading)) => reading,
@@ -232,12 +250,39 @@ pub(crate) async fn watch(app: Arc<App>, mut hangup: Signal) {
         if let Err(error) = told {
             tracing::warn!("channels, routes and rotas are not reloaded: {error:#}");
         }
-        let error = reload(&app).await.err().map(|error| format!("{error:#}"));
+        let when = if is_asked { When::Now } else { When::Steady };
+        let error = reload(&app, when).await.err().map(|error| format!("{error:#}"));
         if let Some(error) = error.as_ref().filter(|_| error != last_error) {
             tracing::warn!("rules are not reloaded: {error}");
         }
         last_error = error;
         reload_assets(&app).await;
         place_files::reload(&app).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_file_is_no_change() {
+        const RULE: &str = "title: One\nid: 5f7d9c1e-2b44-4c7a-9a51-0d3c8e6f1a20\nlogsource:\n  product: aws\n\
+                            detection:\n  s:\n    eventName: GetSecretValue\n  condition: s\n";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("one.yml");
+        std::fs::write(&file, RULE).unwrap();
+        let config = Config::from_text(&format!("[rules]\npaths = [{:?}]\n", folder.path()));
+        let files = RuleFiles::default();
+        let read = |when| files.read(&config, when).unwrap().map(|reading| reading.rules.len());
+        let all = read(When::Now).unwrap();
+        assert_eq!(read(When::Steady), None);
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(read(When::Steady), None, "it may be about to be written");
+        std::fs::write(&file, RULE.replace("One", "Other")).unwrap();
+        assert_eq!(read(When::Steady), None);
+        assert_eq!(read(When::Steady), Some(all));
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(read(When::Now), Some(all - 1), "whoever asks for it gets it");
     }
 }

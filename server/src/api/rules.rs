@@ -194,7 +194,7 @@ pub(crate) async fn reload(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<ReloadResult>, Problem> {
     caller.needs(Right::ManageRules)?;
-    let changed = crate::reload::reload(&app).await;
+    let changed = crate::reload::reload(&app, crate::reload::When::Now).await;
     // Nothing of it comes from whoever asks.
     let changed = changed.map_err(|error| Problem::internal(&format!("{error:#}"), event::Fate::Stop))?;
     let rules = app.pipeline.rules();

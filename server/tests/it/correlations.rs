@@ -267,9 +267,9 @@ fn rules_change_while_the_server_runs() {
         found.map(|rule| rule["level"].as_str().unwrap().to_owned())
     };
     let until = |what: &str, done: &dyn Fn() -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !done() {
-            assert!(Instant::now() < deadline, "{what} did not come about within 20 s");
+            assert!(Instant::now() < deadline, "{what} did not come about within a minute");
             std::thread::sleep(Duration::from_millis(50));
         }
     };
