@@ -123,7 +123,8 @@ fn take_over(txn: &Txn<'_>, from: &Standing, all: &[Standing], new: &AlertId, no
     };
     let why = format!("{which}: an event that came late begins it earlier");
     history::write(txn, new.as_str(), &AlertChange::by_stormglass(now_us, "amended", "evidence", why))?;
-    if !from.is_suppressed {
+    let is_seen = |one: &Standing| !one.is_suppressed && rank(&one.status) < 2;
+    if !from.is_suppressed || all.iter().any(is_seen) {
         release(txn, new, "it goes on from an alert that no silence hid", now_us)?;
     }
     Ok(())

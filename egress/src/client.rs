@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use crate::error::{Error, Result};
 use crate::policy::{EgressPolicy, Route};
-use crate::request::{ANSWER_BYTES, Answer, Request};
+use crate::request::{Answer, Request};
 use crate::resolver::{Judge, Resolve, System};
 
 /// The most kinds of connections, by port and TLS, that are kept ready.
@@ -62,7 +62,7 @@ impl Client {
     /// [`Error::Refused`], [`Error::BadAddress`], [`Error::BadHeader`]: nothing was sent.
     /// [`Error::Unreachable`], [`Error::TimedOut`]: it may have been taken.
     pub async fn send(&self, request: Request) -> Result<Answer> {
-        let Request { method, url, headers, body, timeout } = request;
+        let Request { method, url, headers, body, timeout, answer_bytes } = request;
         let (host, port, plain) = destination(&url)?;
         let judge = self.judge(port, plain, false);
         // No name is resolved for these: an address, and what a proxy resolves.
@@ -86,7 +86,7 @@ impl Client {
         let headers = headers
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
-        let (body, whole) = read(&mut response).await;
+        let (body, whole) = read(&mut response, answer_bytes).await;
         Ok(Answer { status, headers, body: body.freeze(), whole })
     }
 
@@ -181,12 +181,12 @@ fn destination(url: &Url) -> Result<(String, u16, bool)> {
 }
 
 /// What comes of the body, up to the bound. That it breaks off does not undo the status.
-async fn read(response: &mut reqwest::Response) -> (BytesMut, bool) {
+async fn read(response: &mut reqwest::Response, most: usize) -> (BytesMut, bool) {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = ANSWER_BYTES - body.len();
+                let room = most.saturating_sub(body.len());
                 body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
                 if chunk.len() > room {
                     return (body, false);

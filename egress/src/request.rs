@@ -7,7 +7,7 @@ use bytes::Bytes;
 pub use reqwest::Method;
 use url::Url;
 
-/// The most of an answer's body that is read.
+/// The most of an answer's body that is read where nothing else is said, in bytes.
 pub const ANSWER_BYTES: usize = 64 * 1024;
 
 /// How long a request may take where nothing else is said.
@@ -26,12 +26,21 @@ pub struct Request {
     pub body: Bytes,
     /// How long all of it may take, the connection included.
     pub timeout: Duration,
+    /// The most of the answer's body that is read.
+    pub answer_bytes: usize,
 }
 
 impl Request {
     /// A request without headers or body that may take 20 seconds.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: Bytes::new(), timeout: TIMEOUT }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: TIMEOUT,
+            answer_bytes: ANSWER_BYTES,
+        }
     }
 
     /// A POST of JSON.
@@ -67,7 +76,7 @@ pub struct Answer {
     pub status: u16,
     /// Names, in lower case, and values; values that are no text are left out.
     pub headers: Vec<(String, String)>,
-    /// The body, at most [`ANSWER_BYTES`] of it.
+    /// The body, as much of it as the request allows.
     pub body: Bytes,
     /// Whether the body is all of it; it may be longer, or may have broken off.
     pub whole: bool,

@@ -1,6 +1,6 @@
 //! The engine: follows the feed, runs a worker a channel, keeps the outbox in bounds, and answers those who ask.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -355,9 +355,10 @@ impl Following {
             self.news.mark_known();
             let is_new = self.in_use.has_changed().unwrap_or(false);
             let (in_use, now_us) = (self.in_use.borrow_and_update().clone(), (self.now_us)());
+            let latest = self.in_use.clone();
             let turned = tokio::task::spawn_blocking(move || {
                 if is_new {
-                    in_use.leave_gone(now_us)?;
+                    in_use.leave_gone(&latest, now_us)?;
                 }
                 in_use.follower.turn(now_us)
             });
@@ -392,11 +393,11 @@ impl Following {
 
 impl InUse {
     /// What waits for channels that are gone is dead, and none of them fails any more.
-    fn leave_gone(&self, now_us: i64) -> Result<()> {
-        let there: BTreeSet<&str> = self.setup.channels.keys().map(String::as_str).collect();
+    fn leave_gone(&self, latest: &watch::Receiver<Arc<Self>>, now_us: i64) -> Result<()> {
+        let is_there = |channel: &str| latest.borrow().setup.channels.contains_key(channel);
         let (outbox, alerts) = (&self.follower.outbox, &self.follower.alerts);
-        outbox.bury_gone(&there, now_us)?;
-        for channel in outbox.failing_and_gone(&there)? {
+        outbox.bury_gone(&is_there, now_us)?;
+        for channel in outbox.failing_and_gone(&is_there)? {
             trouble::over(
                 outbox,
                 alerts,
@@ -437,7 +438,7 @@ impl Upkeep {
         let (now_us, in_use) = ((self.now_us)(), self.in_use.borrow().clone());
         let setup = &in_use.setup;
         let before_us = now_us.saturating_sub(micros(setup.keep));
-        in_use.leave_gone(now_us)?;
+        in_use.leave_gone(&self.in_use, now_us)?;
         for channel in setup.channels.keys() {
             self.outbox.bury_beyond(channel, MAX_WAITING, now_us)?;
         }

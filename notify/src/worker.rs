@@ -104,6 +104,13 @@ impl Worker {
             if self.wake.is_well.swap(false, Ordering::Relaxed) || is_new {
                 self.mood = Mood::default();
             }
+            // What the old one was still sending may have disabled it since.
+            if is_new {
+                let name = self.name.clone();
+                if let Err(error) = self.blocking(move |outbox, _| outbox.probe(&name)).await {
+                    tracing::warn!(channel = self.name, %error, "a channel that is new is not tried at once");
+                }
+            }
             let wait = match self.step().await {
                 Ok(None) => continue,
                 Ok(Some(wait)) => wait,

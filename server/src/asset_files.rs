@@ -9,6 +9,7 @@ use event::Diagnostic;
 use parking_lot::Mutex;
 
 use crate::config::read_assets;
+use crate::reload::When;
 
 /// The files of `risk.assets` as they were read last.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct AssetFiles {
 struct Inner {
     assets: Arc<Assets>,
     stamps: Vec<Stamp>,
+    /// What the last look saw.
+    looked: Vec<Stamp>,
 }
 
 /// What tells a file from what it was: length in bytes and time of the last change.
@@ -33,7 +36,7 @@ impl AssetFiles {
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
         let stamps = stamps(paths);
         let assets = Arc::new(read_assets(paths)?);
-        Ok(Self { inner: Mutex::new(Inner { assets, stamps }) })
+        Ok(Self { inner: Mutex::new(Inner { assets, looked: stamps.clone(), stamps }) })
     }
 
     /// What they say.
@@ -45,10 +48,18 @@ impl AssetFiles {
     ///
     /// # Errors
     /// Every problem found, once for each change; what was read before stays.
-    pub(crate) fn reload(&self, paths: &[PathBuf]) -> Result<Option<Arc<Assets>>, Vec<Diagnostic>> {
+    pub(crate) fn reload(
+        &self,
+        paths: &[PathBuf],
+        when: When,
+    ) -> Result<Option<Arc<Assets>>, Vec<Diagnostic>> {
         let stamps = stamps(paths);
         let mut inner = self.inner.lock();
         if inner.stamps == stamps {
+            return Ok(None);
+        }
+        if when == When::Steady && inner.looked != stamps {
+            inner.looked = stamps;
             return Ok(None);
         }
         inner.stamps = stamps;
@@ -82,16 +93,16 @@ mod tests {
         let write = |text: &str| std::fs::write(&paths[0], text).unwrap();
         write(ANA);
         let files = AssetFiles::open(&paths).unwrap();
-        assert!(files.reload(&paths).unwrap().is_none());
+        assert!(files.reload(&paths, When::Now).unwrap().is_none());
         write(&format!("{ANA}owner = \"dana\"\n"));
-        assert_eq!(files.reload(&paths).unwrap().unwrap().assets[0].owner, "dana");
+        assert_eq!(files.reload(&paths, When::Now).unwrap().unwrap().assets[0].owner, "dana");
         write("[[assets]]\nname = ");
-        assert!(files.reload(&paths).is_err());
-        assert!(files.reload(&paths).unwrap().is_none());
+        assert!(files.reload(&paths, When::Now).is_err());
+        assert!(files.reload(&paths, When::Now).unwrap().is_none());
         assert_eq!(files.assets().assets[0].owner, "dana");
         std::fs::remove_file(&paths[0]).unwrap();
-        assert!(files.reload(&paths).is_err());
+        assert!(files.reload(&paths, When::Now).is_err());
         write(ANA);
-        assert_eq!(files.reload(&paths).unwrap().unwrap().assets[0].owner, "");
+        assert_eq!(files.reload(&paths, When::Now).unwrap().unwrap().assets[0].owner, "");
     }
 }

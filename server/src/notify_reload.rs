@@ -9,12 +9,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use notify::Setup;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use storage::audit::Fact;
 
 use crate::api::Callbacks;
 use crate::app::{App, open_channels};
-use crate::config::Config;
+use crate::config::{Config, Stamp, stamp};
 use crate::rule_alerts;
 
 /// What reaches out, and what is called back.
@@ -61,9 +60,6 @@ pub(crate) struct Reloadable {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// SHA-256 of a text; `None` where there is no file, or none that can be read.
-type Stamp = Option<[u8; 32]>;
-
 #[derive(Debug, Default)]
 struct Seen {
     /// What was read last, whether it was good or not.
@@ -93,8 +89,8 @@ pub(crate) struct Reading {
 impl Reloadable {
     /// What a server starts with.
     pub(crate) fn new(config: &Config, outward: Outward) -> Self {
-        let stamp = stamp(config.given().text().ok().flatten().as_deref());
-        let seen = Seen { read: stamp, looked: stamp, status: Status::default() };
+        let read = config.given().read();
+        let seen = Seen { read, looked: read, status: Status::default() };
         Self {
             outward: ArcSwap::from_pointee(outward),
             seen: Mutex::new(seen),
@@ -113,18 +109,14 @@ impl Reloadable {
     }
 
     /// Whether the file is another than the one read last, and is not being written: it was the same at the last
-    /// look. Blocks.
+    /// look. What was refused is read again: a file that it names may have been what was wrong. Blocks.
     fn is_due(&self, config: &Config) -> bool {
         let stamp = stamp(config.given().text().ok().flatten().as_deref());
         let mut seen = self.seen.lock();
         let is_steady = seen.looked == stamp;
         seen.looked = stamp;
-        is_steady && seen.read != stamp
+        is_steady && (seen.read != stamp || !seen.status.findings.is_empty())
     }
-}
-
-fn stamp(text: Option<&str>) -> Stamp {
-    text.map(|text| Sha256::digest(text).into())
 }
 
 /// What a good reading gave.
@@ -175,7 +167,8 @@ pub(crate) async fn reload(app: &Arc<App>) -> anyhow::Result<Reading> {
         Ok(_) => Vec::new(),
         Err(findings) => findings.clone(),
     };
-    for finding in &findings {
+    let known = app.reloadable.status().findings;
+    for finding in findings.iter().filter(|_| findings != known) {
         tracing::warn!(finding, "the configuration is broken; what was read before stays in use");
     }
     let telling = app.clone();

@@ -11,6 +11,7 @@ use pipeline::{Places, place};
 use storage::audit::Fact;
 
 use crate::app::App;
+use crate::reload::When;
 use crate::rule_alerts;
 
 /// The rule that alerts about broken files name.
@@ -28,6 +29,8 @@ pub(crate) struct PlaceFiles {
 #[derive(Debug)]
 struct Inner {
     stamps: Vec<Stamp>,
+    /// What the last look saw.
+    looked: Vec<Stamp>,
     /// Why they are not in use as they are.
     problem: Option<String>,
 }
@@ -43,7 +46,7 @@ impl PlaceFiles {
     pub(crate) fn open(paths: &[PathBuf]) -> Result<(Self, Arc<Places>), Vec<Diagnostic>> {
         let stamps = stamps(paths);
         let places = Arc::new(read(paths)?);
-        let inner = Mutex::new(Inner { stamps, problem: None });
+        let inner = Mutex::new(Inner { looked: stamps.clone(), stamps, problem: None });
         Ok((Self { paths: paths.to_vec(), inner }, places))
     }
 
@@ -56,10 +59,17 @@ impl PlaceFiles {
     ///
     /// # Errors
     /// Every problem found, once for each change.
-    fn reload(&self) -> Result<Option<Places>, Vec<Diagnostic>> {
+    fn reload(&self, when: When) -> Result<Option<Places>, Vec<Diagnostic>> {
         let stamps = stamps(&self.paths);
-        if self.inner.lock().stamps == stamps {
-            return Ok(None);
+        {
+            let mut inner = self.inner.lock();
+            if inner.stamps == stamps {
+                return Ok(None);
+            }
+            if when == When::Steady && inner.looked != stamps {
+                inner.looked = stamps;
+                return Ok(None);
+            }
         }
         let places = read(&self.paths);
         let mut inner = self.inner.lock();
@@ -70,9 +80,9 @@ impl PlaceFiles {
 }
 
 /// Puts the files as they are now to use, from the next group of records on, and tells what is wrong.
-pub(crate) async fn reload(app: &Arc<App>) {
+pub(crate) async fn reload(app: &Arc<App>, when: When) {
     let reading = app.clone();
-    match tokio::task::spawn_blocking(move || reading.places.reload()).await {
+    match tokio::task::spawn_blocking(move || reading.places.reload(when)).await {
         Ok(Ok(None)) => return,
         Ok(Ok(Some(places))) => {
             tracing::info!("the files of places are reloaded");
@@ -176,17 +186,17 @@ mod tests {
         write("network,country\n198.51.100.0/24,DE\n");
         let (files, places) = PlaceFiles::open(&paths).unwrap();
         assert_eq!(country(&places), "DE");
-        assert!(files.reload().unwrap().is_none());
+        assert!(files.reload(When::Now).unwrap().is_none());
         write("network,country\n198.51.100.0/25,FR\n");
-        assert_eq!(country(&files.reload().unwrap().unwrap()), "FR");
+        assert_eq!(country(&files.reload(When::Now).unwrap().unwrap()), "FR");
         write("network,country\n198.51.100.0/25,France\n");
-        assert!(files.reload().unwrap_err()[0].to_string().contains("places.csv:2: error: `country`"));
+        assert!(files.reload(When::Now).unwrap_err()[0].to_string().contains("places.csv:2: error: `country`"));
         assert!(files.problem().unwrap().contains("`France`"));
-        assert!(files.reload().unwrap().is_none() && files.problem().is_some());
+        assert!(files.reload(When::Now).unwrap().is_none() && files.problem().is_some());
         std::fs::remove_file(&paths[0]).unwrap();
-        assert!(files.reload().is_err());
+        assert!(files.reload(When::Now).is_err());
         write("network,country\n198.51.100.0/24,AU\n");
-        assert_eq!(country(&files.reload().unwrap().unwrap()), "AU");
+        assert_eq!(country(&files.reload(When::Now).unwrap().unwrap()), "AU");
         assert_eq!(files.problem(), None);
     }
 }

@@ -36,6 +36,8 @@ struct Inner {
     findings: Arc<Vec<Diagnostic>>,
     /// SHA-256 of what the last look saw, where that was not read.
     looked: Option<String>,
+    /// Whether the last look could not read them.
+    is_unread: bool,
 }
 
 /// When files that have changed are read.
@@ -65,7 +67,16 @@ impl RuleFiles {
     /// A path cannot be read; what was in use stays in use, and the one finding says so.
     pub(crate) fn read(&self, config: &Config, when: When) -> anyhow::Result<Option<Reading>> {
         let found = rule_sources(config).and_then(|sources| Ok((sources, load_options(config)?)));
-        let (sources, options) = found.inspect_err(|error| self.unreadable(&format!("{error:#}")))?;
+        let was_unread = std::mem::replace(&mut self.inner.lock().is_unread, found.is_err());
+        let (sources, options) = match found {
+            Ok(found) => found,
+            // A folder may be about to be put in the place of another.
+            Err(_) if when == When::Steady && !was_unread => return Ok(None),
+            Err(error) => {
+                self.unreadable(&format!("{error:#}"));
+                return Err(error);
+            }
+        };
         let texts = sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect();
         let mut inner = self.inner.lock();
         if inner.texts == texts {
@@ -169,7 +180,12 @@ pub(crate) async fn reload(app: &Arc<App>, when: When) -> anyhow::Result<bool> {
         tracing::warn!(path, %found, "a rule file is broken; its last good version stays in use");
     }
     let broken = reading.broken.iter().map(|(path, found)| (path.clone(), found.to_string())).collect();
-    tell(app, FilesState { broken, refused: app.rule_files.refused(), unreadable: None }).await?;
+    let state = FilesState { broken, refused: app.rule_files.refused(), unreadable: None };
+    if let Err(error) = tell(app, state).await {
+        // They are read again.
+        app.rule_files.forget();
+        return Err(error);
+    }
     tracing::info!(
         rules = reading.rules.len(),
         correlations = reading.rules.correlations().len(),
@@ -198,9 +214,9 @@ async fn tell(app: &Arc<App>, files: FilesState) -> anyhow::Result<()> {
 }
 
 /// Puts the files of assets as they are now to use; the incidents follow.
-async fn reload_assets(app: &Arc<App>) {
+async fn reload_assets(app: &Arc<App>, when: When) {
     let reading = app.clone();
-    match tokio::task::spawn_blocking(move || reading.assets.reload(&reading.config.assets)).await {
+    match tokio::task::spawn_blocking(move || reading.assets.reload(&reading.config.assets, when)).await {
         Ok(Ok(None)) => {}
         Ok(Ok(Some(assets))) => {
             let (assets, indicators) = (assets.assets.len() as u64, assets.indicators.len() as u64);
@@ -256,8 +272,8 @@ pub(crate) async fn watch(app: Arc<App>, mut hangup: Signal) {
             tracing::warn!("rules are not reloaded: {error}");
         }
         last_error = error;
-        reload_assets(&app).await;
-        place_files::reload(&app).await;
+        reload_assets(&app, when).await;
+        place_files::reload(&app, when).await;
     }
 }
 

@@ -290,6 +290,12 @@ fn write(
             rusqlite::params![other, id, now_us],
         )?;
         txn.execute("UPDATE incidents SET merged_into = ?2 WHERE merged_into = ?1", [*other, id])?;
+        // Whoever knows the one knows no revision of both.
+        txn.execute(
+            "UPDATE incidents SET revision = 1 + max(revision, (SELECT revision FROM incidents WHERE id = ?2)) \
+             WHERE id = ?1",
+            [id, *other],
+        )?;
         note(txn, other, STORMGLASS, "merged", None, &format!("it is part of {id}"), now_us)?;
     }
     let joined: Vec<_> =

@@ -12,6 +12,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 10 } e
 /// The longest wait that a service may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
+/// The most of the answer to a question that is read: fifty comments of the longest, say.
+const LIST_BYTES: usize = 4 * 1024 * 1024;
+
 /// Sends a request.
 ///
 /// # Errors
@@ -27,7 +30,10 @@ pub(super) async fn send(
         reason: "the address is no URL; copy it anew from the service".into(),
     })?;
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
-    let request = Request { method, url, headers, body: body.into(), timeout: PATIENCE };
+    let bare = Request::new(method, url);
+    // Lists hold what others have written as well.
+    let answer_bytes = if bare.method == Method::GET { LIST_BYTES } else { bare.answer_bytes };
+    let request = Request { headers, body: body.into(), timeout: PATIENCE, answer_bytes, ..bare };
     client.send(request).await.map_err(|error| failed(&error))
 }
 

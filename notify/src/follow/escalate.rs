@@ -6,7 +6,7 @@ use storage::state::Txn;
 use super::known::{Known, KnownIncident};
 use super::{Follower, micros};
 use crate::outbox::{DueStep, Outbox, key};
-use crate::route::Route;
+use crate::route::{Escalation, Route};
 use crate::subject::STORMGLASS;
 use crate::{Notification, NotificationKind, Result};
 
@@ -77,7 +77,8 @@ impl Follower {
         let due = DueStep { step: due.step + 1, ..due.clone() };
         Outbox::await_acknowledgement(txn, &due, now_us.saturating_add(micros(wait)))
     }
-    /// The route that waited is gone: those that take the alert now go on with the same step, at its time of theirs.
+    /// The route that waited is gone: those that take the alert now go on with the same step, at its time of theirs; one
+    /// that has fewer goes on with what is still to come. Those that have escalated it themselves do not begin again.
     fn hand_over(
         &self,
         txn: &Txn<'_>,
@@ -91,9 +92,17 @@ impl Follower {
         let face = home.map_or_else(|| stored.clone(), |home| home.lifted(stored));
         let created_us = home.map_or(stored.created_us, |home| home.incident.created_us);
         for route in self.routing.decide(&face, now_us) {
-            let Some(step) = route.escalate.get(due.step as usize) else { continue };
-            let due = DueStep { route: route.path.clone(), ..due.clone() };
-            Outbox::begin_to_await(txn, &due, created_us.saturating_add(micros(step.after)))?;
+            if Outbox::has_escalated(txn, &due.subject, &route.path)? {
+                continue;
+            }
+            let due_us = |step: &Escalation| created_us.saturating_add(micros(step.after));
+            let mut steps = (0_u32..).zip(&route.escalate);
+            let same = steps.clone().find(|(number, _)| *number == due.step);
+            let Some((number, step)) = same.or_else(|| steps.find(|(_, step)| due_us(step) > now_us)) else {
+                continue;
+            };
+            let due = DueStep { route: route.path.clone(), step: number, ..due.clone() };
+            Outbox::begin_to_await(txn, &due, due_us(step))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use storage::state::{Txn, rusqlite};
 
 use super::Outbox;
-use crate::Result;
+use crate::{NotificationKind, Result};
 
 /// A step that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,14 @@ impl Outbox {
         )?
         .execute(rusqlite::params![due.subject, due.route, due.step, due_us])?;
         Ok(())
+    }
+
+    /// Whether a route has escalated a subject.
+    pub(crate) fn has_escalated(txn: &Txn<'_>, subject: &str, route: &str) -> Result<bool> {
+        let mut select = txn.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM deliveries WHERE subject = ?1 AND route = ?2 AND kind = ?3)",
+        )?;
+        Ok(select.query_row([subject, route, NotificationKind::Escalated.as_str()], |row| row.get(0))?)
     }
 
     /// Whether a step that was due is still waited for.

@@ -1,7 +1,5 @@
 //! What waits for channels that are not there any more.
 
-use std::collections::BTreeSet;
-
 use storage::state::rusqlite;
 
 use super::Outbox;
@@ -12,14 +10,17 @@ const REASON: &str =
     "its channel is not in the configuration any more; put it back and send this again, or leave it";
 
 impl Outbox {
-    /// What waits for a channel that is none of `there` is dead, and can be sent again once the channel is back;
-    /// returns how many.
-    pub(crate) fn bury_gone(&self, there: &BTreeSet<&str>, now_us: i64) -> Result<usize> {
-        let gone = self.names("SELECT DISTINCT channel FROM deliveries WHERE state = 'waiting'", there)?;
+    /// What waits for a channel that is not there is dead, and can be sent again once the channel is back; returns how
+    /// many.
+    pub(crate) fn bury_gone(&self, is_there: &dyn Fn(&str) -> bool, now_us: i64) -> Result<usize> {
+        let mut gone =
+            self.names("SELECT DISTINCT channel FROM deliveries WHERE state = 'waiting'", is_there)?;
         if gone.is_empty() {
             return Ok(0);
         }
         self.state().write(|txn| {
+            // One may have come back while the writer was waited for.
+            gone.retain(|channel| !is_there(channel));
             let mut update = txn.prepare_cached(
                 "UPDATE deliveries SET state = 'dead', last_error = ?2, updated_us = ?3
                  WHERE channel = ?1 AND state = 'waiting'",
@@ -34,9 +35,9 @@ impl Outbox {
         })
     }
 
-    /// The channels that are said to fail and are none of `there`.
-    pub(crate) fn failing_and_gone(&self, there: &BTreeSet<&str>) -> Result<Vec<String>> {
-        self.names("SELECT channel FROM channel_health", there)
+    /// The channels that are said to fail and are not there.
+    pub(crate) fn failing_and_gone(&self, is_there: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+        self.names("SELECT channel FROM channel_health", is_there)
     }
 
     /// The channel of a delivery.
@@ -52,13 +53,13 @@ impl Outbox {
         found.ok_or(Error::DeliveryUnknown { id })
     }
 
-    /// The names that a statement selects and that are none of `there`.
-    fn names(&self, sql: &str, there: &BTreeSet<&str>) -> Result<Vec<String>> {
+    /// The names that a statement selects and that are not there.
+    fn names(&self, sql: &str, is_there: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.state().read(|db| {
             let mut select = db.prepare_cached(sql)?;
             Ok::<_, Error>(select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
         })?;
-        names.retain(|name| !there.contains(name.as_str()));
+        names.retain(|name| !is_there(name));
         Ok(names)
     }
 }

@@ -279,6 +279,7 @@ mod tests {
         ] {
             let found = resolve(&good.replace(from, to)).unwrap_err();
             assert!(found.iter().any(|problem| problem.contains(field)), "{field}: {found:?}");
+            assert!(!found.iter().any(|problem| problem.contains("hunter2")), "{found:?}");
         }
         for (text, field) in [
             ("[server]\ntrusted_proxies = [\"proxy\"]\n", "server.trusted_proxies"),

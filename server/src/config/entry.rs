@@ -7,7 +7,7 @@ use event::Diagnostic;
 use toml_edit::{Item, Table};
 
 use super::Getter;
-use super::key::{Key, Kind};
+use super::key::Key;
 use super::load::{Origin, Place, nearest};
 use super::value::{Value, from_toml};
 use crate::api::source_id;
@@ -92,11 +92,7 @@ impl<'a> Entry<'a> {
             self.values.insert(key.path, (value, Origin::File { line }));
             return;
         }
-        let problem = match key.kind {
-            // Not quoted: it may be the secret itself, or an address with one in it.
-            Kind::Secret | Kind::Text | Kind::Texts | Kind::Pairs => format!("it is not {}", key.wanted()),
-            _ => format!("{} is not {}", item.to_string().trim(), key.wanted()),
-        };
+        let problem = key.refusal(item.to_string().trim());
         let mend = match key.default {
             "" => "it has no default".to_owned(),
             default => format!("the default is {default}"),

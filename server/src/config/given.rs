@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use event::Diagnostic;
+use sha2::{Digest, Sha256};
 
 use super::load::{self, Origin};
 use super::value::Value;
@@ -15,6 +16,16 @@ pub(crate) struct Given {
     file: Option<PathBuf>,
     data: Option<PathBuf>,
     listen: Option<String>,
+    /// What was read of it.
+    read: Stamp,
+}
+
+/// SHA-256 of a text; `None` where there is no file, or none that can be read.
+pub(crate) type Stamp = Option<[u8; 32]>;
+
+/// The stamp of a file's text.
+pub(crate) fn stamp(text: Option<&str>) -> Stamp {
+    text.map(|text| Sha256::digest(text).into())
 }
 
 impl Given {
@@ -26,12 +37,18 @@ impl Given {
             file: file.map(Path::to_owned),
             data: data.map(Path::to_owned),
             listen: listen.map(str::to_owned),
+            read: None,
         }
     }
 
     /// The file's name in messages.
     pub(crate) fn name(&self) -> String {
         self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display().to_string()
+    }
+
+    /// The stamp of the text that the configuration was made of.
+    pub(crate) fn read(&self) -> Stamp {
+        self.read
     }
 
     /// The file's text; `None` where there was none at the start.
@@ -56,6 +73,6 @@ impl Given {
         if let Some(listen) = &self.listen {
             set("server.listen", listen);
         }
-        Ok(Config { given: self.clone(), ..Config::resolve(settings)? })
+        Ok(Config { given: Self { read: stamp(text), ..self.clone() }, ..Config::resolve(settings)? })
     }
 }

@@ -538,6 +538,15 @@ impl Key {
         KEYS.iter().find(|key| key.path == path)
     }
 
+    /// Why a value is refused, as it was written. What may be a secret, or an address with one in it, is not quoted:
+    /// the words go into logs and alerts.
+    pub(crate) fn refusal(&self, written: &str) -> String {
+        match self.kind {
+            Kind::Secret | Kind::Text | Kind::Texts | Kind::Pairs => format!("it is not {}", self.wanted()),
+            _ => format!("{written} is not {}", self.wanted()),
+        }
+    }
+
     /// What its value must look like, in words.
     pub(crate) fn wanted(&self) -> String {
         match self.kind {

@@ -192,11 +192,10 @@ fn read_value(
             settings.values.insert(key.path, (read, Origin::File { line: place.line_column(at).0 }));
         }
         None => {
-            let written = value.to_string();
             problems.push(place.problem(
                 at,
                 path,
-                format!("{} is not {}", written.trim(), key.wanted()),
+                key.refusal(value.to_string().trim()),
                 format!("the default is {}", key.default),
             ));
         }
@@ -240,10 +239,8 @@ fn read_environment(
             Some(value) => {
                 settings.values.insert(key.path, (value, Origin::Environment));
             }
-            None => problems.push(problem(
-                format!("`{text}` is not {}", key.wanted()),
-                format!("the default is {}", key.default),
-            )),
+            None => problems
+                .push(problem(key.refusal(&format!("`{text}`")), format!("the default is {}", key.default))),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use assets::read_files as read_assets;
 pub(crate) use audit::AuditConfig;
 pub(crate) use auth::AccessConfig;
 pub(crate) use channels::ChannelConfig;
-pub(crate) use given::Given;
+pub(crate) use given::{Given, Stamp, stamp};
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
 pub(crate) use sources::SourceConfig;

@@ -177,7 +177,7 @@ impl SourceConfig {
 
     /// The log type, where it is fixed.
     pub(super) fn log_type(&self) -> Option<LogType> {
-        self.get().text("log_type").parse().ok()
+        self.get().text("log_type").trim().parse().ok()
     }
 
     /// How many bytes may be in flight.
