@@ -190,7 +190,9 @@ mod tests {
         write("network,country\n198.51.100.0/25,FR\n");
         assert_eq!(country(&files.reload(When::Now).unwrap().unwrap()), "FR");
         write("network,country\n198.51.100.0/25,France\n");
-        assert!(files.reload(When::Now).unwrap_err()[0].to_string().contains("places.csv:2: error: `country`"));
+        assert!(
+            files.reload(When::Now).unwrap_err()[0].to_string().contains("places.csv:2: error: `country`")
+        );
         assert!(files.problem().unwrap().contains("`France`"));
         assert!(files.reload(When::Now).unwrap().is_none() && files.problem().is_some());
         std::fs::remove_file(&paths[0]).unwrap();

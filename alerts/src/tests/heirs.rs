@@ -102,6 +102,21 @@ fn a_silence_hides_nothing_that_people_have_seen() {
     let (stored, history) = at.store.get(new.id.as_str()).unwrap();
     assert_eq!(stored.suppressed_by, None);
     assert!(history.iter().any(|step| step.change == "released"), "{history:?}");
+    // One that it hid, and one that was seen: what becomes of both is seen.
+    let (hidden, open) = (over(&["o"]), over(&["r"]));
+    at.tell(&hidden, 61);
+    assert!(at.store.get(hidden.id.as_str()).unwrap().0.suppressed_by.is_some());
+    at.tell(&open, 62);
+    at.state
+        .write(|txn| {
+            txn.execute("UPDATE alerts SET suppressed_by = NULL WHERE id = ?1", [open.id.as_str()])?;
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+    let both = over(&["n", "o", "r"]);
+    at.tell(&both, 63);
+    at.go_on(&[&hidden, &open], &both, 63);
+    assert_eq!(at.store.get(both.id.as_str()).unwrap().0.suppressed_by, None);
     // What it hid stays hidden.
     let hidden = over(&["k"]);
     at.tell(&hidden, 70);

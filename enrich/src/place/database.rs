@@ -98,11 +98,15 @@ const READ: &[&str] = &[
     "latitude",
     "lat",
     "longitude",
+    "accuracy_radius",
     "lng",
     "loc",
     "asn",
     "autonomous_system_number",
 ];
+
+/// Coordinates that may be further away from the address than this are not taken.
+const MOST_RADIUS_KM: f64 = 200.0;
 
 /// A record or a part of it, as far as it is read.
 #[derive(Debug)]
@@ -129,6 +133,9 @@ impl<'r> Record<'r> {
                 let (lat, long) = self.get("loc").text().split_once(',')?;
                 lat.trim().parse().ok().zip(long.trim().parse().ok())
             });
+        // The middle of a country is no place of its people.
+        let is_exact = location.get("accuracy_radius").number().is_none_or(|km| km <= MOST_RADIUS_KM);
+        let at = at.filter(|_| is_exact);
         let is_on_earth = |(lat, long): &(f64, f64)| lat.abs() <= 90.0 && long.abs() <= 180.0;
         Place {
             country: codes.into_iter().find(|code| is_code(code)).unwrap_or_default(),

@@ -7,7 +7,7 @@ use super::{Place, Places};
 impl Places {
     /// Fills the place of the source's address, and the number of its network, where the record itself does not
     /// say them. A place is taken as a whole: a record that has coordinates keeps its own, and one that names
-    /// another country or city than the file does keeps what it says.
+    /// another country, region or city than the file does keeps what it says.
     ///
     /// # Errors
     /// None in practice: the columns that are made have the batch's length.
@@ -55,6 +55,7 @@ impl Places {
 /// Which parts of a place some records of a batch say themselves; most batches have none.
 struct Said {
     country: bool,
+    region: bool,
     city: bool,
     coordinates: bool,
 }
@@ -64,6 +65,7 @@ impl Said {
         let is_said = |col| !events.is_blank(col);
         Self {
             country: is_said(Col::SrcEndpointLocationCountry),
+            region: is_said(Col::SrcEndpointLocationRegion),
             city: is_said(Col::SrcEndpointLocationCity),
             coordinates: is_said(Col::SrcEndpointLocationLat) || is_said(Col::SrcEndpointLocationLong),
         }
@@ -78,6 +80,7 @@ impl Said {
         let has = |col| events.float_at(col, row).is_some();
         !(self.coordinates && (has(Col::SrcEndpointLocationLat) || has(Col::SrcEndpointLocationLong))
             || self.country && is_other(Col::SrcEndpointLocationCountry, place.country)
+            || self.region && is_other(Col::SrcEndpointLocationRegion, place.region)
             || self.city && is_other(Col::SrcEndpointLocationCity, place.city))
     }
 }

@@ -165,7 +165,7 @@ impl Correlation {
             self.timespan_us,
             self.judge,
             self.aliases
-        );
+        ) + if matches!(self.judge, Judge::Travel { .. }) { "|addresses" } else { "" };
         event::EventKey::of("correlation", &[text.as_bytes()]).uid().to_string()
     }
 }

@@ -678,7 +678,8 @@ fn words(correlation: &Correlation, why: Why) -> String {
         },
         Why::Travel { km, hours, from, to } => {
             // Within one second there is no speed to tell.
-            let speed = if hours > 0.0 { format!(", {:.0} km/h", km / hours) } else { String::new() };
+            let speed =
+                if hours >= 1.0 / 3600.0 { format!(", {:.0} km/h", km / hours) } else { String::new() };
             let [from, to] = [from, to].map(|(lat, long)| format!("{lat:.2},{long:.2}"));
             format!("{km:.0} km in {hours:.2} hours{speed}, from {from} to {to}")
         }

@@ -27,6 +27,9 @@ pub struct Hit {
     pub value: HitValue,
 }
 
+/// How finely degrees are kept: in 24 bits.
+const PARTS: f64 = 16_777_215.0;
+
 /// A value that a correlation counts or computes with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HitValue {
@@ -36,8 +39,15 @@ pub enum HitValue {
     Text(String),
     /// To be computed with.
     Number(f64),
-    /// A place on earth: latitude and longitude in degrees.
-    Place(f64, f64),
+    /// An address at a place on earth.
+    At {
+        /// Latitude in degrees.
+        lat: f64,
+        /// Longitude in degrees.
+        long: f64,
+        /// Tells the address from others, see [`HitValue::address`].
+        address: u16,
+    },
 }
 
 impl HitValue {
@@ -50,10 +60,24 @@ impl HitValue {
                 EventKey::of("value", &[text.as_bytes()]).0 as u64
             }
             Self::Number(number) => number.to_bits(),
-            Self::Place(lat, long) => {
-                (u64::from((*lat as f32).to_bits()) << 32) | u64::from((*long as f32).to_bits())
+            // Two metres are exact enough for both.
+            Self::At { lat, long, address } => {
+                let part =
+                    |degrees: f64, of: f64| ((degrees / of + 0.5).clamp(0.0, 1.0) * PARTS).round() as u64;
+                (part(*lat, 180.0) << 40) | (part(*long, 360.0) << 16) | u64::from(*address)
             }
         }
+    }
+
+    /// What tells an address from another; one in 65,536 is taken for the same.
+    pub fn address(text: &str) -> u16 {
+        EventKey::of("address", &[text.as_bytes()]).0 as u16
+    }
+
+    /// The latitude and longitude, in degrees, and the address in the digest of an address at a place.
+    pub(super) fn at(digest: u64) -> ((f64, f64), u16) {
+        let part = |bits: u64, of: f64| ((bits & PARTS as u64) as f64 / PARTS - 0.5) * of;
+        ((part(digest >> 40, 180.0), part(digest >> 16, 360.0)), digest as u16)
     }
 
     /// As it is shown.
@@ -62,7 +86,7 @@ impl HitValue {
             Self::Nothing => String::new(),
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
-            Self::Place(lat, long) => format!("{lat},{long}"),
+            Self::At { lat, long, .. } => format!("{lat},{long}"),
         }
     }
 }
@@ -136,6 +160,14 @@ impl At<'_> {
         actor: &dyn Fn(usize) -> Option<String>,
         hits: &mut Vec<Hit>,
     ) -> bool {
+        // Most records say no place; that is no fault of theirs.
+        let is_somewhere = || {
+            let at = |col| self.batch.float_at(col, self.row).is_some();
+            at(Col::SrcEndpointLocationLat) && at(Col::SrcEndpointLocationLong)
+        };
+        if matches!(correlation.wants(), super::Wants::AddressAtPlace) && !is_somewhere() {
+            return true;
+        }
         let Some(reading) = feed.readings.iter().find(|reading| reading.log_types.meets(self.log_type))
         else {
             return false;
@@ -201,11 +233,11 @@ impl At<'_> {
         const MOST: usize = 64;
         match correlation.wants() {
             super::Wants::Nothing => Some(vec![HitValue::Nothing]),
-            super::Wants::Place => {
+            super::Wants::AddressAtPlace => {
                 let at = |col| self.batch.float_at(col, self.row);
-                let place =
-                    HitValue::Place(at(Col::SrcEndpointLocationLat)?, at(Col::SrcEndpointLocationLong)?);
-                Some(vec![place])
+                let (lat, long) = (at(Col::SrcEndpointLocationLat)?, at(Col::SrcEndpointLocationLong)?);
+                let address = self.batch.str_at(Col::SrcEndpointIp, self.row).unwrap_or_default();
+                Some(vec![HitValue::At { lat, long, address: HitValue::address(address) }])
             }
             super::Wants::Number => {
                 let text = view.texts_of(*fields.first()?, self.row).into_iter().next()?;

@@ -32,7 +32,7 @@ pub(crate) enum Wants {
     Nothing,
     Text,
     Number,
-    Place,
+    AddressAtPlace,
 }
 
 impl Correlation {
@@ -59,7 +59,7 @@ impl Correlation {
             },
             Judge::FirstSeen { .. } | Judge::Rare { .. } => Wants::Text,
             Judge::Ordered { differs: true, .. } => Wants::Text,
-            Judge::Travel { .. } => Wants::Place,
+            Judge::Travel { .. } => Wants::AddressAtPlace,
             Judge::Following(_) | Judge::Ordered { .. } | Judge::Absence | Judge::Volume { .. } => {
                 Wants::Nothing
             }

@@ -305,7 +305,10 @@ fn nobody_travels_so_fast() {
     let set = load(&correlation(
         "  type: x-impossible-travel\n  rules: [a]\n  group-by: [eventName]\n  timespan: 1d",
     ));
-    let at = |minute, event, lat, long| Hit { value: HitValue::Place(lat, long), ..hit(0, 0, minute, event) };
+    let at = |minute, event, lat, long| {
+        let address = HitValue::address(&format!("192.0.2.{event}"));
+        Hit { value: HitValue::At { lat, long, address }, ..hit(0, 0, minute, event) }
+    };
     let (berlin, hamburg, sydney) = ((52.52, 13.40), (53.55, 9.99), (-33.87, 151.21));
     let near = [at(0, 1, berlin.0, berlin.1), at(5, 2, hamburg.0, hamburg.1)];
     assert!(board(&set, &near, i64::MAX).0.is_empty(), "255 km in five minutes may be one place");
@@ -318,6 +321,19 @@ fn nobody_travels_so_fast() {
     let found = board(&set, &at_once, i64::MAX);
     let why = &found.0.values().next().unwrap().why;
     assert_eq!(why, "16095 km in 0.00 hours, from 52.52,13.40 to -33.87,151.21");
+    let mut soon = at_once.clone();
+    soon[1].time_us += 1_000;
+    let found = board(&set, &soon, i64::MAX);
+    let why = &found.0.values().next().unwrap().why;
+    assert_eq!(why, "16095 km in 0.00 hours, from 52.52,13.40 to -33.87,151.21", "that is no speed");
+    let mut disputed = far.clone();
+    disputed[1].value = match &disputed[1].value {
+        HitValue::At { lat, long, .. } => {
+            HitValue::At { lat: *lat, long: *long, address: HitValue::address("192.0.2.1") }
+        }
+        other => other.clone(),
+    };
+    assert!(board(&set, &disputed, i64::MAX).0.is_empty(), "one address is at one place");
     let slow = [at(0, 1, berlin.0, berlin.1), at(60 * 20, 2, sydney.0, sydney.1)];
     assert!(board(&set, &slow, i64::MAX).0.is_empty());
 }

@@ -485,7 +485,12 @@ fn travel(speed_kmh: f64, distance_km: f64, timespan_us: i64, hits: &[Kept]) -> 
     for (index, pair) in hits.windows(2).enumerate() {
         let [from, to] = pair else { continue };
         let elapsed_us = to.time_us.saturating_sub(from.time_us);
-        let (from, to_place) = (place(from.value), place(to.value));
+        let ((from, left), (to_place, reached)) =
+            (super::HitValue::at(from.value), super::HitValue::at(to.value));
+        // Records and files know places from different makers, who do not agree where an address is.
+        if left == reached {
+            continue;
+        }
         let km = great_circle_km(from, to_place);
         let hours = elapsed_us as f64 / 3_600_000_000.0;
         if elapsed_us > timespan_us || km < distance_km || km <= speed_kmh * hours {
@@ -498,10 +503,6 @@ fn travel(speed_kmh: f64, distance_km: f64, timespan_us: i64, hits: &[Kept]) -> 
         }
     }
     judged
-}
-
-fn place(value: u64) -> (f64, f64) {
-    (f32::from_bits((value >> 32) as u32).into(), f32::from_bits(value as u32).into())
 }
 
 /// The distance between two places in degrees, on a sphere (haversine formula).

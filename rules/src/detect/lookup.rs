@@ -48,7 +48,7 @@ fn leaf_at<'e>(json: &'e str, depth: usize, found: &mut Vec<Value<'e>>) {
             // JSON within text, such as a policy, as if it stood there itself.
             let open = compact.contains("\\\"").then(|| compact.replace("\\\"", "\""));
             found.push(Value::new(Form::Json, compact));
-            found.extend(open.map(|open| Value::new(Form::Json, open)));
+            found.extend(open.map(|open| Value::new(Form::Json, open).respelled()));
         }
         Some(b'[') => {
             found.push(Value::new(Form::Json, json::compact(json)));
@@ -62,11 +62,21 @@ fn leaf_at<'e>(json: &'e str, depth: usize, found: &mut Vec<Value<'e>>) {
     }
 }
 
-/// Adds what a text encodes: Entra writes values before and after a change as JSON, `"\"False\""`.
-fn encoded<'e>(json: &str, found: &mut Vec<Value<'e>>) {
-    let Some(text) = json::text(json).filter(|text| text.starts_with(['"', '['])) else { return };
+/// Adds the value that `json` is, and what it encodes where it is a text: Entra writes values before and after a change
+/// as JSON, `"\"False\""`, whose value is `False`.
+fn encoded_leaf<'e>(json: &'e str, found: &mut Vec<Value<'e>>) {
     let mut inner = Vec::new();
-    leaf(&text, &mut inner);
+    let text = json::text(json).filter(|text| text.starts_with(['"', '[']));
+    if let Some(text) = &text {
+        leaf(text, &mut inner);
+    }
+    if inner.is_empty() {
+        leaf(json, found);
+        return;
+    }
+    let mut written = Vec::new();
+    leaf(json, &mut written);
+    found.extend(written.into_iter().map(Value::respelled));
     found.extend(inner.into_iter().map(|value| value.into_owned()));
 }
 
@@ -167,8 +177,7 @@ impl Lookup {
         }
         match (rest, value) {
             (Some(""), Some(value)) => {
-                leaf(value, found);
-                encoded(value, found);
+                encoded_leaf(value, found);
             }
             (Some(rest), Some(value)) => self.value(value, rest, depth + 1, found),
             _ => {}
@@ -212,6 +221,21 @@ mod tests {
         let mut found = Vec::new();
         in_json(json, &Path::new(path, ignore_case), &mut found);
         found.iter().map(|value| value.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn another_spelling_is_no_other_value() {
+        for (json, path, counted) in [
+            (r#"{"a":{"b":"{\"c\": 1}"}}"#, "a", r#"{"b":"{\"c\": 1}"}"#),
+            (r#"{"a":[{"name":"b","newValue":"\"False\""}]}"#, "a.b", "False"),
+            (r#"{"a":[{"name":"b","newValue":"\"5\""}]}"#, "a.b", "5"),
+            (r#"{"a":[{"name":"b","newValue":"5"}]}"#, "a.b", "5"),
+        ] {
+            let mut found = Vec::new();
+            in_json(json, &Path::new(path, false), &mut found);
+            let values = found.iter().filter(|value| !value.is_spelling());
+            assert_eq!(values.map(Value::text).collect::<Vec<_>>(), [counted], "{json}");
+        }
     }
 
     #[test]

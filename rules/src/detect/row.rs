@@ -58,7 +58,8 @@ impl<'e, 'p> RowView<'e, 'p> {
         let values = self.values(field);
         let texts = |wanted: bool| {
             let wanted = move |value: &&Value<'_>| (value.form() == Form::Json) == wanted;
-            values.iter().filter(wanted).map(|value| value.text().to_owned()).collect::<Vec<_>>()
+            let values = values.iter().filter(|value| !value.is_spelling());
+            values.filter(wanted).map(|value| value.text().to_owned()).collect::<Vec<_>>()
         };
         let plain = texts(false);
         if plain.is_empty() { texts(true) } else { plain }

@@ -21,11 +21,24 @@ pub(crate) struct Value<'e> {
     text: Cow<'e, str>,
     /// Without case; empty where the text is so already.
     folded: OnceCell<Option<String>>,
+    /// See [`Value::is_spelling`].
+    is_spelling: bool,
 }
 
 impl<'e> Value<'e> {
     pub(crate) fn new(form: Form, text: impl Into<Cow<'e, str>>) -> Self {
-        Self { form, text: text.into(), folded: OnceCell::new() }
+        Self { form, text: text.into(), folded: OnceCell::new(), is_spelling: false }
+    }
+
+    /// The same as another spelling of a value.
+    pub(crate) fn respelled(self) -> Self {
+        Self { is_spelling: true, ..self }
+    }
+
+    /// Whether it only spells another value of the same field otherwise: rules may compare with it, but it is not one
+    /// more to be counted.
+    pub(crate) fn is_spelling(&self) -> bool {
+        self.is_spelling
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -47,6 +60,7 @@ impl<'e> Value<'e> {
 
     /// A copy that borrows nothing.
     pub(crate) fn into_owned(self) -> Value<'static> {
-        Value { form: self.form, text: Cow::Owned(self.text.into_owned()), folded: self.folded }
+        let Self { form, text, folded, is_spelling } = self;
+        Value { form, text: Cow::Owned(text.into_owned()), folded, is_spelling }
     }
 }

@@ -130,7 +130,9 @@ impl Linter<'_> {
             self.add(item.at, path, problem, format!("write `{known}`"));
             return;
         }
-        if let Some(meant) = self.mapping.misspelled(name).or_else(|| self.mapping.in_no_case(name)) {
+        if let Some(meant) =
+            self.mapping.misspelled(name).or_else(|| self.mapping.in_no_case(name).map(str::to_owned))
+        {
             let problem = format!("records write `{meant}`; it is read as that");
             self.add(item.at, path, problem, format!("write `{meant}`"));
             return;

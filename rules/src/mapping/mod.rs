@@ -130,7 +130,7 @@ impl Mapping {
     /// What a rule's field means.
     pub(crate) fn resolve(&self, name: &str) -> Resolved {
         if let Some(meant) = self.misspelled(name) {
-            return self.resolve(meant);
+            return self.resolve(&meant);
         }
         let known = |field: Field| Resolved { field, known: true };
         if let Some(field) = self.fields.get(name) {
@@ -151,10 +151,17 @@ impl Mapping {
         Resolved { field: self.record_path(name), known: self.has_member(name) }
     }
 
-    /// What a name that published rules misspell is meant to be.
-    pub(crate) fn misspelled(&self, name: &str) -> Option<&str> {
-        let meant = self.slips.get(&name.to_lowercase()).map(String::as_str);
-        meant.filter(|meant| *meant != name)
+    /// What a name that published rules misspell, or one below it, is meant to be.
+    pub(crate) fn misspelled(&self, name: &str) -> Option<String> {
+        if self.slips.is_empty() {
+            return None;
+        }
+        let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+        let mut meant = ends.filter_map(|end| {
+            let (head, rest) = name.split_at_checked(end)?;
+            Some(format!("{}{rest}", self.slips.get(&head.to_lowercase())?))
+        });
+        meant.next_back().filter(|meant| meant != name)
     }
 
     /// The known name that a name is but for the case of its letters, where no record writes it so: the first letter

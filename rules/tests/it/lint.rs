@@ -176,6 +176,11 @@ fn values_that_cannot_be_there() {
         ("product: azure, service: signinlogs", "Resultdescription: x", "records write `resultDescription`"),
         ("product: azure, service: signinlogs", "ResultDescription: x", ""),
         ("product: azure, service: auditlogs", "Initiatied.By: x", "records write `initiatedBy`"),
+        (
+            "product: azure, service: auditlogs",
+            "Initiatied.By.user.displayName: x",
+            "records write `initiatedBy.user.displayName`",
+        ),
         ("product: azure, service: auditlogs", "ConsentContext.IsAdminConsent: 'false'", ""),
         (
             "product: azure, service: auditlogs",

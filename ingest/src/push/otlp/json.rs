@@ -20,10 +20,14 @@ pub(super) fn read(request: &[u8], export: &mut Export<'_>) -> Result<(), BadReq
         let mut pairs = attributes(resource_logs.get("resource").unwrap_or(&Value::Null))?;
         let resource = record::resource(&mut pairs, text(resource_logs, "schemaUrl")?);
         for scope_logs in list(resource_logs, "scopeLogs")? {
+            let records = list(scope_logs, "logRecords")?;
+            if !export.begins_scope(&resource, records.len())? {
+                continue;
+            }
             let scope = scope_logs.get("scope").unwrap_or(&Value::Null);
             let (name, version) = (text(scope, "name")?, text(scope, "version")?);
             let shared = record::scope(&resource, name, version, &mut attributes(scope)?);
-            for value in list(scope_logs, "logRecords")? {
+            for value in records {
                 log_record(value, &mut record)?;
                 export.add(&shared, &mut record)?;
             }

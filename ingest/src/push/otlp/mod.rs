@@ -138,8 +138,28 @@ struct Export<'r> {
 }
 
 impl Export<'_> {
+    /// Whether a scope has log records to be read. What its `resource` says is written once for each scope, so a scope
+    /// without any costs nothing, and one whose records are all too large is refused before.
+    fn begins_scope(&mut self, resource: &[u8], records: usize) -> Result<bool, BadRequest> {
+        if records == 0 {
+            return Ok(false);
+        }
+        if resource.len() > self.record_bytes {
+            self.reject(records as u64, resource.len());
+            return Ok(false);
+        }
+        charge(&mut self.bytes_left, resource.len())?;
+        Ok(true)
+    }
+
     /// Adds a log record; `shared` is what all of its scope say.
     fn add(&mut self, shared: &[u8], record: &mut LogRecord<'_>) -> Result<(), BadRequest> {
+        // One that is too large alone is refused alone, before it is written and counted.
+        let least = shared.len() + record.body.len();
+        if least > self.record_bytes {
+            self.reject(1, least);
+            return Ok(());
+        }
         self.said.clear();
         record.say(shared, &mut self.said);
         let body = if record.body.is_empty() { b"null" } else { record.body.as_slice() };
@@ -156,18 +176,27 @@ impl Export<'_> {
             payload: body,
         };
         let bytes = event.byte_len();
-        self.bytes_left = self
-            .bytes_left
-            .checked_sub(bytes)
-            .ok_or(BadRequest::new("what all log records share makes the request too large"))?;
+        charge(&mut self.bytes_left, bytes)?;
         if bytes > self.record_bytes {
-            self.logs.rejected += 1;
-            self.logs.reason = format!("a log record of {bytes} bytes is larger than `ingest.record` allows");
+            self.reject(1, bytes);
             return Ok(());
         }
         self.logs.records.push_event(event);
         Ok(())
     }
+
+    fn reject(&mut self, records: u64, bytes: usize) {
+        self.logs.rejected += records;
+        self.logs.reason =
+            format!("a log record of at least {bytes} bytes is larger than `ingest.record` allows");
+    }
+}
+
+fn charge(bytes_left: &mut usize, bytes: usize) -> Result<(), BadRequest> {
+    *bytes_left = bytes_left
+        .checked_sub(bytes)
+        .ok_or(BadRequest::new("what all log records share makes the request too large"))?;
+    Ok(())
 }
 
 /// Writes a number as JSON, which has none for what is not finite.

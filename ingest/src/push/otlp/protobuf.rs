@@ -68,6 +68,9 @@ fn scope_logs(message: &[u8], resource: &[u8], export: &mut Export<'_>) -> Resul
             _ => {}
         }
     }
+    if !export.begins_scope(resource, records.len())? {
+        return Ok(());
+    }
     let shared = record::scope(resource, name, version, &mut attributes);
     let mut record = LogRecord::default();
     for message in records {

@@ -182,6 +182,20 @@ fn what_is_said_once_is_not_written_without_end() {
     assert!(read(70).is_err());
 }
 
+#[test]
+fn what_no_record_says_costs_nothing() {
+    let shared = message(&[(1, &message(&[(1, &pair("a", &message(&[(1, &[b'x'; 5 << 20])])))]))]);
+    let one = message(&[(2, &number(2, 9))]);
+    let large = |scopes: Vec<u8>| message(&[(1, &[shared.clone(), scopes].concat())]);
+    let small = message(&[(1, &message(&[(2, &one.repeat(1000))]))]);
+    let read = |body: &[u8]| logs(body, Encoding::Protobuf, &mut reception(), &Limits::default()).unwrap();
+    // Many scopes without a record, and with one that is too large for what it shares.
+    let empty = read(&large(message(&[(2, &[])]).repeat(1_000_000)));
+    assert_eq!((empty.records.len(), empty.rejected), (0, 0));
+    let refused = read(&[large(message(&[(2, &one)]).repeat(100_000)), small].concat());
+    assert_eq!((refused.records.len(), refused.rejected), (1000, 100_000));
+}
+
 /// A value of OTLP, as both encodings have it.
 #[derive(Debug, Clone)]
 enum Any {

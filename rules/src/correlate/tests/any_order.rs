@@ -60,7 +60,9 @@ fn hits_of(set: &RuleSet, seen: &[Seen]) -> Vec<Vec<Hit>> {
                 Wants::Nothing => HitValue::Nothing,
                 Wants::Text => HitValue::Text(seen.value.to_string()),
                 Wants::Number => HitValue::Number(seen.value.into()),
-                Wants::Place => HitValue::Place(seen.value.into(), 0.0),
+                Wants::AddressAtPlace => {
+                    HitValue::At { lat: f64::from(seen.value) % 90.0, long: 0.0, address: seen.value as u16 }
+                }
             };
             let time_us = seen.minute * MINUTE_US;
             let actor = Some(format!("actor {}", seen.actor));
