@@ -118,7 +118,10 @@ async fn audit_log(
         return refused(&asked, &headers, 403, "API rate limit exceeded for user ID 1.");
     }
     github.limit.1 = left - 1;
-    let given = credentials(&asked, "Bearer ").unwrap_or_default().to_owned();
+    // Either word is taken:
+    // <https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api>.
+    let given = credentials(&asked, "Bearer ").or_else(|| credentials(&asked, "token "));
+    let given = given.unwrap_or_default().to_owned();
     if github.weak_tokens.contains(&given) {
         // What a caller may not see is not there.
         return refused(&asked, &headers, 404, "Not Found");
