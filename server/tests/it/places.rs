@@ -98,7 +98,7 @@ impl Folder {
     }
 }
 
-const WHY: &str = "16095 km in 0.33 hours, 48486 km/h, from 52.52,13.40 to -33.87,151.21: \
+const WHY: &str = "16095 km in 0.33 hours, 48486 km/h, from 52.52,13.41 to -33.87,151.21: \
                    Berlin, DE (198.51.100.7, AWS), then Sydney, AU (203.0.113.99, GCP)";
 
 #[test]
