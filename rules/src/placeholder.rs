@@ -12,7 +12,7 @@ use crate::sigma::pattern::Pattern;
 pub(crate) const MAX_FORMS: usize = 2000;
 
 /// Names and what they stand for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placeholders {
     values: BTreeMap<String, Vec<String>>,
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ::rules::{RuleSet, RuleSource};
+use ::rules::{Placeholders, RuleSet, RuleSource};
 use event::{Diagnostic, Level};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -31,14 +31,19 @@ pub(crate) struct RuleFiles {
 struct Inner {
     /// What was read, by path.
     texts: HashMap<String, String>,
+    /// The lists that rules name, as they were read with them.
+    placeholders: Placeholders,
     /// The last text of each file in which nothing was refused.
     good: HashMap<String, String>,
     findings: Arc<Vec<Diagnostic>>,
-    /// SHA-256 of what the last look saw, where that was not read.
-    looked: Option<String>,
+    /// SHA-256 of what the last look saw, where that was not read, and how many looks saw something else.
+    looked: Option<(String, u32)>,
     /// Whether the last look could not read them.
     is_unread: bool,
 }
+
+/// After so many looks files are read that are others each time: one that never rests must not hold up the rest.
+const MOST_LOOKS: u32 = 5;
 
 /// When files that have changed are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +61,7 @@ pub(crate) struct Reading {
     pub(crate) rules: RuleSet,
     /// Files that were sound before and are not now, with the first thing that is wrong.
     pub(crate) broken: Vec<(String, Diagnostic)>,
-    /// SHA-256 of all paths and texts, in hexadecimal digits.
+    /// SHA-256 of all paths, texts and lists, in hexadecimal digits.
     pub(crate) sha256: String,
 }
 
@@ -79,13 +84,18 @@ impl RuleFiles {
         };
         let texts = sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect();
         let mut inner = self.inner.lock();
-        if inner.texts == texts {
+        if inner.texts == texts && inner.placeholders == options.placeholders {
             inner.looked = None;
             return Ok(None);
         }
-        let sha256 = hash(&sources);
-        if when == When::Steady && inner.looked.as_ref() != Some(&sha256) {
-            inner.looked = Some(sha256);
+        let sha256 = hash(&sources, &options.placeholders);
+        let looks = match &inner.looked {
+            Some((looked, _)) if *looked == sha256 => MOST_LOOKS,
+            Some((_, looks)) => looks + 1,
+            None => 1,
+        };
+        if when == When::Steady && looks < MOST_LOOKS {
+            inner.looked = Some((sha256, looks));
             return Ok(None);
         }
         inner.looked = None;
@@ -111,6 +121,7 @@ impl RuleFiles {
         let rules = if broken.is_empty() { loaded.rules } else { rules::load_with(&mended, &options).rules };
         inner.good.retain(|path, _| sources.iter().any(|source| source.path == *path));
         inner.texts = texts;
+        inner.placeholders = options.placeholders;
         inner.findings = Arc::new(loaded.diagnostics);
         Ok(Some(Reading { rules, broken, sha256 }))
     }
@@ -150,8 +161,9 @@ impl RuleFiles {
     }
 }
 
-fn hash(sources: &[RuleSource]) -> String {
+fn hash(sources: &[RuleSource], placeholders: &Placeholders) -> String {
     let mut hash = Sha256::new();
+    hash.update(format!("{placeholders:?}"));
     for text in sources.iter().flat_map(|source| [&source.path, &source.text]) {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
@@ -282,6 +294,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_that_has_changed_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("bad.txt");
+        std::fs::write(&list, "198.51.100.7\n").unwrap();
+        std::fs::write(
+            folder.path().join("one.yml"),
+            "title: One\nid: 5f7d9c1e-2b44-4c7a-9a51-0d3c8e6f1a20\nlogsource:\n  product: ocsf\ndetection:\n  s:\n    \
+             src_endpoint_ip|expand: '%bad%'\n  condition: s\n",
+        )
+        .unwrap();
+        let config = Config::from_text(&format!(
+            "[rules]\npaths = [{:?}]\n[rules.placeholders]\nbad = \"file:{}\"\n",
+            folder.path(),
+            list.display()
+        ));
+        let files = RuleFiles::default();
+        let read = |when| files.read(&config, when).unwrap().is_some();
+        assert!(read(When::Now) && !read(When::Steady));
+        std::fs::write(&list, "198.51.100.7\n198.51.100.99\n").unwrap();
+        assert!(!read(When::Steady) && read(When::Steady) && !read(When::Steady));
+        std::fs::write(&list, "198.51.100.99\n").unwrap();
+        assert!(read(When::Now) && !read(When::Now));
+    }
+
+    #[test]
     fn half_a_file_is_no_change() {
         const RULE: &str = "title: One\nid: 5f7d9c1e-2b44-4c7a-9a51-0d3c8e6f1a20\nlogsource:\n  product: aws\n\
                             detection:\n  s:\n    eventName: GetSecretValue\n  condition: s\n";
@@ -300,5 +337,10 @@ mod tests {
         assert_eq!(read(When::Steady), Some(all));
         std::fs::write(&file, "").unwrap();
         assert_eq!(read(When::Now), Some(all - 1), "whoever asks for it gets it");
+        let restless = (0..20).find(|n| {
+            std::fs::write(&file, RULE.replace("One", &format!("No {n}"))).unwrap();
+            read(When::Steady).is_some()
+        });
+        assert_eq!(restless, Some(4), "what never rests is read all the same");
     }
 }

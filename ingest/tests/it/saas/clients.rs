@@ -95,9 +95,8 @@ async fn googles_client_reads_our_workspace() {
     });
     std::fs::write(folder.path().join("key.json"), file.to_string()).unwrap();
     let modules = "googleapiclient.discovery, google_auth_httplib2, jsonschema";
-    let fakes = state.clone();
-    let client = || run("workspace", modules, &fake.url, folder.path());
-    let read = beside(move |now_s| fakes.lock().now_s = now_s, client).await;
+    // Its clock stands: a page token holds the end of what is listed.
+    let read = tokio::task::block_in_place(|| run("workspace", modules, &fake.url, folder.path()));
     // Newest first.
     let wanted: Vec<String> = (0..250).rev().map(|n| format!("login-{n:05}")).collect();
     assert!(read.is_none_or(|read| read == wanted));
