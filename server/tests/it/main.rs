@@ -10,6 +10,7 @@
 
 mod access;
 mod access_attacks;
+mod agreement;
 mod audit;
 mod audit_keeping;
 mod aws_files;
