@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use alerts::risk::Assets;
 use event::Diagnostic;
 use parking_lot::Mutex;
 
 use crate::config::read_assets;
+use crate::file_stamps::FileStamps;
 use crate::reload::When;
 
 /// The files of `risk.assets` as they were read last.
@@ -20,13 +20,8 @@ pub(crate) struct AssetFiles {
 #[derive(Debug)]
 struct Inner {
     assets: Arc<Assets>,
-    stamps: Vec<Stamp>,
-    /// What the last look saw.
-    looked: Vec<Stamp>,
+    stamps: FileStamps,
 }
-
-/// What tells a file from what it was: length in bytes and time of the last change.
-type Stamp = Option<(u64, SystemTime)>;
 
 impl AssetFiles {
     /// Reads the files.
@@ -34,9 +29,9 @@ impl AssetFiles {
     /// # Errors
     /// Every problem found, each with file, line, field and mend.
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
-        let stamps = stamps(paths);
+        let stamps = FileStamps::of(paths);
         let assets = Arc::new(read_assets(paths)?);
-        Ok(Self { inner: Mutex::new(Inner { assets, looked: stamps.clone(), stamps }) })
+        Ok(Self { inner: Mutex::new(Inner { assets, stamps }) })
     }
 
     /// What they say.
@@ -53,16 +48,10 @@ impl AssetFiles {
         paths: &[PathBuf],
         when: When,
     ) -> Result<Option<Arc<Assets>>, Vec<Diagnostic>> {
-        let stamps = stamps(paths);
         let mut inner = self.inner.lock();
-        if inner.stamps == stamps {
+        if !inner.stamps.are_due(paths, when) {
             return Ok(None);
         }
-        if when == When::Steady && inner.looked != stamps {
-            inner.looked = stamps;
-            return Ok(None);
-        }
-        inner.stamps = stamps;
         let assets = read_assets(paths)?;
         if assets == *inner.assets {
             return Ok(None);
@@ -70,14 +59,6 @@ impl AssetFiles {
         inner.assets = Arc::new(assets);
         Ok(Some(inner.assets.clone()))
     }
-}
-
-fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
-    let stamp = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    paths.iter().map(stamp).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod data_folder;
 mod evidence;
+mod file_stamps;
 mod hunt;
 mod incidents;
 mod kept_session;

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use event::{Diagnostic, Level};
 use parking_lot::Mutex;
@@ -11,6 +10,7 @@ use pipeline::{Places, place};
 use storage::audit::Fact;
 
 use crate::app::App;
+use crate::file_stamps::FileStamps;
 use crate::reload::When;
 use crate::rule_alerts;
 
@@ -28,15 +28,10 @@ pub(crate) struct PlaceFiles {
 
 #[derive(Debug)]
 struct Inner {
-    stamps: Vec<Stamp>,
-    /// What the last look saw.
-    looked: Vec<Stamp>,
+    stamps: FileStamps,
     /// Why they are not in use as they are.
     problem: Option<String>,
 }
-
-/// What tells a file from what it was: length in bytes and time of the last change.
-type Stamp = Option<(u64, SystemTime)>;
 
 impl PlaceFiles {
     /// Reads the files.
@@ -44,9 +39,9 @@ impl PlaceFiles {
     /// # Errors
     /// Every problem found, with file, line, field and mend.
     pub(crate) fn open(paths: &[PathBuf]) -> Result<(Self, Arc<Places>), Vec<Diagnostic>> {
-        let stamps = stamps(paths);
+        let stamps = FileStamps::of(paths);
         let places = Arc::new(read(paths)?);
-        let inner = Mutex::new(Inner { looked: stamps.clone(), stamps, problem: None });
+        let inner = Mutex::new(Inner { stamps, problem: None });
         Ok((Self { paths: paths.to_vec(), inner }, places))
     }
 
@@ -60,20 +55,11 @@ impl PlaceFiles {
     /// # Errors
     /// Every problem found, once for each change.
     fn reload(&self, when: When) -> Result<Option<Places>, Vec<Diagnostic>> {
-        let stamps = stamps(&self.paths);
-        {
-            let mut inner = self.inner.lock();
-            if inner.stamps == stamps {
-                return Ok(None);
-            }
-            if when == When::Steady && inner.looked != stamps {
-                inner.looked = stamps;
-                return Ok(None);
-            }
+        if !self.inner.lock().stamps.are_due(&self.paths, when) {
+            return Ok(None);
         }
         let places = read(&self.paths);
         let mut inner = self.inner.lock();
-        inner.stamps = stamps;
         inner.problem = places.as_ref().err().and_then(|problems| problems.first()).map(ToString::to_string);
         places.map(Some)
     }
@@ -156,14 +142,6 @@ fn read(paths: &[PathBuf]) -> Result<Places, Vec<Diagnostic>> {
         Ok(_) => Err(problems),
         Err(found) => Err(problems.into_iter().chain(found).collect()),
     }
-}
-
-fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
-    let stamp = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    paths.iter().map(stamp).collect()
 }
 
 #[cfg(test)]
