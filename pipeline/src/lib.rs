@@ -59,7 +59,7 @@ pub use enrich::identity::{ClusterIssuer, IdentityConfig, PoolProvider};
 pub use enrich::place::{self, Places};
 pub use error::{Error, Result};
 pub use health::Health;
-pub use identities::Identities;
+pub use identities::{Changed, Identities};
 pub use memory::{CorrelationConfig, CorrelationState, SourceReached};
 pub use progress::Progress;
 pub use rehearse::{Rehearsal, Rehearsed};

@@ -1,6 +1,6 @@
 //! The composition root: everything that a data folder needs, opened in the order of need.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::asset_files::AssetFiles;
 use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
 use crate::config::{Config, SourceConfig};
+use crate::known_names::KnownNames;
 use crate::notify_reload::{Outward, Reloadable};
 use crate::place_files::PlaceFiles;
 use crate::push::Push;
@@ -48,7 +49,7 @@ pub(crate) struct App {
     /// Of files; others are in the state.
     pub(crate) assets: AssetFiles,
     pub(crate) places: PlaceFiles,
-    pub(crate) identities: Arc<Identities>,
+    pub(crate) identities: Arc<KnownNames>,
     pub(crate) engine: QueryEngine,
     pub(crate) pipeline: Arc<Pipeline>,
     /// What is pulled; nothing before [`start_sources`](Self::start_sources).
@@ -112,7 +113,7 @@ impl App {
         })?;
         let assets = AssetFiles::open(&config.assets).map_err(crate::client::usage)?;
         let (place_files, places) = PlaceFiles::open(&config.places).map_err(crate::client::usage)?;
-        let identities = Arc::new(Identities::new(state.clone()));
+        let identities = Arc::new(KnownNames(Identities::new(state.clone())));
         let table_config = TableConfig {
             commit_bytes: config.commit_size,
             commit_after: config.commit_after,
@@ -140,13 +141,7 @@ impl App {
         views.push(notify::state_table());
         views.push(storage::remembered::links_table());
         views.push(storage::audit::state_table());
-        let engine = QueryEngine::new(
-            table.clone(),
-            state.clone(),
-            views,
-            Arc::new(KnownNames(identities.clone())),
-            query_config,
-        );
+        let engine = QueryEngine::new(table.clone(), state.clone(), views, identities.clone(), query_config);
         let parts = Parts {
             log: log.clone(),
             table: table.clone(),
@@ -394,14 +389,4 @@ pub(crate) fn load_options(config: &Config) -> anyhow::Result<LoadOptions> {
 pub(crate) fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// What SQL's `identity` knows.
-#[derive(Debug)]
-struct KnownNames(Arc<Identities>);
-
-impl query::Names for KnownNames {
-    fn current(&self) -> Result<Arc<HashMap<String, String>>, String> {
-        self.0.names().map_err(|error| error.to_string())
-    }
 }

@@ -32,8 +32,9 @@ impl App {
     /// # Errors
     /// The state cannot be read.
     pub(crate) fn incident_context(&self) -> alerts::Result<Context> {
+        self.identities.0.look()?;
         Ok(Context {
-            names: self.identities.names()?,
+            names: self.identities.clone(),
             assets: self.assets.assets(),
             confidences: Arc::new(confidences(&self.pipeline.rules())),
         })

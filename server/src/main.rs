@@ -15,6 +15,8 @@ mod file_stamps;
 mod hunt;
 mod incidents;
 mod kept_session;
+mod known_names;
+
 mod notify_reload;
 mod output;
 mod place_files;

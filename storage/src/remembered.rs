@@ -12,8 +12,8 @@ use crate::Result;
 use crate::state::Txn;
 
 pub use links::{
-    LinkRow, LinksVersion, forget_links, links, links_around, links_table, links_version, set_link,
-    undo_link, undone,
+    LinkRow, LinksVersion, forget_links, links, links_around, links_since, links_table, links_version,
+    set_link, undo_link, undone,
 };
 
 pub(crate) const MIGRATIONS: &[&str] = &[
@@ -73,6 +73,17 @@ CREATE TABLE correlation_rules (
     definition   TEXT NOT NULL,
     keep_us      INTEGER NOT NULL
 ) STRICT
+",
+    // Links are many, and whoever knows them wants to know at once whether some have gone.
+    "
+CREATE TABLE identity_links_gone (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    count  INTEGER NOT NULL
+) STRICT;
+INSERT INTO identity_links_gone (one, count) VALUES (1, 0);
+CREATE TRIGGER identity_links_count_gone AFTER DELETE ON identity_links BEGIN
+    UPDATE identity_links_gone SET count = count + 1;
+END
 ",
 ];
 

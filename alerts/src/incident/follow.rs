@@ -1,6 +1,6 @@
 //! Following the feed of alerts: incidents and risk are brought up to date with what has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,7 +10,7 @@ use super::change;
 use super::decision::Decision;
 use super::join::Joining;
 use super::memory::Memory;
-use super::subject::Names;
+use super::names::Names;
 use super::tables::MIGRATIONS;
 use crate::risk::{Asset, Assets, Confidences, Fading, RiskKind, Share};
 use crate::{AlertStore, Error, Result};
@@ -55,14 +55,22 @@ impl Default for Settings {
 }
 
 /// What is known beside the alerts when they are joined and weighed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The identities behind names.
-    pub names: Arc<Names>,
+    pub names: Arc<dyn Names>,
     /// What is known of things and people, beside what was written over the API.
     pub assets: Arc<Assets>,
     /// How sure each rule is.
     pub confidences: Arc<Confidences>,
+}
+
+impl Default for Context {
+    /// Nothing is known.
+    fn default() -> Self {
+        let names = Arc::new(HashMap::<String, String>::new());
+        Self { names, assets: Arc::default(), confidences: Arc::default() }
+    }
 }
 
 /// The incidents of a state database, and those who work on them. Clones are handles to the same.

@@ -4,17 +4,19 @@
 //! A change is followed to what depends on it alone: the scores of alerts whose rarity it is part of, the shares of
 //! the entities that it is about, the incidents of what hangs together with it ([`Reach`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use storage::state::State;
 
+use super::by_name::ByName;
 use super::decision::Decision;
 use super::follow::{Context, Settings, decisions, set_position, stored_assets};
 use super::join::join_known;
+use super::names::{Names, Renamed};
 use super::reach::Reach;
 use super::seed;
-use super::subject::{Names, Place, Subject};
+use super::subject::{Place, Subject};
 use super::wanted::{Member, Wanted};
 use super::write::{self, Crossing, EntityName, Live};
 use crate::risk::{Assets, Confidences, Fading, Fired, RiskKind, Share, Weight, counting, score, shares_of};
@@ -37,7 +39,10 @@ pub(super) struct Memory {
     home: HashMap<String, String>,
     /// The alerts about risk that stand.
     told: BTreeMap<String, Told>,
-    names: Arc<Names>,
+    names: Arc<dyn Names>,
+    /// Up to where it is known what names mean something else.
+    names_place: Option<u64>,
+    by_name: ByName,
     confidences: Arc<Confidences>,
     /// Those of files.
     of_files: Arc<Assets>,
@@ -99,6 +104,7 @@ impl Memory {
             let known = decisions(db)?.into_iter().map(|(_, decision)| decision).collect();
             let told =
                 write::read_told(db)?.into_iter().map(|(id, entity)| (id, Told { entity, with: None }));
+            let names_place = Some(context.names.changed_since(None).1);
             let mut memory = Self {
                 alerts: BTreeMap::new(),
                 times: HashMap::new(),
@@ -109,6 +115,8 @@ impl Memory {
                 home: HashMap::new(),
                 told: told.collect(),
                 names: context.names.clone(),
+                names_place,
+                by_name: ByName::default(),
                 confidences: context.confidences.clone(),
                 of_files: context.assets.clone(),
                 assets: Assets::default(),
@@ -119,7 +127,7 @@ impl Memory {
                 written: None,
             };
             for seed in seed::newest(db, settings.alerts)? {
-                memory.put(Subject::new(seed, &context.names));
+                memory.put(Subject::new(seed, &*context.names));
             }
             for (id, live) in write::read_live(db)? {
                 let is_newer =
@@ -131,7 +139,7 @@ impl Memory {
                     if !memory.times.contains_key(alert.as_str())
                         && let Some(seed) = seed::one(db, alert)?
                     {
-                        memory.put(Subject::new(seed, &context.names));
+                        memory.put(Subject::new(seed, &*context.names));
                     }
                     memory.home.insert(alert.clone(), id.clone());
                     // What is gone by now is still written.
@@ -190,7 +198,9 @@ impl Memory {
         if stays {
             if let Some(old) = self.alerts.remove(&place) {
                 self.drop_shares(&old);
+                self.by_name.remove(&old.subject, &place);
             }
+            self.by_name.add(&subject, &place);
             self.alerts.insert(place.clone(), Known { subject, weight: Weight::default(), mark });
             self.change.touched.insert(place.clone());
         } else {
@@ -198,6 +208,7 @@ impl Memory {
             self.fired.add(&subject);
             self.change.reweighed.extend(self.fired.after(&subject));
             self.times.insert(id, place.0);
+            self.by_name.add(&subject, &place);
             self.alerts.insert(place.clone(), Known { subject, weight: Weight::default(), mark });
             let find = |place: &Place| self.alerts.get(place).map(|known| &known.subject);
             self.reach.add(&place, &find, &mut self.change.touched);
@@ -211,6 +222,7 @@ impl Memory {
         self.times.remove(id);
         let Some(old) = self.alerts.remove(&place) else { return };
         self.drop_shares(&old);
+        self.by_name.remove(&old.subject, &place);
         self.fired.remove(&old.subject);
         self.change.reweighed.extend(self.fired.after(&old.subject));
         let find = |place: &Place| self.alerts.get(place).map(|known| &known.subject);
@@ -249,7 +261,7 @@ impl Memory {
                     self.take(&id);
                     continue;
                 };
-                let subject = Subject::new(seed, &self.names);
+                let subject = Subject::new(seed, &*self.names);
                 let known = self.place(&id).and_then(|place| self.alerts.get(&place));
                 if known.is_none_or(|known| known.subject != subject) {
                     self.put(subject);
@@ -263,19 +275,19 @@ impl Memory {
 
     /// Looks up anew what another knowledge of names, rules and things is about.
     pub(super) fn use_context(&mut self, state: &State, context: &Context) -> Result<()> {
-        if !Arc::ptr_eq(&self.names, &context.names) {
-            let old = std::mem::replace(&mut self.names, context.names.clone());
-            let names = differing(&old, &context.names);
-            if !names.is_empty() {
-                let about = |known: &&Known| known.subject.is_about_any(&names);
-                let seeds: Vec<_> =
-                    self.alerts.values().filter(about).map(|known| known.subject.seed.clone()).collect();
-                for subject in seeds.into_iter().map(|seed| Subject::new(seed, &context.names)) {
-                    let known = self.place(&subject.seed.id).and_then(|place| self.alerts.get(&place));
-                    if known.is_some_and(|known| known.subject != subject) {
-                        self.put(subject);
-                    }
-                }
+        let is_another = !Arc::ptr_eq(&self.names, &context.names);
+        self.names = context.names.clone();
+        let (renamed, place) = self.names.changed_since(self.names_place.filter(|_| !is_another));
+        self.names_place = Some(place);
+        let places: Vec<Place> = match &renamed {
+            Renamed::Names(names) if !is_another => self.by_name.places(names).into_iter().collect(),
+            Renamed::Names(_) | Renamed::Any => self.alerts.keys().cloned().collect(),
+        };
+        for place in places {
+            let Some(known) = self.alerts.get(&place) else { continue };
+            let subject = Subject::new(known.subject.seed.clone(), &*self.names);
+            if known.subject != subject {
+                self.put(subject);
             }
         }
         if !Arc::ptr_eq(&self.confidences, &context.confidences) {
@@ -448,12 +460,4 @@ fn drop_shares(
         }
         entities.insert(entity);
     }
-}
-
-/// The names of which one says something else than the other.
-fn differing<'a>(one: &'a Names, other: &'a Names) -> HashSet<&'a str> {
-    let of = |some: &'a Names, others: &'a Names| {
-        some.iter().filter(|(name, to)| others.get(*name) != Some(*to)).map(|(name, _)| name.as_str())
-    };
-    of(one, other).chain(of(other, one)).collect()
 }

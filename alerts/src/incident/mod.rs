@@ -12,12 +12,14 @@
 //! so a kill between the two delays an incident until the next start and never loses or doubles one.
 
 mod assess;
+mod by_name;
 mod change;
 mod decision;
 mod export;
 mod follow;
 mod join;
 mod memory;
+mod names;
 mod page;
 mod reach;
 mod seed;
@@ -36,9 +38,10 @@ pub use change::{Deciding, IncidentChange, IncidentStatus, Step};
 pub use decision::{Decision, DecisionKind};
 pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};
+pub use names::{Names, Renamed};
 pub use page::{IncidentFilter, IncidentPage};
 pub use store::{Headline, Incident, IncidentAlert, IncidentFeedEntry, RankedEntity};
-pub use subject::{Names, Place, Seed, Subject};
+pub use subject::{Place, Seed, Subject};
 pub use tables::state_tables;
 pub use tactic::{Tactic, progress};
 pub use timeline::{TimelineEntry, timeline};

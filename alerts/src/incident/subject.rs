@@ -1,9 +1,11 @@
 //! What of an alert decides where it belongs: who, with what, from where, to what.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::names::Names;
 use super::tactic::Tactic;
 use crate::{Entity, EntityKind};
 
@@ -16,9 +18,6 @@ const SERVICES: [&str; 7] =
 
 /// Who is nobody.
 const NOBODY: [&str; 5] = ["", "-", "unknown", "anonymous", "00000000-0000-0000-0000-000000000000"];
-
-/// By name of an account, key or session, the name of the identity that it belongs to, over all clouds.
-pub type Names = HashMap<String, String>;
 
 /// Where an alert stands among others: its time in microseconds since 1970, then its id.
 pub type Place = (i64, Arc<str>);
@@ -69,11 +68,21 @@ pub struct Subject {
     pub addresses: Vec<String>,
     /// What it was done to, accounts aside: those hold everything.
     pub resources: Vec<String>,
+    /// The names that were looked up, and what was found: while none of them comes to mean something else, it stays
+    /// as it is.
+    pub(super) looked_up: BTreeSet<String>,
 }
 
 impl Subject {
     /// A seed with its names looked up.
-    pub fn new(seed: Seed, names: &Names) -> Self {
+    pub fn new(seed: Seed, names: &dyn Names) -> Self {
+        let looked_up = RefCell::new(BTreeSet::new());
+        let identity_of = |name: &str| {
+            let identity = names.identity(name);
+            looked_up.borrow_mut().extend(identity.clone());
+            looked_up.borrow_mut().insert(name.to_owned());
+            identity
+        };
         let of = |kind| seed.entities.iter().filter(move |entity| entity.kind == kind);
         let mut people = BTreeSet::new();
         let mut services = BTreeSet::new();
@@ -87,10 +96,10 @@ impl Subject {
         };
         let mut has_owner = false;
         for credential in of(EntityKind::Credential) {
-            match names.get(&credential.value) {
+            match identity_of(&credential.value) {
                 Some(name) => {
                     has_owner = true;
-                    add(name);
+                    add(&name);
                 }
                 None if !is_nobody(&credential.value) => {
                     credentials.insert(credential.value.clone());
@@ -100,15 +109,15 @@ impl Subject {
         }
         for actor in of(EntityKind::Actor).filter(|actor| !is_nobody(&actor.value)) {
             // The name of a session says nothing once its key has said whose it is.
-            match names.get(&actor.value) {
-                Some(name) => add(name),
+            match identity_of(&actor.value) {
+                Some(name) => add(&name),
                 None if has_owner && is_session(&actor.value) => {}
                 None => add(&raw_name(actor)),
             }
         }
         let identity = |entity: &Entity| {
-            let known = names.get(&entity.value).or_else(|| names.get(&arn_of_user(&seed, &entity.value)?));
-            known.cloned().unwrap_or_else(|| raw_name(entity))
+            let by_arn = || identity_of(&arn_of_user(&seed, &entity.value)?);
+            identity_of(&entity.value).or_else(by_arn).unwrap_or_else(|| raw_name(entity))
         };
         let targets: BTreeSet<_> = of(EntityKind::User)
             .filter(|user| !is_nobody(&user.value))
@@ -132,6 +141,7 @@ impl Subject {
             targets: few(targets),
             addresses: few(addresses),
             resources: few(resources),
+            looked_up: looked_up.into_inner(),
             seed,
         }
     }
@@ -152,15 +162,6 @@ impl Subject {
             && self.targets == other.targets
             && self.addresses == other.addresses
             && self.resources == other.resources
-    }
-
-    /// Whether one of its names is among `names` of which something else is known now.
-    pub(super) fn is_about_any(&self, names: &HashSet<&str>) -> bool {
-        let is_one = |entity: &Entity| {
-            names.contains(entity.value.as_str())
-                || arn_of_user(&self.seed, &entity.value).is_some_and(|arn| names.contains(arn.as_str()))
-        };
-        self.seed.entities.iter().any(is_one)
     }
 
     /// Every name that it goes by, of whatever kind, as looked up and as written.
@@ -227,6 +228,8 @@ fn is_personal(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn entity(kind: EntityKind, value: &str) -> Entity {
@@ -248,7 +251,8 @@ mod tests {
             is_closed: false,
             is_harmless: false,
         };
-        Subject::new(seed, &names.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+        let names = names.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        Subject::new(seed, &names.collect::<HashMap<_, _>>())
     }
 
     const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/Admin/GitHubActions";
@@ -274,7 +278,7 @@ mod tests {
             .seed;
             seed.provider = provider.into();
             let arn = "arn:aws:iam::111122223333:user/backup".to_owned();
-            Subject::new(seed, &Names::from([(arn, "aws:user:backup".to_owned())])).targets
+            Subject::new(seed, &HashMap::from([(arn, "aws:user:backup".to_owned())])).targets
         };
         assert_eq!(made("AWS"), ["aws:user:backup"]);
         assert_eq!(made("Azure"), ["backup"]);

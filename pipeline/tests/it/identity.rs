@@ -1,5 +1,6 @@
 //! One person under several names: correlations by actor follow the evidence, whenever it comes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,15 +98,23 @@ async fn a_name_of_a_person_is_known_by_all_of_them() {
     let data = tempfile::tempdir().unwrap();
     let running = Running::open(data.path(), &settings()).await;
     let identities = pipeline::Identities::new(running.state.clone());
-    assert!(identities.names().unwrap().is_empty());
-    running.take(&[batch_of("a", &story("ana", "ASIAANA00000000000001"), 5)]).await;
-    let names = identities.names().unwrap();
+    identities.look().unwrap();
     let ana = "aws:user:arn:aws:iam::111122223333:user/ana";
+    assert_eq!(identities.identity("AKIAana"), None);
+    let (_, place) = identities.changed_since(None);
+    running.take(&[batch_of("a", &story("ana", "ASIAANA00000000000001"), 5)]).await;
+    identities.look().unwrap();
     for name in ["AKIAana", "ASIAANA00000000000001", "arn:aws:iam::111122223333:user/ana", "aws:key:AKIAana"]
     {
-        assert_eq!(names.get(name).map(String::as_str), Some(ana), "{name}");
+        assert_eq!(identities.identity(name).as_deref(), Some(ana), "{name}");
     }
-    assert_eq!(names.get(ROLE), None, "a role is nobody's");
+    assert_eq!(identities.identity(ROLE), None, "a role is nobody's");
+    let (pipeline::Changed::Names(changed), place) = identities.changed_since(Some(place)) else {
+        panic!("links were added only");
+    };
+    assert!(changed.contains("AKIAana") && changed.contains("aws:key:AKIAana"), "{changed:?}");
+    let none = (pipeline::Changed::Names(HashSet::new()), place);
+    assert_eq!(identities.changed_since(Some(place)), none);
     let mut links = Vec::new();
     running.state.read(|db| storage::remembered::links(db, |link| links.push(link))).unwrap();
     for link in &links {
@@ -113,7 +122,9 @@ async fn a_name_of_a_person_is_known_by_all_of_them() {
             |txn: &storage::state::Txn<'_>| storage::remembered::undo_link(txn, &link.id, "d", "w", 1);
         running.state.write(undone).unwrap();
     }
-    assert!(identities.names().unwrap().is_empty());
+    identities.look().unwrap();
+    assert_eq!(identities.identity("AKIAana"), None);
+    assert_eq!(identities.changed_since(Some(place)).0, pipeline::Changed::Any);
     running.close().await;
 }
 

@@ -12,11 +12,14 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 /// What names are known of identities, and by which name each identity goes.
 pub trait Names: Debug + Send + Sync {
-    /// By name, the identity's own name, of at most 512 bytes.
+    /// Takes in what has become known since.
     ///
     /// # Errors
-    /// They cannot be read.
-    fn current(&self) -> std::result::Result<Arc<HashMap<String, String>>, String>;
+    /// It cannot be read.
+    fn look(&self) -> std::result::Result<(), String>;
+
+    /// The own name, of at most 512 bytes, of the identity that goes by `name`, as of the last look.
+    fn identity(&self, name: &str) -> Option<String>;
 }
 
 /// The identity's name for a name of it; a name that nothing is known of stays as it is.
@@ -69,13 +72,18 @@ impl ScalarUDFImpl for Identity {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        let names = self.names.current().map_err(DataFusionError::Execution)?;
+        self.names.look().map_err(DataFusionError::Execution)?;
+        // Few act often.
+        let mut known: HashMap<&str, Option<String>> = HashMap::new();
         let rows = arguments.number_rows;
         let columns: Vec<ArrayRef> =
             arguments.args.into_iter().map(|argument| argument.into_array(rows)).collect::<DfResult<_>>()?;
         let mut found = StringViewBuilder::with_capacity(rows);
         for name in columns.iter().flat_map(|column| column.as_string_view().iter()) {
-            found.append_option(name.map(|name| names.get(name).map_or(name, String::as_str)));
+            found.append_option(name.map(|name| {
+                let identity = known.entry(name).or_insert_with(|| self.names.identity(name));
+                identity.as_deref().unwrap_or(name)
+            }));
         }
         Ok(ColumnarValue::Array(Arc::new(found.finish())))
     }

@@ -203,7 +203,7 @@ pub(crate) async fn entity_risk(
     let wanted = entity.clone();
     let detail = blocking(move || {
         app.follow_alerts()?;
-        let name = app.identities.names()?.get(&wanted).cloned().unwrap_or(wanted);
+        let name = app.identities.0.identity(&wanted).unwrap_or(wanted);
         let now_us = now_us();
         let mut name = name;
         let mut entities = app.incidents.ranked(Some(&name), now_us, EXPLAINED)?;

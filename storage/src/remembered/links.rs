@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::Result;
 use crate::state::Txn;
@@ -66,36 +66,42 @@ pub fn forget_links(txn: &Txn<'_>, kind: &str, before_us: i64) -> Result<()> {
     Ok(())
 }
 
+const COLUMNS: &str = "id, a, b, kind, confidence, from_us, until_us, proof";
+
 /// Calls `each` with every link that was not undone.
 ///
 /// # Errors
 /// The database refuses.
 pub fn links(db: &Connection, mut each: impl FnMut(LinkRow)) -> Result<()> {
-    let mut select = db.prepare(
-        "SELECT id, a, b, kind, confidence, from_us, until_us, proof FROM identity_links
-         WHERE NOT EXISTS (SELECT 1 FROM identity_undone WHERE identity_undone.id = identity_links.id)",
-    )?;
+    let mut select = db.prepare(&format!(
+        "SELECT {COLUMNS} FROM identity_links
+         WHERE NOT EXISTS (SELECT 1 FROM identity_undone WHERE identity_undone.id = identity_links.id)"
+    ))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        each(LinkRow {
-            id: row.get(0)?,
-            a: row.get(1)?,
-            b: row.get(2)?,
-            kind: row.get(3)?,
-            confidence: row.get(4)?,
-            from_us: row.get(5)?,
-            until_us: row.get(6)?,
-            proof: row.get(7)?,
-        });
+        each(read(row)?);
     }
     Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<LinkRow> {
+    Ok(LinkRow {
+        id: row.get(0)?,
+        a: row.get(1)?,
+        b: row.get(2)?,
+        kind: row.get(3)?,
+        confidence: row.get(4)?,
+        from_us: row.get(5)?,
+        until_us: row.get(6)?,
+        proof: row.get(7)?,
+    })
 }
 
 /// Changes whenever links come or go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinksVersion {
-    count: i64,
     newest: i64,
+    gone: i64,
     undone: i64,
 }
 
@@ -104,10 +110,37 @@ pub struct LinksVersion {
 /// # Errors
 /// The database refuses.
 pub fn links_version(db: &Connection) -> Result<LinksVersion> {
-    let sql = "SELECT count(*), coalesce(max(rowid), 0), (SELECT count(*) FROM identity_undone) FROM identity_links";
-    Ok(db.query_row(sql, [], |row| {
-        Ok(LinksVersion { count: row.get(0)?, newest: row.get(1)?, undone: row.get(2)? })
+    let mut select = db.prepare_cached(
+        "SELECT coalesce((SELECT max(rowid) FROM identity_links), 0), (SELECT count FROM identity_links_gone),
+            (SELECT count(*) FROM identity_undone)",
+    )?;
+    Ok(select.query_row([], |row| {
+        Ok(LinksVersion { newest: row.get(0)?, gone: row.get(1)?, undone: row.get(2)? })
     })?)
+}
+
+/// The links that have come since `version`, with the version as of now; `None` where others have gone since or were
+/// undone. A link that was undone before, and is seen again, is none.
+///
+/// # Errors
+/// The database refuses.
+pub fn links_since(db: &Connection, version: &LinksVersion) -> Result<Option<(Vec<LinkRow>, LinksVersion)>> {
+    let now = links_version(db)?;
+    let are_others_as_they_were = (now.gone, now.undone) == (version.gone, version.undone);
+    // Numbers begin anew where somebody has compacted the database.
+    if !are_others_as_they_were || now.newest < version.newest {
+        return Ok(None);
+    }
+    let mut select = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM identity_links WHERE rowid > ?1 AND rowid <= ?2
+         AND NOT EXISTS (SELECT 1 FROM identity_undone WHERE identity_undone.id = identity_links.id) ORDER BY rowid"
+    ))?;
+    let mut rows = select.query([version.newest, now.newest])?;
+    let mut links = Vec::new();
+    while let Some(row) = rows.next()? {
+        links.push(read(row)?);
+    }
+    Ok(Some((links, now)))
 }
 
 /// The links of every name that `part` is a part of, and of all that hangs together with them; at most 1000.

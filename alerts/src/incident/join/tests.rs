@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::incident::{Names, Seed};
+use std::collections::HashMap;
+
+use crate::incident::Seed;
 use crate::{Entity, EntityKind};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -36,7 +38,10 @@ pub(in crate::incident) fn subject(id: &str, hour: i64, about: &str) -> Subject 
         is_harmless: false,
     };
     let names = [("0aaaaaaa-aaaa-4bbb-accc-000000000003", "ana"), ("ASIAANA", "ana")];
-    Subject::new(seed, &names.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter().collect::<Names>())
+    Subject::new(
+        seed,
+        &names.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter().collect::<HashMap<_, _>>(),
+    )
 }
 
 /// The groups as ids, `a b | c`.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use parking_lot::Mutex;
+
 use super::super::decision::{Decision, DecisionKind};
 use super::*;
 use crate::risk::{Asset, Criticality, Fading};
@@ -41,6 +43,35 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Names that come to mean something else while they are known.
+#[derive(Debug, Default)]
+struct Changing(Mutex<(HashMap<String, String>, Vec<String>)>);
+
+impl Names for Changing {
+    fn identity(&self, name: &str) -> Option<String> {
+        self.0.lock().0.get(name).cloned()
+    }
+
+    fn changed_since(&self, place: Option<u64>) -> (Renamed, u64) {
+        let known = self.0.lock();
+        let end = known.1.len() as u64;
+        match place {
+            Some(place) => (Renamed::Names(known.1.iter().skip(place as usize).cloned().collect()), end),
+            None => (Renamed::Any, end),
+        }
+    }
+}
+
+impl Changing {
+    fn set(&self, names: HashMap<String, String>) {
+        let mut known = self.0.lock();
+        let all: BTreeSet<String> = known.0.keys().chain(names.keys()).cloned().collect();
+        let (old, log) = &mut *known;
+        log.extend(all.into_iter().filter(|name| old.get(name) != names.get(name)));
+        *old = names;
+    }
+}
+
 /// Each has the same id whenever it comes, and other events, another time and other people in its versions.
 fn version(n: usize, hour: i64, rule: usize, who: usize, severity_id: u8) -> Alert {
     let rules = ["initial-access", "persistence", "exfiltration", "impact"];
@@ -56,7 +87,7 @@ fn id(n: usize) -> String {
     AlertId::new("any", [n.to_string().as_str()]).to_string()
 }
 
-fn apply(fixture: &mut Fixture, step: Step, now_us: i64) {
+fn apply(fixture: &mut Fixture, known: &Changing, step: Step, now_us: i64) {
     let change = |n: usize, change: Change| {
         // One that is not there, or is so already, is refused.
         drop(fixture.alerts.change(&id(n), change, "dana", "a drill", now_us));
@@ -86,7 +117,7 @@ fn apply(fixture: &mut Fixture, step: Step, now_us: i64) {
         Step::Names(owners) => {
             let names = owners.iter().enumerate().filter(|(n, owner)| n != *owner);
             let names = names.map(|(n, owner)| (format!("u{n}"), format!("u{owner}")));
-            fixture.context.names = Arc::new(names.collect());
+            known.set(names.collect());
         }
         Step::Split(a, b) if a != b => {
             decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into() });
@@ -146,10 +177,12 @@ proptest! {
             ..Settings::default()
         };
         let mut fixture = fixture_with(settings.clone());
+        let known = Arc::new(Changing::default());
+        fixture.context.names = known.clone();
         // What has been is long over: the risk is what is left of it then.
         let now_us = 1000 * HOUR_US;
         for step in steps {
-            apply(&mut fixture, step.clone(), now_us);
+            apply(&mut fixture, &known, step.clone(), now_us);
             fixture.incidents.follow(&fixture.context, now_us).unwrap();
             let once = written(&fixture);
             let again = Incidents::open(fixture.state.clone(), settings.clone()).unwrap();

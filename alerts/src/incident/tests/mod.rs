@@ -5,7 +5,7 @@ mod life;
 mod many;
 mod risk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -176,13 +176,13 @@ fn an_identity_found_later_joins_what_was_apart() {
     let mut fixture = fixture();
     fixture.take(&[alert("a", 0, "impact", "ana@example.com", 4), alert("b", 1, "impact", "0aaa", 4)], 1);
     assert_eq!(fixture.all().len(), 2);
-    let names: Names = [("0aaa".to_owned(), "ana@example.com".to_owned())].into_iter().collect();
+    let names: HashMap<_, _> = [("0aaa".to_owned(), "ana@example.com".to_owned())].into_iter().collect();
     fixture.context.names = Arc::new(names);
     assert!(fixture.incidents.follow(&fixture.context, 2).unwrap());
     let [one] = fixture.all().try_into().unwrap();
     assert_eq!(fixture.members(&one.id), ["a", "b"]);
     // The link was wrong.
-    fixture.context.names = Arc::default();
+    fixture.context.names = Context::default().names;
     fixture.incidents.follow(&fixture.context, 3).unwrap();
     assert_eq!(fixture.all().len(), 2);
     assert!(!fixture.incidents.follow(&fixture.context, 4).unwrap(), "nothing has changed");

@@ -174,7 +174,7 @@ fn an_alert_about_risk_opens_nothing_and_opens_nothing_again() {
 fn several_names_of_one_identity_are_told_once() {
     let mut fixture = fixture_with(settings(190.0));
     let names = ["key", "session", "person"].map(|name| (name.to_owned(), "person".to_owned()));
-    fixture.context.names = Arc::new(names.into_iter().collect());
+    fixture.context.names = Arc::new(HashMap::from(names));
     let all: Vec<_> = (0..9)
         .map(|n| {
             let (rule, who) =

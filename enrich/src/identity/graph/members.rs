@@ -19,6 +19,8 @@ pub(super) struct Members {
     components: Vec<Component>,
     /// Components that have no member.
     free: Vec<u32>,
+    /// What the last joining or parting has put into another component.
+    moved: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -80,8 +82,14 @@ impl Members {
         self.nodes.iter().map(|entry| (&entry.node, self.name(entry.component)))
     }
 
+    /// The nodes that the last joining or parting has put into another component.
+    pub(super) fn moved(&self) -> impl Iterator<Item = &Node> {
+        self.moved.iter().filter_map(|id| self.node(*id))
+    }
+
     /// Makes one component of those of all `nodes`.
     pub(super) fn join(&mut self, nodes: &[u32]) -> Option<Merged> {
+        self.moved.clear();
         let mut components: Vec<_> = nodes.iter().map(|id| self.component_of(*id)).collect();
         components.sort_unstable();
         components.dedup();
@@ -104,6 +112,7 @@ impl Members {
         for id in &members {
             self.nodes[*id as usize].component = large;
         }
+        self.moved.extend(&members);
         let keeps_name = self.name(large) < &self.nodes[canonical as usize].node;
         let into = &mut self.components[large as usize];
         into.members.extend(members);
@@ -114,6 +123,7 @@ impl Members {
 
     /// Makes components of their own of `parts` of one; what is in none of them stays.
     pub(super) fn part(&mut self, component: u32, mut parts: Vec<Vec<u32>>) -> Option<Split> {
+        self.moved.clear();
         let whole = self.name(component).clone();
         let size = self.of(component).len();
         let taken: usize = parts.iter().map(Vec::len).sum();
@@ -127,6 +137,7 @@ impl Members {
         }
         let mut components = vec![component];
         for members in parts {
+            self.moved.extend(&members);
             let new = self.new_component(members);
             components.push(new);
         }

@@ -205,6 +205,17 @@ impl IdentityGraph {
         }
     }
 
+    /// Whether a link names this node.
+    pub fn knows(&self, node: &Node) -> bool {
+        self.members.find(node).is_some()
+    }
+
+    /// The nodes that the last [`Change`] has put into another component; of the merged ones, those of all but the
+    /// largest, so that over all merges a node is among them as often as the logarithm of their number at most.
+    pub fn moved(&self) -> impl Iterator<Item = &Node> {
+        self.members.moved()
+    }
+
     /// All nodes of the identity that a node is part of, in order; the node alone if nothing is known of it.
     pub fn component<'a>(&'a self, node: &'a Node) -> Vec<&'a Node> {
         let Some(id) = self.members.find(node) else { return vec![node] };
