@@ -12,7 +12,8 @@ use crate::app::{App, now_us};
 /// How often clocks, and what is known beside the alerts, are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Between two looks there is at least so many times what the last one took: joining must not take the machine.
+/// Between two looks there is at least so many times what the last one took of a core: joining must not take the
+/// machine.
 const REST: u32 = 10;
 
 /// The longest between two looks.
@@ -81,7 +82,9 @@ pub(crate) async fn watch(app: Arc<App>) {
         news.mark_known();
         let (began, following) = (Instant::now(), app.clone());
         let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
-        let mut rest = began.elapsed().saturating_mul(REST).min(LONGEST);
+        let (took, worked) = (began.elapsed(), app.incidents.worked());
+        tracing::debug!(?took, ?worked, "incidents followed alerts");
+        let mut rest = worked.saturating_mul(REST).min(LONGEST);
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

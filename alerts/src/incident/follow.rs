@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use storage::state::{State, Txn, Watched, rusqlite};
@@ -79,6 +81,8 @@ pub struct Incidents {
     state: State,
     settings: Arc<Settings>,
     memory: Arc<Mutex<Option<Memory>>>,
+    /// What the last look took of a core, in microseconds.
+    worked_us: Arc<AtomicU64>,
 }
 
 impl Incidents {
@@ -90,7 +94,7 @@ impl Incidents {
         // The feed that is followed is theirs.
         AlertStore::open(state.clone())?;
         state.migrate("incidents", MIGRATIONS)?;
-        Ok(Self { state, settings: Arc::new(settings), memory: Arc::default() })
+        Ok(Self { state, settings: Arc::new(settings), memory: Arc::default(), worked_us: Arc::default() })
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -109,6 +113,7 @@ impl Incidents {
     /// The database refuses, or holds a damaged alert; nothing has changed then, and the next call begins anew.
     pub fn follow(&self, context: &Context, now_us: i64) -> Result<bool> {
         let mut kept = self.memory.lock();
+        let began = Instant::now();
         let mut memory = match kept.take() {
             Some(memory) => memory,
             None => Memory::load(&self.state, &self.settings, context)?,
@@ -117,11 +122,18 @@ impl Incidents {
         memory.use_context(&self.state, context)?;
         let mut has_changed = memory.renew(&self.state, &self.settings, now_us)?;
         has_changed |= self.mark_overdue(now_us)?;
+        let worked = began.elapsed().saturating_sub(memory.waited());
+        self.worked_us.store(u64::try_from(worked.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         // Far more than is to be joined: the oldest are settled.
         if memory.count() <= self.settings.alerts.saturating_mul(5) / 4 {
             *kept = Some(memory);
         }
         Ok(has_changed)
+    }
+
+    /// What the last look took, without what it waited for others who write.
+    pub fn worked(&self) -> Duration {
+        Duration::from_micros(self.worked_us.load(Ordering::Relaxed))
     }
 
     /// Writes a decision, and undoes earlier ones that it contradicts. `make` looks, in the same transaction, at what

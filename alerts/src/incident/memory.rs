@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use storage::state::State;
 
@@ -54,6 +55,8 @@ pub(super) struct Memory {
     seq: u64,
     /// The position that is written.
     written: Option<u64>,
+    /// How long the last look waited for others who write, and for the disk.
+    waited: Duration,
 }
 
 #[derive(Debug)]
@@ -125,6 +128,7 @@ impl Memory {
                 change: Change { is_first: true, ..Change::default() },
                 seq: crate::feed::end(db)?,
                 written: None,
+                waited: Duration::ZERO,
             };
             for seed in seed::newest(db, settings.alerts)? {
                 memory.put(Subject::new(seed, &*context.names));
@@ -151,6 +155,11 @@ impl Memory {
             memory.change.entities.extend(memory.told.values().map(|told| told.entity.clone()));
             Ok(memory)
         })
+    }
+
+    /// How long the last look waited for others who write, and for the disk.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// How many alerts are kept.
@@ -314,9 +323,12 @@ impl Memory {
     /// Computes anew what a change has reached and writes what differs, with the position; returns whether anything
     /// has changed.
     pub(super) fn renew(&mut self, state: &State, settings: &Settings, now_us: i64) -> Result<bool> {
+        self.waited = Duration::ZERO;
         if self.change.is_nothing() {
             if self.written != Some(self.seq) {
+                let asked = Instant::now();
                 state.write(|txn| set_position(txn, self.seq))?;
+                self.waited = asked.elapsed();
                 self.written = Some(self.seq);
             }
             return Ok(false);
@@ -349,7 +361,11 @@ impl Memory {
         let entities = change.entities.iter();
         let entities =
             entities.map(|entity| (entity, counting(self.shares.get(entity).map_or(&[], Vec::as_slice))));
+        let asked = Instant::now();
+        let mut waited = Duration::ZERO;
+        let mut written = asked;
         let next = state.write(|txn| {
+            waited = asked.elapsed();
             if change.is_first {
                 txn.execute("DELETE FROM entity_risk", [])?;
             }
@@ -358,8 +374,10 @@ impl Memory {
             write::scores(txn, &scores)?;
             write::entities(txn, entities, &self.assets, &settings.fading, now_us)?;
             set_position(txn, self.seq)?;
+            written = Instant::now();
             Ok::<_, Error>(next)
         })?;
+        self.waited = waited + written.elapsed();
         self.written = Some(self.seq);
         for (alert, _) in live.values().flat_map(|live| &live.members) {
             self.home.remove(alert);
