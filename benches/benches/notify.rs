@@ -25,8 +25,8 @@ const WARM_UP: usize = 40;
 /// Events of the stream, and how far apart they are.
 const STREAM: usize = 1000;
 const APART: Duration = Duration::from_millis(10);
-/// Other events a second beside which some are told of.
-const LOADS: [usize; 2] = [10_000, 50_000];
+/// Other events a second beside which some are told of, and what those are called.
+const LOADS: [(usize, &str); 3] = [(10_000, "ten"), (25_000, "half"), (50_000, "fifty")];
 /// How long a load lasts, how far apart its requests and the events that are told of are.
 const LOAD_SECONDS: usize = 10;
 const LOAD_APART: Duration = Duration::from_millis(20);
@@ -99,12 +99,11 @@ async fn run(binary: &Path) -> anyhow::Result<()> {
     let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), "many", STREAM, APART));
     print("100 a second: sent -> webhook", &mut spans_of(sending, "many", STREAM, &mut tellings).await?);
 
-    for rate in LOADS {
+    for (rate, name) in LOADS {
         let bodies = load(rate);
         let events = rate * LOAD_SECONDS;
         let load = tokio::spawn(send(http.clone(), ingest.clone(), bodies));
         let count = LOAD_SECONDS * 1000 / TOLD_APART.as_millis() as usize;
-        let name = if rate == 10_000 { "ten" } else { "fifty" };
         let sending = tokio::spawn(alarms(http.clone(), ingest.clone(), name, count, TOLD_APART));
         let mut spans = spans_of(sending, name, count, &mut tellings).await?;
         let took = load.await??;
