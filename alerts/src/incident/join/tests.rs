@@ -218,6 +218,55 @@ fn a_split_is_not_glued_again_by_the_next_alert() {
     assert_eq!(groups(&alerts, &split, &Joining::default()), "b d e | f a c");
 }
 
+/// The reasons of the alerts of a group that begins with `first`, and its strength.
+fn reasons(subjects: &[Subject], decisions: &[Decision], first: &str) -> (Vec<String>, u8) {
+    let groups = join(subjects, decisions, &Joining::default());
+    let is_it = |group: &&Group| subjects[group.members[0].at].seed.id == first;
+    let group = groups.iter().find(is_it).unwrap();
+    (group.members.iter().map(|joined| joined.why.clone()).collect(), group.strength)
+}
+
+#[test]
+fn a_split_leaves_the_reasons_that_there_are() {
+    let ana = |id, hour| subject(id, hour, "actor=ana");
+    let alerts = [ana("a", 0), ana("b", 1), ana("c", 2), ana("d", 3)];
+    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c") })];
+    for first in ["a", "b"] {
+        let same = format!("the same actor `ana` as alert {first}, 2 h before");
+        assert_eq!(reasons(&alerts, &split, first), (vec!["it is the first".to_owned(), same], 90));
+    }
+    // The one that held the others together is taken out.
+    let alerts = [
+        subject("a", 0, "actor=ana"),
+        subject("b", 1, "actor=ana credential=AKIAB"),
+        subject("c", 2, "credential=AKIAB"),
+        subject("d", 3, "actor=ana"),
+    ];
+    let split = [decision(DecisionKind::Split { out: ids("b"), rest: ids("a c d") })];
+    let kept = |with: &str| format!("kept with alert {with} when dana took others out: so it is");
+    let same = "the same actor `ana` as alert a, 3 h before".to_owned();
+    let why = vec!["it is the first".to_owned(), kept("d"), same];
+    assert_eq!(reasons(&alerts, &split, "a"), (why, 90));
+    // Two that only one taken out held together, and have no other reason.
+    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c") })];
+    assert_eq!(reasons(&alerts, &split, "a"), (vec!["it is the first".to_owned(), kept("a")], BY_HAND));
+    let split = [decision(DecisionKind::Split { out: ids("a c"), rest: ids("b d") })];
+    let taken = "taken out with alert a by dana: so it is";
+    assert_eq!(reasons(&alerts, &split, "a").0[1], taken);
+}
+
+/// A merge is the reason where nothing else is; where keys show the same, they are.
+#[test]
+fn what_is_merged_and_belongs_together_says_why_it_does() {
+    let alerts = [subject("a", 0, "actor=ana"), subject("b", 1, "actor=ana"), subject("c", 900, "actor=ana")];
+    let merges = [("a", "b"), ("b", "c")]
+        .map(|(a, b)| decision(DecisionKind::Merge { a: a.to_owned(), b: b.to_owned() }));
+    let (reasons, strength) = reasons(&alerts, &merges, "a");
+    assert_eq!(reasons[1], "the same actor `ana` as alert a, 60 min before");
+    assert_eq!(reasons[2], "joined by hand to alert b by dana: so it is");
+    assert_eq!(strength, 90);
+}
+
 #[test]
 fn a_merge_by_hand_joins_what_nothing_else_does() {
     let alerts =
