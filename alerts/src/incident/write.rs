@@ -8,6 +8,7 @@ use storage::state::rusqlite::{self, Connection, OptionalExtension as _};
 
 use super::change::{note, reopen};
 use super::follow::{STORMGLASS, ServiceLevel};
+use super::seed;
 use super::wanted::{Member, Wanted, criticality};
 use crate::alert::severity_name;
 use crate::risk::{self, Assets, Fading, RiskKind, Share};
@@ -522,8 +523,8 @@ fn crossing_alert(kind: RiskKind, name: &str, before: &[&Share], risk: f64, fadi
     }
 }
 
-/// The alerts about risk that stand, with their entities.
-pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>> {
+/// The alerts about risk that stand, with their entities, and whether a silence hides them.
+pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, (EntityName, bool)>> {
     let mut select = db.prepare_cached("SELECT alert_id, kind, entity FROM entity_risk_alerts")?;
     let mut rows = select.query([])?;
     let mut told = BTreeMap::new();
@@ -534,13 +535,21 @@ pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>>
             "address" => RiskKind::Address,
             _ => RiskKind::Resource,
         };
-        told.insert(row.get(0)?, (kind, row.get(2)?));
+        let id: String = row.get(0)?;
+        let is_hidden = seed::is_hidden(db, &id)?;
+        told.insert(id, ((kind, row.get(2)?), is_hidden));
     }
     Ok(told)
 }
 
-/// Raises the alerts about crossings, and takes back those of `over`.
-pub(super) fn told(txn: &Txn<'_>, crossings: &[Crossing], over: &[String], now_us: i64) -> Result<()> {
+/// Raises the alerts about crossings, and takes back those of `over`; returns those that a silence hides.
+pub(super) fn told(
+    txn: &Txn<'_>,
+    crossings: &[Crossing],
+    over: &[String],
+    now_us: i64,
+) -> Result<Vec<String>> {
+    let mut hidden = Vec::new();
     for crossing in crossings {
         AlertStore::record_or_amend(txn, &crossing.alert, now_us)?;
         let (kind, name) = &crossing.entity;
@@ -548,11 +557,14 @@ pub(super) fn told(txn: &Txn<'_>, crossings: &[Crossing], over: &[String], now_u
             "INSERT OR REPLACE INTO entity_risk_alerts (alert_id, kind, entity) VALUES (?1, ?2, ?3)",
             [crossing.id(), kind.as_str(), name],
         )?;
+        if seed::is_hidden(txn, crossing.id())? {
+            hidden.push(crossing.id().to_owned());
+        }
     }
     for id in over {
         let reason = "the alerts that it rests on show another picture";
         AlertStore::refute(txn, &AlertId::stored(id.clone()), reason, now_us)?;
         txn.execute("DELETE FROM entity_risk_alerts WHERE alert_id = ?1", [id])?;
     }
-    Ok(())
+    Ok(hidden)
 }

@@ -34,6 +34,7 @@ pub(in crate::incident) fn subject(id: &str, hour: i64, about: &str) -> Subject 
         entities,
         is_closed: false,
         is_harmless: false,
+        is_hidden: false,
     };
     let names = [("0aaaaaaa-aaaa-4bbb-accc-000000000003", "ana"), ("ASIAANA", "ana")];
     Subject::new(seed, &names.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter().collect::<Names>())
