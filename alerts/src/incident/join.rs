@@ -7,9 +7,10 @@
 //! that acts from everywhere. What grows beyond all bounds is joined anew by its strongest keys alone, and if
 //! that does not help, day by day.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::decision::{Decision, DecisionKind};
+use super::ids;
 use super::subject::Subject;
 use super::tactic::steps;
 
@@ -115,6 +116,8 @@ impl Key<'_> {
 /// Alerts that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// The id of the incident that they are, if they are one: 32 hexadecimal digits.
+    pub id: String,
     /// The alerts in order of time, then id: their places among the subjects given.
     pub members: Vec<Joined>,
     /// How sure the weakest thing is that holds it together, in percent.
@@ -172,7 +175,10 @@ pub(super) fn join_known(
             }
         }
     }
-    let in_input = |part: Part| Group {
+    groups.sort_by_key(Part::first);
+    let ids = union.ids(&groups);
+    let in_input = |(part, id): (Part, String)| Group {
+        id,
         strength: part.strength,
         members: part
             .members
@@ -180,20 +186,25 @@ pub(super) fn join_known(
             .filter_map(|(at, why)| Some(Joined { at: *order.get(at as usize)?, why }))
             .collect(),
     };
-    groups.into_iter().map(in_input).collect()
+    groups.into_iter().zip(ids).map(in_input).collect()
 }
 
 /// Decisions by the places of the alerts that they name.
+#[derive(Default)]
 struct Decided<'a> {
     /// By alert, on which side of which splits it is.
     sides: HashMap<u32, Vec<(usize, bool)>>,
     /// What belongs together because somebody said so, and what stayed together where somebody parted it from others.
     pairs: Vec<(u32, u32, Why<'a>)>,
+    /// By alert, the incident that the last split that names it says it is of.
+    claims: HashMap<u32, &'a str>,
+    /// The ids that splits leave to what they name.
+    left: HashSet<&'a str>,
 }
 
 impl<'a> Decided<'a> {
     fn new(subjects: &[&Subject], decisions: &'a [Decision]) -> Self {
-        let mut decided = Self { sides: HashMap::new(), pairs: Vec::new() };
+        let mut decided = Self::default();
         if decisions.is_empty() {
             return decided;
         }
@@ -207,12 +218,16 @@ impl<'a> Decided<'a> {
                         decided.pairs.push((a.min(b), a.max(b), Why::Merge(decision)));
                     }
                 }
-                DecisionKind::Split { out, rest } => {
+                DecisionKind::Split { out, rest, ids: of } => {
+                    decided.left.extend(of.as_ref().map(|of| of.rest.as_str()));
                     for (ids, side) in [(out, true), (rest, false)] {
                         let mut places: Vec<u32> = ids.iter().filter_map(at).collect();
                         places.sort_unstable();
                         for place in &places {
                             decided.sides.entry(*place).or_default().push((number, side));
+                            if let Some(of) = of {
+                                decided.claims.insert(*place, of.of(side));
+                            }
                         }
                         // What stood between them may be on the other side now.
                         for (a, b) in places.iter().zip(places.iter().skip(1)) {
@@ -264,6 +279,11 @@ struct Part {
 }
 
 impl Part {
+    /// The place of its earliest alert.
+    fn first(&self) -> u32 {
+        self.members.first().map_or(0, |(at, _)| *at)
+    }
+
     fn places(&self) -> Vec<u32> {
         self.members.iter().map(|(at, _)| *at).collect()
     }
@@ -284,6 +304,30 @@ impl<'a> Union<'a> {
 
     fn time_us(&self, at: u32) -> i64 {
         self.subject(at).map_or(0, |subject| subject.seed.time_us)
+    }
+
+    /// The ids of parts, in order of time; no two have the same one.
+    fn ids(&self, parts: &[Part]) -> Vec<String> {
+        let Decided { claims, left, .. } = &self.decisions;
+        let mut taken: HashSet<&str> = HashSet::new();
+        // Of those whose first alerts claim the same one the first has it.
+        let claimed = |part: &Part| claims.get(&part.first()).copied().filter(|claim| taken.insert(claim));
+        let claimed: Vec<Option<&str>> = parts.iter().map(claimed).collect();
+        let mut found = Vec::with_capacity(parts.len());
+        for (part, claim) in parts.iter().zip(claimed) {
+            let alert = self.subject(part.first()).map_or("", |subject| subject.seed.id.as_str());
+            let own = ids::of_alert(alert);
+            let mut others = part.members.iter().filter_map(|(at, _)| claims.get(at).copied());
+            found.push(match claim {
+                Some(claim) => claim.to_owned(),
+                None if !left.contains(own.as_str()) => own,
+                None => match others.find(|claim| taken.insert(claim)) {
+                    Some(claim) => claim.to_owned(),
+                    None => ids::of_alert_apart(alert),
+                },
+            });
+        }
+        found
     }
 
     /// Unites what keys of at least the strength `least` join among `places` (in order); with `cut_us`, nothing

@@ -169,7 +169,8 @@ impl Memory {
 
     /// What people have decided is another.
     pub(super) fn set_decisions(&mut self, decisions: Vec<Decision>) {
-        for id in self.reach.set_decisions(decisions) {
+        let known = self.times.keys().map(|id| &**id);
+        for id in self.reach.set_decisions(decisions, known) {
             let place = self.place(&id);
             self.change.touched.extend(place);
         }
@@ -385,7 +386,8 @@ impl Memory {
             if change.is_first {
                 txn.execute("DELETE FROM entity_risk", [])?;
             }
-            let next = write::incidents(txn, &live, &wanted, &settings.levels, now_us)?;
+            let next =
+                write::incidents(txn, &live, &wanted, self.reach.decisions(), &settings.levels, now_us)?;
             write::scores(txn, &scores)?;
             write::entities(txn, entities, &self.assets, &settings.fading, now_us)?;
             set_position(txn, self.seq)?;

@@ -94,7 +94,7 @@ fn apply(fixture: &mut Fixture, step: Step, now_us: i64) {
             fixture.context.names = Arc::new(names.collect());
         }
         Step::Split(a, b) if a != b => {
-            decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into() });
+            decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into(), ids: None });
         }
         Step::Merge(a, b) if a != b => decide(DecisionKind::Merge { a: id(a), b: id(b) }),
         Step::Split(..) | Step::Merge(..) => {}

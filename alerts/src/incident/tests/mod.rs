@@ -5,6 +5,7 @@ mod life;
 mod many;
 mod risk;
 mod silences;
+mod splits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
