@@ -8,8 +8,12 @@ use storage::state::{Txn, rusqlite};
 use super::decision::{Decision, DecisionKind};
 use super::follow::{Context, Incidents};
 use super::store::{self, Incident};
+use super::write::SPLIT;
 use crate::edit::apply as apply_edit;
 use crate::{Change, Edit, Error, Expected, Result, Verdict};
+
+/// How many alerts a line of the history names.
+const NAMED: usize = 10;
 
 /// The longest text that somebody may write about an incident, in bytes.
 const MAX_TEXT: usize = 16 << 10;
@@ -185,8 +189,13 @@ impl Incidents {
                 return Err(refused(&id, "would keep or lose all its alerts; name some of them"));
             }
             touch(txn, &id, now_us)?;
-            let kind = DecisionKind::Split { out: alerts.clone(), rest };
-            Ok((id, by.decision(kind, now_us), all))
+            let mut out: Vec<String> =
+                alerts.iter().take(NAMED).map(|id| id.chars().take(12).collect()).collect();
+            out.extend((alerts.len() > NAMED).then(|| format!("{} more", alerts.len() - NAMED)));
+            let told = format!("{}; taken out: {}", by.reason, out.join(", "));
+            note(txn, &id, by.by, SPLIT, None, &told, now_us)?;
+            let decision = Decision::split(&id, alerts.clone(), rest, by.by, by.reason, now_us);
+            Ok((id, decision, all))
         })?;
         self.follow(context, now_us)?;
         let new = alerts.first().map(|alert| self.of_alert(alert)).transpose()?.flatten();

@@ -7,9 +7,10 @@
 //! that acts from everywhere. What grows beyond all bounds is joined anew by its strongest keys alone, and if
 //! that does not help, day by day.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::decision::{Decision, DecisionKind};
+use super::ids;
 use super::subject::Subject;
 use super::tactic::steps;
 
@@ -115,6 +116,8 @@ impl Key<'_> {
 /// Alerts that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// The id of the incident that they are, if they are one: 32 hexadecimal digits.
+    pub id: String,
     /// The alerts in order of time, then id: their places among the subjects given.
     pub members: Vec<Joined>,
     /// How sure the weakest thing is that holds it together, in percent.
@@ -172,7 +175,10 @@ pub(super) fn join_known(
             }
         }
     }
-    let in_input = |part: Part| Group {
+    groups.sort_by_key(Part::first);
+    let ids = union.ids(&groups);
+    let in_input = |(part, id): (Part, String)| Group {
+        id,
         strength: part.strength,
         members: part
             .members
@@ -180,20 +186,25 @@ pub(super) fn join_known(
             .filter_map(|(at, why)| Some(Joined { at: *order.get(at as usize)?, why }))
             .collect(),
     };
-    groups.into_iter().map(in_input).collect()
+    groups.into_iter().zip(ids).map(in_input).collect()
 }
 
 /// Decisions by the places of the alerts that they name.
+#[derive(Default)]
 struct Decided<'a> {
     /// By alert, on which side of which splits it is.
     sides: HashMap<u32, Vec<(usize, bool)>>,
-    /// What belongs together because somebody said so.
-    merges: Vec<(u32, u32, &'a Decision)>,
+    /// What belongs together because somebody said so, and what stayed together where somebody parted it from others.
+    pairs: Vec<(u32, u32, Why<'a>)>,
+    /// By alert, the incident that the last split that names it says it is of.
+    claims: HashMap<u32, &'a str>,
+    /// The ids that splits leave to what they name.
+    left: HashSet<&'a str>,
 }
 
 impl<'a> Decided<'a> {
     fn new(subjects: &[&Subject], decisions: &'a [Decision]) -> Self {
-        let mut decided = Self { sides: HashMap::new(), merges: Vec::new() };
+        let mut decided = Self::default();
         if decisions.is_empty() {
             return decided;
         }
@@ -204,19 +215,23 @@ impl<'a> Decided<'a> {
             match &decision.kind {
                 DecisionKind::Merge { a, b } => {
                     if let (Some(a), Some(b)) = (at(a), at(b)) {
-                        decided.merges.push((a.min(b), a.max(b), decision));
+                        decided.pairs.push((a.min(b), a.max(b), Why::Merge(decision)));
                     }
                 }
-                DecisionKind::Split { out, rest } => {
+                DecisionKind::Split { out, rest, ids: of } => {
+                    decided.left.extend(of.as_ref().map(|of| of.rest.as_str()));
                     for (ids, side) in [(out, true), (rest, false)] {
                         let mut places: Vec<u32> = ids.iter().filter_map(at).collect();
                         places.sort_unstable();
                         for place in &places {
                             decided.sides.entry(*place).or_default().push((number, side));
+                            if let Some(of) = of {
+                                decided.claims.insert(*place, of.of(side));
+                            }
                         }
                         // What stood between them may be on the other side now.
                         for (a, b) in places.iter().zip(places.iter().skip(1)) {
-                            decided.merges.push((*a, *b, decision));
+                            decided.pairs.push((*a, *b, Why::Side(decision, side)));
                         }
                     }
                 }
@@ -242,7 +257,19 @@ struct Edge<'a> {
 #[derive(Clone, Copy)]
 enum Why<'a> {
     Key(Key<'a>),
-    Decision(&'a Decision),
+    Merge(&'a Decision),
+    /// They are on one side of a split, of what was taken out or of the rest.
+    Side(&'a Decision, bool),
+}
+
+impl Why<'_> {
+    fn is_key(self) -> bool {
+        matches!(self, Self::Key(_))
+    }
+
+    fn is_side(self) -> bool {
+        matches!(self, Self::Side(..))
+    }
 }
 
 /// A group in the making.
@@ -252,6 +279,11 @@ struct Part {
 }
 
 impl Part {
+    /// The place of its earliest alert.
+    fn first(&self) -> u32 {
+        self.members.first().map_or(0, |(at, _)| *at)
+    }
+
     fn places(&self) -> Vec<u32> {
         self.members.iter().map(|(at, _)| *at).collect()
     }
@@ -274,6 +306,30 @@ impl<'a> Union<'a> {
         self.subject(at).map_or(0, |subject| subject.seed.time_us)
     }
 
+    /// The ids of parts, in order of time; no two have the same one.
+    fn ids(&self, parts: &[Part]) -> Vec<String> {
+        let Decided { claims, left, .. } = &self.decisions;
+        let mut taken: HashSet<&str> = HashSet::new();
+        // Of those whose first alerts claim the same one the first has it.
+        let claimed = |part: &Part| claims.get(&part.first()).copied().filter(|claim| taken.insert(claim));
+        let claimed: Vec<Option<&str>> = parts.iter().map(claimed).collect();
+        let mut found = Vec::with_capacity(parts.len());
+        for (part, claim) in parts.iter().zip(claimed) {
+            let alert = self.subject(part.first()).map_or("", |subject| subject.seed.id.as_str());
+            let own = ids::of_alert(alert);
+            let mut others = part.members.iter().filter_map(|(at, _)| claims.get(at).copied());
+            found.push(match claim {
+                Some(claim) => claim.to_owned(),
+                None if !left.contains(own.as_str()) => own,
+                None => match others.find(|claim| taken.insert(claim)) {
+                    Some(claim) => claim.to_owned(),
+                    None => ids::of_alert_apart(alert),
+                },
+            });
+        }
+        found
+    }
+
     /// Unites what keys of at least the strength `least` join among `places` (in order); with `cut_us`, nothing
     /// is joined across its multiples.
     fn parts(&self, places: &[u32], least: u8, cut_us: Option<i64>) -> Vec<Part> {
@@ -281,22 +337,30 @@ impl<'a> Union<'a> {
         // The surest and nearest first: where a split keeps two sides apart, an alert goes to the nearer one.
         edges.sort_by_key(|edge| (std::cmp::Reverse(edge.strength), edge.gap_us, edge.a, edge.b));
         let mut sets = Sets::new(places, &self.decisions);
-        let mut held = Vec::with_capacity(edges.len());
         for edge in &edges {
-            if sets.unite(edge.a, edge.b) {
-                held.push(edge);
+            sets.unite(edge.a, edge.b);
+        }
+        edges.retain(|edge| sets.root(edge.a) == sets.root(edge.b));
+        edges.sort_by_key(|edge| edge.why.is_side());
+        // What people decided is a reason only where keys do not hold together what it does.
+        let mut alike = Sets::default();
+        let mut weakest: HashMap<u32, u8> = HashMap::new();
+        for edge in &edges {
+            if edge.why.is_key() && alike.unite(edge.a, edge.b) {
+                // Sorted by strength: the last word is the weakest.
+                weakest.insert(sets.root(edge.a), edge.strength);
             }
         }
+        edges.retain(|edge| edge.why.is_key() || alike.unite(edge.a, edge.b));
         let mut reasons: HashMap<u32, String> = HashMap::new();
         let mut fallback: HashMap<u32, String> = HashMap::new();
-        let mut weakest: HashMap<u32, u8> = HashMap::new();
-        for edge in &held {
-            // Sorted by strength: the last word is the weakest.
-            weakest.insert(sets.root(edge.a), edge.strength);
-        }
         for edge in &edges {
-            if sets.root(edge.a) == sets.root(edge.b) {
+            // Any other reason says more.
+            let is_last = edge.why.is_side();
+            if !(is_last && fallback.contains_key(&edge.b)) {
                 reasons.entry(edge.b).or_insert_with(|| self.reason(edge, edge.a));
+            }
+            if !(is_last && reasons.contains_key(&edge.a)) {
                 fallback.entry(edge.a).or_insert_with(|| self.reason(edge, edge.b));
             }
         }
@@ -317,7 +381,7 @@ impl<'a> Union<'a> {
     }
 
     fn edges(&self, places: &[u32], least: u8, cut_us: Option<i64>) -> Vec<Edge<'a>> {
-        let mut by_key: HashMap<Key<'a>, Vec<u32>> = HashMap::new();
+        let mut by_key: BTreeMap<Key<'a>, Vec<u32>> = BTreeMap::new();
         for at in places {
             let Some(subject) = self.subject(*at) else { continue };
             for key in keys(subject).into_iter().filter(|key| key.strength() >= least) {
@@ -342,10 +406,10 @@ impl<'a> Union<'a> {
             self.link(*key, &chain, &mut edges);
         }
         let within: BTreeSet<u32> = places.iter().copied().collect();
-        for (a, b, decision) in &self.decisions.merges {
+        for (a, b, why) in &self.decisions.pairs {
             if within.contains(a) && within.contains(b) {
                 let gap_us = self.time_us(*b) - self.time_us(*a);
-                edges.push(Edge { a: *a, b: *b, strength: BY_HAND, gap_us, why: Why::Decision(decision) });
+                edges.push(Edge { a: *a, b: *b, strength: BY_HAND, gap_us, why: *why });
             }
         }
         edges
@@ -384,8 +448,14 @@ impl<'a> Union<'a> {
         let id = self.subject(other).map(|subject| subject.seed.id.as_str()).unwrap_or_default();
         let id: String = id.chars().take(12).collect();
         match edge.why {
-            Why::Decision(decision) => {
+            Why::Merge(decision) => {
                 format!("joined by hand to alert {id} by {}: {}", decision.by, decision.reason)
+            }
+            Why::Side(decision, true) => {
+                format!("taken out with alert {id} by {}: {}", decision.by, decision.reason)
+            }
+            Why::Side(decision, false) => {
+                format!("kept with alert {id} when {} took others out: {}", decision.by, decision.reason)
             }
             Why::Key(key) => {
                 let (gap, side) = (span(edge.gap_us), if other == edge.a { "before" } else { "after" });
@@ -494,6 +564,7 @@ pub(super) fn keys(subject: &Subject) -> Vec<Key<'_>> {
 }
 
 /// Sets that know which of them must stay apart.
+#[derive(Default)]
 struct Sets {
     parent: HashMap<u32, u32>,
     /// By root, the side on which each split has put it.

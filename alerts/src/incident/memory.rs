@@ -30,7 +30,10 @@ const ENTRIES: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Memory {
     alerts: BTreeMap<Place, Known>,
+    /// How many of them silences hide.
+    hidden: usize,
     times: HashMap<Arc<str>, i64>,
+    /// Of those in sight.
     reach: Reach,
     fired: Fired,
     /// The shares in the risk of entities, in order, whether they count or not.
@@ -71,6 +74,8 @@ struct Known {
 #[derive(Debug)]
 struct Told {
     entity: EntityName,
+    /// Whether a silence hides it: it is in no incident then.
+    is_hidden: bool,
     /// The alert with which the risk crossed the threshold, and what that makes of this one; `None` before it is
     /// looked at.
     with: Option<(String, Member)>,
@@ -105,11 +110,13 @@ impl Memory {
     pub(super) fn load(state: &State, settings: &Settings, context: &Context) -> Result<Self> {
         state.read(|db| {
             let known = decisions(db)?.into_iter().map(|(_, decision)| decision).collect();
-            let told =
-                write::read_told(db)?.into_iter().map(|(id, entity)| (id, Told { entity, with: None }));
             let names_place = Some(context.names.changed_since(None).1);
+            let told = write::read_told(db)?
+                .into_iter()
+                .map(|(id, (entity, is_hidden))| (id, Told { entity, is_hidden, with: None }));
             let mut memory = Self {
                 alerts: BTreeMap::new(),
+                hidden: 0,
                 times: HashMap::new(),
                 reach: Reach::new(settings.joining.clone(), known),
                 fired: Fired::default(),
@@ -162,9 +169,9 @@ impl Memory {
         self.waited
     }
 
-    /// How many alerts are kept.
+    /// How many alerts in sight are kept, or how many that silences hide if those are more.
     pub(super) fn count(&self) -> usize {
-        self.alerts.len()
+        self.hidden.max(self.alerts.len() - self.hidden)
     }
 
     /// The shares of entities of a name that count, in whatever case, by kind of entity and name.
@@ -179,7 +186,8 @@ impl Memory {
 
     /// What people have decided is another.
     pub(super) fn set_decisions(&mut self, decisions: Vec<Decision>) {
-        for id in self.reach.set_decisions(decisions) {
+        let known = self.times.keys().map(|id| &**id);
+        for id in self.reach.set_decisions(decisions, known) {
             let place = self.place(&id);
             self.change.touched.extend(place);
         }
@@ -218,9 +226,14 @@ impl Memory {
             self.change.reweighed.extend(self.fired.after(&subject));
             self.times.insert(id, place.0);
             self.by_name.add(&subject, &place);
+            let is_hidden = subject.seed.is_hidden;
             self.alerts.insert(place.clone(), Known { subject, weight: Weight::default(), mark });
-            let find = |place: &Place| self.alerts.get(place).map(|known| &known.subject);
-            self.reach.add(&place, &find, &mut self.change.touched);
+            if is_hidden {
+                self.hidden += 1;
+            } else {
+                let find = |place: &Place| in_sight(&self.alerts, place);
+                self.reach.add(&place, &find, &mut self.change.touched);
+            }
         }
         self.change.reweighed.insert(place);
     }
@@ -234,12 +247,16 @@ impl Memory {
         self.by_name.remove(&old.subject, &place);
         self.fired.remove(&old.subject);
         self.change.reweighed.extend(self.fired.after(&old.subject));
-        let find = |place: &Place| self.alerts.get(place).map(|known| &known.subject);
+        self.change.gone.insert(id.to_owned());
+        if old.subject.seed.is_hidden {
+            self.hidden -= 1;
+            return;
+        }
+        let find = |place: &Place| in_sight(&self.alerts, place);
         self.reach.remove(&old.subject, &place, &find, &mut self.change.touched);
         // A decision may have held others by it.
         let others: Vec<Place> = self.reach.decided_with(id).filter_map(|id| self.place(id)).collect();
         self.change.touched.extend(others);
-        self.change.gone.insert(id.to_owned());
     }
 
     fn drop_shares(&mut self, known: &Known) {
@@ -250,10 +267,15 @@ impl Memory {
     pub(super) fn read_feed(&mut self, state: &State) -> Result<()> {
         loop {
             let from = self.seq;
-            let (changed, last) = state.read(|db| {
+            let (changed, of_risk, last) = state.read(|db| {
                 let (ids, last) = seed::changed(db, from, ENTRIES)?;
                 let mut changed = Vec::with_capacity(ids.len());
+                let mut of_risk = Vec::new();
                 for id in ids {
+                    if self.told.contains_key(&id) {
+                        of_risk.push((seed::is_hidden(db, &id)?, id));
+                        continue;
+                    }
                     let is_settled = !self.times.contains_key(id.as_str()) && {
                         let of: Option<String> = write::incident_of(db, &id)?;
                         of.is_some_and(|of| !self.live.contains_key(&of))
@@ -262,9 +284,12 @@ impl Memory {
                         changed.push((seed::one(db, &id)?, id));
                     }
                 }
-                Ok::<_, Error>((changed, last))
+                Ok::<_, Error>((changed, of_risk, last))
             })?;
             self.seq = last;
+            for (is_hidden, id) in of_risk {
+                self.show_told(&id, is_hidden);
+            }
             for (seed, id) in changed {
                 let Some(seed) = seed else {
                     self.take(&id);
@@ -280,6 +305,15 @@ impl Memory {
                 return Ok(());
             }
         }
+    }
+
+    /// A silence hides an alert about risk, or no more.
+    fn show_told(&mut self, id: &str, is_hidden: bool) {
+        let Some(told) = self.told.get_mut(id).filter(|told| told.is_hidden != is_hidden) else { return };
+        told.is_hidden = is_hidden;
+        let with = told.with.as_ref().map(|(with, _)| with.clone());
+        let place = with.and_then(|with| self.place(&with));
+        self.change.touched.extend(place);
     }
 
     /// Looks up anew what another knowledge of names, rules and things is about.
@@ -335,9 +369,19 @@ impl Memory {
         }
         let scores = self.weigh()?;
         let (crossings, over) = self.cross(&settings.fading);
+        // Whether a silence hides them is decided where they are recorded. A kill before the rest is written finds
+        // them told of already.
+        if !crossings.is_empty() || !over.is_empty() {
+            let hidden = state.write(|txn| write::told(txn, &crossings, &over, now_us))?;
+            for id in hidden {
+                if let Some(told) = self.told.get_mut(&id) {
+                    told.is_hidden = true;
+                }
+            }
+        }
         let change = std::mem::take(&mut self.change);
 
-        let find = |place: &Place| self.alerts.get(place).map(|known| &known.subject);
+        let find = |place: &Place| in_sight(&self.alerts, place);
         let islands = self.reach.islands(change.touched, &find, &|id| self.place(id));
         let known: Vec<&Known> = islands.iter().filter_map(|place| self.alerts.get(place)).collect();
         let subjects: Vec<&Subject> = known.iter().map(|known| &known.subject).collect();
@@ -345,7 +389,8 @@ impl Memory {
         let joins = |key: super::join::Key<'_>, first: &Subject| self.reach.joins(key, first);
         let groups = join_known(&subjects, self.reach.decisions(), &settings.joining, Some(&joins));
         let mut about: HashMap<&str, Vec<&Member>> = HashMap::new();
-        for (with, member) in self.told.values().filter_map(|told| told.with.as_ref()) {
+        let told = self.told.values().filter(|told| !told.is_hidden);
+        for (with, member) in told.filter_map(|told| told.with.as_ref()) {
             about.entry(with).or_default().push(member);
         }
         let wanted: BTreeMap<String, Wanted> = groups
@@ -369,8 +414,8 @@ impl Memory {
             if change.is_first {
                 txn.execute("DELETE FROM entity_risk", [])?;
             }
-            write::told(txn, &crossings, &over, now_us)?;
-            let next = write::incidents(txn, &live, &wanted, &settings.levels, now_us)?;
+            let next =
+                write::incidents(txn, &live, &wanted, self.reach.decisions(), &settings.levels, now_us)?;
             write::scores(txn, &scores)?;
             write::entities(txn, entities, &self.assets, &settings.fading, now_us)?;
             set_position(txn, self.seq)?;
@@ -448,6 +493,7 @@ impl Memory {
         for (id, crossing) in crossings {
             let told = Told {
                 entity: crossing.entity.clone(),
+                is_hidden: self.told.get(&id).is_some_and(|told| told.is_hidden),
                 with: Some((crossing.with.clone(), crossing.member())),
             };
             let known = self.told.insert(id, told);
@@ -461,6 +507,11 @@ impl Memory {
         }
         (new, over)
     }
+}
+
+/// The alert of a place, if no silence hides it.
+fn in_sight<'a>(alerts: &'a BTreeMap<Place, Known>, place: &Place) -> Option<&'a Subject> {
+    alerts.get(place).map(|known| &known.subject).filter(|subject| !subject.seed.is_hidden)
 }
 
 fn drop_shares(

@@ -1,7 +1,8 @@
 //! Incidents: alerts that belong together, and what people do about them.
 //!
 //! Which alerts belong together ([`join()`]) and what they amount to ([`assess()`]) are functions of the alerts, of what
-//! is known of names and of what people have decided. So is an incident's id: it is that of its earliest alert.
+//! is known of names and of what people have decided. So is an incident's id: its earliest alert gives it, or the last
+//! split that named this alert: what somebody takes alerts out of keeps its id.
 //! Whatever order the alerts came in, and however often work was repeated after a crash, the incidents are the
 //! same. What people add (status, owner, comments, decisions) is kept beside it and follows the alerts: where
 //! incidents turn out to be one, the older id lives on, and the others point to it.
@@ -17,6 +18,7 @@ mod change;
 mod decision;
 mod export;
 mod follow;
+mod ids;
 mod join;
 mod memory;
 mod names;
@@ -35,7 +37,7 @@ mod write;
 
 pub use assess::{Assessment, assess};
 pub use change::{Deciding, IncidentChange, IncidentStatus, Step};
-pub use decision::{Decision, DecisionKind};
+pub use decision::{Decision, DecisionKind, SplitIds};
 pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};
 pub use names::{Names, Renamed};

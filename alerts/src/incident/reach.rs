@@ -4,12 +4,13 @@
 //! A chain ([`join`](super::join)) joins all of its alerts or none, so alerts fall apart into islands that no
 //! chain and no decision connects, and what [`join()`](super::join()) makes of an island depends on nothing outside
 //! but on which of the chains that touch it join nothing, because too many share them. That is kept here for every
-//! chain. A change is a change of chains; whatever island has lost or gained an edge holds an alert of one of them.
+//! chain. What splits make the same incident is of one island, too, so that its id is given once. A change is a change of chains; whatever island has lost or gained an edge holds an alert of one of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decision::{Decision, DecisionKind};
+use super::ids;
 use super::join::{Joining, Key, goes_on, is_crowded, keys};
 use super::subject::{Place, Subject};
 
@@ -74,14 +75,21 @@ pub(super) struct Reach {
     keys: HashMap<u128, Sharers>,
     /// By alert, the decisions that name it, and on which side of a split.
     decided: HashMap<String, Vec<(usize, bool)>>,
+    /// By id of an incident, the sides of splits that are it: of groups that would be the same one, one is.
+    sides: HashMap<String, Vec<(usize, bool)>>,
     decisions: Vec<Decision>,
 }
 
 impl Reach {
     pub(super) fn new(joining: Joining, decisions: Vec<Decision>) -> Self {
-        let mut reach =
-            Self { joining, keys: HashMap::new(), decided: HashMap::new(), decisions: Vec::new() };
-        reach.set_decisions(decisions);
+        let mut reach = Self {
+            joining,
+            keys: HashMap::new(),
+            decided: HashMap::new(),
+            sides: HashMap::new(),
+            decisions: Vec::new(),
+        };
+        reach.set_decisions(decisions, std::iter::empty());
         reach
     }
 
@@ -89,23 +97,70 @@ impl Reach {
         &self.decisions
     }
 
-    /// Puts other decisions in the place of those known; returns the alerts that either name and that it may
-    /// matter to.
-    pub(super) fn set_decisions(&mut self, decisions: Vec<Decision>) -> BTreeSet<String> {
-        let mut changed = BTreeSet::new();
-        for (some, others) in [(&self.decisions, &decisions), (&decisions, &self.decisions)] {
-            for decision in some.iter().filter(|decision| !others.contains(decision)) {
-                changed.extend(named(&decision.kind).map(|(id, _)| id.clone()));
-            }
-        }
+    /// Puts other decisions in the place of those known; returns those of the `alerts` that are known, and of others,
+    /// that it may matter to.
+    pub(super) fn set_decisions<'a>(
+        &mut self,
+        decisions: Vec<Decision>,
+        alerts: impl Iterator<Item = &'a str>,
+    ) -> BTreeSet<String> {
+        let (mut changed, mut left) = self.differing(&decisions);
+        let old = std::mem::replace(&mut self.decisions, decisions);
         self.decided.clear();
-        for (number, decision) in decisions.iter().enumerate() {
+        self.sides.clear();
+        for (number, decision) in self.decisions.iter().enumerate() {
             for (id, side) in named(&decision.kind) {
                 self.decided.entry(id.clone()).or_default().push((number, side));
             }
+            if let DecisionKind::Split { ids: Some(ids), .. } = &decision.kind {
+                for side in [true, false] {
+                    self.sides.entry(ids.of(side).to_owned()).or_default().push((number, side));
+                }
+            }
         }
-        self.decisions = decisions;
+        let (also_changed, also_left) = self.differing(&old);
+        changed.extend(also_changed);
+        left.extend(also_left);
+        if !left.is_empty() {
+            // What would be an incident that is left to others is another, also where no decision names it.
+            changed.extend(alerts.filter(|id| left.contains(&ids::of_alert(id))).map(str::to_owned));
+        }
         changed
+    }
+
+    /// The alerts that decisions are about which `others` are not among, and the ids that they leave to the rest.
+    fn differing(&self, others: &[Decision]) -> (BTreeSet<String>, HashSet<String>) {
+        let (mut changed, mut left) = (BTreeSet::new(), HashSet::new());
+        for (number, decision) in self.decisions.iter().enumerate() {
+            if others.contains(decision) {
+                continue;
+            }
+            for side in [true, false] {
+                for (number, side) in self.alike(number, side) {
+                    changed.extend(self.on_side(number, side).cloned());
+                }
+            }
+            if let DecisionKind::Split { ids: Some(ids), .. } = &decision.kind {
+                left.insert(ids.rest.clone());
+            }
+        }
+        (changed, left)
+    }
+
+    /// The side of a decision, and those that are the same incident.
+    fn alike(&self, number: usize, side: bool) -> impl Iterator<Item = (usize, bool)> {
+        let ids = match self.decisions.get(number).map(|decision| &decision.kind) {
+            Some(DecisionKind::Split { ids, .. }) => ids.as_ref(),
+            _ => None,
+        };
+        let others = ids.and_then(|ids| self.sides.get(ids.of(side)));
+        std::iter::once((number, side)).chain(others.into_iter().flatten().copied())
+    }
+
+    /// The alerts that a decision names on a side.
+    fn on_side(&self, number: usize, side: bool) -> impl Iterator<Item = &String> {
+        let named = self.decisions.get(number).map(|decision| named(&decision.kind));
+        named.into_iter().flatten().filter(move |(_, other)| *other == side).map(|(id, _)| id)
     }
 
     /// Takes in the alert at `place`, which `find` finds already; what it may change the incidents of goes into
@@ -158,15 +213,13 @@ impl Reach {
         }
     }
 
-    /// The other alerts that decisions hold together with one.
+    /// The other alerts that decisions hold together with one, or make the same incident.
     pub(super) fn decided_with(&self, alert: &str) -> impl Iterator<Item = &str> {
         let decided = self.decided.get(alert).into_iter().flatten();
-        decided.filter_map(|(number, side)| Some((self.decisions.get(*number)?, *side))).flat_map(
-            |(decision, side)| {
-                let same = named(&decision.kind).filter(move |(_, other)| *other == side);
-                same.map(|(id, _)| id.as_str())
-            },
-        )
+        decided
+            .flat_map(|(number, side)| self.alike(*number, *side))
+            .flat_map(|(number, side)| self.on_side(number, side))
+            .map(String::as_str)
     }
 
     /// Whether the chain of a key that `subject` is part of joins its alerts.
@@ -197,11 +250,10 @@ impl Reach {
                     waiting.extend(sharers.span(&chain.first, &chain.last).iter().cloned());
                 }
             }
-            for (number, side) in self.decided.get(&*place.1).into_iter().flatten() {
-                let Some(decision) = self.decisions.get(*number) else { continue };
-                if sides.insert((*number, *side)) {
-                    let same = named(&decision.kind).filter(|(_, other)| other == side);
-                    waiting.extend(same.filter_map(|(id, _)| place_of(id)));
+            let decided = self.decided.get(&*place.1).into_iter().flatten();
+            for (number, side) in decided.flat_map(|(number, side)| self.alike(*number, *side)) {
+                if sides.insert((number, side)) {
+                    waiting.extend(self.on_side(number, side).filter_map(|id| place_of(id)));
                 }
             }
             found.insert(place);
@@ -214,7 +266,7 @@ impl Reach {
 fn named(kind: &DecisionKind) -> Box<dyn Iterator<Item = (&String, bool)> + '_> {
     match kind {
         DecisionKind::Merge { a, b } => Box::new([(a, true), (b, true)].into_iter()),
-        DecisionKind::Split { out, rest } => {
+        DecisionKind::Split { out, rest, .. } => {
             Box::new(out.iter().map(|id| (id, true)).chain(rest.iter().map(|id| (id, false))))
         }
     }

@@ -8,8 +8,10 @@ use super::subject::Seed;
 use super::tactic::Tactic;
 use crate::{Error, Result};
 
-/// The columns before the evidence: SQLite reads a row up to the last column asked for, and evidence is long.
-const COLUMNS: &str = "id, rule_id, title, tags, severity_id, status, verdict, time_us, created_us, provider, event_uid, entities";
+/// The columns before the evidence: SQLite reads a row up to the last column asked for, and evidence is long. That a
+/// column is NULL it knows from the head of the row.
+const COLUMNS: &str = "id, rule_id, title, tags, severity_id, status, verdict, time_us, created_us, provider, event_uid, entities, \
+                       suppressed_by IS NOT NULL";
 
 /// Alerts about Stormglass itself, such as a silent source, are nobody's incident. Those about risk go with the
 /// alerts that they rest on.
@@ -17,16 +19,20 @@ fn is_of_incidents(rule_id: &str) -> bool {
     !rule_id.starts_with("stormglass-")
 }
 
-/// The newest alerts, at most `most`, oldest first.
+/// The newest alerts, at most `most` of those in sight and as many of those that silences hide, oldest first.
 pub(super) fn newest(db: &Connection, most: usize) -> Result<Vec<Seed>> {
-    let sql = format!("SELECT {COLUMNS} FROM alerts ORDER BY time_us DESC, id DESC LIMIT ?1");
-    let mut select = db.prepare_cached(&sql)?;
-    let mut rows = select.query([most])?;
     let mut seeds = Vec::new();
-    while let Some(row) = rows.next()? {
-        seeds.extend(read(row)?);
+    for which in ["IS NULL", "IS NOT NULL"] {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM alerts WHERE suppressed_by {which} ORDER BY time_us DESC, id DESC LIMIT ?1"
+        );
+        let mut select = db.prepare_cached(&sql)?;
+        let mut rows = select.query([most])?;
+        while let Some(row) = rows.next()? {
+            seeds.extend(read(row)?);
+        }
     }
-    seeds.reverse();
+    seeds.sort_by(|a, b| (a.time_us, &a.id).cmp(&(b.time_us, &b.id)));
     Ok(seeds)
 }
 
@@ -38,6 +44,11 @@ pub(super) fn one(db: &Connection, id: &str) -> Result<Option<Seed>> {
         Some(row) => read(row),
         None => Ok(None),
     }
+}
+
+/// Whether a silence hides an alert.
+pub(super) fn is_hidden(db: &Connection, id: &str) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM alerts WHERE id = ?1 AND suppressed_by IS NOT NULL")?.exists([id])?)
 }
 
 /// The alerts that entries of the feed after `seq` are about, and the number of the last entry; at most `limit`
@@ -76,6 +87,7 @@ fn read(row: &Row<'_>) -> Result<Option<Seed>> {
         provider: row.get(9)?,
         event: row.get(10)?,
         entities: serde_json::from_str(&json(11)?).map_err(damaged)?,
+        is_hidden: row.get(12)?,
         id,
     }))
 }

@@ -19,7 +19,7 @@ pub(super) const MAX_ALERTS: usize = 1000;
 /// An incident.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
-    /// Its id, a function of its earliest alert: 32 hexadecimal digits.
+    /// Its id, a function of its earliest alert, or of the split that made it: 32 hexadecimal digits.
     pub id: String,
     /// 1, and one more for each change: whoever has read it at a revision can tell whether it is still so.
     pub revision: u64,

@@ -49,6 +49,8 @@ pub struct Seed {
     pub is_closed: bool,
     /// Whether somebody has found that it means no harm: it stays where it is and weighs nothing.
     pub is_harmless: bool,
+    /// Whether a silence hides it: it has a risk of its own, and no part in anything else.
+    pub is_hidden: bool,
 }
 
 /// A seed with what is known of its names.
@@ -154,6 +156,7 @@ impl Subject {
     /// Whether it belongs where another does, whatever that is worth.
     pub(super) fn joins_like(&self, other: &Self) -> bool {
         self.seed.time_us == other.seed.time_us
+            && self.seed.is_hidden == other.seed.is_hidden
             && self.seed.rule_id == other.seed.rule_id
             && self.seed.tactics == other.seed.tactics
             && self.people == other.people
@@ -250,6 +253,7 @@ mod tests {
             entities,
             is_closed: false,
             is_harmless: false,
+            is_hidden: false,
         };
         let names = names.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
         Subject::new(seed, &names.collect::<HashMap<_, _>>())

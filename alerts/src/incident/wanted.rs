@@ -55,22 +55,13 @@ impl Wanted {
                 Some(Member { alert: seed.id.clone(), time_us: seed.time_us, why, is_closed: seed.is_closed })
             })
             .collect();
-        let id = incident_id(&members.first()?.alert);
         let of_risk = members.iter().filter_map(|member| about.get(member.alert.as_str())).flatten();
         let of_risk: Vec<Member> = of_risk.map(|member| (*member).clone()).collect();
         let assessment = assess(group, subjects, weights, of_risk.len());
         members.extend(of_risk);
         members.sort_by(|a, b| (a.time_us, &a.alert).cmp(&(b.time_us, &b.alert)));
-        Some(Self { id, assessment, members })
+        Some(Self { id: group.id.clone(), assessment, members })
     }
-}
-
-/// The id of the incident whose earliest alert is `alert`.
-fn incident_id(alert: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"incident\0");
-    hasher.update(alert.as_bytes());
-    hasher.finalize().to_hex().chars().take(32).collect()
 }
 
 /// How critical an entity is.

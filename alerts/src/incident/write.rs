@@ -7,14 +7,21 @@ use storage::state::Txn;
 use storage::state::rusqlite::{self, Connection, OptionalExtension as _};
 
 use super::change::{note, reopen};
+use super::decision::{Decision, DecisionKind};
 use super::follow::{STORMGLASS, ServiceLevel};
+use super::seed;
 use super::wanted::{Member, Wanted, criticality};
 use crate::alert::severity_name;
 use crate::risk::{self, Assets, Fading, RiskKind, Share};
 use crate::{Alert, AlertId, AlertStore, Entity, EntityKind, Error, Joined, Result, RuleRef};
 
-/// How many alerts are named in the description of an alert about risk.
+/// How many alerts are named in the description of an alert about risk, and incidents in a line of a history.
 const NAMED: usize = 10;
+
+/// What the history calls it when somebody takes alerts out.
+pub(super) const SPLIT: &str = "split";
+/// What it calls it when one turns out to be part of another, or somebody says so.
+const MERGED: &str = "merged";
 
 /// An incident as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +118,12 @@ impl Triage {
         }
     }
 
+    /// Where a part of it begins that is an incident of its own: in the same hands, with the same clocks. One that was
+    /// closed begins anew.
+    fn parted(self, now_us: i64) -> Self {
+        if self.status == "closed" { Self::new(now_us) } else { Self { created_us: now_us, ..self } }
+    }
+
     fn read(txn: &Txn<'_>, id: &str) -> Result<Option<Self>> {
         let mut select = txn.prepare_cached(
             "SELECT status, owner, verdict, reason, created_us, clock_us, acknowledged_us, closed_us, severity_id, \
@@ -162,11 +175,13 @@ impl Triage {
     }
 }
 
-/// Makes the incidents of `live` those of `wanted`; returns what is live then.
+/// Makes the incidents of `live` those of `wanted`, where `decisions` are what people decided; returns what is live
+/// then.
 pub(super) fn incidents(
     txn: &Txn<'_>,
     live: &BTreeMap<String, Live>,
     wanted: &BTreeMap<String, Wanted>,
+    decisions: &[Decision],
     levels: &[ServiceLevel; 5],
     now_us: i64,
 ) -> Result<BTreeMap<String, Live>> {
@@ -206,7 +221,8 @@ pub(super) fn incidents(
     }
     for (incident, assessment) in &changed {
         let absorbed = heirs.remove(incident.id.as_str()).unwrap_or_default();
-        write(txn, live, incident, assessment, &absorbed, levels, now_us)?;
+        let past = Past { live, absorbed: &absorbed, home: &home, decisions };
+        write(txn, &past, incident, assessment, levels, now_us)?;
     }
     Ok(next)
 }
@@ -224,16 +240,55 @@ fn take_back(txn: &Txn<'_>, id: &str, now_us: i64) -> Result<()> {
     Ok(())
 }
 
+/// What an incident comes from.
+struct Past<'a> {
+    /// The incidents as they were.
+    live: &'a BTreeMap<String, Live>,
+    /// Those of them that are gone and live on as this one.
+    absorbed: &'a [(&'a str, &'a Live)],
+    /// By alert, the incident that it is part of now.
+    home: &'a HashMap<&'a str, &'a str>,
+    /// What people decided, in their order.
+    decisions: &'a [Decision],
+}
+
+impl Past<'_> {
+    /// The other incident that the first alert of one was part of.
+    fn origin(&self, incident: &Wanted) -> Option<&str> {
+        let first = incident.members.first()?;
+        let had_it = |live: &Live| live.members.iter().any(|(alert, _)| *alert == first.alert);
+        let found = self.live.iter().find(|(id, live)| **id != incident.id && had_it(live));
+        found.map(|(id, _)| id.as_str())
+    }
+
+    /// The split that made an incident.
+    fn split(&self, id: &str) -> Option<&Decision> {
+        let made = |decision: &&Decision| matches!(&decision.kind, DecisionKind::Split { ids: Some(ids), .. } if ids.out == id);
+        self.decisions.iter().find(made)
+    }
+
+    /// The last merge that joins alerts of `other` to others of those that were there before.
+    fn merge(&self, other: &Live, before: &BTreeSet<&str>) -> Option<&Decision> {
+        let of_other: HashSet<&str> = other.members.iter().map(|(alert, _)| alert.as_str()).collect();
+        let is_beside = |alert: &str| before.contains(alert) && !of_other.contains(alert);
+        let joins = |one: &str, two: &str| of_other.contains(one) && is_beside(two);
+        let made = |decision: &&Decision| match &decision.kind {
+            DecisionKind::Merge { a, b } => joins(a, b) || joins(b, a),
+            DecisionKind::Split { .. } => false,
+        };
+        self.decisions.iter().rev().find(made)
+    }
+}
+
 fn write(
     txn: &Txn<'_>,
-    live: &BTreeMap<String, Live>,
+    past: &Past<'_>,
     incident: &Wanted,
     assessment: &str,
-    absorbed: &[(&str, &Live)],
     levels: &[ServiceLevel; 5],
     now_us: i64,
 ) -> Result<()> {
-    let id = incident.id.as_str();
+    let (id, live, absorbed) = (incident.id.as_str(), past.live, past.absorbed);
     let stored = Triage::read(txn, id)?;
     let is_back = stored.as_ref().is_some_and(|triage| triage.verdict.as_deref() == Some("refuted"));
     let is_new = stored.is_none();
@@ -253,7 +308,12 @@ fn write(
         .flat_map(|live| live.members.iter().map(|(alert, _)| alert.as_str()))
         .collect();
     let is_continued = triage.is_some();
-    let triage = triage.unwrap_or_else(|| Triage::new(now_us));
+    let origin = if is_continued { None } else { past.origin(incident) };
+    let stood = match origin {
+        Some(origin) => Triage::read(txn, origin)?.map(|stood| stood.parted(now_us)),
+        None => None,
+    };
+    let triage = triage.or(stood).unwrap_or_else(|| Triage::new(now_us));
     let old_severity_id = triage.severity_id;
     put(txn, incident, assessment, &triage, levels, now_us)?;
     let known: HashSet<(&str, u64)> = live
@@ -272,19 +332,19 @@ fn write(
     }
     let say = |change: &str, reason: &str| note(txn, id, STORMGLASS, change, None, reason, now_us);
     if !is_continued {
-        let origin = incident.members.first().and_then(|member| {
-            live.iter().find(|(other, live)| {
-                *other != id && live.members.iter().any(|(alert, _)| *alert == member.alert)
-            })
-        });
-        match origin {
-            Some((origin, _)) => say("opened", &format!("its alerts were part of {origin}"))?,
-            None if is_new => say("opened", &incident.assessment.title)?,
-            None => say("opened", "it is one of its own again")?,
-        }
-        return Ok(());
+        // Whoever works on it has it in hand already: it is no news.
+        let change = if triage.status == "new" { "opened" } else { SPLIT };
+        return match (origin, past.split(id)) {
+            (Some(origin), Some(split)) => {
+                let reason = format!("taken out of {origin}: {}", split.reason);
+                note(txn, id, &split.by, change, None, &reason, now_us)
+            }
+            (Some(origin), None) => say(change, &format!("its alerts were part of {origin}")),
+            (None, _) if is_new => say(change, &incident.assessment.title),
+            (None, _) => say(change, "it is one of its own again"),
+        };
     }
-    for (other, _) in absorbed {
+    for (other, other_live) in absorbed {
         txn.execute(
             "UPDATE incidents SET merged_into = ?2, updated_us = ?3 WHERE id = ?1",
             rusqlite::params![other, id, now_us],
@@ -296,16 +356,28 @@ fn write(
              WHERE id = ?1",
             [id, *other],
         )?;
-        note(txn, other, STORMGLASS, "merged", None, &format!("it is part of {id}"), now_us)?;
+        let part = format!("it is part of {id}");
+        match past.merge(other_live, &before) {
+            Some(merge) => {
+                let (by, reason) = (&merge.by, &merge.reason);
+                note(txn, other, by, MERGED, None, &format!("{part}: {reason}"), now_us)?;
+                note(txn, id, by, MERGED, None, &format!("with {other}: {reason}"), now_us)?;
+            }
+            None => note(txn, other, STORMGLASS, MERGED, None, &part, now_us)?,
+        }
     }
     let joined: Vec<_> =
         incident.members.iter().filter(|member| !before.contains(member.alert.as_str())).collect();
     if let Some(first) = joined.first() {
         say("grew", &format!("{} alerts joined, the first {}: {}", joined.len(), first.alert, first.why))?;
     }
-    let left = before.len() + joined.len() - incident.members.len();
-    if left > 0 {
-        say("shrank", &format!("{left} alerts left"))?;
+    let there: HashSet<&str> = incident.members.iter().map(|member| member.alert.as_str()).collect();
+    let left: Vec<&str> = before.iter().copied().filter(|alert| !there.contains(alert)).collect();
+    if !left.is_empty() {
+        let went: BTreeSet<&str> = left.iter().filter_map(|alert| past.home.get(alert).copied()).collect();
+        let went: Vec<&str> = went.into_iter().take(NAMED).collect();
+        let to = if went.is_empty() { String::new() } else { format!(", to {}", went.join(", ")) };
+        say("shrank", &format!("{} alerts left{to}", left.len()))?;
     }
     let severity_id = incident.assessment.severity_id;
     if severity_id != old_severity_id {
@@ -522,8 +594,8 @@ fn crossing_alert(kind: RiskKind, name: &str, before: &[&Share], risk: f64, fadi
     }
 }
 
-/// The alerts about risk that stand, with their entities.
-pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>> {
+/// The alerts about risk that stand, with their entities, and whether a silence hides them.
+pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, (EntityName, bool)>> {
     let mut select = db.prepare_cached("SELECT alert_id, kind, entity FROM entity_risk_alerts")?;
     let mut rows = select.query([])?;
     let mut told = BTreeMap::new();
@@ -534,13 +606,21 @@ pub(super) fn read_told(db: &Connection) -> Result<BTreeMap<String, EntityName>>
             "address" => RiskKind::Address,
             _ => RiskKind::Resource,
         };
-        told.insert(row.get(0)?, (kind, row.get(2)?));
+        let id: String = row.get(0)?;
+        let is_hidden = seed::is_hidden(db, &id)?;
+        told.insert(id, ((kind, row.get(2)?), is_hidden));
     }
     Ok(told)
 }
 
-/// Raises the alerts about crossings, and takes back those of `over`.
-pub(super) fn told(txn: &Txn<'_>, crossings: &[Crossing], over: &[String], now_us: i64) -> Result<()> {
+/// Raises the alerts about crossings, and takes back those of `over`; returns those that a silence hides.
+pub(super) fn told(
+    txn: &Txn<'_>,
+    crossings: &[Crossing],
+    over: &[String],
+    now_us: i64,
+) -> Result<Vec<String>> {
+    let mut hidden = Vec::new();
     for crossing in crossings {
         AlertStore::record_or_amend(txn, &crossing.alert, now_us)?;
         let (kind, name) = &crossing.entity;
@@ -548,11 +628,14 @@ pub(super) fn told(txn: &Txn<'_>, crossings: &[Crossing], over: &[String], now_u
             "INSERT OR REPLACE INTO entity_risk_alerts (alert_id, kind, entity) VALUES (?1, ?2, ?3)",
             [crossing.id(), kind.as_str(), name],
         )?;
+        if seed::is_hidden(txn, crossing.id())? {
+            hidden.push(crossing.id().to_owned());
+        }
     }
     for id in over {
         let reason = "the alerts that it rests on show another picture";
         AlertStore::refute(txn, &AlertId::stored(id.clone()), reason, now_us)?;
         txn.execute("DELETE FROM entity_risk_alerts WHERE alert_id = ?1", [id])?;
     }
-    Ok(())
+    Ok(hidden)
 }

@@ -105,10 +105,11 @@ impl Fading {
 }
 
 /// The shares of an alert in the risk of those that it is about: whoever acted, the addresses and the things share
-/// its score in equal parts, those to whom it was done half of it. An alert that means no harm has none.
+/// its score in equal parts, those to whom it was done half of it. An alert that means no harm, or that a silence hides,
+/// has none.
 pub fn shares_of(subject: &Subject, score: u8) -> Vec<((RiskKind, &str), Share)> {
     let seed = &subject.seed;
-    if seed.is_harmless {
+    if seed.is_harmless || seed.is_hidden {
         return Vec::new();
     }
     let actors: Vec<&str> = subject.actors().collect();
@@ -248,6 +249,7 @@ mod tests {
             ],
             is_closed: false,
             is_harmless: false,
+            is_hidden: false,
         };
         let mut subject = Subject::new(seed, &HashMap::new());
         let told = |subject: &Subject| -> Vec<_> {
@@ -262,6 +264,8 @@ mod tests {
         ];
         assert_eq!(told(&subject), expected);
         subject.seed.is_harmless = true;
+        assert_eq!(told(&subject), []);
+        (subject.seed.is_harmless, subject.seed.is_hidden) = (false, true);
         assert_eq!(told(&subject), []);
     }
 

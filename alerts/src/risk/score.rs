@@ -59,8 +59,21 @@ impl Score {
 /// When each rule fired for each entity.
 #[derive(Debug, Default)]
 pub struct Fired {
-    /// By rule and entity the alerts, in order of time.
-    times: HashMap<(String, String), Vec<Place>>,
+    by_key: HashMap<(String, String), Firings>,
+}
+
+/// The alerts of a rule for an entity, in order of time.
+#[derive(Debug, Default)]
+struct Firings {
+    in_sight: Vec<Place>,
+    /// Those that silences hide: nobody has seen them, so they make no other one less remarkable.
+    hidden: Vec<Place>,
+}
+
+impl Firings {
+    fn like(&mut self, subject: &Subject) -> &mut Vec<Place> {
+        if subject.seed.is_hidden { &mut self.hidden } else { &mut self.in_sight }
+    }
 }
 
 impl Fired {
@@ -72,36 +85,40 @@ impl Fired {
     pub fn add(&mut self, subject: &Subject) {
         let Some(key) = Self::key(subject) else { return };
         let place = (subject.seed.time_us, Arc::from(subject.seed.id.as_str()));
-        let times = self.times.entry(key).or_default();
-        let at = times.partition_point(|other| *other < place);
-        times.insert(at, place);
+        let places = self.by_key.entry(key).or_default().like(subject);
+        let at = places.partition_point(|other| *other < place);
+        places.insert(at, place);
     }
 
     /// Forgets an alert.
     pub fn remove(&mut self, subject: &Subject) {
         let Some(key) = Self::key(subject) else { return };
-        if let Some(times) = self.times.get_mut(&key) {
-            times.retain(|(_, id)| **id != *subject.seed.id);
-            if times.is_empty() {
-                self.times.remove(&key);
+        if let Some(firings) = self.by_key.get_mut(&key) {
+            firings.like(subject).retain(|(_, id)| **id != *subject.seed.id);
+            if firings.in_sight.is_empty() && firings.hidden.is_empty() {
+                self.by_key.remove(&key);
             }
         }
     }
 
-    /// How often the rule had fired for the same entity in the 30 days before; `None` if it is about nobody.
+    /// How often the rule had fired in sight for the same entity in the 30 days before; `None` if it is about nobody.
     pub fn before(&self, subject: &Subject) -> Option<usize> {
-        let times = self.times.get(&Self::key(subject)?)?;
-        let until = times.partition_point(|(time_us, _)| *time_us < subject.seed.time_us);
+        let places = &self.by_key.get(&Self::key(subject)?)?.in_sight;
+        let until = places.partition_point(|(time_us, _)| *time_us < subject.seed.time_us);
         let since_us = subject.seed.time_us.saturating_sub(BEFORE_US);
-        Some(until - times.partition_point(|(time_us, _)| *time_us < since_us))
+        Some(until - places.partition_point(|(time_us, _)| *time_us < since_us))
     }
 
     /// The later alerts whose rarity depends on this one, with their times.
     pub fn after(&self, subject: &Subject) -> Vec<Place> {
-        let times = Self::key(subject).and_then(|key| self.times.get(&key));
+        if subject.seed.is_hidden {
+            return Vec::new();
+        }
+        let firings = Self::key(subject).and_then(|key| self.by_key.get(&key));
         let until_us = subject.seed.time_us.saturating_add(BEFORE_US);
         let depends = |time_us: i64| time_us > subject.seed.time_us && time_us <= until_us;
-        times.into_iter().flatten().filter(|(time_us, _)| depends(*time_us)).cloned().collect()
+        let places = firings.into_iter().flat_map(|firings| firings.in_sight.iter().chain(&firings.hidden));
+        places.filter(|(time_us, _)| depends(*time_us)).cloned().collect()
     }
 }
 
@@ -208,6 +225,7 @@ mod tests {
             entities: vec![Entity { kind: EntityKind::Actor, value: "ana".into(), name: None }],
             is_closed: false,
             is_harmless: false,
+            is_hidden: false,
         };
         Subject::new(seed, &HashMap::new())
     }
@@ -245,6 +263,25 @@ mod tests {
         let mut other = scores(&alerts, &Assets::default(), &Confidences::new());
         other.reverse();
         assert_eq!(plain, other);
+    }
+
+    /// What nobody has seen makes nothing less remarkable, and is itself as rare as what was seen makes it.
+    #[test]
+    fn what_a_silence_hides_has_not_fired_for_others() {
+        let mut alerts: Vec<_> = (0..4).map(|day| subject("r", day, 3)).collect();
+        alerts[0].seed.is_hidden = true;
+        alerts[2].seed.is_hidden = true;
+        let told: Vec<_> = scores(&alerts, &Assets::default(), &Confidences::new())
+            .into_iter()
+            .map(|score| score.score)
+            .collect();
+        assert_eq!(told, [50, 50, 45, 45]);
+        let mut fired = Fired::default();
+        alerts.iter().for_each(|subject| fired.add(subject));
+        assert_eq!(fired.after(&alerts[1]).len(), 2, "also the hidden one depends on it");
+        assert_eq!(fired.after(&alerts[2]).len(), 0);
+        alerts.iter().for_each(|subject| fired.remove(subject));
+        assert!(fired.by_key.is_empty());
     }
 
     #[test]

@@ -129,6 +129,54 @@ async fn a_silence_hides_and_gives_back() {
     assert_eq!(rows.1, json!([{ "released": 1, "ended_by": "local" }]));
 }
 
+/// What a silence hides is in no incident and adds to nobody's risk until it is released, also after a kill.
+#[tokio::test]
+async fn a_silence_holds_for_incidents_and_risk() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let (client, url) = (Client::new(), server.url.clone());
+    let hour = hours_ago(3);
+    let wanted = json!({
+        "match": { "rule": [RULE] }, "starts": format!("{hour}:00:00Z"), "ends": "8h", "reason": "we move the trail",
+    });
+    let (status, made) = post(&client, format!("{url}/api/v1/silences"), &wanted).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    push(&client, &url, [stopped("a1", "ann", &hour, 0), stopped("a2", "ann", &hour, 1)]).await;
+    let hidden = get(&client, format!("{url}/api/v1/alerts?rule={RULE}&suppressed=only")).await;
+    let id = hidden["alerts"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(hidden["alerts"].as_array().unwrap().len(), 2);
+    server.kill();
+
+    let server = Server::start(folder.path(), &[]);
+    let url = server.url.clone();
+    let risk = get(&client, format!("{url}/api/v1/alerts/{id}/risk")).await;
+    assert!(risk["score"].as_u64().unwrap() > 0 && risk["incident"].is_null(), "{risk}");
+    let seen = |found: Value, list: &str| found[list].as_array().unwrap().len();
+    let (incidents, entities) = (format!("{url}/api/v1/incidents"), format!("{url}/api/v1/entities"));
+    assert_eq!(seen(get(&client, incidents.clone()).await, "incidents"), 0);
+    assert_eq!(seen(get(&client, entities.clone()).await, "entities"), 0);
+
+    let (status, _) = post(&client, format!("{url}/api/v1/alerts/{id}/release"), &json!({})).await;
+    assert_eq!(status, StatusCode::OK);
+    let found = get(&client, incidents.clone()).await;
+    assert_eq!(
+        (seen(found.clone(), "incidents"), &found["incidents"][0]["alerts"]),
+        (1, &json!(1)),
+        "{found}"
+    );
+    let silence = made["id"].as_str().unwrap();
+    post(&client, format!("{url}/api/v1/silences/{silence}/release"), &json!({})).await;
+    let found = get(&client, incidents).await;
+    assert_eq!(
+        (seen(found.clone(), "incidents"), &found["incidents"][0]["alerts"]),
+        (1, &json!(2)),
+        "{found}"
+    );
+    let ranked = get(&client, entities).await;
+    let ann = ranked["entities"].as_array().unwrap().iter().find(|one| one["kind"] == "identity").unwrap();
+    assert_eq!(ann["alerts"], 2, "{ranked}");
+}
+
 #[tokio::test]
 async fn a_rule_that_matches_without_end_raises_one_alert() {
     let folder = tempfile::tempdir().unwrap();

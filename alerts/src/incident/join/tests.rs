@@ -36,6 +36,7 @@ pub(in crate::incident) fn subject(id: &str, hour: i64, about: &str) -> Subject 
         entities,
         is_closed: false,
         is_harmless: false,
+        is_hidden: false,
     };
     let names = [("0aaaaaaa-aaaa-4bbb-accc-000000000003", "ana"), ("ASIAANA", "ana")];
     Subject::new(
@@ -214,13 +215,62 @@ fn decision(kind: DecisionKind) -> Decision {
 fn a_split_is_not_glued_again_by_the_next_alert() {
     let ana = |id, hour| subject(id, hour, "actor=ana");
     let mut alerts = vec![ana("a", 0), ana("b", 1), ana("c", 2), ana("d", 3)];
-    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c") })];
+    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c"), ids: None })];
     assert_eq!(groups(&alerts, &split, &Joining::default()), "a c | b d");
     // It goes with the nearest, and takes no side with it.
     alerts.push(ana("e", 4));
     assert_eq!(groups(&alerts, &split, &Joining::default()), "a c | b d e");
     alerts.push(ana("f", -5));
     assert_eq!(groups(&alerts, &split, &Joining::default()), "b d e | f a c");
+}
+
+/// The reasons of the alerts of a group that begins with `first`, and its strength.
+fn reasons(subjects: &[Subject], decisions: &[Decision], first: &str) -> (Vec<String>, u8) {
+    let groups = join(subjects, decisions, &Joining::default());
+    let is_it = |group: &&Group| subjects[group.members[0].at].seed.id == first;
+    let group = groups.iter().find(is_it).unwrap();
+    (group.members.iter().map(|joined| joined.why.clone()).collect(), group.strength)
+}
+
+#[test]
+fn a_split_leaves_the_reasons_that_there_are() {
+    let ana = |id, hour| subject(id, hour, "actor=ana");
+    let alerts = [ana("a", 0), ana("b", 1), ana("c", 2), ana("d", 3)];
+    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c"), ids: None })];
+    for first in ["a", "b"] {
+        let same = format!("the same actor `ana` as alert {first}, 2 h before");
+        assert_eq!(reasons(&alerts, &split, first), (vec!["it is the first".to_owned(), same], 90));
+    }
+    // The one that held the others together is taken out.
+    let alerts = [
+        subject("a", 0, "actor=ana"),
+        subject("b", 1, "actor=ana credential=AKIAB"),
+        subject("c", 2, "credential=AKIAB"),
+        subject("d", 3, "actor=ana"),
+    ];
+    let split = [decision(DecisionKind::Split { out: ids("b"), rest: ids("a c d"), ids: None })];
+    let kept = |with: &str| format!("kept with alert {with} when dana took others out: so it is");
+    let same = "the same actor `ana` as alert a, 3 h before".to_owned();
+    let why = vec!["it is the first".to_owned(), kept("d"), same];
+    assert_eq!(reasons(&alerts, &split, "a"), (why, 90));
+    // Two that only one taken out held together, and have no other reason.
+    let split = [decision(DecisionKind::Split { out: ids("b d"), rest: ids("a c"), ids: None })];
+    assert_eq!(reasons(&alerts, &split, "a"), (vec!["it is the first".to_owned(), kept("a")], BY_HAND));
+    let split = [decision(DecisionKind::Split { out: ids("a c"), rest: ids("b d"), ids: None })];
+    let taken = "taken out with alert a by dana: so it is";
+    assert_eq!(reasons(&alerts, &split, "a").0[1], taken);
+}
+
+/// A merge is the reason where nothing else is; where keys show the same, they are.
+#[test]
+fn what_is_merged_and_belongs_together_says_why_it_does() {
+    let alerts = [subject("a", 0, "actor=ana"), subject("b", 1, "actor=ana"), subject("c", 900, "actor=ana")];
+    let merges = [("a", "b"), ("b", "c")]
+        .map(|(a, b)| decision(DecisionKind::Merge { a: a.to_owned(), b: b.to_owned() }));
+    let (reasons, strength) = reasons(&alerts, &merges, "a");
+    assert_eq!(reasons[1], "the same actor `ana` as alert a, 60 min before");
+    assert_eq!(reasons[2], "joined by hand to alert b by dana: so it is");
+    assert_eq!(strength, 90);
 }
 
 #[test]
@@ -263,7 +313,12 @@ proptest! {
         let side = |wanted: u8| -> BTreeSet<String> {
             (0..all.len()).filter(|n| sides[*n] == wanted).map(|n| format!("{n:02}")).collect()
         };
-        let decisions = [decision(DecisionKind::Split { out: side(0), rest: side(1) })];
+        let parted = |out: u8, rest: u8| Decision::split("one", side(out), side(rest), "dana", "so it is", out.into());
+        let decisions = [
+            decision(DecisionKind::Split { out: side(0), rest: side(1), ids: None }),
+            parted(2, 3),
+            parted(3, 2),
+        ];
         let mut shuffled = all.clone();
         if !all.is_empty() {
             shuffled.extend(again.iter().map(|index| index.get(&all).clone()));
@@ -271,9 +326,12 @@ proptest! {
         shuffled.sort_by_key(|subject| blake3::hash(format!("{seed} {}", subject.seed.id).as_bytes()).as_bytes().to_vec());
         let joining = Joining { alerts: most, ..Joining::default() };
         let told = |subjects: &[Subject]| {
-            let mut told: Vec<Vec<(String, String)>> = join(subjects, &decisions, &joining)
+            let of = |joined: &Joined, group: &Group| {
+                (subjects[joined.at].seed.id.clone(), joined.why.clone(), group.id.clone())
+            };
+            let mut told: Vec<Vec<(String, String, String)>> = join(subjects, &decisions, &joining)
                 .iter()
-                .map(|group| group.members.iter().map(|joined| (subjects[joined.at].seed.id.clone(), joined.why.clone())).collect())
+                .map(|group| group.members.iter().map(|joined| of(joined, group)).collect())
                 .collect();
             told.sort();
             told
@@ -281,12 +339,13 @@ proptest! {
         let (one, other) = (told(&all), told(&shuffled));
         prop_assert_eq!(&one, &other);
         // Each alert is in exactly one group, and no group has both sides of a split.
-        let mut seen: Vec<_> = one.iter().flatten().map(|(id, _)| id.clone()).collect();
+        let mut seen: Vec<_> = one.iter().flatten().map(|(id, ..)| id.clone()).collect();
         seen.sort();
         prop_assert_eq!(seen, all.iter().map(|subject| subject.seed.id.clone()).collect::<Vec<_>>());
         for group in &one {
-            let on = |ids: &BTreeSet<String>| group.iter().any(|(id, _)| ids.contains(id));
+            let on = |ids: &BTreeSet<String>| group.iter().any(|(id, ..)| ids.contains(id));
             prop_assert!(!(on(&side(0)) && on(&side(1))));
+            prop_assert!(!(on(&side(2)) && on(&side(3))));
         }
     }
 }

@@ -8,8 +8,8 @@ use super::super::join::tests::{any_alert, subject};
 use super::super::join::{Group, join, join_known};
 use super::*;
 
-/// Every alert's incident, as the alerts of it, and why it is there.
-type Board = BTreeMap<String, (Vec<String>, String, u8)>;
+/// Every alert's incident, as the alerts of it, why it is there, how sure that is, and the id.
+type Board = BTreeMap<String, (Vec<String>, String, u8, String)>;
 
 struct World {
     alerts: BTreeMap<Place, Subject>,
@@ -23,7 +23,7 @@ fn board(groups: &[Group], subjects: &[&Subject]) -> Board {
         let id = |at: usize| subjects[at].seed.id.clone();
         let ids: Vec<_> = group.members.iter().map(|joined| id(joined.at)).collect();
         for joined in &group.members {
-            board.insert(id(joined.at), (ids.clone(), joined.why.clone(), group.strength));
+            board.insert(id(joined.at), (ids.clone(), joined.why.clone(), group.strength, group.id.clone()));
         }
     }
     board
@@ -74,8 +74,13 @@ enum Step {
     /// An alert comes, or another version of it.
     Put(usize, (i64, String)),
     Remove(usize),
-    Split(Vec<usize>, Vec<usize>),
+    /// Alerts of whatever incidents, in one version that keeps ids and one that does not.
+    Split(Vec<usize>, Vec<usize>, bool),
+    /// Some of the incident of an alert.
+    Part(usize, Vec<bool>),
     Merge(usize, usize),
+    /// What was decided at a place is undone.
+    Revoke(prop::sample::Index),
     /// All that was decided is undone.
     Undo,
 }
@@ -85,7 +90,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0_usize..30, any_alert()).prop_map(|(n, alert)| Step::Put(n, alert)),
         3 => (0_usize..30).prop_map(Step::Remove),
-        1 => (some(), some()).prop_map(|(out, rest)| Step::Split(out, rest)),
+        1 => (some(), some(), any::<bool>()).prop_map(|(out, rest, has_ids)| Step::Split(out, rest, has_ids)),
+        2 => (0_usize..30, proptest::collection::vec(any::<bool>(), 30)).prop_map(|(n, out)| Step::Part(n, out)),
+        1 => any::<prop::sample::Index>().prop_map(Step::Revoke),
         1 => (0_usize..30, 0_usize..30).prop_map(|(a, b)| Step::Merge(a, b)),
         1 => Just(Step::Undo),
     ]
@@ -103,31 +110,53 @@ proptest! {
         let window_us = window * 3_600_000_000;
         let mut world = World::new(Joining { window_us, sharing, addresses, alerts });
         let id = |n: &usize| format!("{n:02}");
-        for step in steps {
+        for (step, at_us) in steps.into_iter().zip(1_i64..) {
             let mut touched = BTreeSet::new();
             let mut decisions = world.reach.decisions().to_vec();
-            let decided = |kind| Decision { by: "dana".into(), reason: "so".into(), at_us: 0, kind };
+            let decided = |kind| Decision { by: "dana".into(), reason: "so".into(), at_us, kind };
+            let split = |world: &World, of: &String, out, rest| {
+                let from = world.board.get(of).map_or("of nobody", |(.., id)| id.as_str());
+                Decision::split(from, out, rest, "dana", "so", at_us)
+            };
             match &step {
                 Step::Put(n, (hour, about)) => {
                     world.remove(&id(n), &mut touched);
                     world.add(subject(&id(n), *hour, about), &mut touched);
                 }
                 Step::Remove(n) => world.remove(&id(n), &mut touched),
-                Step::Split(out, rest) => {
+                Step::Split(out, rest, has_ids) => {
                     let out: BTreeSet<String> = out.iter().map(id).collect();
                     let rest = rest.iter().map(id).filter(|id| !out.contains(id)).collect();
-                    decisions.push(decided(DecisionKind::Split { out, rest }));
+                    decisions.push(match out.first().cloned().filter(|_| *has_ids) {
+                        Some(first) => split(&world, &first, out, rest),
+                        None => decided(DecisionKind::Split { out, rest, ids: None }),
+                    });
+                }
+                Step::Part(n, is_out) => {
+                    let Some((members, ..)) = world.board.get(&id(n)) else { continue };
+                    let (out, rest): (Vec<_>, Vec<_>) = members.iter().zip(is_out).partition(|(_, out)| **out);
+                    let set = |some: Vec<(&String, &bool)>| some.into_iter().map(|(id, _)| id.clone()).collect();
+                    decisions.push(split(&world, &id(n), set(out), set(rest)));
+                }
+                Step::Revoke(index) => {
+                    if !decisions.is_empty() {
+                        decisions.remove(index.index(decisions.len()));
+                    }
                 }
                 Step::Merge(a, b) => {
                     decisions.push(decided(DecisionKind::Merge { a: id(a), b: id(b) }));
                 }
                 Step::Undo => decisions.clear(),
             }
-            for id in world.reach.set_decisions(decisions) {
+            let known = world.alerts.keys().map(|(_, id)| &**id);
+            for id in world.reach.set_decisions(decisions, known) {
                 touched.extend(world.place(&id));
             }
             world.renew(touched);
             prop_assert_eq!(&world.board, &world.anew(), "after {:?}", step);
+            let groups: BTreeSet<_> = world.board.values().map(|(members, _, _, id)| (id, members)).collect();
+            let ids: BTreeSet<_> = groups.iter().map(|(id, _)| id).collect();
+            prop_assert_eq!(ids.len(), groups.len(), "each incident has its own id");
         }
     }
 }

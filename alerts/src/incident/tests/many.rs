@@ -17,6 +17,8 @@ enum Step {
     Refute(usize),
     Close(usize, Verdict),
     Reopen(usize),
+    /// One that a silence hides is released.
+    Release(usize),
     /// What is known of names: to whom each of three belongs.
     Names([usize; 3]),
     Split(usize, usize),
@@ -35,6 +37,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..ALERTS).prop_map(Step::Refute),
         2 => (0..ALERTS, verdict).prop_map(|(n, verdict)| Step::Close(n, verdict)),
         1 => (0..ALERTS).prop_map(Step::Reopen),
+        2 => (0..ALERTS).prop_map(Step::Release),
         1 => [0_usize..4, 0..4, 0..4].prop_map(Step::Names),
         1 => (0..ALERTS, 0..ALERTS).prop_map(|(a, b)| Step::Split(a, b)),
         1 => (0..ALERTS, 0..ALERTS).prop_map(|(a, b)| Step::Merge(a, b)),
@@ -80,7 +83,8 @@ fn version(n: usize, hour: i64, rule: usize, who: usize, severity_id: u8) -> Ale
     alert.entities.push(Entity { kind: EntityKind::Address, value: "192.0.2.1".into(), name: None });
     let made = Entity { kind: EntityKind::User, value: format!("u{}", (who + 1) % 4), name: None };
     alert.entities.extend((hour % 3 == 0).then_some(made));
-    alert
+    // A silence covers some; one that is hidden and grows by what it does not cover is released by itself.
+    if hour % 4 == 1 { super::silences::hushed(alert) } else { alert }
 }
 
 fn id(n: usize) -> String {
@@ -114,13 +118,14 @@ fn apply(fixture: &mut Fixture, known: &Changing, step: Step, now_us: i64) {
         }
         Step::Close(n, verdict) => change(n, Change::Close(verdict)),
         Step::Reopen(n) => change(n, Change::Reopen),
+        Step::Release(n) => change(n, Change::Release),
         Step::Names(owners) => {
             let names = owners.iter().enumerate().filter(|(n, owner)| n != *owner);
             let names = names.map(|(n, owner)| (format!("u{n}"), format!("u{owner}")));
             known.set(names.collect());
         }
         Step::Split(a, b) if a != b => {
-            decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into() });
+            decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into(), ids: None });
         }
         Step::Merge(a, b) if a != b => decide(DecisionKind::Merge { a: id(a), b: id(b) }),
         Step::Split(..) | Step::Merge(..) => {}
@@ -179,6 +184,7 @@ proptest! {
         let mut fixture = fixture_with(settings.clone());
         let known = Arc::new(Changing::default());
         fixture.context.names = known.clone();
+        super::silences::silence(&fixture, "operation", "Quiet");
         // What has been is long over: the risk is what is left of it then.
         let now_us = 1000 * HOUR_US;
         for step in steps {

@@ -4,6 +4,8 @@ mod export;
 mod life;
 mod many;
 mod risk;
+mod silences;
+mod splits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
