@@ -4,6 +4,7 @@ mod export;
 mod life;
 mod many;
 mod risk;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
