@@ -1,20 +1,12 @@
-//! The one way in which people change alerts: one at a time, or many at once.
+//! The one way in which people change alerts.
 
-use std::collections::BTreeSet;
-
-use event::Fate;
 use rusqlite::OptionalExtension as _;
-use rusqlite::types::Value;
 use storage::state::{Txn, rusqlite};
 
 use crate::history::{self, STORMGLASS};
 use crate::lifecycle::{Field, Refusal, Standing};
-use crate::page::conditions;
 use crate::row::{from_json, to_json};
-use crate::{AlertChange, AlertFilter, AlertId, AlertStatus, AlertStore, Change, Error, Result, StoredAlert};
-
-/// The most alerts that one bulk action changes.
-pub const BULK: usize = 1000;
+use crate::{AlertChange, AlertId, AlertStatus, AlertStore, Change, Error, Result, StoredAlert};
 
 /// A change, by whom, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,28 +56,8 @@ pub struct Overwritten {
     pub at_us: i64,
 }
 
-/// Which alerts a bulk action is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// Those with these ids, [`BULK`] at most.
-    Ids(Vec<String>),
-    /// Those that a list would show and that are not yet as the action makes them; the newest [`BULK`].
-    Filter(AlertFilter),
-}
-
-/// What a bulk action came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BulkOutcome {
-    /// Alerts that are different from before.
-    pub changed: Vec<String>,
-    /// Alerts that are not, and why.
-    pub unchanged: Vec<(String, String)>,
-    /// Whether the filter finds more: the same action again takes the next.
-    pub more: bool,
-}
-
 pub(crate) struct Applied {
-    step: Option<AlertChange>,
+    pub(crate) step: Option<AlertChange>,
     overwrote: Option<Overwritten>,
 }
 
@@ -126,94 +98,6 @@ impl AlertStore {
     pub fn edit_within(txn: &Txn<'_>, id: &str, edit: &Edit) -> Result<bool> {
         Ok(apply(txn, id, edit, &Expected::Any)?.step.is_some())
     }
-
-    /// Changes many alerts in one transaction. An alert that cannot be changed holds up no other.
-    ///
-    /// # Errors
-    /// [`Error::TooMany`] ids, or a comment for more alerts than one call reaches; [`Error::ReasonMissing`] or
-    /// [`Error::ChangeSenseless`], whatever the alerts; or the database refuses. Nothing has changed then.
-    pub fn edit_many(&self, selection: &Selection, edit: &Edit) -> Result<BulkOutcome> {
-        edit.change.check(&edit.reason).map_err(|refusal| refused(refusal, "*", &edit.change))?;
-        self.state().write(|txn| {
-            let mut outcome = BulkOutcome::default();
-            let ids = match selection {
-                Selection::Ids(ids) if ids.len() > BULK => {
-                    return Err(Error::TooMany { what: "ids", most: BULK });
-                }
-                Selection::Ids(ids) => {
-                    let mut seen = BTreeSet::new();
-                    ids.iter().filter(|id| seen.insert(id.as_str())).cloned().collect()
-                }
-                Selection::Filter(filter) => {
-                    let mut ids = select(txn, filter, &edit.change)?;
-                    outcome.more = ids.len() > BULK;
-                    ids.truncate(BULK);
-                    ids
-                }
-            };
-            // The same comment again would be said twice to those that have it.
-            if outcome.more && edit.change == Change::Comment {
-                return Err(Error::TooMany { what: "alerts for one comment", most: BULK });
-            }
-            for id in ids {
-                match apply(txn, &id, edit, &Expected::Any) {
-                    Ok(Applied { step: Some(_), .. }) => outcome.changed.push(id),
-                    Ok(_) => outcome.unchanged.push((id, "it is so already".to_owned())),
-                    Err(error) if error.fate() == Fate::Reject => {
-                        outcome.unchanged.push((id, error.to_string()));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(outcome)
-        })
-    }
-}
-
-/// The ids of the alerts that a filter finds and that a change is still to be made to, one more than [`BULK`]
-/// if there are so many.
-fn select(txn: &Txn<'_>, filter: &AlertFilter, change: &Change) -> Result<Vec<String>> {
-    let (mut clauses, mut values) = conditions(filter, None);
-    let mut narrow = |clause: &str, value: Option<&str>| {
-        let clause = match value {
-            Some(value) => {
-                values.push(Value::Text(value.to_owned()));
-                clause.replace('?', &format!("?{}", values.len()))
-            }
-            None => clause.to_owned(),
-        };
-        clauses.push_str(" AND ");
-        clauses.push_str(&clause);
-    };
-    match change {
-        Change::Acknowledge => narrow("status = 'new'", None),
-        Change::Start => narrow("status IN ('new', 'acknowledged')", None),
-        Change::Close(_) => narrow("status <> 'closed'", None),
-        Change::Duplicate(of) => narrow("status <> 'closed' AND id <> ?", Some(of)),
-        Change::Reopen => narrow("status = 'closed'", None),
-        Change::Assign(owner) => narrow("owner IS NOT ?", Some(owner.trim())),
-        Change::Unassign => narrow("owner IS NOT NULL", None),
-        Change::Label { add, remove } => {
-            let has = "EXISTS (SELECT 1 FROM json_each(alerts.labels) WHERE value = ?)";
-            let mut any = Vec::new();
-            for (labels, clause) in [(add, format!("NOT {has}")), (remove, has.to_owned())] {
-                for label in labels {
-                    values.push(Value::Text(label.trim().to_owned()));
-                    any.push(clause.replace('?', &format!("?{}", values.len())));
-                }
-            }
-            clauses.push_str(&format!(" AND ({})", any.join(" OR ")));
-        }
-        Change::Release => narrow("suppressed_by IS NOT NULL", None),
-        Change::Comment => {}
-    }
-    let sql = format!(
-        "SELECT id FROM alerts WHERE {clauses} ORDER BY time_us DESC, id DESC LIMIT {}",
-        BULK.saturating_add(1)
-    );
-    let mut select = txn.prepare(&sql)?;
-    let ids = select.query_map(rusqlite::params_from_iter(values), |row| row.get(0))?;
-    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Makes a change within a transaction.
@@ -331,7 +215,7 @@ fn overwritten(
     Ok(last.map(|last| Overwritten { field, value, by: last.by, at_us: last.at_us }))
 }
 
-fn refused(refusal: Refusal, id: &str, change: &Change) -> Error {
+pub(crate) fn refused(refusal: Refusal, id: &str, change: &Change) -> Error {
     let id = id.to_owned();
     match refusal {
         Refusal::Standing(status) => Error::ChangeRefused { id, status, wanted: change.as_str() },

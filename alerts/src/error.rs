@@ -103,6 +103,14 @@ pub enum Error {
         /// What is wrong and how to mend it.
         problem: String,
     },
+    /// What was asked for makes no sense, whatever the incident is.
+    #[error("incident `{id}` cannot be changed so: {problem}")]
+    IncidentSenseless {
+        /// The incident; `*` where it would be refused for any.
+        id: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
     /// An asset is not written as it must be.
     #[error("asset `{name}`: `{field}`: {problem}")]
     AssetRefused {
@@ -162,6 +170,7 @@ impl Error {
             | Self::CursorUnknown
             | Self::IncidentUnknown { .. }
             | Self::IncidentRefused { .. }
+            | Self::IncidentSenseless { .. }
             | Self::AssetRefused { .. }
             | Self::PackageTooLarge { .. }
             | Self::PackageDamaged { .. } => Fate::Reject,

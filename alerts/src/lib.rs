@@ -9,6 +9,7 @@
 
 mod alert;
 mod amend;
+mod bulk;
 pub mod bundle;
 mod edit;
 mod error;
@@ -34,7 +35,8 @@ mod trim;
 mod version;
 
 pub use alert::{Alert, AlertId, EVIDENCE, Entity, EntityKind, Evidence, Joined, RAW_RECORDS, RuleRef};
-pub use edit::{BULK, BulkOutcome, Edit, Edited, Expected, Overwritten, Selection};
+pub use bulk::{BULK, BulkOutcome, Selection, Unchanged};
+pub use edit::{Edit, Edited, Expected, Overwritten};
 pub use error::{Error, Result};
 pub use feed::FeedEntry;
 pub use group::{GROUP_EVIDENCE, GROUP_MATCHES};

@@ -19,10 +19,10 @@ pub const OWNER_BYTES: usize = 200;
 pub const REASON_BYTES: usize = 16 << 10;
 /// The longest label, in bytes.
 pub const LABEL_BYTES: usize = 100;
-/// The most labels that an alert has.
+/// The most labels that an alert or incident has.
 pub const LABELS: usize = 50;
 
-/// Where an alert stands.
+/// Where an alert or incident stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertStatus {
@@ -144,17 +144,7 @@ impl Standing {
             Change::Unassign => after.owner = None,
             Change::Comment => {}
             Change::Label { add, remove } => {
-                let mut labels: BTreeSet<_> = self.labels.iter().map(String::as_str).collect();
-                labels.extend(add.iter().map(|label| label.trim()));
-                for label in remove {
-                    labels.remove(label.trim());
-                }
-                if labels.len() > LABELS {
-                    return Err(Refusal::Senseless(format!(
-                        "an alert has at most {LABELS} labels; remove some"
-                    )));
-                }
-                after.labels = labels.into_iter().map(str::to_owned).collect();
+                after.labels = relabelled(&self.labels, add, remove).map_err(Refusal::Senseless)?;
             }
             Change::Release => {
                 if after.suppressed_by.take().is_none() {
@@ -339,27 +329,56 @@ impl Change {
             Self::Assign(owner) if owner.trim().is_empty() || owner.len() > OWNER_BYTES => {
                 senseless(format!("an owner is a name of 1 to {OWNER_BYTES} bytes; to take it off, unassign"))
             }
-            Self::Label { add, remove } => {
-                if add.is_empty() && remove.is_empty() {
-                    return senseless("no label is given; name some to add or to remove".to_owned());
-                }
-                let is_bad = |label: &&String| {
-                    label.trim().is_empty()
-                        || label.len() > LABEL_BYTES
-                        || label.contains(',')
-                        || label.chars().any(char::is_control)
-                };
-                match add.iter().chain(remove).find(is_bad) {
-                    Some(bad) => senseless(format!(
-                        "`{}` is no label; write 1 to {LABEL_BYTES} bytes without comma",
-                        bad.chars().take(LABEL_BYTES).collect::<String>()
-                    )),
-                    None => Ok(()),
-                }
-            }
+            Self::Label { add, remove } => check_labels(add, remove).map_err(Refusal::Senseless),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether these can be labels.
+///
+/// # Errors
+/// What is wrong, and the mend.
+pub(crate) fn check_labels(add: &[String], remove: &[String]) -> Result<(), String> {
+    if add.is_empty() && remove.is_empty() {
+        return Err("no label is given; name some to add or to remove".to_owned());
+    }
+    if add.len() > LABELS || remove.len() > LABELS {
+        return Err(format!("more than {LABELS} labels at once; do it in parts"));
+    }
+    let is_bad = |label: &&String| {
+        label.trim().is_empty()
+            || label.len() > LABEL_BYTES
+            || label.contains(',')
+            || label.chars().any(char::is_control)
+    };
+    match add.iter().chain(remove).find(is_bad) {
+        Some(bad) => Err(format!(
+            "`{}` is no label; write 1 to {LABEL_BYTES} bytes without comma",
+            bad.chars().take(LABEL_BYTES).collect::<String>()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Labels after some were put on and others taken off, sorted.
+///
+/// # Errors
+/// There would be more than [`LABELS`], and not fewer than before: what was merged may have more.
+pub(crate) fn relabelled(
+    labels: &[String],
+    add: &[String],
+    remove: &[String],
+) -> Result<Vec<String>, String> {
+    let mut after: BTreeSet<_> = labels.iter().map(String::as_str).collect();
+    after.extend(add.iter().map(|label| label.trim()));
+    for label in remove {
+        after.remove(label.trim());
+    }
+    if after.len() > LABELS && after.len() >= labels.len() {
+        return Err(format!("it would have more than {LABELS} labels; remove some"));
+    }
+    Ok(after.into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -415,7 +434,13 @@ mod tests {
         }
         assert!(matches!(refused(add(&[])), Refusal::Senseless(_)));
         let many: Vec<_> = (0..=LABELS).map(|n| n.to_string()).collect();
-        assert!(matches!(refused(Change::Label { add: many, remove: vec![] }), Refusal::Senseless(_)));
+        assert!(matches!(
+            refused(Change::Label { add: many.clone(), remove: vec![] }),
+            Refusal::Senseless(_)
+        ));
+        // What has more because it was merged can lose some.
+        assert_eq!(relabelled(&many, &[], &many[..1]).unwrap().len(), LABELS);
+        assert!(relabelled(&many, &["x".into()], &many[..1]).is_err());
         assert!(matches!(refused(Change::Assign(" ".into())), Refusal::Senseless(_)));
         assert!(matches!(refused(Change::Assign("x".repeat(OWNER_BYTES + 1))), Refusal::Senseless(_)));
         assert!(matches!(refused(Change::Comment), Refusal::Senseless(_)));

@@ -76,6 +76,9 @@ fn description(known: &KnownIncident) -> String {
     if let Some(owner) = &known.incident.owner {
         lines.push(format!("Owner: {owner}."));
     }
+    if !known.incident.labels.is_empty() {
+        lines.push(format!("Labels: {}.", known.incident.labels.join(", ")));
+    }
     lines.retain(|line| !line.trim().is_empty());
     bounded(&lines.join("\n"), TEXT_BYTES)
 }

@@ -210,7 +210,7 @@ impl NotificationKind {
             "acknowledged" | "started" => Self::Acknowledged,
             "closed" | "refuted" => Self::Closed,
             "reopened" => Self::Reopened,
-            "assigned" => Self::Assigned,
+            "assigned" | "unassigned" => Self::Assigned,
             "commented" => Self::Commented,
             _ => return None,
         })
@@ -221,8 +221,8 @@ impl NotificationKind {
     pub(crate) fn of_incident_change(change: &str) -> Option<Self> {
         Some(match change {
             "acknowledge_overdue" | "close_overdue" => Self::Overdue,
-            "acknowledged" => Self::Acknowledged,
-            "assigned" => Self::Assigned,
+            "acknowledged" | "started" => Self::Acknowledged,
+            "assigned" | "unassigned" => Self::Assigned,
             "commented" => Self::Commented,
             "closed" | "refuted" => Self::Closed,
             "reopened" => Self::Reopened,

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 pub(crate) use access::{Login, TokenCommand, Tokens, Users};
 pub(crate) use alerts::{Alerts, AlertsBulk, AlertsList, AlertsNoise, NoiseFormat, WhichAlerts};
 pub(crate) use audit::{Audit, AuditFormat, AuditList, AuditVerify};
-pub(crate) use incidents::{Entities, Incidents, IncidentsList};
+pub(crate) use incidents::{Entities, Incidents, IncidentsBulk, IncidentsList, WhichIncidents};
 pub(crate) use notify::{DeadDeliveries, Notify, WhichDeliveries};
 pub(crate) use silences::{Silences, WhichSilenced};
 pub(crate) use trail::{Trail, TrailVerify};

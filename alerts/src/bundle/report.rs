@@ -21,6 +21,9 @@ fn facts(incident: &Document<'_>) -> Vec<(&'static str, String)> {
         facts.push(("Verdict", format!("{verdict}: {reason}")));
     }
     facts.push(("Owner", incident.owner.unwrap_or("nobody").to_owned()));
+    if !incident.labels.is_empty() {
+        facts.push(("Labels", incident.labels.join(", ")));
+    }
     facts.push(("Confidence", format!("{} %", incident.confidence)));
     facts.push(("Risk", format!("{} of 100", incident.risk)));
     facts.push(("Events", format!("{} to {}", incident.first_event, incident.last_event)));

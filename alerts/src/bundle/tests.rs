@@ -40,6 +40,7 @@ fn dossier() -> Dossier {
         id: "0123456789abcdef0123456789abcdef".into(),
         status: IncidentStatus::Acknowledged,
         owner: Some(EVIL.into()),
+        labels: vec!["exercise".into(), EVIL.into()],
         verdict: None,
         reason: None,
         assessment: Assessment {

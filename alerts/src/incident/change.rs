@@ -1,7 +1,6 @@
 //! What people do about incidents.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use storage::state::{Txn, rusqlite};
 
@@ -10,46 +9,11 @@ use super::follow::{Context, Incidents};
 use super::store::{self, Incident};
 use super::write::SPLIT;
 use crate::edit::apply as apply_edit;
-use crate::{Change, Edit, Error, Expected, Result, Verdict};
+use crate::lifecycle::{OWNER_BYTES, REASON_BYTES, check_labels, relabelled};
+use crate::{AlertStatus, Change, Edit, Error, Expected, Result, Verdict};
 
 /// How many alerts a line of the history names.
 const NAMED: usize = 10;
-
-/// The longest text that somebody may write about an incident, in bytes.
-const MAX_TEXT: usize = 16 << 10;
-
-/// Where an incident stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IncidentStatus {
-    /// Nobody has looked at it.
-    New,
-    /// Somebody works on it.
-    Acknowledged,
-    /// Done with; the verdict says how.
-    Closed,
-}
-
-impl IncidentStatus {
-    /// The name in the API and in SQL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Acknowledged => "acknowledged",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl FromStr for IncidentStatus {
-    type Err = String;
-
-    fn from_str(name: &str) -> std::result::Result<Self, String> {
-        [Self::New, Self::Acknowledged, Self::Closed]
-            .into_iter()
-            .find(|status| status.as_str() == name)
-            .ok_or_else(|| format!("unknown status `{name}`; choose new, acknowledged or closed"))
-    }
-}
 
 /// A step in an incident's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +37,19 @@ pub struct IncidentChange {
 pub enum Step {
     /// Takes it; whoever does becomes its owner, if it has none.
     Acknowledge,
-    /// Gives it to somebody; an empty name to nobody.
+    /// Works on it; whoever does becomes its owner, if it has none.
+    Start,
+    /// Gives it to somebody.
     Assign(String),
+    /// Takes it from its owner.
+    Unassign,
+    /// Labels it, as alerts are.
+    Label {
+        /// Labels to put on it.
+        add: Vec<String>,
+        /// Labels to take off.
+        remove: Vec<String>,
+    },
     /// Says something about it.
     Comment(String),
     /// Is done with it.
@@ -92,11 +67,11 @@ pub enum Step {
 }
 
 impl Incidents {
-    /// Takes a step, and writes it into the history.
+    /// Takes a step, and writes it into the history. What is so already stays so, without an entry.
     ///
     /// # Errors
-    /// [`Error::IncidentUnknown`], [`Error::IncidentRefused`] where the step makes no sense or a text is empty or too
-    /// long, or the database refuses. Nothing has changed then.
+    /// [`Error::IncidentUnknown`], [`Error::IncidentRefused`] where the incident does not stand so that the step could
+    /// be taken, [`Error::IncidentSenseless`] where it never could, or the database refuses. Nothing has changed then.
     pub fn step(&self, id: &str, step: &Step, by: &str, now_us: i64) -> Result<Incident> {
         self.step_if(id, step, by, &Expected::Any, now_us)
     }
@@ -225,7 +200,7 @@ impl<'a> Deciding<'a> {
     }
 }
 
-/// An incident is decided about: whoever knows it as it was does not know that.
+/// Something is said or decided about an incident: whoever knows it as it was does not know that.
 fn touch(txn: &Txn<'_>, id: &str, now_us: i64) -> Result<()> {
     txn.prepare_cached("UPDATE incidents SET updated_us = ?2 WHERE id = ?1")?
         .execute(rusqlite::params![id, now_us])?;
@@ -247,52 +222,71 @@ fn member_ids(txn: &Txn<'_>, id: &str) -> Result<Vec<String>> {
     Ok(select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-fn refused(id: &str, problem: &str) -> Error {
+pub(super) fn refused(id: &str, problem: &str) -> Error {
     Error::IncidentRefused { id: id.into(), problem: problem.into() }
 }
 
+fn senseless(id: &str, problem: String) -> Error {
+    Error::IncidentSenseless { id: id.into(), problem }
+}
+
 fn text(id: &str, field: &str, text: &str) -> Result<()> {
-    if text.trim().is_empty() || text.len() > MAX_TEXT {
-        return Err(refused(id, &format!("needs a `{field}` of 1 to {MAX_TEXT} bytes")));
+    if text.trim().is_empty() || text.len() > REASON_BYTES {
+        return Err(senseless(id, format!("it needs a `{field}` of 1 to {REASON_BYTES} bytes")));
     }
     Ok(())
 }
 
-fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64) -> Result<()> {
-    let (id, is_closed) = (incident.id.as_str(), incident.status == IncidentStatus::Closed);
+impl Step {
+    /// Whether the step makes sense, whatever incident it is for.
+    ///
+    /// # Errors
+    /// [`Error::IncidentSenseless`], of the incident `id`.
+    pub(super) fn check(&self, id: &str) -> Result<()> {
+        match self {
+            Self::Comment(comment) => text(id, "comment", comment),
+            Self::Close { reason, .. } => text(id, "reason", reason),
+            Self::Reopen(reason) if reason.len() > REASON_BYTES => {
+                Err(senseless(id, format!("it needs a `reason` of at most {REASON_BYTES} bytes")))
+            }
+            Self::Assign(owner) => {
+                let is_name = !owner.trim().is_empty() && !owner.chars().any(char::is_control);
+                if !is_name || owner.len() > OWNER_BYTES {
+                    return Err(senseless(
+                        id,
+                        format!(
+                            "an owner is a name of 1 to {OWNER_BYTES} bytes without control characters; to take it off, unassign"
+                        ),
+                    ));
+                }
+                Ok(())
+            }
+            Self::Label { add, remove } => {
+                check_labels(add, remove).map_err(|problem| senseless(id, problem))
+            }
+            Self::Acknowledge | Self::Start | Self::Unassign | Self::Reopen(_) => Ok(()),
+        }
+    }
+}
+
+/// Takes a step within a transaction; whether anything is different. What is refused has changed nothing.
+pub(super) fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64) -> Result<bool> {
+    let (id, is_closed) = (incident.id.as_str(), incident.status == AlertStatus::Closed);
+    step.check(id)?;
     match step {
-        Step::Acknowledge => {
-            if is_closed {
-                return Err(refused(id, "is closed and cannot be acknowledged; reopen it first"));
-            }
-            txn.execute(
-                "UPDATE incidents SET status = 'acknowledged', owner = coalesce(owner, ?2), \
-                 acknowledged_us = coalesce(acknowledged_us, ?3), updated_us = ?3 WHERE id = ?1",
-                rusqlite::params![id, by, now_us],
-            )?;
-            note(txn, id, by, "acknowledged", None, "", now_us)
-        }
-        Step::Assign(owner) => {
-            if owner.len() > 200 || owner.chars().any(char::is_control) {
-                return Err(refused(id, "needs an owner of at most 200 bytes without control characters"));
-            }
-            let owner = Some(owner.trim()).filter(|owner| !owner.is_empty());
-            txn.execute(
-                "UPDATE incidents SET owner = ?2, updated_us = ?3 WHERE id = ?1",
-                rusqlite::params![id, owner, now_us],
-            )?;
-            note(txn, id, by, "assigned", None, owner.unwrap_or("nobody"), now_us)
-        }
+        Step::Acknowledge => return take(txn, incident, &Change::Acknowledge, by, now_us),
+        Step::Start => return take(txn, incident, &Change::Start, by, now_us),
+        Step::Assign(owner) => return give(txn, incident, Some(owner.trim()), by, now_us),
+        Step::Unassign => return give(txn, incident, None, by, now_us),
+        Step::Label { add, remove } => return label(txn, incident, (add, remove), by, now_us),
         Step::Comment(comment) => {
-            text(id, "comment", comment)?;
-            txn.execute("UPDATE incidents SET updated_us = ?2 WHERE id = ?1", rusqlite::params![id, now_us])?;
-            note(txn, id, by, "commented", None, comment, now_us)
+            touch(txn, id, now_us)?;
+            note(txn, id, by, "commented", None, comment, now_us)?;
         }
         Step::Close { verdict, reason, keeps_alerts } => {
             if is_closed {
                 return Err(refused(id, "is closed already; reopen it first"));
             }
-            text(id, "reason", reason)?;
             if !keeps_alerts && *verdict != Verdict::Duplicate {
                 close_alerts(txn, id, *verdict, by, reason, now_us)?;
             }
@@ -302,15 +296,84 @@ fn apply(txn: &Txn<'_>, incident: &Incident, step: &Step, by: &str, now_us: i64)
                  acknowledged_us = coalesce(acknowledged_us, ?4), updated_us = ?4 WHERE id = ?1",
                 rusqlite::params![id, verdict, reason, now_us],
             )?;
-            note(txn, id, by, "closed", Some(verdict), reason, now_us)
+            note(txn, id, by, "closed", Some(verdict), reason, now_us)?;
         }
         Step::Reopen(reason) => {
             if !is_closed {
                 return Err(refused(id, "is not closed"));
             }
-            reopen(txn, id, by, reason, now_us)
+            reopen(txn, id, by, reason, now_us)?;
         }
     }
+    Ok(true)
+}
+
+/// Somebody takes an incident or begins to work on it.
+fn take(txn: &Txn<'_>, incident: &Incident, change: &Change, by: &str, now_us: i64) -> Result<bool> {
+    let (id, word) = (incident.id.as_str(), change.as_str());
+    let Some(status) = incident.status.after(change) else {
+        return Err(refused(id, &format!("is closed and cannot be {word}; reopen it first")));
+    };
+    if status == incident.status && incident.owner.is_some() {
+        return Ok(false);
+    }
+    txn.execute(
+        "UPDATE incidents SET status = ?2, owner = coalesce(owner, ?3), \
+         acknowledged_us = coalesce(acknowledged_us, ?4), updated_us = ?4 WHERE id = ?1",
+        rusqlite::params![id, status.as_str(), by, now_us],
+    )?;
+    note(txn, id, by, word, None, "", now_us)?;
+    Ok(true)
+}
+
+/// An incident is somebody's from now on, or nobody's.
+fn give(txn: &Txn<'_>, incident: &Incident, owner: Option<&str>, by: &str, now_us: i64) -> Result<bool> {
+    if incident.owner.as_deref() == owner {
+        return Ok(false);
+    }
+    let id = incident.id.as_str();
+    txn.execute(
+        "UPDATE incidents SET owner = ?2, updated_us = ?3 WHERE id = ?1",
+        rusqlite::params![id, owner, now_us],
+    )?;
+    match owner {
+        Some(owner) => note(txn, id, by, "assigned", None, owner, now_us)?,
+        None => {
+            let was = incident.owner.as_deref().unwrap_or_default();
+            note(txn, id, by, "unassigned", None, &format!("it was {was}'s"), now_us)?;
+        }
+    }
+    Ok(true)
+}
+
+fn label(
+    txn: &Txn<'_>,
+    incident: &Incident,
+    (add, remove): (&[String], &[String]),
+    by: &str,
+    now_us: i64,
+) -> Result<bool> {
+    let id = incident.id.as_str();
+    let before = &incident.labels;
+    let after = relabelled(before, add, remove).map_err(|problem| senseless(id, problem))?;
+    if after == *before {
+        return Ok(false);
+    }
+    let labels =
+        serde_json::to_string(&after).map_err(|source| Error::Damaged { id: id.to_owned(), source })?;
+    txn.execute(
+        "UPDATE incidents SET labels = ?2, updated_us = ?3 WHERE id = ?1",
+        rusqlite::params![id, labels, now_us],
+    )?;
+    let mut told = Vec::new();
+    for (word, of, other) in [("added", &after, before), ("removed", before, &after)] {
+        let differ: Vec<_> = of.iter().filter(|label| !other.contains(label)).map(String::as_str).collect();
+        if !differ.is_empty() {
+            told.push(format!("{word} {}", differ.join(", ")));
+        }
+    }
+    note(txn, id, by, "labelled", None, &told.join("; "), now_us)?;
+    Ok(true)
 }
 
 /// Closes the alerts of an incident that are open.

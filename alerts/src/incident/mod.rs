@@ -13,6 +13,7 @@
 //! so a kill between the two delays an incident until the next start and never loses or doubles one.
 
 mod assess;
+mod bulk;
 mod by_name;
 mod change;
 mod decision;
@@ -36,7 +37,8 @@ mod wanted;
 mod write;
 
 pub use assess::{Assessment, assess};
-pub use change::{Deciding, IncidentChange, IncidentStatus, Step};
+pub use bulk::CLOSED_AT_ONCE;
+pub use change::{Deciding, IncidentChange, Step};
 pub use decision::{Decision, DecisionKind, SplitIds};
 pub use follow::{Context, Incidents, ServiceLevel, Settings};
 pub use join::{Group, Joined, Joining, join};
@@ -47,3 +49,6 @@ pub use subject::{Place, Seed, Subject};
 pub use tables::state_tables;
 pub use tactic::{Tactic, progress};
 pub use timeline::{TimelineEntry, timeline};
+
+/// Where an incident stands: as an alert does.
+pub use crate::AlertStatus as IncidentStatus;

@@ -1,14 +1,13 @@
 //! Incidents as they are stored, and reading them.
 
-use storage::state::rusqlite::types::Value;
 use storage::state::rusqlite::{self, Connection, OptionalExtension as _, Row};
 
 use super::assess::Assessment;
-use super::change::{IncidentChange, IncidentStatus};
+use super::change::IncidentChange;
 use super::follow::Incidents;
-use super::page::{IncidentFilter, IncidentPage};
+use super::page::{IncidentFilter, IncidentPage, conditions};
 use crate::risk::{Fading, Score};
-use crate::{AlertStore, Cursor, Error, Expected, Result, StoredAlert};
+use crate::{AlertStatus, AlertStore, Cursor, Error, Expected, Result, StoredAlert};
 
 /// The most incidents that a page has.
 const MAX_PAGE: usize = 500;
@@ -24,9 +23,11 @@ pub struct Incident {
     /// 1, and one more for each change: whoever has read it at a revision can tell whether it is still so.
     pub revision: u64,
     /// Where it stands.
-    pub status: IncidentStatus,
+    pub status: AlertStatus,
     /// Who works on it.
     pub owner: Option<String>,
+    /// The team's own labels, sorted.
+    pub labels: Vec<String>,
     /// What it turned out to be, once closed.
     pub verdict: Option<String>,
     /// Why it was closed, in somebody's words.
@@ -116,15 +117,17 @@ pub struct RankedEntity {
 }
 
 const COLUMNS: &str = "id, status, owner, verdict, reason, assessment, alerts, created_us, updated_us, acknowledged_us, \
-                       closed_us, acknowledge_due_us, close_due_us, acknowledge_overdue, close_overdue, revision";
+                       closed_us, acknowledge_due_us, close_due_us, acknowledge_overdue, close_overdue, revision, \
+                       labels";
 
 fn read(row: &Row<'_>) -> Result<Incident> {
     let id: String = row.get(0)?;
     let status: String = row.get(1)?;
-    let assessment: String = row.get(5)?;
+    let (assessment, labels): (String, String) = (row.get(5)?, row.get(16)?);
     Ok(Incident {
-        status: status.parse().unwrap_or(IncidentStatus::New),
+        status: status.parse().unwrap_or_default(),
         owner: row.get(2)?,
+        labels: serde_json::from_str(&labels).map_err(|source| Error::Damaged { id: id.clone(), source })?,
         verdict: row.get(3)?,
         reason: row.get(4)?,
         assessment: serde_json::from_str(&assessment)
@@ -437,39 +440,4 @@ impl Incidents {
 fn stored_score(parts: &str, score: u8) -> Option<Score> {
     let parts = serde_json::from_str(parts).ok()?;
     Some(Score { score, parts, criticality: Default::default() })
-}
-
-/// The WHERE clause of a list and its values; the values are always bound, never written into it.
-fn conditions(filter: &IncidentFilter, after: Option<&Cursor>) -> (String, Vec<Value>) {
-    let mut clauses = vec!["merged_into IS NULL".to_owned()];
-    let mut values: Vec<Value> = Vec::new();
-    let mut add = |clause: &str, value: Value| {
-        values.push(value);
-        clauses.push(clause.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(status) = filter.status {
-        add("status = ?", status.as_str().to_owned().into());
-    }
-    if let Some(least) = filter.min_severity_id {
-        add("severity_id >= ?", i64::from(least).into());
-    }
-    if let Some(owner) = &filter.owner {
-        add("owner = ?", owner.clone().into());
-    }
-    if let Some(entity) = &filter.entity {
-        add(
-            "EXISTS (SELECT 1 FROM json_each(assessment, '$.entities') WHERE ? = json_extract(value, '$[1]') COLLATE NOCASE)",
-            entity.clone().into(),
-        );
-    }
-    if let Some(since_us) = filter.since_us {
-        add("last_us >= ?", since_us.into());
-    }
-    if let Some(cursor) = after {
-        cursor.narrow("last_us", &mut clauses, &mut values);
-    }
-    if filter.overdue {
-        clauses.push("status <> 'closed' AND (acknowledge_overdue OR close_overdue)".into());
-    }
-    (clauses.join(" AND "), values)
 }

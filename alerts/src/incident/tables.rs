@@ -119,10 +119,14 @@ CREATE TRIGGER incident_revision AFTER UPDATE ON incidents WHEN new.revision = o
     UPDATE incidents SET revision = old.revision + 1 WHERE id = new.id;
 END;
 ",
+    // The team's own labels, a sorted list as JSON.
+    "
+ALTER TABLE incidents ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';
+",
 ];
 
-/// The tables `incidents`, `incident_alerts` and `entity_risk` as SQL shows them.
-pub fn state_tables() -> [StateTable; 3] {
+/// The tables `incidents`, `incident_alerts`, `incident_changes` and `entity_risk` as SQL shows them.
+pub fn state_tables() -> [StateTable; 4] {
     use StateColumn::{Integer, Text, Time};
     [
         StateTable {
@@ -130,7 +134,8 @@ pub fn state_tables() -> [StateTable; 3] {
             sql: "SELECT id, status, severity_id, severity, confidence, risk, title, owner, verdict, reason, alerts, \
                   first_us AS first, last_us AS last, created_us AS created, updated_us AS updated, \
                   acknowledged_us AS acknowledged, closed_us AS closed, acknowledge_due_us AS acknowledge_due, \
-                  close_due_us AS close_due, acknowledge_overdue, close_overdue, merged_into, assessment FROM incidents",
+                  close_due_us AS close_due, acknowledge_overdue, close_overdue, merged_into, assessment, revision, labels \
+                  FROM incidents",
             columns: &[
                 ("id", Text),
                 ("status", Text),
@@ -155,6 +160,8 @@ pub fn state_tables() -> [StateTable; 3] {
                 ("close_overdue", Integer),
                 ("merged_into", Text),
                 ("assessment", Text),
+                ("revision", Integer),
+                ("labels", Text),
             ],
         },
         StateTable {
@@ -168,6 +175,18 @@ pub fn state_tables() -> [StateTable; 3] {
                 ("why", Text),
                 ("risk", Integer),
                 ("risk_parts", Text),
+            ],
+        },
+        StateTable {
+            name: "incident_changes",
+            sql: "SELECT incident_id, at_us AS time, by, change, verdict, reason FROM incident_changes",
+            columns: &[
+                ("incident_id", Text),
+                ("time", Time),
+                ("by", Text),
+                ("change", Text),
+                ("verdict", Text),
+                ("reason", Text),
             ],
         },
         StateTable {

@@ -88,6 +88,7 @@ pub(super) fn incident_of(db: &Connection, alert: &str) -> Result<Option<String>
 struct Triage {
     status: String,
     owner: Option<String>,
+    labels: BTreeSet<String>,
     verdict: Option<String>,
     reason: Option<String>,
     created_us: i64,
@@ -105,6 +106,7 @@ impl Triage {
         Self {
             status: "new".into(),
             owner: None,
+            labels: BTreeSet::new(),
             verdict: None,
             reason: None,
             created_us: now_us,
@@ -127,12 +129,13 @@ impl Triage {
     fn read(txn: &Txn<'_>, id: &str) -> Result<Option<Self>> {
         let mut select = txn.prepare_cached(
             "SELECT status, owner, verdict, reason, created_us, clock_us, acknowledged_us, closed_us, severity_id, \
-             merged_into IS NOT NULL, acknowledge_overdue, close_overdue FROM incidents WHERE id = ?1",
+             merged_into IS NOT NULL, acknowledge_overdue, close_overdue, labels FROM incidents WHERE id = ?1",
         )?;
         let found = select.query_row([id], |row| {
-            Ok(Self {
+            let triage = Self {
                 status: row.get(0)?,
                 owner: row.get(1)?,
+                labels: BTreeSet::new(),
                 verdict: row.get(2)?,
                 reason: row.get(3)?,
                 created_us: row.get(4)?,
@@ -143,9 +146,13 @@ impl Triage {
                 is_merged: row.get(9)?,
                 acknowledge_overdue: row.get(10)?,
                 close_overdue: row.get(11)?,
-            })
+            };
+            Ok((triage, row.get::<_, String>(12)?))
         });
-        Ok(found.optional()?)
+        let Some((triage, labels)) = found.optional()? else { return Ok(None) };
+        let labels =
+            serde_json::from_str(&labels).map_err(|source| Error::Damaged { id: id.to_owned(), source })?;
+        Ok(Some(Self { labels, ..triage }))
     }
 
     /// Takes over what people made of an incident that turned out to be this one. What is open stays open; who
@@ -154,6 +161,7 @@ impl Triage {
         let rank = |status: &str| match status {
             "closed" => 0,
             "new" => 1,
+            "in_progress" => 3,
             _ => 2,
         };
         if rank(&other.status) > rank(&self.status) {
@@ -163,6 +171,7 @@ impl Triage {
             self.closed_us = None;
         }
         self.owner = self.owner.take().or_else(|| other.owner.clone());
+        self.labels.extend(other.labels.iter().cloned());
         self.created_us = self.created_us.min(other.created_us);
         self.clock_us = self.clock_us.min(other.clock_us);
         self.acknowledged_us = match (self.acknowledged_us, other.acknowledged_us) {
@@ -404,15 +413,18 @@ fn put(
     let found = &incident.assessment;
     let level = levels.get(usize::from(found.severity_id).wrapping_sub(1)).copied().unwrap_or_default();
     let due = |bound: Option<i64>| bound.map(|bound| triage.clock_us.saturating_add(bound));
+    let labels = serde_json::to_string(&triage.labels)
+        .map_err(|source| Error::Damaged { id: incident.id.clone(), source })?;
     txn.prepare_cached(
         "INSERT INTO incidents (id, status, owner, verdict, reason, title, severity_id, severity, confidence, risk, alerts, \
             first_us, last_us, created_us, updated_us, clock_us, acknowledged_us, closed_us, acknowledge_due_us, \
-            close_due_us, assessment, acknowledge_overdue, close_overdue) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+            close_due_us, assessment, acknowledge_overdue, close_overdue, labels) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24) \
          ON CONFLICT (id) DO UPDATE SET merged_into = NULL, status = ?2, owner = ?3, verdict = ?4, reason = ?5, title = ?6, \
             severity_id = ?7, severity = ?8, confidence = ?9, risk = ?10, alerts = ?11, first_us = ?12, last_us = ?13, \
             created_us = ?14, updated_us = ?15, clock_us = ?16, acknowledged_us = ?17, closed_us = ?18, \
-            acknowledge_due_us = ?19, close_due_us = ?20, assessment = ?21, acknowledge_overdue = ?22, close_overdue = ?23",
+            acknowledge_due_us = ?19, close_due_us = ?20, assessment = ?21, acknowledge_overdue = ?22, close_overdue = ?23, \
+            labels = ?24",
     )?
     .execute(rusqlite::params![
         incident.id,
@@ -438,6 +450,7 @@ fn put(
         assessment,
         triage.acknowledge_overdue,
         triage.close_overdue,
+        labels,
     ])?;
     Ok(())
 }

@@ -201,9 +201,13 @@ impl Follower {
             }
         }
         let mut told = Notification::of_alert(kind, stored, &entry.by, &self.links.alerts);
-        if matches!(kind, NotificationKind::Commented | NotificationKind::Assigned) {
-            told.note = bounded(&entry.reason, crate::subject::TEXT_BYTES);
-        }
+        let note = match (kind, stored.owner.as_deref().unwrap_or("nobody")) {
+            (NotificationKind::Commented, _) => entry.reason.clone(),
+            (NotificationKind::Assigned, owner) if entry.reason.is_empty() => owner.to_owned(),
+            (NotificationKind::Assigned, owner) => format!("{owner}: {}", entry.reason),
+            _ => String::new(),
+        };
+        told.note = bounded(&note, crate::subject::TEXT_BYTES);
         let mut routes: Vec<&Route> = Vec::new();
         for row in rows {
             if self.is_quiet(&row, kind) == Some(false) {

@@ -303,8 +303,12 @@ impl Follower {
         if matches!(kind, NotificationKind::Acknowledged | NotificationKind::Closed) {
             Outbox::end_escalations(txn, id)?;
         }
-        // Why it was closed is the verdict's.
-        let note = if kind == NotificationKind::Closed { "" } else { entry.reason.as_str() };
+        let note = match (kind, entry.change.as_str()) {
+            // Why it was closed is the verdict's.
+            (NotificationKind::Closed, _) => "",
+            (_, "unassigned") => "nobody",
+            _ => entry.reason.as_str(),
+        };
         for row in self.rows(txn, found, entry)? {
             let route = self.routing.find(&row.route);
             let key = change_key(entry, &row.channel, kind);

@@ -8,7 +8,7 @@ use alerts::{Alert, AlertId, Change, EntityKind, Verdict};
 
 use super::{Fixture, alert, fixture_of, now_us, route};
 use crate::NotificationKind::{
-    Acknowledged, Closed, Commented, Escalated, Grown, Merged, Overdue, Raised, Reopened, Risen,
+    Acknowledged, Assigned, Closed, Commented, Escalated, Grown, Merged, Overdue, Raised, Reopened, Risen,
 };
 use crate::outbox::Outbox;
 use crate::{DEFAULT_TELL, Escalation, Fold, Manner, Route, SubjectKind, Target, Wanted};
@@ -319,7 +319,7 @@ async fn what_is_more_severe_is_told_and_opens_other_routes() {
 async fn an_escalation_ends_when_the_incident_or_all_its_alerts_are_taken() {
     let step = Escalation { after: MINUTE * 15, targets: vec![Target::from("page")] };
     let escalating = || vec![Route { escalate: vec![step.clone()], ..telling("all", &["chat"]) }];
-    for taken in ["nothing", "incident", "alert"] {
+    for taken in ["nothing", "incident", "begun", "alert"] {
         let mut at = site_of(escalating());
         let one = about("dana", "e1", 1, 4);
         at.record(std::slice::from_ref(&one));
@@ -327,6 +327,7 @@ async fn an_escalation_ends_when_the_incident_or_all_its_alerts_are_taken() {
         let [incident] = at.all().try_into().unwrap();
         match taken {
             "incident" => at.step(&incident.id, Step::Acknowledge),
+            "begun" => at.step(&incident.id, Step::Start),
             "alert" => {
                 at.alerts.change(one.id.as_str(), Change::Acknowledge, "dana", "", now_us()).unwrap();
             }
@@ -338,6 +339,28 @@ async fn an_escalation_ends_when_the_incident_or_all_its_alerts_are_taken() {
         let wanted = if taken == "nothing" { vec![Escalated] } else { vec![] };
         assert_eq!(at.kinds("page"), wanted, "{taken}");
     }
+}
+
+/// Who begins has taken it, for the page as well; whose it is and how it is labelled stands in what is told.
+#[tokio::test]
+async fn work_that_begins_is_told_as_taken() {
+    let mut at = site();
+    at.record(&[about("dana", "e1", 1, 4)]);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    let label = Step::Label { add: vec!["vault".into(), "exercise".into()], remove: Vec::new() };
+    at.step(&incident.id, label);
+    at.step(&incident.id, Step::Start);
+    at.step(&incident.id, Step::Unassign);
+    at.settle().await;
+    let told: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.note)).collect();
+    let wanted =
+        [(Raised, ""), (Acknowledged, ""), (Assigned, "nobody")].map(|(kind, note)| (kind, note.to_owned()));
+    assert_eq!(told, wanted);
+    assert_eq!(at.kinds("page"), [Raised, Acknowledged]);
+    let shown = at.follower.preview(&incident.id, now_us()).unwrap().notification;
+    assert!(shown.description.ends_with("\nLabels: exercise, vault."), "{}", shown.description);
+    assert_eq!((shown.status.as_str(), shown.owner), ("in_progress", None));
 }
 
 #[tokio::test]
@@ -408,12 +431,6 @@ async fn its_life_is_told_in_its_order() {
     );
     at.step(&incident.id, Step::Reopen("no drill".into()));
     at.settle().await;
-    let wanted = [
-        (Raised, false),
-        (Overdue, false),
-        (crate::NotificationKind::Assigned, true),
-        (Closed, false),
-        (Reopened, false),
-    ];
+    let wanted = [(Raised, false), (Overdue, false), (Assigned, true), (Closed, false), (Reopened, false)];
     assert_eq!(at.news("chat"), wanted);
 }

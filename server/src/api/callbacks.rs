@@ -341,18 +341,23 @@ fn change_incident(
     // New alerts change an incident as well; only what people do is not to be undone.
     if let Some(at_us) = at_us
         && app.incidents.history(&incident.id)?.iter().any(|step| {
-            step.at_us > at_us && matches!(step.change.as_str(), "acknowledged" | "closed" | "reopened")
+            step.at_us > at_us
+                && matches!(step.change.as_str(), "acknowledged" | "started" | "closed" | "reopened")
         })
     {
         return Ok(None);
     }
     let step = match wish.asked {
-        Asked::Acknowledge if incident.status == IncidentStatus::Acknowledged => return Ok(None),
+        Asked::Acknowledge if is_taken(incident.status) => return Ok(None),
         Asked::Acknowledge => Step::Acknowledge,
         Asked::Close(verdict) => Step::Close { verdict, reason: reason.to_owned(), keeps_alerts: false },
     };
     app.incidents.step(&incident.id, &step, by, now_us())?;
     Ok(Some(Vec::new()))
+}
+
+fn is_taken(status: IncidentStatus) -> bool {
+    matches!(status, IncidentStatus::Acknowledged | IncidentStatus::InProgress)
 }
 
 /// Text that goes into histories, and from there to every channel.

@@ -68,8 +68,8 @@ pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, RuleText, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use incidents::{
-    AssignBody, CloseIncidentBody, CommentBody, IncidentDetail, IncidentList, IncidentSummary, MergeBody,
-    ReopenIncidentBody, SplitBody,
+    AssignBody, CommentBody, IncidentBulkBody, IncidentDetail, IncidentList, IncidentQuery, IncidentSummary,
+    MergeBody, SplitBody,
 };
 pub(crate) use ingest::{Accepted, source_id};
 pub(crate) use json::Json;
@@ -189,14 +189,18 @@ pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(assets::alert_risk))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
-        .routes(routes!(incidents::acknowledge))
-        .routes(routes!(incidents::assign))
-        .routes(routes!(incidents::comment))
-        .routes(routes!(incidents::close))
-        .routes(routes!(incidents::reopen))
-        .routes(routes!(incidents::merge))
-        .routes(routes!(incidents::split))
-        .routes(routes!(incidents::export))
+        .routes(routes!(incidents::bulk::change))
+        .routes(routes!(incidents::change::acknowledge))
+        .routes(routes!(incidents::change::start))
+        .routes(routes!(incidents::change::assign))
+        .routes(routes!(incidents::change::unassign))
+        .routes(routes!(incidents::change::label))
+        .routes(routes!(incidents::change::comment))
+        .routes(routes!(incidents::change::close))
+        .routes(routes!(incidents::change::reopen))
+        .routes(routes!(incidents::decide::merge))
+        .routes(routes!(incidents::decide::split))
+        .routes(routes!(incidents::export::export))
         .routes(routes!(assets::list, assets::set))
         .routes(routes!(assets::remove))
         .routes(routes!(assets::entities))

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum Incidents {
     /// List incidents, the one with the latest event first.
     #[command(after_help = "Examples:
-  stormglass incidents list --status new --severity high
+  stormglass incidents list --status new,acknowledged --severity high --unassigned
   stormglass incidents list --overdue")]
     List(IncidentsList),
     /// Show an incident: its alerts and why they belong together, what happened in order, its history.
@@ -45,11 +45,18 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
-    /// Take an incident: you work on it.
+    /// Take incidents; those of nobody are yours from now on.
     #[command(visible_alias = "ack")]
     Acknowledge {
-        /// Its id.
-        id: String,
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Say that you work on incidents; those of nobody are yours from now on.
+    Start {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
     /// Give an incident to somebody.
     Assign {
@@ -62,6 +69,29 @@ pub(crate) enum Incidents {
         #[arg(long, value_name = "OWNER")]
         to: Option<String>,
     },
+    /// Take incidents from their owners.
+    Unassign {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Put labels of your team on incidents, or take them off.
+    #[command(
+        visible_alias = "tag",
+        after_help = "Example:
+  stormglass incidents label 3f0c1d2e4b5a --add exercise --remove unclear"
+    )]
+    Label {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Labels to put on.
+        #[arg(long, value_name = "LABEL")]
+        add: Vec<String>,
+        /// Labels to take off.
+        #[arg(long, value_name = "LABEL")]
+        remove: Vec<String>,
+    },
     /// Say something about an incident.
     Comment {
         /// Its id.
@@ -69,30 +99,37 @@ pub(crate) enum Incidents {
         /// What you have to say.
         comment: String,
     },
-    /// Close an incident, and its open alerts with it.
+    /// Close incidents, and their open alerts with them.
     #[command(after_help = "Example:
   stormglass incidents close 3f0c1d2e4b5a --verdict true_positive --reason 'keys revoked, users told'")]
     Close {
-        /// Its id.
-        id: String,
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
         /// true_positive, false_positive, benign or duplicate.
         #[arg(long)]
         verdict: String,
         /// Why.
         #[arg(long)]
         reason: String,
-        /// Leave its alerts as they are.
+        /// Leave their alerts as they are.
         #[arg(long)]
         keep_alerts: bool,
     },
-    /// Open a closed incident again; its clocks begin anew.
+    /// Open closed incidents again; their clocks begin anew.
     Reopen {
-        /// Its id.
-        id: String,
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
         /// Why.
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Take a step with all incidents that a list with these flags shows.
+    #[command(after_help = "Examples:
+  stormglass incidents bulk assign --unassigned --status new --severity high --to dana
+  stormglass incidents bulk close --label exercise --verdict benign --reason 'the yearly exercise'")]
+    Bulk(IncidentsBulk),
     /// Export everything that is known of an incident with its records and hashes. Who did and the hash of the
     /// manifest are written into its history.
     #[command(after_help = "Examples:
@@ -121,10 +158,10 @@ pub(crate) enum Incidents {
     },
 }
 
-/// `incidents list`
+/// Which incidents.
 #[derive(Debug, Args)]
-pub(crate) struct IncidentsList {
-    /// Only with this status: new, acknowledged, closed.
+pub(crate) struct WhichIncidents {
+    /// Only with one of these statuses, with commas between them: new, acknowledged, in_progress, closed.
     #[arg(long)]
     pub(crate) status: Option<String>,
     /// Only of at least this severity: low, medium, high, critical.
@@ -133,18 +170,70 @@ pub(crate) struct IncidentsList {
     /// Only those of this owner.
     #[arg(long)]
     pub(crate) owner: Option<String>,
+    /// Only those that are nobody's.
+    #[arg(long)]
+    pub(crate) unassigned: bool,
+    /// Only with this label.
+    #[arg(long)]
+    pub(crate) label: Option<String>,
     /// Only those in which this identity, credential, address or resource is involved.
     #[arg(long)]
     pub(crate) entity: Option<String>,
-    /// Only those with an event at or after this time.
+    /// Only those with an alert of the rule with this id.
+    #[arg(long)]
+    pub(crate) rule: Option<String>,
+    /// Only those whose last event is at or after this time.
     #[arg(long)]
     pub(crate) since: Option<String>,
+    /// Only those whose first event is before this time.
+    #[arg(long)]
+    pub(crate) until: Option<String>,
     /// Only those that are not acknowledged or closed in time.
     #[arg(long)]
     pub(crate) overdue: bool,
+}
+
+/// `incidents list`
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsList {
+    #[command(flatten)]
+    pub(crate) which: WhichIncidents,
+    /// Only closed with this verdict: true_positive, false_positive, benign, duplicate, refuted.
+    #[arg(long)]
+    pub(crate) verdict: Option<String>,
     /// How many.
     #[arg(long, default_value = "50")]
     pub(crate) limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `incidents bulk`
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsBulk {
+    /// acknowledge, start, close, reopen, assign, unassign, comment or label.
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) which: WhichIncidents,
+    /// For close and reopen: why; for comment: the comment.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// For close: true_positive, false_positive, benign or duplicate.
+    #[arg(long)]
+    pub(crate) verdict: Option<String>,
+    /// For close: leave the alerts as they are.
+    #[arg(long)]
+    pub(crate) keep_alerts: bool,
+    /// For assign: whose they are from now on.
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) to: Option<String>,
+    /// For label: labels to put on.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) add: Vec<String>,
+    /// For label: labels to take off.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) remove: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -80,7 +80,6 @@ pub(super) async fn bulk(client: &Client, wanted: AlertsBulk) -> anyhow::Result<
         None => None,
     };
     let body = BulkBody {
-        ids: None,
         filter: Some(query(wanted.which)),
         action: wanted.action,
         reason: wanted.reason,
@@ -89,6 +88,7 @@ pub(super) async fn bulk(client: &Client, wanted: AlertsBulk) -> anyhow::Result<
         owner: wanted.to,
         add: wanted.add,
         remove: wanted.remove,
+        ..BulkBody::default()
     };
     let mut all = BulkResult { changed: Vec::new(), unchanged: Vec::new(), more: true };
     while all.more {
@@ -105,7 +105,11 @@ pub(super) async fn bulk(client: &Client, wanted: AlertsBulk) -> anyhow::Result<
     tell(&all)
 }
 
-fn tell(result: &BulkResult) -> anyhow::Result<ExitCode> {
+/// Says what became of many.
+///
+/// # Errors
+/// The output cannot be written.
+pub(super) fn tell(result: &BulkResult) -> anyhow::Result<ExitCode> {
     for unchanged in &result.unchanged {
         say(&format!("{} is unchanged: {}", unchanged.id, unchanged.reason));
     }
@@ -113,7 +117,8 @@ fn tell(result: &BulkResult) -> anyhow::Result<ExitCode> {
     Ok(code(result))
 }
 
-fn code(result: &BulkResult) -> ExitCode {
+/// The exit status: a failure where any was not changed.
+pub(super) fn code(result: &BulkResult) -> ExitCode {
     if result.unchanged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
-
+use super::incidents_change::{bulk, change, one};
 use super::query_string::{QueryString, encode};
 use super::{alerts, package};
 use crate::api::{
-    AssignBody, CloseIncidentBody, CommentBody, IncidentDetail, IncidentList, IncidentSummary, MergeBody,
-    ReopenIncidentBody, SplitBody,
+    AssignBody, CommentBody, IncidentBulkBody, IncidentDetail, IncidentList, IncidentQuery, IncidentSummary,
+    MergeBody, SplitBody,
 };
-use crate::cli::{Global, Incidents, IncidentsList};
+use crate::cli::{Global, Incidents, IncidentsList, WhichIncidents};
 use crate::client::Client;
 use crate::output::{columns, print, say};
 
@@ -23,35 +22,50 @@ pub(crate) async fn run(global: &Global, command: Incidents) -> anyhow::Result<E
         return package::verify(package, sha256.as_deref(), *json);
     }
     let client = Client::open(global).await?;
+    let (mut code, done) = (ExitCode::SUCCESS, IncidentBulkBody::default());
     match command {
         Incidents::List(wanted) => list(&client, wanted).await?,
         Incidents::Show { id, json } => show(&client, &id, json).await?,
         Incidents::Merge { id, with, reason } => {
-            change(&client, &id, "merge", &MergeBody { with, reason }).await?;
+            one(&client, &id, "merge", &MergeBody { with, reason }).await?;
         }
         Incidents::Split { id, alerts, reason } => {
             let mut whole = Vec::with_capacity(alerts.len());
             for alert in &alerts {
                 whole.push(alerts::whole_id(&client, alert).await?);
             }
-            change(&client, &id, "split", &SplitBody { alerts: whole, reason }).await?;
+            one(&client, &id, "split", &SplitBody { alerts: whole, reason }).await?;
         }
-        Incidents::Acknowledge { id } => {
-            change(&client, &id, "acknowledge", &serde_json::json!({})).await?;
+        Incidents::Acknowledge { ids } => {
+            let acknowledge = IncidentBulkBody { action: "acknowledge".into(), ..done };
+            code = change(&client, ids, acknowledge).await?;
+        }
+        Incidents::Start { ids } => {
+            code = change(&client, ids, IncidentBulkBody { action: "start".into(), ..done }).await?;
         }
         Incidents::Assign { id, owner, to } => {
             let owner = owner.or(to).unwrap_or_default();
-            change(&client, &id, "assign", &AssignBody { owner }).await?;
+            one(&client, &id, "assign", &AssignBody { owner }).await?;
+        }
+        Incidents::Unassign { ids } => {
+            code = change(&client, ids, IncidentBulkBody { action: "unassign".into(), ..done }).await?;
+        }
+        Incidents::Label { ids, add, remove } => {
+            let label = IncidentBulkBody { action: "label".into(), add, remove, ..done };
+            code = change(&client, ids, label).await?;
         }
         Incidents::Comment { id, comment } => {
-            change(&client, &id, "comment", &CommentBody { text: comment }).await?;
+            one(&client, &id, "comment", &CommentBody { text: comment }).await?;
         }
-        Incidents::Close { id, verdict, reason, keep_alerts } => {
-            change(&client, &id, "close", &CloseIncidentBody { verdict, reason, keep_alerts }).await?;
+        Incidents::Close { ids, verdict, reason, keep_alerts } => {
+            let verdict = Some(verdict);
+            let close = IncidentBulkBody { action: "close".into(), verdict, reason, keep_alerts, ..done };
+            code = change(&client, ids, close).await?;
         }
-        Incidents::Reopen { id, reason } => {
-            change(&client, &id, "reopen", &ReopenIncidentBody { reason }).await?;
+        Incidents::Reopen { ids, reason } => {
+            code = change(&client, ids, IncidentBulkBody { action: "reopen".into(), reason, ..done }).await?;
         }
+        Incidents::Bulk(wanted) => code = bulk(&client, wanted).await?,
         Incidents::Export { id, to } => {
             package::check_target(&to)?;
             let path = format!("/api/v1/incidents/{}/export", encode(&id));
@@ -65,25 +79,36 @@ pub(crate) async fn run(global: &Global, command: Incidents) -> anyhow::Result<E
         Incidents::Verify { .. } => {}
     }
     client.close().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// The parameters of a list that the flags mean.
+pub(super) fn query(which: WhichIncidents) -> IncidentQuery {
+    IncidentQuery {
+        status: which.status,
+        severity: which.severity,
+        owner: which.owner,
+        unassigned: which.unassigned,
+        label: which.label,
+        entity: which.entity,
+        rule: which.rule,
+        since: which.since,
+        until: which.until,
+        overdue: which.overdue,
+        ..IncidentQuery::default()
+    }
 }
 
 async fn list(client: &Client, wanted: IncidentsList) -> anyhow::Result<()> {
-    let mut query = QueryString::default();
-    for (name, value) in [
-        ("status", &wanted.status),
-        ("severity", &wanted.severity),
-        ("owner", &wanted.owner),
-        ("entity", &wanted.entity),
-        ("since", &wanted.since),
-    ] {
-        query.add_some(name, value.as_deref());
+    let asked = IncidentQuery { verdict: wanted.verdict, limit: Some(wanted.limit), ..query(wanted.which) };
+    let mut address = QueryString::default();
+    // As JSON has it: the names of the parameters stand in one place.
+    if let serde_json::Value::Object(parameters) = serde_json::to_value(&asked)? {
+        for (name, value) in parameters {
+            address.add(&name, value.as_str().map_or(value.to_string(), str::to_owned).as_str());
+        }
     }
-    if wanted.overdue {
-        query.add("overdue", "true");
-    }
-    query.add("limit", &wanted.limit.to_string());
-    let list: IncidentList = client.get(&query.after("/api/v1/incidents")).await?;
+    let list: IncidentList = client.get(&address.after("/api/v1/incidents")).await?;
     if wanted.json {
         return print(&serde_json::to_string(&list)?);
     }
@@ -156,6 +181,9 @@ fn text(incident: &IncidentDetail) -> String {
     if !incident.merged.is_empty() {
         lines.push(format!("merged:       {}", incident.merged.join(", ")));
     }
+    if !summary.labels.is_empty() {
+        lines.push(format!("labels:       {}", summary.labels.join(", ")));
+    }
     for entity in &summary.entities {
         lines.push(format!("{:<13} {}", format!("{}:", entity.kind), entity.name));
     }
@@ -190,10 +218,4 @@ fn text(incident: &IncidentDetail) -> String {
         lines.push(format!("  {} {}{verdict} by {} {}", step.time, step.change, step.by, step.reason));
     }
     lines.join("\n")
-}
-
-async fn change(client: &Client, id: &str, step: &str, body: &impl Serialize) -> anyhow::Result<()> {
-    let path = format!("/api/v1/incidents/{}/{step}", encode(id));
-    let incident: IncidentSummary = client.post(&path, body).await?;
-    print(&format!("{} is {}, {} alerts", incident.id, incident.status, incident.alerts))
 }

@@ -11,6 +11,7 @@ mod dead_letters;
 mod entities;
 mod identity;
 mod incidents;
+mod incidents_change;
 mod ingest;
 mod login;
 pub(crate) mod mappings;

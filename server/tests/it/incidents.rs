@@ -60,7 +60,7 @@ fn user(name: &str) -> String {
 }
 
 /// Ana in Entra, then in AWS; and others who do the same from behind one shared address.
-fn records() -> Vec<String> {
+pub(crate) fn records() -> Vec<String> {
     let mut records = vec![
         signin(1),
         saml(5),
@@ -80,13 +80,13 @@ fn records() -> Vec<String> {
     records
 }
 
-struct Folder {
-    folder: tempfile::TempDir,
+pub(crate) struct Folder {
+    pub(crate) folder: tempfile::TempDir,
     rules: String,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules.yml");
         std::fs::write(&rules, RULES).unwrap();
@@ -94,11 +94,11 @@ impl Folder {
         Self { folder, rules }
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    fn settings(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn settings(&self) -> Vec<(&str, &str)> {
         vec![
             ("STORMGLASS_RULES_SHIPPED", "false"),
             ("STORMGLASS_RULES_PATHS", &self.rules),
@@ -106,29 +106,29 @@ impl Folder {
         ]
     }
 
-    fn write(&self, name: &str, records: &[String]) -> String {
+    pub(crate) fn write(&self, name: &str, records: &[String]) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, records.join("\n")).unwrap();
         path.to_string_lossy().into_owned()
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Output {
         let data = self.data().to_string_lossy().into_owned();
         let mut command = crate::running::command(&["--data", &data, "-q"]);
         command.args(arguments).envs(self.settings()).output().unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.run(arguments)).unwrap()
     }
 
-    fn incidents(&self) -> Vec<Value> {
+    pub(crate) fn incidents(&self) -> Vec<Value> {
         self.json(&["incidents", "list", "--json", "--limit", "500"])["incidents"].as_array().unwrap().clone()
     }
 }
@@ -280,7 +280,7 @@ fn people_work_on_incidents_and_decide_what_belongs_together() {
     for (arguments, said) in [
         (vec!["incidents", "show", "ffffffffffff"], "there is no incident `ffffffffffff`"),
         (vec!["incidents", "close", &id, "--verdict", "refuted", "--reason", "x"], "only late events refute"),
-        (vec!["incidents", "list", "--status", "open"], "choose new, acknowledged or closed"),
+        (vec!["incidents", "list", "--status", "open"], "choose new, acknowledged, in_progress or closed"),
     ] {
         let output = folder.command(&arguments);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

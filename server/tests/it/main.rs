@@ -23,6 +23,7 @@ mod corpus;
 mod correlations;
 mod google;
 mod http;
+mod incident_work;
 mod incidents;
 mod kafka;
 mod kafka_channel;

@@ -219,7 +219,7 @@ fn clocks_run_by_severity_and_are_told_once() {
     fixture.incidents.step(&id, &Step::Acknowledge, "dana", 200).unwrap();
     assert_eq!(look(2000), (true, true));
     assert_eq!(fixture.changes(&id), ["opened", "acknowledge_overdue", "acknowledged", "close_overdue"]);
-    let overdue = IncidentFilter { overdue: true, ..IncidentFilter::default() };
+    let overdue = IncidentFilter { is_overdue: true, ..IncidentFilter::default() };
     assert_eq!(fixture.incidents.list(&overdue, None, 10).unwrap().incidents.len(), 1);
     fixture.incidents.step(&id, &close(Verdict::TruePositive, "mended"), "dana", 2001).unwrap();
     assert_eq!(fixture.incidents.list(&overdue, None, 10).unwrap().incidents.len(), 0);

@@ -6,6 +6,7 @@ mod many;
 mod risk;
 mod silences;
 mod splits;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -113,7 +113,7 @@ pub(crate) struct AlertDetail {
 pub(crate) struct AlertIncidentBody {
     pub(crate) id: String,
     pub(crate) title: String,
-    /// `new`, `acknowledged` or `closed`.
+    /// `new`, `acknowledged`, `in_progress` or `closed`.
     pub(crate) status: String,
 }
 

@@ -91,10 +91,10 @@ pub(crate) struct CommentBody {
 pub(crate) struct LabelBody {
     /// To put on.
     #[serde(default)]
-    add: Vec<String>,
+    pub(in crate::api) add: Vec<String>,
     /// To take off.
     #[serde(default)]
-    remove: Vec<String>,
+    pub(in crate::api) remove: Vec<String>,
 }
 
 /// What a change is answered with: the revision in `ETag`, and the alert.

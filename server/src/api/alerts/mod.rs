@@ -23,8 +23,8 @@ use crate::auth::{Caller, Right};
 pub(super) use body::summary;
 pub(crate) use body::{AlertDetail, AlertList, AlertSummary, ChangeBody, unstored};
 pub(crate) use bulk::{BulkBody, BulkResult};
-pub(crate) use change::ChangeResult;
 pub(super) use change::tell_step;
+pub(crate) use change::{ChangeResult, LabelBody};
 pub(crate) use noise::{NoiseBody, NoiseList};
 
 /// Which alerts.

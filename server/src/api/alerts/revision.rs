@@ -50,6 +50,19 @@ pub(in crate::api) fn expected(headers: &HeaderMap) -> Result<Expected, Problem>
     Ok(if is_given { Expected::Revisions(revisions) } else { Expected::Any })
 }
 
+/// Refuses `If-Match` where many are changed: one list of tags cannot tell which of them is known at which revision.
+///
+/// # Errors
+/// A problem with status 400: `If-Match` was sent.
+pub(in crate::api) fn refused(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(header::IF_MATCH) {
+        return Err(Problem::bad_request(
+            "`If-Match` is for one; of many, send the revision of each id as `revisions`, such as `{\"3f0c1d2e\": 7}`",
+        ));
+    }
+    Ok(())
+}
+
 fn malformed() -> Problem {
     Problem::bad_request(
         "`If-Match` is not as an answer's `ETag` was; send it with its quotation marks, or `*`",
