@@ -21,6 +21,7 @@ use super::alerts::{blocking, revision};
 use super::json::Json;
 use super::problem::Problem;
 use super::time::{format_us, parse_us};
+use super::told::ToldBody;
 use crate::app::{App, now_us};
 use crate::audit::tell;
 use crate::auth::{Caller, Right};
@@ -131,6 +132,8 @@ pub(crate) struct IncidentDetail {
     /// The events of all alerts in order of time, the first 10000.
     pub(crate) timeline: Vec<TimelineBody>,
     pub(crate) history: Vec<StepBody>,
+    /// Who was told of it, and what became of that.
+    pub(crate) told: ToldBody,
 }
 
 /// An alert of an incident.
@@ -316,7 +319,8 @@ pub(crate) async fn show(
         let alerts = app.incidents.alerts(&incident.id)?;
         let history = app.incidents.history(&incident.id)?;
         let merged = app.incidents.merged(&incident.id)?;
-        Ok::<_, alerts::Error>(detail(incident, &alerts, history, merged))
+        let told = app.notifier.standing(&incident.id)?.into();
+        Ok::<_, notify::Error>(detail(incident, &alerts, history, merged, told))
     });
     let detail = detail.await??;
     Ok((revision::etag(detail.summary.revision), Json(detail)))
@@ -544,6 +548,7 @@ fn detail(
     alerts: &[IncidentAlert],
     history: Vec<IncidentChange>,
     merged: Vec<String>,
+    told: ToldBody,
 ) -> IncidentDetail {
     let events = timeline(alerts.iter().map(|alert| &alert.stored));
     IncidentDetail {
@@ -553,6 +558,7 @@ fn detail(
         timeline: events.into_iter().take(TIMELINE).map(event).collect(),
         history: history.into_iter().map(history_step).collect(),
         summary: summary(incident),
+        told,
     }
 }
 
