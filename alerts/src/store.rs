@@ -145,6 +145,33 @@ impl AlertStore {
         Ok(AlertPage { alerts, next })
     }
 
+    /// The id of the one alert that begins with `start`: six hexadecimal digits, or more of them.
+    ///
+    /// # Errors
+    /// [`Error::AlertUnknown`], [`Error::ChangeSenseless`] where several begin so, or the database refuses.
+    pub fn whole_id(&self, start: &str) -> Result<String> {
+        let unknown = || Error::AlertUnknown { id: start.chars().take(64).collect() };
+        let is_id = (6..=32).contains(&start.len()) && start.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_id {
+            return Err(unknown());
+        }
+        let found: Vec<String> = self.state.read(|db| {
+            // `g` is beyond all hexadecimal digits.
+            let mut select =
+                db.prepare_cached("SELECT id FROM alerts WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")?;
+            let rows = select.query_map([start.to_ascii_lowercase()], |row| row.get(0))?;
+            Ok::<_, Error>(rows.collect::<rusqlite::Result<_>>()?)
+        })?;
+        match <[String; 1]>::try_from(found) {
+            Ok([one]) => Ok(one),
+            Err(several) if several.is_empty() => Err(unknown()),
+            Err(_) => Err(Error::ChangeSenseless {
+                id: start.to_owned(),
+                problem: "several alerts begin so; write more of the id".into(),
+            }),
+        }
+    }
+
     /// One alert and its history.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 
 pub mod channel;
 mod error;
+mod find;
 mod follow;
 mod hours;
 mod incident;
@@ -21,6 +22,7 @@ mod rota;
 mod route;
 mod schedule;
 mod setup;
+mod standing;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -35,9 +37,12 @@ pub use follow::Links;
 pub use hours::Hours;
 pub use notification::{Notification, NotificationKind, Record, SubjectKind};
 pub use notifier::{Notifier, NotifierParts};
-pub use outbox::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, state_table};
-pub use preview::Preview;
+pub use outbox::{
+    ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, Subjects, state_tables,
+};
+pub use preview::{Preview, Silenced, Taken};
 pub use rota::{Override, Rota, wall_time};
 pub use route::{Considered, DEFAULT_TELL, Escalation, Fold, Route, Routing, Target, Wanted};
 pub use setup::Setup;
+pub use standing::{Reason, Standing, StandingState, ToldAs};
 pub use subject::LinkTemplate;

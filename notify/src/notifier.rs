@@ -62,9 +62,9 @@ pub struct Notifier {
 
 /// A setup, and the follower by it.
 #[derive(Debug)]
-struct InUse {
+pub(crate) struct InUse {
     setup: Setup,
-    follower: Follower,
+    pub(crate) follower: Follower,
 }
 
 impl Notifier {
@@ -175,13 +175,13 @@ impl Notifier {
     }
 
     /// The setup in use.
-    fn setup(&self) -> Arc<InUse> {
+    pub(crate) fn in_use(&self) -> Arc<InUse> {
         self.in_use.borrow().clone()
     }
 
     /// How many channels there are.
     pub fn channels(&self) -> usize {
-        self.setup().setup.channels.len()
+        self.in_use().setup.channels.len()
     }
 
     /// How each channel is doing: name, kind, queue.
@@ -189,7 +189,7 @@ impl Notifier {
     /// # Errors
     /// The database refuses.
     pub fn queues(&self) -> Result<Vec<(String, &'static str, ChannelQueue)>> {
-        let in_use = self.setup();
+        let in_use = self.in_use();
         let queue = |(name, channel): (&String, &Arc<dyn crate::Channel>)| {
             Ok((name.clone(), channel.kind(), self.outbox.queue(name)?))
         };
@@ -202,7 +202,7 @@ impl Notifier {
     /// [`Error::DeliveryUnknown`], [`Error::ChannelUnknown`] where its channel is gone, or the database refuses.
     pub fn resend(&self, id: i64) -> Result<()> {
         let name = self.outbox.channel_of(id)?;
-        if !self.setup().setup.channels.contains_key(&name) {
+        if !self.in_use().setup.channels.contains_key(&name) {
             return Err(Error::ChannelUnknown { name });
         }
         self.outbox.resend(id, (self.now_us)())?;
@@ -215,7 +215,7 @@ impl Notifier {
     /// # Errors
     /// [`Error::ChannelUnknown`], or the database refuses.
     pub fn resend_all(&self, channel: Option<&str>) -> Result<usize> {
-        let in_use = self.setup();
+        let in_use = self.in_use();
         let names: Vec<&str> = match channel {
             Some(name) if !in_use.setup.channels.contains_key(name) => {
                 return Err(Error::ChannelUnknown { name: name.to_owned() });
@@ -258,7 +258,7 @@ impl Notifier {
     /// [`Error::ChannelUnknown`], or the database refuses.
     pub async fn test(&self, name: &str, by: &str) -> Result<Outcome> {
         let unknown = || Error::ChannelUnknown { name: name.to_owned() };
-        let channel = self.setup().setup.channels.get(name).cloned().ok_or_else(unknown)?;
+        let channel = self.in_use().setup.channels.get(name).cloned().ok_or_else(unknown)?;
         let now_us = (self.now_us)();
         let notification = Notification::test(name, by, now_us);
         let key = crate::outbox::key(&["test", name, &now_us.to_string()]);
@@ -282,7 +282,7 @@ impl Notifier {
     /// # Errors
     /// There is neither of this id, or the database refuses.
     pub fn preview(&self, id: &str) -> Result<Preview> {
-        self.setup().follower.preview(id, (self.now_us)())
+        self.in_use().follower.preview(id, (self.now_us)())
     }
 }
 

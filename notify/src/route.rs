@@ -124,6 +124,8 @@ pub struct Considered {
     pub path: String,
     /// Why it does not take the alert; `None`: it matches.
     pub refusal: Option<String>,
+    /// What of the alert it matches by; empty where it does not.
+    pub because: String,
 }
 
 impl Wanted {
@@ -157,6 +159,29 @@ impl Wanted {
             return Some(format!("{} in {} is not within `hours`", now.format("%a %H:%M"), self.zone));
         }
         None
+    }
+
+    /// What is set, and holds of an alert that is wanted.
+    fn reason(&self, stored: &StoredAlert) -> String {
+        let mut reasons = Vec::new();
+        if let Some(least) = self.severity_id {
+            reasons.push(format!("its severity {} is at least {least}", stored.alert.severity_id));
+        }
+        for (list, what) in [
+            (&self.rules, "its rule is one of `rules`"),
+            (&self.tags, "one of its tags is one of `tags`"),
+            (&self.providers, "its provider is one of `providers`"),
+            (&self.accounts, "one of its accounts is one of `accounts`"),
+            (&self.entities, "something it is about is one of `entities`"),
+        ] {
+            if !list.is_empty() {
+                reasons.push(what.to_owned());
+            }
+        }
+        if !self.hours.is_empty() {
+            reasons.push("it is within `hours`".to_owned());
+        }
+        if reasons.is_empty() { "it takes everything".to_owned() } else { reasons.join(", ") }
     }
 }
 
@@ -219,15 +244,20 @@ impl Routing {
     pub fn channels<'a>(&'a self, targets: &'a [Target], now_us: i64) -> Vec<&'a str> {
         let mut channels: Vec<&str> = Vec::new();
         for target in targets {
-            let channel = match target {
-                Target::Channel(name) => Some(name.as_str()),
-                Target::Rota(name) => {
-                    self.rotas.iter().find(|rota| rota.name == *name).and_then(|rota| rota.on_call(now_us))
-                }
-            };
+            let channel = self.channel(target, now_us);
             channels.extend(channel.filter(|channel| !channels.contains(channel)));
         }
         channels
+    }
+
+    /// The channel of a target at a time; `None`: nobody is on call.
+    pub fn channel<'a>(&'a self, target: &'a Target, now_us: i64) -> Option<&'a str> {
+        match target {
+            Target::Channel(name) => Some(name.as_str()),
+            Target::Rota(name) => {
+                self.rotas.iter().find(|rota| rota.name == *name).and_then(|rota| rota.on_call(now_us))
+            }
+        }
     }
 }
 
@@ -242,7 +272,8 @@ fn descend<'a>(
     for route in routes {
         let refusal = route.wanted.refusal(stored, now_us);
         let matches = refusal.is_none();
-        considered.push(Considered { path: route.path.clone(), refusal });
+        let because = if matches { route.wanted.reason(stored) } else { String::new() };
+        considered.push(Considered { path: route.path.clone(), refusal, because });
         if !matches {
             continue;
         }
@@ -318,6 +349,19 @@ mod tests {
             zone: Tz::UTC,
         };
         assert_eq!(good.refusal(&stored, 0), None);
+        let why = good.reason(&stored);
+        for part in [
+            "severity 4 is at least 4",
+            "`rules`",
+            "`tags`",
+            "`providers`",
+            "`accounts`",
+            "`entities`",
+            "`hours`",
+        ] {
+            assert!(why.contains(part), "{why}");
+        }
+        assert_eq!(Wanted::default().reason(&stored), "it takes everything");
         let bad = [
             (Wanted { severity_id: Some(5), ..good.clone() }, "severity"),
             (Wanted { rules: vec!["r2".into()], ..good.clone() }, "rule `r1`"),

@@ -180,12 +180,14 @@ impl Worker {
                 tracing::warn!(channel = self.name, key, attempt = made, reason, "a delivery failed");
                 self.mood.failed(after, now_us);
                 let (streak, since_us) = (self.mood.streak, self.mood.since_us);
-                let next = delay(made, &key, after);
+                let is_early = waiting.planned_us.is_some_and(|planned_us| planned_us > now_us);
+                let next = if is_early { Some(Duration::ZERO) } else { delay(made, &key, after) };
                 if next.is_none() {
                     self.outcomes.add(&self.name, "dead");
                 }
                 self.blocking(move |outbox, _| {
                     match next {
+                        Some(_) if is_early => outbox.put_back(waiting.id, &reason, now_us)?,
                         Some(wait) => {
                             let next_us = now_us.saturating_add(micros(wait));
                             outbox.put_off(waiting.id, made, &reason, next_us, now_us)?;

@@ -138,7 +138,7 @@ impl App {
         };
         let mut views = alerts::state_tables();
         views.extend(alerts::incident::state_tables());
-        views.push(notify::state_table());
+        views.extend(notify::state_tables());
         views.push(storage::remembered::links_table());
         views.push(storage::audit::state_table());
         let engine = QueryEngine::new(table.clone(), state.clone(), views, identities.clone(), query_config);

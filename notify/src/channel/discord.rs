@@ -14,7 +14,7 @@ use super::deadline::within;
 use super::message::{Message, stamp};
 use super::text::{Budget, defanged};
 use super::{Channel, Delivery, Manner, Outcome, Secret, http};
-use crate::{Notification, NotificationKind};
+use crate::{Notification, NotificationKind, SubjectKind};
 
 /// Units for all texts of an embed.
 const ALL: usize = 5_600;
@@ -39,8 +39,8 @@ impl Discord {
         let headers = || vec![("content-type".to_owned(), "application/json".to_owned())];
         let place = told.place();
         let earlier = delivery.remembered.and_then(|text| text.split_once(' '));
-        let earlier = earlier.filter(|(id, subject)| *subject == place && is_id(id)).map(|(id, _)| id);
-        if let Some(id) = earlier {
+        let earlier = earlier.filter(|(id, subject)| is_id(id) && (*subject == place || takes_over(told)));
+        if let Some((id, subject)) = earlier {
             let mut is_deleted = false;
             if changes_message(told) {
                 let body = change(told).to_string().into_bytes();
@@ -49,7 +49,12 @@ impl Discord {
                 // 404 with the code of an unknown message: it was deleted, so it is told anew.
                 is_deleted = answer.status == 404 && http::json(&answer).get("code") == Some(&json!(10_008));
                 if !is_deleted && (answer.status >= 300 || !is_worth_a_message(told)) {
-                    return Ok(http::outcome(&answer));
+                    return Ok(match http::outcome(&answer) {
+                        Outcome::Delivered { .. } if subject != place => {
+                            Outcome::Delivered { remember: Some(format!("{id} {place}")) }
+                        }
+                        outcome => outcome,
+                    });
                 }
             }
             if is_worth_a_message(told) && !is_deleted {
@@ -73,6 +78,11 @@ impl Discord {
             outcome => outcome,
         })
     }
+}
+
+/// Whether the message of an alert becomes that of its incident, of which it has told all.
+fn takes_over(told: &Notification) -> bool {
+    told.about == SubjectKind::Incident && told.kind == NotificationKind::Amended
 }
 
 /// Whether the message that told of a subject shows what is told now.

@@ -2,9 +2,10 @@
 
 use alerts::EntityKind;
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
 
 use super::text::{cut, line, lines, plain};
-use crate::{Notification, NotificationKind, SubjectKind};
+use crate::{Notification, NotificationKind, Record, SubjectKind};
 
 /// The most units of a title.
 const TITLE: usize = 240;
@@ -127,6 +128,22 @@ impl Message {
         }
         out
     }
+}
+
+/// The events or alerts that are told of as programs read them, with texts and times in the form of their target.
+pub(super) fn records(
+    told: &Notification,
+    mut text: impl FnMut(&str, usize) -> String,
+    time: impl Fn(i64) -> Value,
+) -> Vec<Value> {
+    let record = |record: &Record| {
+        json!({
+            "event_uid": text(&record.event_uid, 80),
+            "time": time(record.time_us),
+            "operation": text(&record.operation, 120),
+        })
+    };
+    told.records.iter().take(20).map(record).collect()
 }
 
 /// A longer link is none that a service would take.

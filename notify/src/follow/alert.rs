@@ -5,11 +5,14 @@ use storage::state::Txn;
 
 use super::known::KnownIncident;
 use super::{Follower, feed_key, micros};
-use crate::outbox::{Opening, Outbox, Told, WindowFate};
-use crate::route::Route;
+use crate::outbox::{Opening, Outbox, Told, Untold, Why, WindowFate};
+use crate::route::{Considered, Route};
 use crate::subject::{STORMGLASS, bounded};
 use crate::trouble::failing_channel;
 use crate::{Notification, NotificationKind, Result, SubjectKind};
+
+/// The most bytes of why an alert is not told.
+const REASON_BYTES: usize = 500;
 
 impl Follower {
     pub(super) fn tell_entry(
@@ -27,7 +30,10 @@ impl Follower {
         // It goes on from one that was told, and somebody has taken that already.
         let is_taken = stored.version > 1 && stored.status != AlertStatus::New;
         match kind {
-            NotificationKind::Raised if is_taken => Ok(()),
+            NotificationKind::Raised if is_taken => {
+                let reason = "it goes on from an alert that somebody had taken";
+                untold(txn, stored, "", Why::Taken, reason, entry.at_us)
+            }
             NotificationKind::Raised => self.tell_raised(txn, entry, stored, home),
             _ => self.tell_change(txn, kind, entry, stored, home),
         }
@@ -45,7 +51,9 @@ impl Follower {
         let failing = failing_channel(stored);
         let mut is_told = false;
         let face = home.map(|home| home.lifted(stored));
-        for route in self.routing.decide(face.as_ref().unwrap_or(stored), entry.at_us) {
+        let (routes, considered) = self.routing.explain(face.as_ref().unwrap_or(stored), entry.at_us);
+        let is_routed = !routes.is_empty();
+        for route in routes {
             let mut opening = Opening {
                 route: &route.path,
                 rule: &alert.rule.id,
@@ -57,7 +65,11 @@ impl Follower {
             if let (Some(window), None) = (route.digest, failing) {
                 opening.window_us = micros(window);
                 Outbox::gather(txn, &opening, entry.at_us)?;
+                untold(txn, stored, &route.path, Why::Digest, "", entry.at_us)?;
                 continue;
+            }
+            if self.routing.channels(&route.targets, entry.at_us).is_empty() {
+                untold(txn, stored, &route.path, Why::Nobody, "", entry.at_us)?;
             }
             if let Some(home) = home {
                 let seed = format!("alert {}", entry.seq);
@@ -71,6 +83,7 @@ impl Follower {
             if let (Some(fold), None) = (route.fold, failing) {
                 opening.window_us = micros(fold.window);
                 if Outbox::fold(txn, &opening, fold.burst, entry.at_us)? == WindowFate::Held {
+                    untold(txn, stored, &route.path, Why::Fold, "", entry.at_us)?;
                     continue;
                 }
             }
@@ -80,6 +93,9 @@ impl Follower {
             self.grow(txn, home, entry.at_us)?;
         }
         if failing.is_none() || is_told {
+            if !is_routed {
+                untold(txn, stored, "", Why::Unrouted, &refusals(&considered), entry.at_us)?;
+            }
             return Ok(());
         }
         let told = Notification::of_alert(NotificationKind::Raised, stored, STORMGLASS, &self.links.alerts);
@@ -225,4 +241,35 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// Notes that a route does not tell an alert by itself.
+pub(super) fn untold(
+    txn: &Txn<'_>,
+    stored: &StoredAlert,
+    route: &str,
+    why: Why,
+    reason: &str,
+    at_us: i64,
+) -> Result<()> {
+    let untold = Untold {
+        alert: stored.alert.id.to_string(),
+        route: route.to_owned(),
+        why,
+        rule: stored.alert.rule.id.clone(),
+        reason: bounded(reason, REASON_BYTES),
+        at_us,
+        until_us: None,
+        told_in: None,
+    };
+    Outbox::set_untold(txn, &untold)
+}
+
+/// Why routes do not take an alert, on one line.
+fn refusals(considered: &[Considered]) -> String {
+    let refused = considered.iter().filter_map(|one| {
+        let refusal = one.refusal.as_ref()?;
+        Some(format!("`{}`: {refusal}", one.path))
+    });
+    refused.collect::<Vec<_>>().join("; ")
 }

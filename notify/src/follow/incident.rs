@@ -13,6 +13,15 @@ use crate::subject::{STORMGLASS, TEXT_BYTES, bounded};
 use crate::{Notification, NotificationKind, Result, SubjectKind};
 
 impl KnownIncident {
+    /// Whether all that there is to tell of it was told by its alerts: each by itself, and none less severe.
+    fn is_known_by(&self, lone: &[Told]) -> bool {
+        let is_told = |id: &str| lone.iter().any(|row| row.subject == id);
+        let severity_id = lone.iter().map(|row| row.severity_id).max();
+        severity_id >= Some(self.incident.assessment.severity_id)
+            && self.headlines.iter().all(|headline| is_told(&headline.alert_id))
+            && self.headlines.len() as u64 == self.incident.alerts
+    }
+
     /// An alert as routes see it: its incident may be more severe.
     pub(crate) fn lifted(&self, stored: &StoredAlert) -> StoredAlert {
         let mut lifted = stored.clone();
@@ -111,6 +120,7 @@ impl Follower {
             return Ok(());
         };
         let mut told = Notification::of_incident(kind, found, STORMGLASS, "", &self.links.incidents);
+        let mut is_told = true;
         let row = match Self::told_of_incident(txn, channel, &found.incident.id)? {
             Some(row) => row,
             None => {
@@ -123,6 +133,14 @@ impl Follower {
                 told.thread.clone_from(&thread);
                 for row in &lone {
                     Outbox::move_escalations(txn, &row.subject, &found.incident.id)?;
+                }
+                if kind == NotificationKind::Raised && found.is_known_by(&lone) {
+                    // What is read once is not read again.
+                    is_told = manner != Manner::Letter;
+                    told.kind = NotificationKind::Amended;
+                    told.note =
+                        "this is the incident of what was told here before, and nothing else has happened"
+                            .into();
                 }
                 self.gather_lone(txn, lone, &told, manner, at_us)?;
                 Told {
@@ -141,7 +159,9 @@ impl Follower {
             }
         };
         told.thread.clone_from(&row.thread);
-        self.put(txn, route, channel, &told, key, at_us)?;
+        if is_told {
+            self.put(txn, route, channel, &told, key, at_us)?;
+        }
         Outbox::set_told(txn, &row.shown(found, at_us))
     }
 
@@ -226,7 +246,7 @@ impl Follower {
         self.gather_lone(txn, lone, &told, manner, at_us)
     }
 
-    /// Its growth is told when the windows of its channels close.
+    /// How many alerts join or leave it is told when the windows of its channels close.
     pub(super) fn grow(&self, txn: &Txn<'_>, found: &KnownIncident, at_us: i64) -> Result<()> {
         for mut row in Outbox::told_of(txn, &found.incident.id)? {
             if row.alerts == found.incident.alerts || row.due_us.is_some() {
@@ -238,7 +258,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells a channel how an incident has grown.
+    /// Tells a channel how an incident has grown; that it has fewer alerts changes what was told of it.
     pub(super) fn tell_growth(
         &self,
         txn: &Txn<'_>,
@@ -260,16 +280,15 @@ impl Follower {
             return Outbox::set_told(txn, &Told { due_us: None, ..row });
         };
         self.gather_late(txn, &row, found, now_us)?;
-        let more = found.incident.alerts.saturating_sub(row.alerts);
-        let note = match more {
-            0 => format!("{} alerts in all", found.incident.alerts),
-            more => format!("{more} alerts more, {} in all", found.incident.alerts),
+        let (before, now) = (row.alerts, found.incident.alerts);
+        let (kind, note) = match now.checked_sub(before) {
+            Some(more) => (NotificationKind::Grown, format!("{more} alerts more, {now} in all")),
+            None => (NotificationKind::Amended, format!("{} alerts fewer, {now} in all", before - now)),
         };
         let at = now_us.to_string();
         let key = key(&["grown", &row.channel, &row.subject, &at]);
-        let mut row =
-            self.tell_row(txn, NotificationKind::Grown, row, found, STORMGLASS, &note, &key, now_us)?;
-        row.alerts = found.incident.alerts;
+        let mut row = self.tell_row(txn, kind, row, found, STORMGLASS, &note, &key, now_us)?;
+        row.alerts = now;
         row.has_grown(self.window_us(&row.route));
         Outbox::set_told(txn, &row)
     }

@@ -28,12 +28,13 @@ use known::Known;
 /// How many entries of a feed share a transaction at most.
 const BATCH: usize = 500;
 
-/// How long an alert waits for incidents to look at it; then it is told by itself. They take some milliseconds,
-/// and longer only where the machine has too much to do: many messages of one incident would be more of that.
-const PATIENCE_US: i64 = 1_000_000;
+/// How long an alert waits for incidents to look at it. They take some milliseconds, seconds where the machine has
+/// too much to do or they are read from the database at a start. When they have not moved for so long they are stuck,
+/// and rather is an alert told by itself than not at all.
+const PATIENCE_US: i64 = 30_000_000;
 
-/// How long the first one after a start waits: incidents are read from the database then.
-const FIRST_PATIENCE_US: i64 = 10_000_000;
+/// How long further alerts wait for incidents that are stuck.
+const SHORT_PATIENCE_US: i64 = 1_000_000;
 
 /// Where a person reads more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,44 +61,39 @@ pub(crate) struct Follower {
 }
 
 /// What the follower waits for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Patience {
     /// The first entry of the feed that incidents have not looked at, and since when it is waited for.
     waiting: Option<(u64, i64)>,
-    bound_us: i64,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { waiting: None, bound_us: FIRST_PATIENCE_US }
-    }
+    /// Up to where incidents had followed when they were found stuck.
+    stuck_at: Option<u64>,
 }
 
 impl Patience {
     /// Up to which entry of those up to `last` may be told, when incidents have followed up to `passed` and
     /// `next` is the first that they have not.
     fn bound(&mut self, passed: u64, next: Option<u64>, last: u64, now_us: i64) -> u64 {
-        if self.waiting.is_some_and(|(waiting, _)| waiting <= passed) {
-            self.bound_us = PATIENCE_US;
-        }
+        self.stuck_at = self.stuck_at.filter(|at| *at == passed);
         let Some(next) = next else {
             self.waiting = None;
             return last;
         };
-        match self.waiting {
-            Some((waiting, since_us)) if waiting == next => {
-                if now_us.saturating_sub(since_us) < self.bound_us {
-                    return passed;
-                }
-                self.waiting = None;
-                self.bound_us = PATIENCE_US;
-                last
-            }
-            _ => {
-                self.waiting = Some((next, now_us));
-                passed
-            }
+        let since_us = match self.waiting {
+            // The clock may have been set back.
+            Some((waiting, since_us)) if waiting == next && since_us <= now_us => since_us,
+            _ => now_us,
+        };
+        let patience_us = if self.stuck_at.is_some() { SHORT_PATIENCE_US } else { PATIENCE_US };
+        if now_us.saturating_sub(since_us) < patience_us {
+            self.waiting = Some((next, since_us));
+            return passed;
         }
+        if self.stuck_at.is_none() {
+            tracing::warn!("incidents do not follow the alerts; alerts are told by themselves until they do");
+        }
+        self.waiting = None;
+        self.stuck_at = Some(passed);
+        last
     }
 }
 
@@ -246,13 +242,25 @@ mod tests {
     #[test]
     fn what_incidents_have_not_looked_at_waits_and_not_for_ever() {
         let mut patience = Patience::default();
-        // The first one waits longer.
         assert_eq!(patience.bound(0, Some(1), 5, 0), 0);
-        assert_eq!(patience.bound(0, Some(1), 5, FIRST_PATIENCE_US - 1), 0);
-        assert_eq!(patience.bound(3, Some(4), 5, FIRST_PATIENCE_US), 3, "the next waits anew");
-        assert_eq!(patience.bound(3, Some(4), 6, FIRST_PATIENCE_US + PATIENCE_US - 1), 3);
-        assert_eq!(patience.bound(3, Some(4), 6, FIRST_PATIENCE_US + PATIENCE_US), 6);
-        assert_eq!(patience.bound(9, None, 9, FIRST_PATIENCE_US), 9);
+        assert_eq!(patience.bound(0, Some(1), 5, PATIENCE_US - 1), 0);
+        let mut now_us = PATIENCE_US;
+        assert_eq!(patience.bound(3, Some(4), 5, now_us), 3, "the next waits anew");
+        now_us += PATIENCE_US;
+        assert_eq!(patience.bound(3, Some(4), 6, now_us - 1), 3);
+        assert_eq!(patience.bound(3, Some(4), 6, now_us), 6);
+        // They are stuck, and what follows waits for a moment.
+        assert_eq!(patience.bound(3, Some(7), 7, now_us), 3);
+        assert_eq!(patience.bound(3, Some(7), 8, now_us + SHORT_PATIENCE_US - 1), 3);
+        now_us += SHORT_PATIENCE_US;
+        assert_eq!(patience.bound(3, Some(7), 8, now_us), 8);
+        // They have moved.
+        assert_eq!(patience.bound(4, Some(9), 9, now_us), 4);
+        assert_eq!(patience.bound(4, Some(9), 9, now_us + PATIENCE_US - 1), 4);
+        // The clock is set back, and it is not waited for longer.
+        assert_eq!(patience.bound(4, Some(9), 9, 0), 4);
+        assert_eq!(patience.bound(4, Some(9), 9, PATIENCE_US), 9);
+        assert_eq!(patience.bound(9, None, 9, PATIENCE_US), 9);
         assert_eq!(patience.waiting, None);
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use alerts::FeedEntry;
 use storage::state::Txn;
 
+use super::alert::untold;
 use super::known::Known;
 use super::{Follower, severity};
-use crate::outbox::{Closed, Line, key};
+use crate::outbox::{Closed, Line, Outbox, Why, key};
 use crate::route::Route;
 use crate::subject::STORMGLASS;
 use crate::{Notification, NotificationKind, Result};
@@ -32,6 +33,9 @@ impl Follower {
                 (self.digest(route, lines, begin_us, now_us), begin_us)
             }
         };
+        for line in closed.lines() {
+            Outbox::told_in(txn, (path, closed.why(), &line.rule), &told.subject_id, now_us)?;
+        }
         let begin = begin_us.to_string();
         for channel in self.routing.channels(&route.targets, now_us) {
             let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
@@ -42,18 +46,16 @@ impl Follower {
 
     /// What a route has gathered that is gone is told where its alerts would go now.
     fn tell_orphaned(&self, txn: &Txn<'_>, path: &str, closed: &Closed, now_us: i64) -> Result<()> {
-        let lines = match closed {
-            Closed::Flood { line, .. } => std::slice::from_ref(line),
-            Closed::Digest { lines, .. } => lines.as_slice(),
-        };
         let mut by_channel: BTreeMap<&str, (&Route, Vec<Line>)> = BTreeMap::new();
         let mut known = Known::default();
-        for line in lines {
+        for line in closed.lines() {
             self.read(&line.last_alert, &mut known)?;
             let Some(stored) = known.alerts.get(&line.last_alert) else { continue };
             let lifted = known.home(&line.last_alert).map(|home| home.lifted(stored));
             let routes = self.routing.decide(lifted.as_ref().unwrap_or(stored), now_us);
             if routes.is_empty() {
+                let reason = "the route that gathered it is gone, and no other takes it";
+                Outbox::lose_held(txn, (path, closed.why(), &line.rule), reason)?;
                 tracing::info!(
                     path,
                     rule = line.rule,
@@ -62,6 +64,7 @@ impl Follower {
             }
             for route in routes {
                 if matches!(closed, Closed::Flood { .. }) && line.held == 1 {
+                    Outbox::forget_untold(txn, &line.last_alert, path)?;
                     self.tell_held(txn, route, line, now_us)?;
                     continue;
                 }
@@ -79,6 +82,9 @@ impl Follower {
                 (Closed::Flood { .. }, Some(line)) => self.flood(line, now_us),
                 _ => self.digest(path, &lines, begin_us, now_us),
             };
+            for line in &lines {
+                Outbox::told_in(txn, (path, closed.why(), &line.rule), &told.subject_id, now_us)?;
+            }
             let begin = begin_us.to_string();
             let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
             self.put(txn, &route.path, channel, &told, &key, now_us)?;
@@ -92,8 +98,10 @@ impl Follower {
         let Some(stored) = known.alerts.get(&line.last_alert) else { return Ok(()) };
         // Whoever has dealt with it already need not be told.
         if stored.status != alerts::AlertStatus::New {
-            return Ok(());
+            let reason = "somebody had taken it before its window closed";
+            return untold(txn, stored, &route.path, Why::Taken, reason, now_us);
         }
+        Outbox::forget_untold(txn, &line.last_alert, &route.path)?;
         let home = known.home(&line.last_alert);
         // Its incident has told of it since.
         if home.is_some() && !route.tells_all {

@@ -53,6 +53,15 @@ impl Outbox {
         found.ok_or(Error::DeliveryUnknown { id })
     }
 
+    /// Whether deliveries are about this.
+    pub(crate) fn is_subject(&self, id: &str) -> Result<bool> {
+        self.state().read(|db| {
+            let mut select =
+                db.prepare_cached("SELECT EXISTS (SELECT 1 FROM deliveries WHERE subject = ?1)")?;
+            Ok(select.query_row([id], |row| row.get(0))?)
+        })
+    }
+
     /// The names that a statement selects and that are not there.
     fn names(&self, sql: &str, is_there: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.state().read(|db| {

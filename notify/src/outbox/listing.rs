@@ -86,10 +86,20 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     /// Only of this channel.
     pub channel: Option<String>,
-    /// Only about this alert.
-    pub subject: Option<String>,
+    /// Only about one of these.
+    pub subjects: Option<Subjects>,
     /// Only with a smaller number.
     pub before: Option<i64>,
+}
+
+/// What deliveries are about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subjects {
+    /// Ids of alerts and incidents, or of a digest.
+    pub ids: Vec<String>,
+    /// Digests and floods in which some of them were told: their subject, and when they were made, microseconds since
+    /// 1970.
+    pub told_in: Vec<(String, i64)>,
 }
 
 /// How a channel is doing.
@@ -115,6 +125,21 @@ impl Outbox {
     pub fn list(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<DeliveryRecord>> {
         let mut clauses = vec!["1".to_owned()];
         let mut values: Vec<Value> = Vec::new();
+        if let Some(subjects) = &filter.subjects {
+            let of_windows = subjects.told_in.iter().map(|(id, _)| id);
+            let made: Vec<_> = subjects.told_in.iter().map(|(id, at_us)| format!("{id} {at_us}")).collect();
+            values.push(
+                serde_json::to_string(&subjects.ids.iter().chain(of_windows).collect::<Vec<_>>())?.into(),
+            );
+            values.push(serde_json::to_string(&subjects.ids)?.into());
+            values.push(serde_json::to_string(&made)?.into());
+            // The first finds them by the index.
+            clauses.push(
+                "subject IN (SELECT value FROM json_each(?1)) AND (subject IN (SELECT value FROM json_each(?2)) OR \
+                 (kind IN ('digest', 'flood') AND subject || ' ' || created_us IN (SELECT value FROM json_each(?3))))"
+                    .into(),
+            );
+        }
         let mut add = |clause: &str, value: Value| {
             values.push(value);
             clauses.push(format!("{clause} ?{}", values.len()));
@@ -124,9 +149,6 @@ impl Outbox {
         }
         if let Some(channel) = &filter.channel {
             add("channel =", channel.clone().into());
-        }
-        if let Some(subject) = &filter.subject {
-            add("subject =", subject.clone().into());
         }
         if let Some(before) = filter.before {
             add("id <", before.into());
@@ -196,7 +218,8 @@ impl Outbox {
         let changed = self.state().write(|txn| {
             Ok::<_, Error>(
                 txn.prepare_cached(
-                    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_us = ?2, updated_us = ?2
+                    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_us = ?2, updated_us = ?2,
+                        planned_us = NULL
                      WHERE id = ?1 AND state = 'dead'",
                 )?
                 .execute(rusqlite::params![id, now_us])?,
@@ -213,7 +236,8 @@ impl Outbox {
         self.state().write(|txn| {
             Ok(txn
                 .prepare_cached(
-                    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_us = ?2, updated_us = ?2
+                    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_us = ?2, updated_us = ?2,
+                        planned_us = NULL
                      WHERE state = 'dead' AND channel = coalesce(?1, channel)",
                 )?
                 .execute(rusqlite::params![channel, now_us])?)
@@ -248,6 +272,12 @@ impl Outbox {
                 .prepare_cached(
                     "DELETE FROM told WHERE (channel, subject) IN (
                         SELECT channel, subject FROM told WHERE told_us < ?1 AND due_us IS NULL LIMIT ?2)",
+                )?
+                .execute(rusqlite::params![before_us, AT_ONCE])?;
+            gone += txn
+                .prepare_cached(
+                    "DELETE FROM untold WHERE (alert, route) IN (
+                        SELECT alert, route FROM untold WHERE at_us < ?1 LIMIT ?2)",
                 )?
                 .execute(rusqlite::params![before_us, AT_ONCE])?;
             Ok(gone)
@@ -291,9 +321,16 @@ impl Outbox {
         })
     }
 
-    /// Keeps at most `rows` rows of who was told of what: the newest.
+    /// Keeps at most `rows` rows of who was told of what, and as many of what was not told: the newest.
     pub(crate) fn keep_newest_told(&self, rows: u64) -> Result<usize> {
         self.state().write(|txn| {
+            let cut: Option<i64> = txn
+                .prepare_cached("SELECT at_us FROM untold ORDER BY at_us DESC LIMIT 1 OFFSET ?1")?
+                .query_row([rows], |row| row.get(0))
+                .optional()?;
+            if let Some(cut) = cut {
+                txn.prepare_cached("DELETE FROM untold WHERE at_us <= ?1")?.execute([cut])?;
+            }
             let cut: Option<i64> = txn
                 .prepare_cached("SELECT told_us FROM told ORDER BY told_us DESC LIMIT 1 OFFSET ?1")?
                 .query_row([rows], |row| row.get(0))
@@ -304,10 +341,23 @@ impl Outbox {
     }
 }
 
-/// The table `deliveries` as SQL shows it.
-pub fn state_table() -> StateTable {
+/// The tables `deliveries` and `untold` as SQL shows them.
+pub fn state_tables() -> [StateTable; 2] {
     use StateColumn::{Integer, Text, Time};
-    StateTable {
+    let untold = StateTable {
+        name: "untold",
+        sql: "SELECT alert, route, why, reason, at_us AS time, told_in, told_us AS told FROM untold",
+        columns: &[
+            ("alert", Text),
+            ("route", Text),
+            ("why", Text),
+            ("reason", Text),
+            ("time", Time),
+            ("told_in", Text),
+            ("told", Time),
+        ],
+    };
+    let deliveries = StateTable {
         name: "deliveries",
         sql: "SELECT id, key, channel, route, subject, thread, kind, title, state, attempts, created_us AS created, \
               next_us AS next, updated_us AS updated, last_error, notification FROM deliveries",
@@ -328,5 +378,6 @@ pub fn state_table() -> StateTable {
             ("last_error", Text),
             ("notification", Text),
         ],
-    }
+    };
+    [deliveries, untold]
 }

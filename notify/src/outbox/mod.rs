@@ -10,7 +10,8 @@
 //! the order of their rows; one that waits holds up its thread and nothing else. What a row says (`notification`)
 //! is empty once it is delivered: only what may be sent again is kept.
 //!
-//! Besides: `told` (which channel knows which alert or incident, in which thread), `escalations` (who is told next, and when), `windows` (what is gathered or counted until a window
+//! Besides: `told` (which channel knows which alert or incident, in which thread), `untold` (which alert is not told by
+//! itself, and why), `escalations` (who is told next, and when), `windows` (what is gathered or counted until a window
 //! closes), `threads` (what channels asked to be remembered), `channel_health` (since when one fails).
 
 mod escalation;
@@ -19,6 +20,7 @@ mod health;
 mod listing;
 mod queue;
 mod told;
+mod untold;
 mod window;
 
 use rusqlite::OptionalExtension as _;
@@ -28,9 +30,10 @@ use crate::{Notification, Result};
 
 pub(crate) use escalation::DueStep;
 pub(crate) use health::{DISABLED_PROBE_US, Failing};
-pub use listing::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, state_table};
+pub use listing::{ChannelQueue, DeliveryFilter, DeliveryRecord, DeliveryState, Subjects, state_tables};
 pub(crate) use queue::{Next, Waiting};
 pub(crate) use told::Told;
+pub(crate) use untold::{Untold, Why};
 pub(crate) use window::{Closed, Fate as WindowFate, Line, Opening};
 
 /// The schema, one step a released version.
@@ -122,6 +125,22 @@ CREATE INDEX told_due ON told (due_us) WHERE due_us IS NOT NULL;
 CREATE INDEX told_old ON told (told_us);
 INSERT INTO told SELECT channel, subject, 'alert', min(thread), min(route), 0, 1, min(created_us), max(updated_us), 0, NULL
     FROM deliveries WHERE kind IN ('raised', 'escalated') GROUP BY channel, subject;
+",
+"
+ALTER TABLE deliveries ADD COLUMN planned_us INTEGER;
+CREATE TABLE untold (
+    alert    TEXT NOT NULL,
+    route    TEXT NOT NULL,
+    why      TEXT NOT NULL,
+    rule     TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    at_us    INTEGER NOT NULL,
+    told_in  TEXT,
+    told_us  INTEGER,
+    PRIMARY KEY (alert, route)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX untold_held ON untold (route, why, rule) WHERE told_us IS NULL;
+CREATE INDEX untold_old ON untold (at_us);
 "];
 
 /// What is to be told to one channel.

@@ -6,6 +6,16 @@ use storage::state::rusqlite;
 use super::Outbox;
 use crate::{Notification, Result};
 
+/// How many that wait are called when a channel takes one: what follows is called by those, so that a channel that
+/// takes messages again is not asked for all of them at once.
+const CALLED: u32 = 10;
+
+/// Who waits no longer than so for the next attempt is not called: the first retry is soon enough.
+const MOMENT_US: i64 = 6_000_000;
+
+/// Who was called and not taken is not called again before.
+const AGAIN_US: i64 = 30 * 60 * 1_000_000;
+
 /// A delivery whose turn it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Waiting {
@@ -17,6 +27,8 @@ pub(crate) struct Waiting {
     pub(crate) remembered: Option<String>,
     /// Attempts made before.
     pub(crate) attempts: u32,
+    /// When its turn would be by its own schedule, where it was called before that.
+    pub(crate) planned_us: Option<i64>,
 }
 
 /// What a worker finds.
@@ -35,7 +47,7 @@ impl Outbox {
     pub(crate) fn next(&self, channel: &str, now_us: i64) -> Result<Next> {
         self.state().read(|db| {
             let mut select = db.prepare_cached(
-                "SELECT d.id, d.key, d.thread, d.notification, d.attempts, t.remembered, d.next_us
+                "SELECT d.id, d.key, d.thread, d.notification, d.attempts, t.remembered, d.planned_us, d.next_us
                  FROM deliveries d
                  LEFT JOIN threads t ON t.channel = d.channel AND t.thread = d.thread
                  WHERE d.channel = ?1 AND d.state = 'waiting' AND NOT EXISTS (
@@ -53,8 +65,9 @@ impl Outbox {
                         notification: serde_json::from_str(&text).ok(),
                         attempts: row.get(4)?,
                         remembered: row.get(5)?,
+                        planned_us: row.get(6)?,
                     };
-                    Ok((waiting, row.get::<_, i64>(6)?))
+                    Ok((waiting, row.get::<_, i64>(7)?))
                 })
                 .optional()?;
             Ok(match found {
@@ -65,7 +78,9 @@ impl Outbox {
         })
     }
 
-    /// It was taken; what is to be remembered of its thread is kept.
+    /// It was taken; what is to be remembered of its thread is kept. Some of what waits longer than a moment for
+    /// another attempt are called now, as the channel takes messages. Of one that is not taken then the turn stays as it
+    /// was, so that a message that the channel will not take is not tried with each that it takes.
     pub(crate) fn delivered(
         &self,
         channel: &str,
@@ -86,6 +101,20 @@ impl Outbox {
                 )?
                 .execute(rusqlite::params![channel, sent.thread, remember, now_us])?;
             }
+            txn.prepare_cached(
+                "UPDATE deliveries SET planned_us = coalesce(planned_us, next_us), next_us = ?2 WHERE id IN (
+                    SELECT id FROM deliveries
+                    WHERE channel = ?1 AND state = 'waiting' AND next_us > ?3 AND attempts > 0
+                        AND (planned_us IS NULL OR updated_us < ?4)
+                    ORDER BY id LIMIT ?5)",
+            )?
+            .execute(rusqlite::params![
+                channel,
+                now_us,
+                now_us.saturating_add(MOMENT_US),
+                now_us.saturating_sub(AGAIN_US),
+                CALLED
+            ])?;
             Ok(())
         })
     }
@@ -101,10 +130,22 @@ impl Outbox {
     ) -> Result<()> {
         self.state().write(|txn| {
             txn.prepare_cached(
-                "UPDATE deliveries SET attempts = ?2, last_error = ?3, next_us = ?4, updated_us = ?5
+                "UPDATE deliveries SET attempts = ?2, last_error = ?3, next_us = ?4, updated_us = ?5, planned_us = NULL
                  WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute(rusqlite::params![id, attempts, reason, next_us, now_us])?;
+            Ok(())
+        })
+    }
+
+    /// It was called before its turn and not taken: its turn stays, and this attempt does not count.
+    pub(crate) fn put_back(&self, id: i64, reason: &str, now_us: i64) -> Result<()> {
+        self.state().write(|txn| {
+            txn.prepare_cached(
+                "UPDATE deliveries SET last_error = ?2, next_us = coalesce(planned_us, next_us), updated_us = ?3
+                 WHERE id = ?1 AND state = 'waiting'",
+            )?
+            .execute(rusqlite::params![id, reason, now_us])?;
             Ok(())
         })
     }
@@ -120,11 +161,12 @@ impl Outbox {
         })
     }
 
-    /// The channel works again: what it could not take is due now, in its old order.
+    /// The channel works again: what it could not take is called now, in its old order.
     pub(crate) fn bring_forward(&self, channel: &str, now_us: i64) -> Result<()> {
         self.state().write(|txn| {
             txn.prepare_cached(
-                "UPDATE deliveries SET next_us = ?2 WHERE channel = ?1 AND state = 'waiting' AND next_us > ?2",
+                "UPDATE deliveries SET planned_us = coalesce(planned_us, next_us), next_us = ?2
+                 WHERE channel = ?1 AND state = 'waiting' AND next_us > ?2",
             )?
             .execute(rusqlite::params![channel, now_us])?;
             Ok(())

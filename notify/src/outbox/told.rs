@@ -83,7 +83,7 @@ impl Outbox {
     }
 
     /// The channels that were told of a subject, the earliest first.
-    pub(crate) fn told_of(txn: &Txn<'_>, subject: &str) -> Result<Vec<Told>> {
+    pub(crate) fn told_of(txn: &rusqlite::Connection, subject: &str) -> Result<Vec<Told>> {
         let mut select = txn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM told WHERE subject = ?1 ORDER BY since_us, channel"
         ))?;

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension as _;
 use storage::state::{Txn, rusqlite};
 
-use super::Outbox;
+use super::{Outbox, Why};
 use crate::Result;
 
 /// The longest window of a flood that goes on.
@@ -51,7 +51,36 @@ pub(crate) enum Closed {
     Digest { route: String, lines: Vec<Line> },
 }
 
+impl Closed {
+    /// What it has held, a line a rule.
+    pub(crate) fn lines(&self) -> &[Line] {
+        match self {
+            Self::Flood { line, .. } => std::slice::from_ref(line),
+            Self::Digest { lines, .. } => lines,
+        }
+    }
+
+    /// Why that was not told at once.
+    pub(crate) fn why(&self) -> Why {
+        match self {
+            Self::Flood { .. } => Why::Fold,
+            Self::Digest { .. } => Why::Digest,
+        }
+    }
+}
+
 impl Outbox {
+    /// When the window closes that counts the next alert of a rule; `None`: a route tells it by itself.
+    pub(crate) fn counts_until(&self, route: &str, rule: &str, burst: u32) -> Result<Option<i64>> {
+        self.state().read(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT close_us FROM windows WHERE route = ?1 AND kind = 'fold' AND rule = ?2 AND told >= ?3",
+            )?;
+            let close_us = select.query_row(rusqlite::params![route, rule, burst], |row| row.get(0));
+            Ok(close_us.optional()?)
+        })
+    }
+
     /// Counts an alert of a rule; up to `burst` are told by themselves.
     pub(crate) fn fold(txn: &Txn<'_>, opening: &Opening<'_>, burst: u32, now_us: i64) -> Result<Fate> {
         let told: Option<u32> = txn

@@ -184,6 +184,80 @@ async fn a_channel_that_fails_is_told_of_and_then_takes_all_that_waits() {
 }
 
 #[tokio::test]
+async fn what_waits_goes_at_once_when_the_channel_takes_another() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    // Two failures each, so that all of them wait for five minutes.
+    let many: Vec<_> = (0..30).map(|n| alert("r1", &format!("e{n}"))).collect();
+    at.record(&many);
+    at.follow();
+    at.alerts.change(many[0].id.as_str(), Change::Acknowledge, "dana", "", now_us()).unwrap();
+    at.follow();
+    let put_off = |at: &super::Fixture| {
+        let later_us = now_us() + 300_000_000;
+        at.state
+            .write(|txn| {
+                txn.execute(
+                    "UPDATE deliveries SET attempts = 2, next_us = ?1, last_error = 'busy' WHERE kind = 'raised'",
+                    [later_us],
+                )?;
+                Ok::<_, crate::Error>(())
+            })
+            .unwrap();
+    };
+    put_off(&at);
+    at.settle().await;
+    assert!(at.told("a").is_empty());
+    at.record(&[alert("r2", "new")]);
+    at.settle().await;
+    let subjects: Vec<_> = at.told("a").into_iter().map(|told| told.subject).collect();
+    assert_eq!(subjects.len(), 32, "no time has passed");
+    let oldest: Vec<_> = many.iter().map(|alert| alert.id.to_string()).collect();
+    let raised: Vec<_> = at.told("a")[1..].iter().filter(|told| told.kind == Raised).cloned().collect();
+    assert_eq!(raised.into_iter().map(|told| told.subject).collect::<Vec<_>>(), oldest, "in their order");
+    let first = oldest[0].as_str();
+    let kinds: Vec<_> =
+        at.told("a").into_iter().filter(|told| told.subject == first).map(|told| told.kind).collect();
+    assert_eq!(kinds, [Raised, Acknowledged], "and in the order of their threads");
+}
+
+#[tokio::test]
+async fn one_that_is_never_taken_is_not_tried_with_each_that_is() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    let bad = alert("r1", "bad");
+    at.record(std::slice::from_ref(&bad));
+    at.answers("a", &[retry(None)]);
+    at.settle().await;
+    at.advance(Duration::from_secs(6));
+    at.answers("a", &[retry(None)]);
+    at.settle().await;
+    let record = |at: &super::Fixture| {
+        let dead = DeliveryFilter { state: Some(DeliveryState::Waiting), ..DeliveryFilter::default() };
+        at.outbox.list(&dead, 10).unwrap().pop().unwrap()
+    };
+    let planned_us = record(&at).next_us;
+    for n in 0..50 {
+        at.record(&[alert("r2", &format!("good {n}"))]);
+        // The good one, the bad one where it is tried with it.
+        let tried = at.told("a").iter().filter(|told| told.subject == bad.id.as_str()).count();
+        let answers = [Outcome::Delivered { remember: None }, retry(None)];
+        at.channels["a"].answers.lock().clear();
+        at.answers("a", if n == 0 { &answers } else { &answers[..1] });
+        at.settle().await;
+        let now = at.told("a").iter().filter(|told| told.subject == bad.id.as_str()).count();
+        assert_eq!(now - tried, usize::from(n == 0), "{n}");
+        at.advance(Duration::from_secs(1));
+    }
+    let kept = record(&at);
+    assert_eq!((kept.attempts, kept.next_us), (2, planned_us), "its turn is where it was");
+    at.advance(6 * MINUTE);
+    at.answers("a", &[retry(None)]);
+    at.settle().await;
+    let kept = record(&at);
+    assert_eq!(kept.attempts, 3, "which counts");
+    assert!(kept.next_us.unwrap() - now_us() >= 30 * 60 * 1_000_000);
+}
+
+#[tokio::test]
 async fn a_damaged_row_and_a_panic_spoil_one_delivery() {
     let mut at = fixture(&["a"], vec![route("all", &["a"])]);
     at.record(&[alert("r1", "e1"), alert("r1", "e2")]);
@@ -237,14 +311,16 @@ async fn sql_sees_the_columns_that_are_described() {
     let mut at = fixture(&["a"], vec![route("all", &["a"])]);
     at.record(&[alert("r1", "e1")]);
     at.settle().await;
-    let table = crate::state_table();
     at.state
         .read(|db| {
-            let mut select = db.prepare(table.sql)?;
-            let names: Vec<String> = select.column_names().map(str::to_owned).collect();
-            let described: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-            assert_eq!(names, described);
-            let state: String = select.query_row([], |row| row.get("state"))?;
+            for table in crate::state_tables() {
+                let select = db.prepare(table.sql)?;
+                let names: Vec<String> = select.column_names().map(str::to_owned).collect();
+                let described: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+                assert_eq!(names, described);
+            }
+            let [deliveries, _] = crate::state_tables();
+            let state: String = db.prepare(deliveries.sql)?.query_row([], |row| row.get("state"))?;
             assert_eq!(state, "delivered");
             Ok::<_, crate::Error>(())
         })

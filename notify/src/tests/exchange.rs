@@ -112,6 +112,100 @@ async fn what_waits_for_an_acknowledgement_goes_on_with_the_same_step() {
     assert_eq!((told("b"), told("c"), told("d")), (2, 1, 1));
 }
 
+/// Two routes wait for one alert: when one of them goes, the other has told all of its steps already, and tells none
+/// of them again.
+#[tokio::test]
+async fn a_route_that_has_escalated_does_not_begin_again_for_one_that_is_gone() {
+    let step = |minutes: u32| Escalation { after: MINUTE * minutes, targets: vec![Target::from("b")] };
+    let stays = || Route { escalate: vec![step(15), step(30)], ..route("stays", &["a"]) };
+    let goes = Route { escalate: vec![step(10), step(60)], goes_on: true, ..route("goes", &["a"]) };
+    let mut at = fixture(&["a", "b"], vec![goes, stays()]);
+    record(&at, "r1", 0..1);
+    at.settle().await;
+    for _ in 0..35 {
+        at.advance(MINUTE);
+        at.settle().await;
+    }
+    assert_eq!(at.kinds("b"), [Escalated, Escalated, Escalated], "after 10, 15 and 30 minutes");
+    rename(&mut at, vec![stays()]);
+    for _ in 0..90 {
+        at.advance(MINUTE);
+        at.settle().await;
+    }
+    assert_eq!(at.kinds("b").len(), 3);
+}
+
+#[tokio::test]
+async fn a_channel_that_comes_back_while_the_writer_is_waited_for_is_not_gone() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    record(&at, "r1", 0..3);
+    at.follow();
+    let looks = std::cell::Cell::new(0);
+    let is_there = |_: &str| {
+        looks.set(looks.get() + 1);
+        looks.get() > 1
+    };
+    assert_eq!(at.outbox.bury_gone(&is_there, now_us()).unwrap(), 0);
+    assert_eq!(looks.get(), 2);
+    at.settle().await;
+    assert_eq!(at.kinds("a"), [Raised, Raised, Raised]);
+    record(&at, "r2", 0..1);
+    at.follow();
+    assert_eq!(at.outbox.bury_gone(&|_| false, now_us()).unwrap(), 1);
+}
+
+/// Waits for a permit, and says that nothing will be taken until it is mended.
+#[derive(Debug)]
+struct Revoked(Semaphore, std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Channel for Revoked {
+    fn kind(&self) -> &'static str {
+        "revoked"
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Stream
+    }
+
+    async fn send(&self, _: Delivery<'_>) -> Outcome {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.acquire().await.unwrap().forget();
+        Outcome::Disabled { reason: "the token is revoked".into() }
+    }
+}
+
+/// The old channel is disabled by what it was still sending when it was exchanged: the new one is tried at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_is_exchanged_is_tried_whatever_becomes_of_the_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = State::open(&folder.path().join("state.db")).unwrap();
+    let (old, new) = (Arc::new(Revoked(Semaphore::new(0), Default::default())), gate());
+    let mut first = setup(&[("a", new.clone())]);
+    first.channels.insert("a".to_owned(), old.clone());
+    let notifier = Notifier::open(NotifierParts {
+        state: state.clone(),
+        alerts: AlertStore::open(state.clone()).unwrap(),
+        incidents: None,
+        setup: first,
+        now_us: || 1_000_000_000_000_000,
+    })
+    .unwrap();
+    notifier.start().unwrap();
+    state.write(|txn| AlertStore::record(txn, &[alert("r1", "e1")], 1)).unwrap();
+    until("the old one sends", || old.1.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    notifier.exchange(setup(&[("a", new.clone())])).unwrap();
+    new.permits.add_permits(100);
+    old.0.add_permits(1);
+    until("the new one has taken it", || {
+        let filter = DeliveryFilter { state: Some(DeliveryState::Delivered), ..Default::default() };
+        notifier.outbox().list(&filter, 10).unwrap().iter().any(|row| row.channel == "a")
+    })
+    .await;
+    until("it fails no more", || notifier.outbox().queue("a").unwrap().failing.is_none()).await;
+    notifier.stop(Duration::from_secs(5)).await;
+}
+
 /// Lets as many deliveries through as there are permits, and notes each attempt.
 #[derive(Debug)]
 struct Gate {

@@ -1,6 +1,7 @@
 //! Incidents: one message for many alerts, one thread for all that follows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::incident::{Context, Deciding, Incident, IncidentFilter, Settings, Step};
@@ -8,7 +9,8 @@ use alerts::{Alert, AlertId, Change, EntityKind, Verdict};
 
 use super::{Fixture, alert, fixture_of, now_us, route};
 use crate::NotificationKind::{
-    Acknowledged, Assigned, Closed, Commented, Escalated, Grown, Merged, Overdue, Raised, Reopened, Risen,
+    Acknowledged, Amended, Assigned, Closed, Commented, Escalated, Grown, Merged, Overdue, Raised, Reopened,
+    Risen,
 };
 use crate::outbox::Outbox;
 use crate::{DEFAULT_TELL, Escalation, Fold, Manner, Route, SubjectKind, Target, Wanted};
@@ -115,7 +117,8 @@ async fn a_preview_of_an_incident_is_what_is_told_of_it() {
     at.settle().await;
     let [incident] = at.all().try_into().unwrap();
     let preview = at.follower.preview(&incident.id, now_us()).unwrap();
-    let taken: Vec<_> = preview.taken.iter().map(|(route, to)| (route.path.as_str(), to.clone())).collect();
+    let taken: Vec<_> =
+        preview.taken.iter().map(|taken| (taken.route.path.as_str(), taken.channels.clone())).collect();
     assert_eq!(taken, [("high", vec!["chat".to_owned(), "mail".to_owned()])]);
     let asked: Vec<_> =
         preview.considered.iter().map(|one| (one.path.as_str(), one.refusal.is_none())).collect();
@@ -124,10 +127,15 @@ async fn a_preview_of_an_incident_is_what_is_told_of_it() {
     let told = at.told("chat");
     assert_eq!((told.len(), &told[0].subject), (1, &preview.notification.subject_id));
     assert_eq!((preview.notification.about, preview.notification.count), (SubjectKind::Incident, 2));
-    // Its beginning is enough, an alert is told of as before, and what is neither is said.
+    // Its beginning is enough, an alert is told with its incident and counted by digests, and what is neither is said.
     assert_eq!(at.follower.preview(incident.id.get(..12).unwrap(), now_us()).unwrap().taken.len(), 1);
-    let alert = about("dana", "e2", 2, 4).id.to_string();
-    assert_eq!(at.follower.preview(&alert, now_us()).unwrap().notification.about, SubjectKind::Alert);
+    let alert = about("dana", "e1", 1, 3).id.to_string();
+    let preview = at.follower.preview(alert.get(..12).unwrap(), now_us()).unwrap();
+    assert_eq!(preview.notification.subject_id, incident.id);
+    assert_eq!(preview.incident.as_ref(), Some(&incident.id));
+    let taken: Vec<_> = preview.taken.iter().map(|taken| taken.route.path.as_str()).collect();
+    assert_eq!(taken, ["high", "digest"]);
+    assert_eq!(preview.considered[2].because, "its severity 4 is at least 4");
     let nothing = at.follower.preview("0123456789ab", now_us()).unwrap_err().to_string();
     assert!(nothing.contains("there is no alert or incident `0123456789ab`"), "{nothing}");
 }
@@ -191,8 +199,10 @@ async fn what_incidents_look_at_too_late_is_told_alone_and_says_once_where_it_go
     let alone = |at: &Fixture| while at.follower.turn(now_us()).unwrap() {};
     at.record(std::slice::from_ref(&one));
     alone(&at);
+    at.advance(Duration::from_secs(29));
+    alone(&at);
     assert_eq!(at.outbox.queue("chat").unwrap().waiting, 0, "it waits");
-    at.advance(Duration::from_secs(10));
+    at.advance(Duration::from_secs(1));
     alone(&at);
     at.record(std::slice::from_ref(&two));
     alone(&at);
@@ -212,12 +222,108 @@ async fn what_incidents_look_at_too_late_is_told_alone_and_says_once_where_it_go
     let seen: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.about, told.thread)).collect();
     let alert = |kind, thread: &str| (kind, SubjectKind::Alert, thread.to_owned());
     let incident = |kind| (kind, SubjectKind::Incident, one.clone());
+    // That they are an incident is no news, and pages nobody again.
     let wanted =
-        [alert(Raised, &one), alert(Raised, &two), alert(Merged, &two), incident(Raised), incident(Grown)];
+        [alert(Raised, &one), alert(Raised, &two), alert(Merged, &two), incident(Amended), incident(Grown)];
     assert_eq!(BTreeSet::from(wanted), seen.iter().cloned().collect(), "{seen:?}");
     assert_eq!(seen.len(), 5);
     let letters: Vec<_> = at.told("mail").into_iter().map(|told| told.kind).collect();
-    assert_eq!(letters, [Raised, Raised, Raised], "what was read need not be told to go on");
+    assert_eq!(letters, [Raised, Raised], "what was read need not be told to go on");
+}
+
+/// Incidents do not follow while an alert waits, the program is killed and started again meanwhile, and then they do.
+#[tokio::test]
+async fn an_alert_that_incidents_look_at_late_is_told_once() {
+    let alone = |at: &Fixture| while at.follower.turn(now_us()).unwrap() {};
+    for seconds in [0, 1, 29, 31, 3600] {
+        let mut at = site();
+        at.follower.routing.routes[0].escalate =
+            vec![Escalation { after: MINUTE * 120, targets: vec![Target::from("page")] }];
+        let one = about("dana", "e1", 1, 4);
+        at.record(std::slice::from_ref(&one));
+        alone(&at);
+        // What is waited for so far is forgotten by a kill.
+        at.follower.patience = Arc::default();
+        alone(&at);
+        at.advance(Duration::from_secs(seconds));
+        alone(&at);
+        let was_late = seconds > 30;
+        assert_eq!(at.outbox.queue("page").unwrap().waiting, u64::from(was_late), "{seconds}");
+        at.follower.patience = Arc::default();
+        at.settle().await;
+        at.settle().await;
+        let [incident] = at.all().try_into().unwrap();
+        for channel in ["chat", "page", "mail"] {
+            let told = at.told(channel);
+            let seen: Vec<_> = told.iter().map(|told| (told.kind, told.about)).collect();
+            let wanted = match (was_late, channel) {
+                (false, _) => vec![(Raised, SubjectKind::Incident)],
+                (true, "mail") => vec![(Raised, SubjectKind::Alert)],
+                (true, _) => vec![(Raised, SubjectKind::Alert), (Amended, SubjectKind::Incident)],
+            };
+            assert_eq!(seen, wanted, "{seconds} {channel}");
+            assert_eq!(at.threads(channel).len(), 1, "{seconds} {channel}");
+            // What becomes of the incident is told in the thread of the alert.
+            let thread = at.state.read(|db| Outbox::incident_in(db, channel, &told[0].thread)).unwrap();
+            assert_eq!(thread, Some(incident.id.clone()));
+        }
+        if was_late {
+            let told = at.told("page").pop().unwrap();
+            assert!(told.note.contains("nothing else has happened"), "{}", told.note);
+        }
+        at.advance(MINUTE * 120);
+        at.settle().await;
+        assert_eq!(at.kinds("page").iter().filter(|kind| **kind == Escalated).count(), 1, "{seconds}");
+    }
+}
+
+#[tokio::test]
+async fn an_incident_that_says_more_than_its_alerts_did_is_news() {
+    let alone = |at: &Fixture| while at.follower.turn(now_us()).unwrap() {};
+    let mut at = site();
+    at.record(&[about("dana", "e1", 1, 4)]);
+    alone(&at);
+    at.advance(Duration::from_secs(31));
+    alone(&at);
+    at.record(&[about("dana", "e2", 2, 5)]);
+    at.settle().await;
+    let seen: Vec<_> = at.told("mail").iter().map(|told| (told.kind, told.about, told.count)).collect();
+    assert_eq!(seen, [(Raised, SubjectKind::Alert, 1), (Raised, SubjectKind::Incident, 2)]);
+    assert_eq!(at.threads("mail").len(), 1);
+}
+
+#[tokio::test]
+async fn alerts_that_leave_an_incident_change_its_message_and_are_not_more() {
+    let mut at = site_of(vec![Route { tell: vec![Grown], ..telling("all", &["chat", "page", "mail"]) }]);
+    let all: Vec<_> = (1..=4).map(|n| about("dana", &format!("e{n}"), n, 4)).collect();
+    at.record(&all);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    for channel in ["chat", "page", "mail"] {
+        at.news(channel);
+    }
+    at.advance(MINUTE);
+    let incidents = at.incidents.clone().unwrap();
+    let left = BTreeSet::from([all[3].id.to_string()]);
+    let by = Deciding::new("dana", "another matter");
+    incidents.split(&incident.id, &left, &by, &Context::default(), now_us()).unwrap();
+    at.settle().await;
+    at.advance(MINUTE);
+    at.settle().await;
+    let of_it = |at: &Fixture, channel: &str| -> Vec<_> {
+        let told = at.told(channel).into_iter().filter(|told| told.subject == incident.id);
+        told.map(|told| (told.kind, told.is_quiet, told.note)).collect()
+    };
+    assert_eq!(of_it(&at, "chat"), [(Amended, true, "1 alerts fewer, 3 in all".to_owned())]);
+    assert_eq!((of_it(&at, "page"), of_it(&at, "mail")), (vec![], vec![]));
+    // What comes later is counted from there.
+    at.record(&[about("dana", "e5", 2, 4)]);
+    at.settle().await;
+    at.advance(10 * MINUTE);
+    at.settle().await;
+    let grown = at.told("mail").into_iter().filter(|told| told.kind == Grown);
+    let counts: Vec<_> = grown.map(|told| (told.note, told.count)).collect();
+    assert_eq!(counts, [("1 alerts more, 4 in all".to_owned(), 4)]);
 }
 
 #[tokio::test]

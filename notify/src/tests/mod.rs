@@ -7,6 +7,7 @@ mod incidents;
 mod kill;
 mod model;
 mod routing;
+mod standing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

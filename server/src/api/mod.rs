@@ -31,6 +31,7 @@ mod sources;
 mod sql;
 mod time;
 mod tokens;
+mod told;
 mod users;
 
 use std::sync::Arc;
@@ -86,6 +87,7 @@ pub(crate) use sources::{SourceBody, SourceList};
 pub(crate) use sql::SqlBody;
 pub(crate) use time::format_us;
 pub(crate) use tokens::{MadeToken, NewToken, TokenList};
+pub(crate) use told::ToldBody;
 pub(crate) use users::{NewUser, RoleList, UserBody, UserChange, UserList};
 
 /// The description that is served at `/api/v1/openapi.json`.

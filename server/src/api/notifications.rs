@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use notify::{DeliveryFilter, DeliveryRecord, DeliveryState, Outcome, Target};
+use notify::{DeliveryFilter, DeliveryRecord, DeliveryState, Outcome, Silenced, SubjectKind, Taken, Target};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,7 +23,8 @@ pub(crate) struct DeliveryParameters {
     state: Option<String>,
     /// Only of this channel.
     channel: Option<String>,
-    /// Only about this alert.
+    /// Only about this alert: told by itself, with its incident, in a digest or a flood. Or about this incident and its
+    /// alerts. The first six digits of an id suffice.
     alert: Option<String>,
     /// How many; 50 if not given, 500 at most.
     limit: Option<usize>,
@@ -49,7 +50,7 @@ pub(crate) struct DeliveryBody {
     pub(crate) channel: String,
     /// The route that chose the channel.
     pub(crate) route: String,
-    /// The alert; of a digest its own id.
+    /// The alert or incident; of a digest its own id.
     pub(crate) subject: String,
     /// `raised`, `escalated`, `closed` and so on.
     pub(crate) kind: String,
@@ -134,9 +135,19 @@ pub(crate) struct ReloadBody {
     pub(crate) waiting: Vec<String>,
 }
 
-/// Who would be told of an alert if it were raised now, what, and why.
+/// Who would be told of an alert or incident if it were raised now, what, and why.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PreviewBody {
+    /// What is told of: `alert` or `incident`.
+    pub(crate) about: String,
+    /// Its id.
+    pub(crate) subject: String,
+    /// The incident that the alert asked for is told with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) incident: Option<String>,
+    /// The silences that hide it: nobody is told.
+    #[serde(default)]
+    pub(crate) silences: Vec<SilencedBody>,
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) severity_id: u8,
@@ -146,6 +157,19 @@ pub(crate) struct PreviewBody {
     pub(crate) taken: Vec<TakenBody>,
 }
 
+/// A silence that hides an alert.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SilencedBody {
+    pub(crate) id: String,
+    pub(crate) reason: String,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) owner: Option<String>,
+    /// Until when it hides what happens.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) until: Option<String>,
+}
+
 /// A route that is asked.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConsideredBody {
@@ -153,6 +177,9 @@ pub(crate) struct ConsideredBody {
     /// Why it does not take the alert; absent: it matches.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) refusal: Option<String>,
+    /// What it matches by; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) because: Option<String>,
 }
 
 /// A route that takes an alert.
@@ -166,6 +193,24 @@ pub(crate) struct TakenBody {
     /// The seconds that alerts are gathered for, if they are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) digest_seconds: Option<u64>,
+    /// Who is on call of the rotas that it names.
+    #[serde(default)]
+    pub(crate) on_call: Vec<OnCallBody>,
+    /// Until when an alert of this rule is only counted, as there are many.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) counted_until: Option<String>,
+    /// Whether the alert is told by itself besides its incident.
+    #[serde(default)]
+    pub(crate) by_itself: bool,
+}
+
+/// Who is on call.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct OnCallBody {
+    pub(crate) rota: String,
+    /// Their channel; absent: nobody.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) channel: Option<String>,
 }
 
 /// A step of an escalation.
@@ -177,7 +222,7 @@ pub(crate) struct StepBody {
 
 /// Lists deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/notifications", tag = "notifications", params(DeliveryParameters),
-    responses((status = 200, body = DeliveryList), (status = 400, body = Problem)))]
+    responses((status = 200, body = DeliveryList), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -189,10 +234,13 @@ pub(crate) async fn list(
         .map(|name| name.parse())
         .transpose()
         .map_err(|error: String| Problem::bad_request(&error))?;
-    let filter =
-        DeliveryFilter { state, channel: wanted.channel, subject: wanted.alert, before: wanted.before };
     let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    let mut found = blocking(move || app.notifier.outbox().list(&filter, limit + 1)).await??;
+    let read = move || {
+        let subjects = wanted.alert.map(|start| app.notifier.subjects(&start)).transpose()?;
+        let filter = DeliveryFilter { state, channel: wanted.channel, subjects, before: wanted.before };
+        app.notifier.outbox().list(&filter, limit + 1)
+    };
+    let mut found = blocking(read).await??;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| has_more).map(|last| last.id);
@@ -283,38 +331,64 @@ pub(crate) async fn reload(
 
 /// Shows who would be told of an alert or incident if it were raised now, what, and why; tells nobody.
 #[utoipa::path(get, path = "/api/v1/notifications/preview/{id}", tag = "notifications",
-    params(("id" = String, Path, description = "The id of an alert or incident.")),
-    responses((status = 200, body = PreviewBody), (status = 404, body = Problem)))]
+    params(("id" = String, Path, description = "The id of an alert or incident, or its first six digits or more.")),
+    responses((status = 200, body = PreviewBody), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn preview(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<PreviewBody>, Problem> {
     caller.needs(Right::ReadAlerts)?;
-    let preview = blocking(move || app.notifier.preview(&id)).await??;
-    let considered = preview.considered.into_iter();
-    let considered = considered.map(|one| ConsideredBody { route: one.path, refusal: one.refusal });
-    let taken = preview.taken.into_iter().map(|(route, channels)| TakenBody {
-        route: route.path,
-        channels,
-        escalation: route
-            .escalate
-            .iter()
-            .map(|step| StepBody {
-                after_seconds: step.after.as_secs(),
-                targets: step.targets.iter().map(target).collect(),
-            })
-            .collect(),
-        digest_seconds: route.digest.map(|span| span.as_secs()),
+    let preview = blocking(move || {
+        app.follow_alerts()?;
+        app.notifier.preview(&id)
+    });
+    let preview = preview.await??;
+    let considered = preview.considered.into_iter().map(|one| ConsideredBody {
+        because: one.refusal.is_none().then_some(one.because),
+        route: one.path,
+        refusal: one.refusal,
     });
     let told = preview.notification;
     Ok(Json(PreviewBody {
+        about: match told.about {
+            SubjectKind::Alert => "alert".into(),
+            SubjectKind::Incident => "incident".into(),
+        },
+        subject: told.subject_id,
+        incident: preview.incident,
+        silences: preview.silences.into_iter().map(silenced).collect(),
         title: told.title,
         description: told.description,
         severity_id: told.severity_id,
         considered: considered.collect(),
-        taken: taken.collect(),
+        taken: preview.taken.into_iter().map(taken).collect(),
     }))
+}
+
+fn silenced(silence: Silenced) -> SilencedBody {
+    SilencedBody {
+        id: silence.id,
+        reason: silence.reason,
+        owner: silence.owner,
+        until: silence.until_us.map(format_us),
+    }
+}
+
+fn taken(taken: Taken) -> TakenBody {
+    let steps = taken.route.escalate.iter().map(|step| StepBody {
+        after_seconds: step.after.as_secs(),
+        targets: step.targets.iter().map(target).collect(),
+    });
+    TakenBody {
+        escalation: steps.collect(),
+        digest_seconds: taken.route.digest.map(|span| span.as_secs()),
+        route: taken.route.path,
+        channels: taken.channels,
+        on_call: taken.on_call.into_iter().map(|(rota, channel)| OnCallBody { rota, channel }).collect(),
+        counted_until: taken.counted_until_us.map(format_us),
+        by_itself: taken.by_itself,
+    }
 }
 
 fn target(target: &Target) -> String {
@@ -324,7 +398,7 @@ fn target(target: &Target) -> String {
     }
 }
 
-fn delivery(record: DeliveryRecord) -> DeliveryBody {
+pub(super) fn delivery(record: DeliveryRecord) -> DeliveryBody {
     DeliveryBody {
         id: record.id,
         key: record.key,

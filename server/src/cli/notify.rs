@@ -52,8 +52,8 @@ pub(crate) struct WhichDeliveries {
     /// Only of this channel.
     #[arg(long)]
     pub(crate) channel: Option<String>,
-    /// Only about this alert.
-    #[arg(long)]
+    /// Only about this alert, told by itself, with its incident or in a digest; or about this incident.
+    #[arg(long, value_name = "ALERT|INCIDENT")]
     pub(crate) alert: Option<String>,
     /// How many.
     #[arg(long, default_value_t = 50)]

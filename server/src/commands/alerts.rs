@@ -148,11 +148,6 @@ pub(super) async fn whole_id(client: &Client, start: &str) -> anyhow::Result<Str
     }
 }
 
-/// The same where it may be an incident's, which the server completes.
-pub(super) async fn whole_id_of_either(client: &Client, start: &str) -> anyhow::Result<String> {
-    Ok(completed(client, start).await?.unwrap_or_else(|| start.to_owned()))
-}
-
 /// The id of the one alert that begins with `start`, or `start` where it is no beginning of an id.
 async fn completed(client: &Client, start: &str) -> anyhow::Result<Option<String>> {
     if start.len() >= 32 || start.len() < 6 || !start.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -240,6 +235,7 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
     for step in &alert.history {
         lines.push(format!("\n{}", told(step)));
     }
+    lines.extend(super::told::lines(&alert.told));
     print(&lines.join("\n"))
 }
 

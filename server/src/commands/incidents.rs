@@ -212,6 +212,7 @@ fn text(incident: &IncidentDetail) -> String {
             event.event_uid
         ));
     }
+    lines.extend(super::told::lines(&incident.told));
     lines.push("\nhistory:".into());
     for step in &incident.history {
         let verdict = step.verdict.as_deref().map(|verdict| format!(" as {verdict}")).unwrap_or_default();

@@ -33,6 +33,7 @@ mod sources_add;
 mod sources_test;
 mod sql;
 mod token;
+mod told;
 mod trail;
 mod users;
 

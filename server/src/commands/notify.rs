@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use super::alerts::{whole_id, whole_id_of_either};
 use super::query_string::{QueryString, encode};
 use crate::api::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
@@ -90,25 +89,50 @@ async fn reload(client: &Client) -> anyhow::Result<ExitCode> {
 }
 
 async fn preview(client: &Client, start: &str, json: bool) -> anyhow::Result<()> {
-    let id = whole_id_of_either(client, start).await?;
-    let path = format!("/api/v1/notifications/preview/{}", encode(&id));
+    let path = format!("/api/v1/notifications/preview/{}", encode(start));
     let preview: PreviewBody = client.get(&path).await?;
     if json {
         return print(&serde_json::to_string(&preview)?);
     }
-    let mut out = format!("{}\n{}\n\nroutes:\n", preview.title, preview.description.trim_end());
+    let mut out = String::new();
+    if let Some(incident) = &preview.incident {
+        out.push_str(&format!("it is told with incident {incident}:\n\n"));
+    }
+    out.push_str(&format!("{}\n{}\n\nroutes:\n", preview.title, preview.description.trim_end()));
     for route in &preview.considered {
-        let refusal = route.refusal.as_deref();
-        let told = refusal.map_or_else(|| "matches".to_owned(), |why| format!("no: {why}"));
+        let told = match (&route.refusal, &route.because) {
+            (Some(why), _) => format!("no: {why}"),
+            (None, Some(why)) => format!("matches: {why}"),
+            (None, None) => "matches".to_owned(),
+        };
         out.push_str(&format!("  {}: {told}\n", route.route));
+    }
+    for silence in &preview.silences {
+        let owner = silence.owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
+        let until = silence.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+        out.push_str(&format!("\nsilence {}{owner} hides it{until}: {}", silence.id, silence.reason));
     }
     if preview.taken.is_empty() {
         out.push_str("\nnobody would be told");
     }
     for route in &preview.taken {
-        out.push_str(&format!("\nby `{}`: {}", route.route, route.channels.join(", ")));
+        let channels = match route.channels.as_slice() {
+            [] => "nobody".to_owned(),
+            channels => channels.join(", "),
+        };
+        out.push_str(&format!("\nby `{}`: {channels}", route.route));
         if let Some(seconds) = route.digest_seconds {
             out.push_str(&format!(", in a digest every {}", span(seconds)));
+        }
+        if route.by_itself {
+            out.push_str(", besides the incident by itself");
+        }
+        if let Some(until) = &route.counted_until {
+            out.push_str(&format!("\n  there are many of its rule: it is counted until {until}"));
+        }
+        for one in &route.on_call {
+            let who = one.channel.as_deref().unwrap_or("nobody");
+            out.push_str(&format!("\n  on call of {}: {who}", one.rota));
         }
         for step in &route.escalation {
             let after = span(step.after_seconds);
@@ -124,14 +148,10 @@ fn span(seconds: u64) -> String {
 }
 
 async fn list(client: &Client, which: &WhichDeliveries, none: &str) -> anyhow::Result<()> {
-    let alert = match &which.alert {
-        Some(start) => Some(whole_id(client, start).await?),
-        None => None,
-    };
     let mut query = QueryString::default();
     query.add_some("state", which.state.as_deref());
     query.add_some("channel", which.channel.as_deref());
-    query.add_some("alert", alert.as_deref());
+    query.add_some("alert", which.alert.as_deref());
     query.add("limit", &which.limit.to_string());
     let list: DeliveryList = client.get(&query.after("/api/v1/notifications")).await?;
     if which.json {

@@ -47,5 +47,6 @@ mod sources;
 mod story;
 mod syslog;
 mod tls;
+mod told;
 mod trail;
 mod triage;

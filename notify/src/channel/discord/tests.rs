@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::NotificationKind;
 use crate::channel::hostile::{TEXTS, each_text, is_clean};
-use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, told};
+use crate::channel::sample::{KINDS, all_of, any_notification, delivery, every, of_incident, told};
 use crate::channel::tests::{client, fate, fixed, lines, node_module, run_node};
 use cloudfake::notify::Receiver;
 
@@ -91,6 +91,25 @@ async fn it_is_sent_and_changed() {
         assert_eq!(fate(&outcome), wanted, "{outcome:?}");
         assert!(!format!("{outcome:?}").contains("hunter2"));
     }
+}
+
+#[tokio::test]
+async fn an_incident_of_which_its_alert_has_told_all_takes_over_its_message() {
+    let receiver = Receiver::start(cloudfake::notify::discord()).await;
+    let discord = Discord::new(client(), fixed(&format!("{}/api/webhooks/1/hunter2", receiver.url())));
+    let first = told(NotificationKind::Raised);
+    let Outcome::Delivered { remember: Some(thread) } = discord.send(delivery(&first)).await else {
+        panic!()
+    };
+    let incident = of_incident(NotificationKind::Amended);
+    let sent = discord.send(Delivery { remembered: Some(&thread), ..delivery(&incident) }).await;
+    let Outcome::Delivered { remember: Some(thread) } = sent else { panic!("{sent:?}") };
+    assert!(thread.ends_with(" incident"), "{thread}");
+    let closed = of_incident(NotificationKind::Closed);
+    let later = Delivery { remembered: Some(&thread), ..delivery(&closed) };
+    assert_eq!(discord.send(later).await, Outcome::Delivered { remember: None });
+    let methods: Vec<_> = receiver.seen().iter().map(|one| one.method.clone()).collect();
+    assert_eq!(methods, ["POST", "PATCH", "PATCH"]);
 }
 
 /// Discord's published description of its API takes every message, and knows all that is in it: what it does not

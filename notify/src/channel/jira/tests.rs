@@ -119,6 +119,51 @@ async fn follow_a_thread(receiver: &Receiver, jira: Jira) {
     }
 }
 
+/// Others have written long comments since: what is looked for is found behind them.
+#[tokio::test]
+async fn a_comment_is_found_among_the_longest_of_others() {
+    let cloud = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;
+    let own = Receiver::start(cloudfake::notify::jira_data_center("hunter2")).await;
+    for (receiver, settings) in [(&cloud, settings(&cloud.url())), (&own, data_center(&own.url()))] {
+        let edition = settings.edition.clone();
+        let jira = Jira::new(client(), settings);
+        let raised = told(NotificationKind::Raised);
+        assert_eq!(fate(&jira.send(delivery(&raised)).await), "delivered");
+        let closed = told(NotificationKind::Closed);
+        let later = Delivery { remembered: Some("SEC-1"), key: "k-2", ..delivery(&closed) };
+        assert_eq!(jira.send(later).await, Outcome::Delivered { remember: None });
+        let of_others = |n: usize| -> Value {
+            let text = format!("{n} {}", "x".repeat(2_000));
+            let paragraph = json!({"type": "paragraph", "content": [{"type": "text", "text": text}]});
+            match edition {
+                JiraEdition::Cloud { .. } => {
+                    json!({"body": {"type": "doc", "version": 1, "content": [paragraph]}})
+                }
+                JiraEdition::DataCenter => json!({"body": text}),
+            }
+        };
+        let version = if edition == JiraEdition::DataCenter { 2 } else { 3 };
+        let url = format!("{}/rest/api/{version}/issue/SEC-1/comment", receiver.url());
+        for n in 0..45 {
+            let headers = vec![
+                ("authorization".to_owned(), edition.authorization("hunter2")),
+                ("content-type".to_owned(), "application/json".to_owned()),
+            ];
+            let body = of_others(n).to_string().into_bytes();
+            let answer = http::send(&client(), "POST", &url, headers, body).await.unwrap();
+            assert_eq!(answer.status, 201, "{:?}", String::from_utf8_lossy(&answer.body));
+        }
+        let comments = |receiver: &Receiver| {
+            let seen = receiver.seen();
+            seen.iter().filter(|one| one.method == "POST" && one.path.ends_with("/comment")).count()
+        };
+        assert_eq!(comments(receiver), 46);
+        let again = jira.send(Delivery { attempt: 2, ..later }).await;
+        assert_eq!(again, Outcome::Delivered { remember: None });
+        assert_eq!(comments(receiver), 46, "it is there, and not made again");
+    }
+}
+
 #[tokio::test]
 async fn every_issue_is_taken() {
     let cloud = Receiver::start(cloudfake::notify::jira("stormglass@example.com", "hunter2")).await;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Class, attacks, entities, envelope, millis, named, shown};
 use crate::Notification;
 use crate::NotificationKind;
-use crate::channel::message::{Message, value};
+use crate::channel::message::{Message, records, value};
 use crate::channel::text::{Budget, plain};
 
 const CLASS: Class = Class { uid: 2_004, name: "Detection Finding", profile: None };
@@ -74,18 +74,7 @@ fn info(told: &Notification, message: &Message, budget: &mut Budget) -> Map<Stri
 /// What the finding rests on. `data` is there always, and something has to be.
 fn evidence(told: &Notification, message: &Message) -> Value {
     let mut evidence = Map::new();
-    let records: Vec<_> = told
-        .records
-        .iter()
-        .take(20)
-        .map(|record| {
-            json!({
-                "event_uid": value(&record.event_uid, 80),
-                "time": millis(record.time_us),
-                "operation": value(&record.operation, 120),
-            })
-        })
-        .collect();
+    let records = records(told, value, |time_us| json!(millis(time_us)));
     evidence.insert(
         "data".into(),
         json!({"facts": shown(message), "records": records, "response": message.steps}),

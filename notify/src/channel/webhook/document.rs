@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Notification;
-use crate::channel::message::{entity_kind, severity, stamp};
+use crate::channel::message::{entity_kind, records, severity, stamp};
 use crate::channel::text::{Budget, plain};
 
 /// Bytes for texts of others; structure and link take the rest of the 20,000.
@@ -61,18 +61,7 @@ pub fn document(told: &Notification) -> Value {
         json!({"by": by, "why": text(&joined.why, 300), "begin": stamp(joined.begin_us)})
     });
     let tags: Vec<_> = told.tags.iter().take(24).map(|tag| text(tag, 80)).collect();
-    let records: Vec<_> = told
-        .records
-        .iter()
-        .take(20)
-        .map(|record| {
-            json!({
-                "event_uid": text(&record.event_uid, 80),
-                "time": stamp(record.time_us),
-                "operation": text(&record.operation, 120),
-            })
-        })
-        .collect();
+    let records = records(told, &mut text, |time_us| json!(stamp(time_us)));
     let response: Vec<_> = told.response.iter().take(10).map(|step| text(step, 300)).collect();
     let description = text(&told.description, 3_000);
     if let Value::Object(data) = &mut data {

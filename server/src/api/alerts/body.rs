@@ -6,6 +6,7 @@ use alerts::{AlertChange, AlertVersion, Entity, StoredAlert};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::api::ToldBody;
 use crate::api::format_us;
 use crate::api::incidents::{RiskPartBody, parts};
 
@@ -106,6 +107,8 @@ pub(crate) struct AlertDetail {
     pub(crate) versions: Vec<VersionBody>,
     /// What was done about it, oldest first; the newest 1000 steps.
     pub(crate) history: Vec<ChangeBody>,
+    /// Who was told of it, and what became of that.
+    pub(crate) told: ToldBody,
 }
 
 /// The incident of an alert.
@@ -117,11 +120,12 @@ pub(crate) struct AlertIncidentBody {
     pub(crate) status: String,
 }
 
-/// Where an alert belongs and what it weighs.
+/// Where an alert belongs, what it weighs, and who was told of it.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) incident: Option<Incident>,
     pub(super) risk: Option<Score>,
+    pub(super) told: ToldBody,
 }
 
 /// What an alert rested on before late or further events changed it.
@@ -305,5 +309,6 @@ pub(super) fn detail(
         evidence,
         versions,
         history,
+        told: placed.told,
     }
 }

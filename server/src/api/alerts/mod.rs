@@ -152,8 +152,9 @@ pub(crate) async fn show(
             Some(incident) => Some(app.incidents.get(&incident)?),
             None => None,
         };
-        let placed = body::Placed { incident, risk: app.incidents.alert_risk(&id)? };
-        Ok::<_, ::alerts::Error>((stored, history, app.alerts.versions(&id)?, placed))
+        let told = app.notifier.standing(&id)?.into();
+        let placed = body::Placed { incident, risk: app.incidents.alert_risk(&id)?, told };
+        Ok::<_, notify::Error>((stored, history, app.alerts.versions(&id)?, placed))
     };
     let (stored, history, versions, placed) = blocking(read).await??;
     Ok((revision::etag(stored.revision), Json(body::detail(stored, history, versions, placed))))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::format_us;
+use crate::api::told::ToldBody;
 
 /// The most events of a timeline that an answer has; a package has them all.
 const TIMELINE: usize = 10_000;
@@ -93,6 +94,8 @@ pub(crate) struct IncidentDetail {
     /// The events of all alerts in order of time, the first 10000.
     pub(crate) timeline: Vec<TimelineBody>,
     pub(crate) history: Vec<StepBody>,
+    /// Who was told of it, and what became of that.
+    pub(crate) told: ToldBody,
 }
 
 /// An alert of an incident.
@@ -195,6 +198,7 @@ pub(super) fn detail(
     alerts: &[IncidentAlert],
     history: Vec<IncidentChange>,
     merged: Vec<String>,
+    told: ToldBody,
 ) -> IncidentDetail {
     let events = timeline(alerts.iter().map(|alert| &alert.stored));
     IncidentDetail {
@@ -204,6 +208,7 @@ pub(super) fn detail(
         timeline: events.into_iter().take(TIMELINE).map(event).collect(),
         history: history.into_iter().map(history_step).collect(),
         summary: summary(incident),
+        told,
     }
 }
 

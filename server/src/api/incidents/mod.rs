@@ -143,7 +143,8 @@ pub(crate) async fn show(
         let alerts = app.incidents.alerts(&incident.id)?;
         let history = app.incidents.history(&incident.id)?;
         let merged = app.incidents.merged(&incident.id)?;
-        Ok::<_, alerts::Error>(body::detail(incident, &alerts, history, merged))
+        let told = app.notifier.standing(&incident.id)?.into();
+        Ok::<_, notify::Error>(body::detail(incident, &alerts, history, merged, told))
     });
     let detail = detail.await??;
     Ok((revision::etag(detail.summary.revision), Json(detail)))
