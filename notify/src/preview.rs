@@ -221,7 +221,7 @@ impl Follower {
 
     /// The silence that would hide an alert if it were raised now.
     fn covering(&self, stored: &StoredAlert, now_us: i64) -> Result<Option<Silenced>> {
-        let mut silences = self.alerts.silences(false, now_us)?;
+        let mut silences = self.alerts.silences(false, None, alerts::silence::SILENCES, now_us)?.silences;
         // The oldest hides it, and they come newest first.
         silences.retain(|one| one.silence.spec.covers(&stored.alert));
         match silences.pop() {

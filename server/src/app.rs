@@ -289,14 +289,16 @@ impl App {
 }
 
 /// What `serve` would refuse to start for: secrets, certificates and files that it reads at its start. Nothing is
-/// connected to.
-pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
+/// connected to. Those secrets that `told` says are unreadable are not told of again.
+pub(crate) fn problems(config: &Config, told: &[Diagnostic]) -> Vec<anyhow::Error> {
+    let is_told = |field: &str| told.iter().any(|one| one.field == field);
+    let unless_told = |field: &str, check: anyhow::Result<()>| if is_told(field) { Ok(()) } else { check };
     let mut checks = vec![
         config.tls.clone().map_or(Ok(()), |files| Certificates::open(files).map(drop)),
-        Push::open(config).and_then(|push| push.check()),
-        config.auth().and_then(|auth| auth.check()),
+        unless_told("hooks.secret", Push::open(config).and_then(|push| push.check())),
+        unless_told("oidc.client_secret", config.auth().and_then(|auth| auth.check())),
         Outward::open(config).and_then(|outward| {
-            outward.callbacks.check()?;
+            unless_told("channels.callback_secret", outward.callbacks.check())?;
             outward.setup(config).map(drop)
         }),
         AssetFiles::open(&config.assets).map(drop).map_err(crate::client::usage),

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use matcher::{Matcher, Target};
 pub use pattern::Pattern;
 pub use schedule::{Schedule, WeeklyWindow};
-pub use store::{SILENCES, SilenceCount};
+pub use store::{SILENCES, SilenceCount, SilencePage};
 pub use trial::{Trial, TrialRule};
 
 pub(crate) use store::InForce;

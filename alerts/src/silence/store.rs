@@ -1,14 +1,15 @@
 //! Silences in the state database.
 
 use rusqlite::OptionalExtension as _;
+use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 use storage::state::{Txn, rusqlite};
 
 use super::{Ended, Matcher, Schedule, Silence, SilenceSpec};
 use crate::lifecycle::REASON_BYTES;
-use crate::{Alert, AlertFilter, AlertStore, BulkOutcome, Change, Edit, Error, Result, Selection};
+use crate::{Alert, AlertFilter, AlertStore, BulkOutcome, Change, Cursor, Edit, Error, Result, Selection};
 
-/// The most silences that are in force at once, and the most that a list shows.
+/// The most silences that are in force at once.
 pub const SILENCES: usize = 1000;
 
 const COLUMNS: &str = "id, matchers, starts_us, ends_us, schedule, owner, reason, created_us, created_by, \
@@ -23,6 +24,15 @@ pub struct SilenceCount {
     pub hidden: u64,
     /// How many it hid that were released.
     pub released: u64,
+}
+
+/// A page of silences, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilencePage {
+    /// The silences.
+    pub silences: Vec<SilenceCount>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<Cursor>,
 }
 
 /// The silences that may cover alerts, oldest first.
@@ -119,23 +129,42 @@ impl AlertStore {
         })
     }
 
-    /// Silences, newest first, at most [`SILENCES`]: those that are in force or will be, or all.
+    /// Silences behind `after`, newest first, at most `limit`: those that are in force or will be, or all.
     ///
     /// # Errors
     /// The database refuses, or a silence is damaged.
-    pub fn silences(&self, also_past: bool, now_us: i64) -> Result<Vec<SilenceCount>> {
-        self.state().read(|db| {
-            let sql = counted(
-                "WHERE ?1 OR (ended_us IS NULL AND ends_us > ?2) ORDER BY created_us DESC, id DESC LIMIT ?3",
-            );
+    pub fn silences(
+        &self,
+        also_past: bool,
+        after: Option<&Cursor>,
+        limit: usize,
+        now_us: i64,
+    ) -> Result<SilencePage> {
+        let mut clauses = vec!["(?1 OR (ended_us IS NULL AND ends_us > ?2))".to_owned()];
+        let mut values: Vec<Value> = vec![also_past.into(), now_us.into()];
+        if let Some(cursor) = after {
+            cursor.narrow("created_us", &mut clauses, &mut values);
+        }
+        values.push(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX).into());
+        let sql = counted(&format!(
+            "WHERE {} ORDER BY created_us DESC, id DESC LIMIT ?{}",
+            clauses.join(" AND "),
+            values.len()
+        ));
+        let mut silences = self.state().read(|db| {
             let mut select = db.prepare_cached(&sql)?;
-            let mut rows = select.query(rusqlite::params![also_past, now_us, SILENCES])?;
+            let mut rows = select.query(rusqlite::params_from_iter(values))?;
             let mut silences = Vec::new();
             while let Some(row) = rows.next()? {
                 silences.push(count(row)?);
             }
-            Ok(silences)
-        })
+            Ok::<_, Error>(silences)
+        })?;
+        let has_more = silences.len() > limit;
+        silences.truncate(limit);
+        let last = silences.last().filter(|_| has_more);
+        let next = last.map(|last| Cursor { time_us: last.silence.created_us, id: last.silence.id.clone() });
+        Ok(SilencePage { silences, next })
     }
 
     /// Ends a silence: from now on it covers nothing, whenever it happened. What it hid stays hidden until it

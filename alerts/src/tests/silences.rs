@@ -1,8 +1,10 @@
 //! Silences: what they cover, what they hide, and how it comes back.
 
 use super::{Fixture, alert, fixture};
-use crate::silence::{LONGEST_OF_ALL_US, LONGEST_US, Matcher, Schedule, SilenceSpec, SilenceStatus};
-use crate::{Alert, AlertFilter, AlertStore, Change, Entity, EntityKind, Error, Selection, Verdict};
+use crate::silence::{
+    LONGEST_OF_ALL_US, LONGEST_US, Matcher, Schedule, SilencePage, SilenceSpec, SilenceStatus,
+};
+use crate::{Alert, AlertFilter, AlertStore, Change, Cursor, Entity, EntityKind, Error, Selection, Verdict};
 
 /// A silence for alerts with these values, from 100 to 10,000 µs.
 pub(super) fn spec(matchers: &[(&str, &str)]) -> SilenceSpec {
@@ -182,7 +184,28 @@ fn what_names_nothing_or_never_ends_is_refused() {
     assert!(with(&|spec| spec.matchers = vec![spec.matchers[0].clone(); 21]).contains("20 fields"));
     assert!(Matcher::read("severity", &["huge".into()]).is_err());
     assert!(Matcher::read("colour", &["red".into()]).unwrap_err().contains("unknown field"));
-    assert!(at.store.silences(true, 50).unwrap().is_empty());
+    assert!(at.store.silences(true, None, 10, 50).unwrap().silences.is_empty());
+}
+
+#[test]
+fn silences_come_in_pages_while_others_come_and_go() {
+    let at = fixture();
+    let make = |now_us: i64| at.store.add_silence(&spec(&[("rule", "r1")]), "ann", now_us).unwrap().id;
+    // Two of them at one moment.
+    let mut made: Vec<String> = [10, 20, 20, 30, 40].iter().map(|now_us| make(*now_us)).collect();
+    made.dedup();
+    assert_eq!(made.len(), 4, "the same at the same moment is one");
+    let first = at.store.silences(true, None, 2, 50).unwrap();
+    let ids = |page: &SilencePage| page.silences.iter().map(|one| one.silence.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), [made[3].clone(), made[2].clone()]);
+    let next = first.next.map(|cursor| Cursor::decode(&cursor.encode()).unwrap());
+    let newer = make(45);
+    let second = at.store.silences(true, next.as_ref(), 2, 50).unwrap();
+    assert_eq!((ids(&second), second.next), (vec![made[1].clone(), made[0].clone()], None));
+    // One that is over is in the list of all alone.
+    at.store.end_silence(&made[1], "ann", "", 50).unwrap();
+    assert_eq!(ids(&at.store.silences(false, None, 10, 50).unwrap()).len(), 4);
+    assert_eq!(ids(&at.store.silences(true, None, 10, 50).unwrap())[0], newer);
 }
 
 #[test]

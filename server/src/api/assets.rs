@@ -1,17 +1,20 @@
 //! `/api/v1/assets` and `/api/v1/entities`
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use alerts::incident::RankedEntity;
 use alerts::risk::{Asset, Criticality};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::blocking;
 use super::incidents::{RiskPartBody, parts};
 use super::json::Json;
+use super::page::{decode, page, size};
 use super::problem::Problem;
 use super::time::format_us;
 use crate::app::{App, now_us};
@@ -20,10 +23,23 @@ use crate::auth::{Caller, Right};
 /// The most alerts that the risk of an entity is explained with.
 const EXPLAINED: usize = 100;
 
-/// Assets: what things and people are worth.
+/// A page of assets, by name: what things and people are worth.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AssetList {
     pub(crate) assets: Vec<AssetBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
+}
+
+/// Which assets.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssetParameters {
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// Somebody or something, or many of a kind.
@@ -48,18 +64,22 @@ pub(crate) struct AssetBody {
 }
 
 /// Lists assets: those of the files, and those that were written over the API.
-#[utoipa::path(get, path = "/api/v1/assets", tag = "assets", responses((status = 200, body = AssetList)))]
+#[utoipa::path(get, path = "/api/v1/assets", tag = "assets", params(AssetParameters),
+    responses((status = 200, body = AssetList), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Query(wanted): Query<AssetParameters>,
 ) -> Result<Json<AssetList>, Problem> {
     caller.needs(Right::Read)?;
     let of_files = app.assets.assets();
     let stored = blocking(move || app.incidents.assets()).await??;
     let of_files = of_files.assets.iter().cloned().map(|asset| asset_body(asset, true));
-    Ok(Json(AssetList {
-        assets: of_files.chain(stored.into_iter().map(|asset| asset_body(asset, false))).collect(),
-    }))
+    let assets = of_files.chain(stored.into_iter().map(|asset| asset_body(asset, false)));
+    // A file may have got one of the same name after it was written over the API.
+    let key = |asset: &AssetBody| (asset.name.clone(), !asset.in_file);
+    let found = page(assets.collect(), key, wanted.cursor.as_deref(), size(wanted.limit))?;
+    Ok(Json(AssetList { assets: found.entries, next: found.next }))
 }
 
 fn asset_body(asset: Asset, in_file: bool) -> AssetBody {
@@ -92,35 +112,44 @@ pub(crate) async fn set(
 
 /// Removes an asset that was written over the API.
 #[utoipa::path(delete, path = "/api/v1/assets/{name}", tag = "assets", params(("name" = String, Path)),
-    responses((status = 200, body = AssetList), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
-) -> Result<Json<AssetList>, Problem> {
+) -> Result<StatusCode, Problem> {
     caller.needs(Right::Manage)?;
-    let (store, wanted) = (app.clone(), name.clone());
-    if !blocking(move || store.incidents.remove_asset(&wanted)).await?? {
+    let wanted = name.clone();
+    if !blocking(move || app.incidents.remove_asset(&wanted)).await?? {
         let detail = format!("there is no asset `{name}` that was written over the API; see /api/v1/assets");
         return Err(Problem::not_found(&detail));
     }
     tracing::info!(by = caller.name, asset = name, "an asset was removed");
-    list(State(app), Extension(caller)).await
+    Ok(StatusCode::NO_CONTENT)
 }
 
-/// How many entities.
-#[derive(Debug, Deserialize, IntoParams)]
+/// Which entities.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EntityParameters {
-    /// How many; 50 if not given, 1000 at most.
+    /// How many; 50 if not given, 500 at most.
     limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
-/// Entities by their risk, the greatest first.
+/// A page of entities by their risk, the greatest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct EntityList {
     pub(crate) entities: Vec<EntityRiskBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
 }
+
+/// Where an entity is in the list: the time of the first page, its risk then, and what it is. Risks fade all at the
+/// same rate, so that their order stays; their values at a time of their own would not.
+type Rank = (i64, Reverse<u64>, String, String);
 
 /// The risk of an entity: the sum of the risks of its alerts, each halved every half-life.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -158,21 +187,27 @@ pub(crate) struct SharePart {
     pub(crate) left: f64,
 }
 
-/// Lists entities by their risk, the greatest first.
+/// Lists entities by their risk, the greatest first. All pages show it as it was when the first was asked for.
 #[utoipa::path(get, path = "/api/v1/entities", tag = "assets", params(EntityParameters),
-    responses((status = 200, body = EntityList)))]
+    responses((status = 200, body = EntityList), (status = 400, body = Problem)))]
 pub(crate) async fn entities(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Query(wanted): Query<EntityParameters>,
 ) -> Result<Json<EntityList>, Problem> {
     caller.needs(Right::ReadAlerts)?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 1000);
+    let began = wanted.cursor.as_deref().map(decode::<Rank>).transpose()?.map(|(at_us, ..)| at_us);
+    let at_us = began.unwrap_or_else(now_us);
     let ranked = blocking(move || {
         app.follow_alerts()?;
-        app.incidents.ranked(None, now_us(), limit)
+        app.incidents.ranked(None, at_us, usize::MAX)
     });
-    Ok(Json(EntityList { entities: ranked.await??.into_iter().map(entity_body).collect() }))
+    // The bits of numbers that are not negative are in the order of the numbers.
+    let key = |one: &RankedEntity| -> Rank {
+        (at_us, Reverse(one.risk.max(0.0).to_bits()), one.kind.clone(), one.entity.clone())
+    };
+    let found = page(ranked.await??, key, wanted.cursor.as_deref(), size(wanted.limit))?;
+    Ok(Json(EntityList { entities: found.entries.into_iter().map(entity_body).collect(), next: found.next }))
 }
 
 fn entity_body(ranked: RankedEntity) -> EntityRiskBody {

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::alerts::blocking;
 use super::audit_ocsf;
+use super::page::{number, size};
 use super::time::{format_us, parse_us};
 use crate::app::App;
 use crate::auth::{Caller, Right};
@@ -126,11 +127,8 @@ pub(crate) async fn list(
     Query(wanted): Query<AuditParameters>,
 ) -> Result<Json<AuditList>, Problem> {
     caller.needs(Right::ReadAudit)?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    let before = wanted.cursor.as_deref().map(|cursor| {
-        cursor.parse::<u64>().map_err(|_| Problem::bad_request("`cursor` is none that a page has given"))
-    });
-    let before = before.transpose()?;
+    let limit = size(wanted.limit);
+    let before = number(wanted.cursor.as_deref())?;
     let filter = AuditFilter {
         actor: wanted.actor,
         action: wanted.action,

@@ -20,6 +20,7 @@ use url::Url;
 
 use super::alerts::{blocking, tell_step};
 use super::problem::Problem;
+use super::problems::ProblemKind;
 use crate::app::{App, now_us};
 use crate::audit::{act_as, announce, tell};
 use crate::auth::{Auth, Right};
@@ -87,11 +88,7 @@ impl Callbacks {
         let (channel, keys) =
             found.ok_or_else(|| Problem::not_found("no channel of this name and kind is called back"))?;
         if body.len() > MAX_BODY {
-            return Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "a callback has at most 256 KiB",
-            ));
+            return Err(Problem::new(ProblemKind::TooLarge, "a callback has at most 256 KiB"));
         }
         let keys = keys
             .as_ref()

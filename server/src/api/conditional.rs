@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::Problem;
+use super::entity_tag::{self, Tags};
 
 /// The routes whose answers have a tag.
 pub(super) const TAGGED: [&str; 5] =
@@ -24,8 +25,8 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     if !is_tagged || *request.method() != Method::GET {
         return next.run(request).await;
     }
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let known = known.unwrap_or_default().to_owned();
+    // One that cannot be read is as none: whoever only reads gets the whole answer.
+    let known = entity_tag::read(request.headers(), &header::IF_NONE_MATCH).ok().flatten();
     let answer = next.run(request).await;
     if answer.status() != StatusCode::OK {
         return answer;
@@ -47,7 +48,7 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, value);
     }
-    if !has(&known, &tag) {
+    if !known.is_some_and(|known| has(&known, &tag)) {
         return Response::from_parts(parts, Body::from(body));
     }
     parts.status = StatusCode::NOT_MODIFIED;
@@ -60,22 +61,32 @@ fn hash(body: &[u8]) -> String {
     Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether the list of tags names ours; weak ones count as strong for reading.
-fn has(known: &str, tag: &str) -> bool {
-    known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+/// Whether the tags name ours; weak ones count as strong for reading (RFC 9110, 13.1.2).
+fn has(known: &Tags, tag: &str) -> bool {
+    match known {
+        Tags::Any => true,
+        Tags::Listed(tags) => tags.iter().any(|known| known.opaque == tag.trim_matches('"').as_bytes()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::has;
+    use super::*;
+    use axum::http::HeaderMap;
 
     #[test]
     fn lists_of_tags_are_read() {
+        let has_a = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, text.parse().unwrap());
+            let known = entity_tag::read(&headers, &header::IF_NONE_MATCH).ok().flatten();
+            known.is_some_and(|known| has(&known, "\"a\""))
+        };
         for known in ["\"a\"", "\"b\", \"a\"", "W/\"a\"", "*"] {
-            assert!(has(known, "\"a\""), "{known}");
+            assert!(has_a(known), "{known}");
         }
-        for known in ["", "\"b\"", "a", "\"ab\""] {
-            assert!(!has(known, "\"a\""), "{known}");
+        for known in ["", "\"b\"", "a", "\"ab\"", "\"a", "a\""] {
+            assert!(!has_a(known), "{known}");
         }
     }
 }

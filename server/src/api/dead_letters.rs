@@ -12,39 +12,48 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::alerts::blocking;
 use super::json::Json;
+use super::page::{number, size};
 use super::time::format_us;
 use crate::app::{App, now_us};
 use crate::audit::Facts;
 use crate::auth::{Caller, Right};
 
 /// Which dead letters.
-#[derive(Debug, Default, Serialize, Deserialize, IntoParams, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct DeadLetterParameters {
     /// Only of this source.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) source: Option<String>,
     /// Only with this reason: `not_json`, `unknown_log_type` and so on.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) reason: Option<String>,
     /// Also those that were retried already.
-    #[serde(default)]
     pub(crate) retried: bool,
     /// How many; 50 if not given, 500 at most.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) limit: Option<usize>,
     /// `next` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) after: Option<u64>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// Which dead letters are retried; with neither field all that were not yet.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RetryBody {
+    /// Only of this source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+    /// Only with this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// A page of dead letters, newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DeadLetterList {
     pub(crate) dead_letters: Vec<DeadLetterSummary>,
-    /// Pass as `after` for the next page; absent on the last.
+    /// Pass as `cursor` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) next: Option<u64>,
+    pub(crate) next: Option<String>,
 }
 
 /// A record that could not become an event.
@@ -100,11 +109,14 @@ pub(crate) async fn list(
     Query(wanted): Query<DeadLetterParameters>,
 ) -> Result<Json<DeadLetterList>, Problem> {
     caller.needs(Right::Read)?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
-    let after = number(wanted.after)?;
-    let (filter, state) = (filter(&wanted), app.state.clone());
+    let after = number(wanted.cursor.as_deref())?;
+    let limit = size(wanted.limit);
+    let retried = if wanted.retried { None } else { Some(false) };
+    let filter = DeadLetterFilter { retried, ..filter(wanted.source, wanted.reason) };
+    let state = app.state.clone();
     let page = blocking(move || state.read(|db| dead_letter::list(db, &filter, after, limit))).await??;
-    Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next: page.next }))
+    let next = page.next.map(|next| next.to_string());
+    Ok(Json(DeadLetterList { dead_letters: page.letters.iter().map(summary).collect(), next }))
 }
 
 /// Shows a dead letter with its bytes.
@@ -133,17 +145,16 @@ pub(crate) async fn show(
 
 /// Puts dead letters into the log again, as after a mapping was mended. The answer comes when they
 /// have been worked on.
-#[utoipa::path(post, path = "/api/v1/dead-letters/retry", tag = "dead letters", request_body = DeadLetterParameters,
+#[utoipa::path(post, path = "/api/v1/dead-letters/retry", tag = "dead letters", request_body = RetryBody,
     responses((status = 200, body = RetryResult), (status = 429, body = Problem)))]
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Extension(facts): Extension<Facts>,
-    Json(wanted): Json<DeadLetterParameters>,
+    Json(wanted): Json<RetryBody>,
 ) -> Result<Json<RetryResult>, Problem> {
     caller.needs(Right::Manage)?;
-    number(wanted.after)?;
-    let filter = DeadLetterFilter { retried: Some(false), ..filter(&wanted) };
+    let filter = DeadLetterFilter { retried: Some(false), ..filter(wanted.source, wanted.reason) };
     let mut result = RetryResult { retried: 0, skipped: 0, failed_again: 0 };
     // Letters that fail again come after this and are not tried twice in one request.
     let mut after = Some(app.log.head());
@@ -172,16 +183,6 @@ pub(crate) async fn retry(
     Ok(Json(result))
 }
 
-/// A number of a dead letter; none is larger than the database can hold.
-fn number(after: Option<u64>) -> Result<Option<u64>, Problem> {
-    match after {
-        Some(after) if i64::try_from(after).is_err() => {
-            Err(Problem::bad_request("`after` is none that a page has given"))
-        }
-        after => Ok(after),
-    }
-}
-
 const RETRY_ORIGIN: &str = "retry of dead letter ";
 
 /// First into the log, then marked: a crash between the two repeats the record, and the second copy
@@ -206,13 +207,8 @@ async fn retry_one(app: &App, id: Offset) -> Result<Offset, Problem> {
     Ok(offsets.start)
 }
 
-fn filter(wanted: &DeadLetterParameters) -> DeadLetterFilter {
-    DeadLetterFilter {
-        source: wanted.source.as_deref().map(SourceId::new),
-        reason: wanted.reason.clone(),
-        retried: if wanted.retried { None } else { Some(false) },
-        ..DeadLetterFilter::default()
-    }
+fn filter(source: Option<String>, reason: Option<String>) -> DeadLetterFilter {
+    DeadLetterFilter { source: source.as_deref().map(SourceId::new), reason, ..DeadLetterFilter::default() }
 }
 
 fn summary(letter: &DeadLetter) -> DeadLetterSummary {

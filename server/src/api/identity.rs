@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use storage::remembered::{self, LinkRow};
 use utoipa::{IntoParams, ToSchema};
 
 use super::json::Json;
+use super::page::{page, size};
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
 use crate::audit::Facts;
@@ -21,13 +23,19 @@ pub(crate) struct LinkParameters {
     #[param(min_length = 1)]
     /// A name of an identity, such as `aws:user:arn:aws:iam::111122223333:user/ana`, or a part of it.
     name: String,
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
-/// Links that tie names to one identity.
+/// A page of links that tie names to one identity, by their names.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LinkList {
-    /// At most 1000.
     pub(crate) links: Vec<LinkBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
 }
 
 /// Evidence that two names are one identity.
@@ -68,10 +76,12 @@ pub(crate) async fn list(
     if wanted.name.trim().is_empty() {
         return Err(Problem::bad_request("`name` is empty; give a name of an identity or a part of it"));
     }
-    let rows =
-        super::alerts::blocking(move || app.state.read(|db| remembered::links_around(db, &wanted.name)))
-            .await??;
-    Ok(Json(LinkList { links: rows.into_iter().map(body).collect() }))
+    let name = wanted.name;
+    let around = move || app.state.read(|db| remembered::links_around(db, &name));
+    let rows = super::alerts::blocking(around).await??;
+    let key = |link: &LinkRow| (link.a.clone(), link.b.clone(), link.id.clone());
+    let found = page(rows, key, wanted.cursor.as_deref(), size(wanted.limit))?;
+    Ok(Json(LinkList { links: found.entries.into_iter().map(body).collect(), next: found.next }))
 }
 
 fn body(row: LinkRow) -> LinkBody {
@@ -90,14 +100,14 @@ fn body(row: LinkRow) -> LinkBody {
 /// Undoes a link: its evidence is not believed, now or when it is seen again. Alerts that rest on it are
 /// taken back.
 #[utoipa::path(post, path = "/api/v1/identity/links/{id}/undo", tag = "identity", params(("id" = String, Path)),
-    request_body = UndoBody, responses((status = 200, body = LinkList), (status = 404, body = Problem)))]
+    request_body = UndoBody, responses((status = 204), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn undo(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Extension(facts): Extension<Facts>,
     Path(id): Path<String>,
     Json(reason): Json<UndoBody>,
-) -> Result<Json<LinkList>, Problem> {
+) -> Result<StatusCode, Problem> {
     caller.needs(Right::Triage)?;
     if reason.reason.trim().is_empty() {
         return Err(Problem::bad_request("`reason` is empty; say why the link is wrong"));
@@ -120,5 +130,5 @@ pub(crate) async fn undo(
     }
     tracing::info!(by = caller.name, link = id, "a link between identities was undone");
     app.pipeline.link_undone();
-    Ok(Json(LinkList { links: Vec::new() }))
+    Ok(StatusCode::NO_CONTENT)
 }

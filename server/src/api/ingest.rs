@@ -9,7 +9,7 @@ use event::{LogType, RawBatchBuilder, SourceId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Problem;
+use super::{Problem, ProblemKind};
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
 use crate::config::Config;
@@ -81,7 +81,7 @@ pub(crate) async fn push(
         Ok::<Vec<_>, BadBody>(batches.map(finish).collect())
     })
     .await?
-    .map_err(|problem| Problem::new(problem.status(), "bad_request", &problem.detail()))?;
+    .map_err(|problem| Problem::new(ProblemKind::of(problem.status()), &problem.detail()))?;
     let mut accepted = Accepted { accepted: 0, next_offset: app.log.head() };
     for batch in &batches {
         let offsets = app.pipeline.try_accept(batch).await?;

@@ -2,12 +2,12 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Problem, ProblemKind};
 
 /// A body that is JSON, and as a request's always an object: serde alone takes a list of the fields in their order
 /// for one, which no description says and nobody means.
@@ -20,16 +20,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "media_type",
+                ProblemKind::MediaType,
                 "the body is JSON; send it with `Content-Type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let status = rejection.status();
-            let kind = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "bad_request" };
-            Problem::new(status, kind, &rejection.body_text())
-        })?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::new(ProblemKind::of(rejection.status()), &rejection.body_text()))?;
         read(&bytes).map(Self)
     }
 }
@@ -64,7 +61,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let is_object = first == Some(&b'{');
     if !is_object && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
         let detail = "the body is no object; send one, such as `{}`";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail));
+        return Err(Problem::new(ProblemKind::Invalid, detail));
     }
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
@@ -72,7 +69,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let error = error.into_inner();
         let at = if place == "." { String::new() } else { format!("`{place}`: ") };
         match error.is_data() {
-            true => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &format!("{at}{error}")),
+            true => Problem::new(ProblemKind::Invalid, &format!("{at}{error}")),
             false => Problem::bad_request(&format!("the body is no JSON: {error}")),
         }
     })?;

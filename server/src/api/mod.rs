@@ -9,7 +9,9 @@ mod callbacks;
 mod collectors;
 mod conditional;
 mod contract;
+mod contract_security;
 mod dead_letters;
+mod entity_tag;
 mod health;
 mod hunt;
 mod identity;
@@ -19,6 +21,7 @@ mod json;
 mod live;
 mod metrics;
 mod notifications;
+mod page;
 mod problem;
 mod problems;
 mod requests;
@@ -36,16 +39,9 @@ mod users;
 
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit};
-use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::http::Request;
 use axum::{Router, middleware};
-use tower::ServiceBuilder;
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -54,7 +50,6 @@ use crate::app::App;
 use crate::audit::gate;
 use crate::auth::authenticate;
 use crate::push;
-use crate::tls::Peer;
 use bodies::BodyBudget;
 
 pub(crate) use alerts::{
@@ -65,7 +60,7 @@ pub(crate) use assets::{EntityList, EntityRiskBody, EntityRiskDetail};
 pub(crate) use audit::AuditList;
 pub(crate) use callbacks::{Callbacks, PREFIX as CALLBACKS};
 pub(crate) use collectors::{BackfillBody, BackfillRequest, CollectorBody};
-pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryResult};
+pub(crate) use dead_letters::{DeadLetterDetail, DeadLetterList, RetryBody, RetryResult};
 pub(crate) use hunt::{HuntBody, HuntResult, RuleText, result as hunt_result};
 pub(crate) use identity::{LinkList, UndoBody};
 pub(crate) use incidents::{
@@ -79,6 +74,7 @@ pub(crate) use notifications::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
 };
 pub(crate) use problem::Problem;
+pub(crate) use problems::ProblemKind;
 pub(crate) use rules::{RuleBody, RuleList};
 pub(crate) use scim::scim_refusal;
 pub(crate) use session::SessionBody;
@@ -97,21 +93,10 @@ pub(crate) use users::{NewUser, RoleList, UserBody, UserChange, UserList};
         title = "Stormglass",
         description = "Events, alerts and accounts of a Stormglass server. Every answer that is an error is an RFC 9457 problem."
     ),
-    modifiers(&BearerToken)
+    // Nothing names it as its body: it is the data of the events of a stream.
+    components(schemas(LiveEntry))
 )]
 struct Description;
-
-struct BearerToken;
-
-impl utoipa::Modify for BearerToken {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        let components = openapi.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
-        openapi.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
-    }
-}
 
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -121,50 +106,35 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let (max_body, timeout, concurrent) =
         (config.max_body, config.request_timeout, config.concurrent_requests);
     let (recorder, speaks_tls) = (app.audit.clone(), app.config.tls.is_some());
-    let (routes, mut description) = described().with_state(app).split_for_parts();
-    contract::complete(&mut description);
-    let fixed = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-    };
-    // RFC 6797: only a connection with TLS may say it.
-    let strict =
-        speaks_tls.then(|| fixed(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"));
-    let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn(known_peer))
-        .layer(middleware::from_fn(requests::enter))
-        .option_layer(strict)
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        ))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
-        .layer(GlobalConcurrencyLimitLayer::new(concurrent));
-    routes
-        .route("/api/v1/openapi.json", axum::routing::get(|| async move { Json(description) }))
+    let (routes, _) = described().with_state(app).split_for_parts();
+    let routes = routes
         .fallback(|| async { Problem::not_found("there is no such resource; see /api/v1/openapi.json") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /api/v1/openapi.json")
+            Problem::new(ProblemKind::MethodNotAllowed, "see /api/v1/openapi.json")
         })
         .layer(DefaultBodyLimit::max(max_body))
         .layer(middleware::from_fn(conditional::tagged))
         .layer(middleware::from_fn_with_state(budget, bodies::bound))
         .layer(middleware::from_fn_with_state(recorder.clone(), gate::record))
         .layer(middleware::from_fn_with_state(auth, authenticate))
-        .layer(middleware::from_fn_with_state(recorder, gate::refusals))
-        .layer(layers)
+        .layer(middleware::from_fn_with_state(recorder, gate::refusals));
+    requests::entered(routes, timeout, concurrent, speaks_tls)
 }
 
-/// The routes with their description.
-pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
+/// The whole description.
+pub(crate) fn description() -> utoipa::openapi::OpenApi {
+    let (_, mut description) = described().split_for_parts();
+    contract::complete(&mut description);
+    description
+}
+
+/// The routes with their description, as far as each says it itself.
+fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(contract::show))
         .routes(routes!(problems::list))
         .routes(routes!(audit::list))
         .routes(routes!(audit::checkpoint))
@@ -256,20 +226,6 @@ pub(crate) fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(scim::show, scim::change, scim::replace, scim::remove))
         .routes(routes!(push::otlp::logs))
         .routes(routes!(push::otlp::export))
-}
-
-/// Tells the handlers who is at the other end, as they ask for it.
-async fn known_peer(mut request: axum::extract::Request, next: Next) -> Response {
-    if let Some(ConnectInfo(Peer(address))) = request.extensions().get().copied() {
-        request.extensions_mut().insert(ConnectInfo(address));
-    }
-    next.run(request).await
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    tracing::error!("a request handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; the server's log has it")
-        .into_response()
 }
 
 /// A request of this process to its own routes.

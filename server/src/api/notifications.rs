@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::blocking;
 use super::json::Json;
+use super::page::{number, size};
 use super::problem::Problem;
 use super::time::format_us;
 use crate::app::App;
@@ -29,16 +30,16 @@ pub(crate) struct DeliveryParameters {
     /// How many; 50 if not given, 500 at most.
     limit: Option<usize>,
     /// `next` of the page before.
-    before: Option<i64>,
+    cursor: Option<String>,
 }
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DeliveryList {
     pub(crate) deliveries: Vec<DeliveryBody>,
-    /// Pass as `before` for the next page; absent on the last.
+    /// Pass as `cursor` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) next: Option<i64>,
+    pub(crate) next: Option<String>,
 }
 
 /// A notification on its way to a channel.
@@ -234,16 +235,17 @@ pub(crate) async fn list(
         .map(|name| name.parse())
         .transpose()
         .map_err(|error: String| Problem::bad_request(&error))?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
+    let before = number(wanted.cursor.as_deref())?.and_then(|number| i64::try_from(number).ok());
+    let limit = size(wanted.limit);
     let read = move || {
         let subjects = wanted.alert.map(|start| app.notifier.subjects(&start)).transpose()?;
-        let filter = DeliveryFilter { state, channel: wanted.channel, subjects, before: wanted.before };
+        let filter = DeliveryFilter { state, channel: wanted.channel, subjects, before };
         app.notifier.outbox().list(&filter, limit + 1)
     };
     let mut found = blocking(read).await??;
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| last.id);
+    let next = found.last().filter(|_| has_more).map(|last| last.id.to_string());
     Ok(Json(DeliveryList { deliveries: found.into_iter().map(delivery).collect(), next }))
 }
 

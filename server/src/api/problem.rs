@@ -7,7 +7,7 @@ use event::Fate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problems::{TYPES, title};
+use super::problems::{ProblemKind, TYPES};
 
 /// What an error answer says (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -41,11 +41,11 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A problem of a kind.
-    pub(crate) fn new(status: StatusCode, kind: &str, detail: &str) -> Self {
+    pub(crate) fn new(kind: ProblemKind, detail: &str) -> Self {
         Self {
-            kind: format!("{TYPES}#{kind}"),
-            title: title(kind).into(),
-            status: status.as_u16(),
+            kind: format!("{TYPES}#{}", kind.word()),
+            title: kind.title().into(),
+            status: kind.status().as_u16(),
             detail: detail.into(),
             line: None,
             column: None,
@@ -56,49 +56,46 @@ impl Problem {
 
     /// 400: the request cannot be understood.
     pub(crate) fn bad_request(detail: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+        Self::new(ProblemKind::BadRequest, detail)
     }
 
     /// 401: no token, or not one of ours.
     pub(crate) fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(ProblemKind::Unauthorized, detail)
     }
 
     /// 403: the role may not.
     pub(crate) fn forbidden(detail: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(ProblemKind::Forbidden, detail)
     }
 
     /// 404.
     pub(crate) fn not_found(detail: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(ProblemKind::NotFound, detail)
     }
 
     /// 409: the state does not allow it.
     pub(crate) fn conflict(detail: &str) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
+        Self::new(ProblemKind::Conflict, detail)
     }
 
     /// 412: what is to be changed is not as the client knows it.
     pub(crate) fn stale(detail: &str) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail)
+        Self::new(ProblemKind::Stale, detail)
     }
 
     /// 429, with the seconds to wait.
     pub(crate) fn too_many(detail: &str, seconds: u64) -> Self {
         let seconds = seconds.max(1);
         let detail = format!("{detail}; try again in {seconds} s");
-        Self {
-            retry_after: Some(seconds),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &detail)
-        }
+        Self { retry_after: Some(seconds), ..Self::new(ProblemKind::TooManyRequests, &detail) }
     }
 
     /// 500 or 503: our fault; the log has the details.
     pub(crate) fn internal(error: &dyn std::fmt::Display, fate: Fate) -> Self {
         match fate {
             Fate::Retry { after } => Self::too_many(&error.to_string(), after.as_secs().max(1)),
-            Fate::Stop => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
+            Fate::Stop => Self::new(ProblemKind::Unavailable, &error.to_string()),
             Fate::Reject => Self::bad_request(&error.to_string()),
         }
     }

@@ -10,11 +10,12 @@ use rules::RuleHead;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::page::page;
 use super::{Problem, format_us};
 use crate::app::App;
 use crate::auth::{Caller, Right};
 
-/// The rules in use and what is wrong with those that are not.
+/// The rules in use, by the files that they come from, and what is wrong with those that are not.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RuleList {
     pub(crate) rules: Vec<RuleBody>,
@@ -148,23 +149,14 @@ impl RuleList {
         Self { rules, findings, watermark, next: None }
     }
 
-    /// The page behind the rule `cursor`, of at most `limit`.
+    /// The page behind `cursor`, by the files and ids of rules, of at most `limit`.
     ///
     /// # Errors
-    /// There is no such rule, or no more.
-    fn page(mut self, cursor: Option<&str>, limit: Option<usize>) -> Result<Self, Problem> {
-        if let Some(cursor) = cursor {
-            let place = self.rules.iter().position(|rule| rule.id == cursor);
-            let place = place.ok_or_else(|| {
-                Problem::bad_request("`cursor` is no rule in use, perhaps not any more; begin anew")
-            })?;
-            self.rules.drain(..=place);
-        }
-        if let Some(limit) = limit.map(|limit| limit.max(1)).filter(|limit| *limit < self.rules.len()) {
-            self.rules.truncate(limit);
-            self.next = self.rules.last().map(|rule| rule.id.clone());
-        }
-        Ok(self)
+    /// The cursor is none.
+    fn page(self, cursor: Option<&str>, limit: Option<usize>) -> Result<Self, Problem> {
+        let key = |rule: &RuleBody| (rule.path.clone(), rule.id.clone());
+        let found = page(self.rules, key, cursor, limit.unwrap_or(usize::MAX).max(1))?;
+        Ok(Self { rules: found.entries, next: found.next, ..self })
     }
 }
 

@@ -12,7 +12,7 @@ use storage::accounts::UserRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::json::Json;
-use super::{Problem, format_us};
+use super::{Problem, ProblemKind, format_us};
 use crate::app::{App, now_us};
 use crate::audit::act_as;
 use crate::auth::{
@@ -80,7 +80,7 @@ impl From<SignInError> for Problem {
                 OidcError::Provider(_) => {
                     tracing::warn!(error = text, "single sign-on");
                     let detail = "the provider of single sign-on cannot be used; the server's log says why";
-                    Self::new(StatusCode::BAD_GATEWAY, "provider", detail)
+                    Self::new(ProblemKind::Provider, detail)
                 }
                 _ => Self::unauthorized(&text),
             },

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::alerts::Cursor;
 use ::alerts::silence::{Matcher, Schedule, Silence, SilenceCount, SilenceSpec, Trial};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::{BulkResult, blocking};
 use super::json::Json;
+use super::page::size;
 use super::time::parse_us;
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
@@ -114,10 +116,13 @@ pub(crate) struct TrialRuleBody {
     pub(crate) hidden: u64,
 }
 
-/// Silences, newest first; at most 1000.
+/// A page of silences, newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SilenceList {
     pub(crate) silences: Vec<SilenceBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
 }
 
 /// Which silences.
@@ -128,6 +133,10 @@ pub(crate) struct SilenceList {
 pub(crate) struct SilenceQuery {
     /// Also those that are over.
     all: bool,
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// Why a silence is ended, or what it hid released.
@@ -165,7 +174,7 @@ pub(crate) async fn add(
 
 /// Lists silences that are in force or will be, or all.
 #[utoipa::path(get, path = "/api/v1/silences", tag = "silences", params(SilenceQuery),
-    responses((status = 200, body = SilenceList)))]
+    responses((status = 200, body = SilenceList), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -173,8 +182,11 @@ pub(crate) async fn list(
 ) -> Result<Json<SilenceList>, Problem> {
     caller.needs(Right::ReadAlerts)?;
     let now = now_us();
-    let silences = blocking(move || app.alerts.silences(wanted.all, now)).await??;
-    Ok(Json(SilenceList { silences: silences.into_iter().map(|counted| body(counted, now)).collect() }))
+    let cursor = wanted.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = size(wanted.limit);
+    let page = blocking(move || app.alerts.silences(wanted.all, cursor.as_ref(), limit, now)).await??;
+    let silences = page.silences.into_iter().map(|counted| body(counted, now)).collect();
+    Ok(Json(SilenceList { silences, next: page.next.map(|cursor| cursor.encode()) }))
 }
 
 /// Shows a silence.

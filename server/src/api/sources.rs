@@ -6,12 +6,15 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
+use event::SourceId;
 use query::QueryRequest;
 use serde::{Deserialize, Serialize};
+use storage::ledger::SourceCounts;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::collectors::{BackfillBody, CollectorBody, backfills, collector};
+use super::page::page;
 use super::time::format_us;
 use crate::app::{App, now_us};
 use crate::auth::{Caller, Right};
@@ -23,14 +26,21 @@ pub(crate) struct SourceParameters {
     /// Also count the rows in the table and the dead letters in the store, instead of trusting the ledger.
     #[serde(default)]
     verify: bool,
+    /// How many; all if not given.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
-/// The account of every source.
+/// The account of every source, by name.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SourceList {
     pub(crate) sources: Vec<SourceBody>,
     /// Records in the log that are not accounted for yet.
     pub(crate) pending: u64,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
 }
 
 /// The account of one source: received = rows + dead_letters + duplicates + dropped.
@@ -81,7 +91,7 @@ pub(crate) struct SourceBody {
 
 /// Lists the sources with their accounts.
 #[utoipa::path(get, path = "/api/v1/sources", tag = "sources", params(SourceParameters),
-    responses((status = 200, body = SourceList)))]
+    responses((status = 200, body = SourceList), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -100,14 +110,16 @@ pub(crate) async fn list(
     for source in &app.config.sources {
         // One that has sent nothing yet is there all the same.
         if !all.iter().any(|(known, _)| *known == source.id) {
-            all.push((source.id.clone(), storage::ledger::SourceCounts::default()));
+            all.push((source.id.clone(), SourceCounts::default()));
         }
     }
-    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let key = |(source, _): &(SourceId, SourceCounts)| source.as_str().to_owned();
+    let found = page(all, key, wanted.cursor.as_deref(), wanted.limit.unwrap_or(usize::MAX).max(1))?;
     let now = now_us();
     let reached = app.pipeline.correlations().sources;
     let expired = app.table.expired();
-    let sources = all
+    let sources = found
+        .entries
         .into_iter()
         .map(|(source, counts)| SourceBody {
             received: counts.received,
@@ -131,7 +143,7 @@ pub(crate) async fn list(
             source: source.as_str().to_owned(),
         })
         .collect();
-    Ok(Json(SourceList { sources, pending }))
+    Ok(Json(SourceList { sources, pending, next: found.next }))
 }
 
 type Counted = BTreeMap<String, u64>;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use query::{Format, QueryRequest, QueryStream};
@@ -17,8 +17,8 @@ use storage::audit::Outcome;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use super::Problem;
 use super::json::Json;
+use super::{Problem, ProblemKind};
 use crate::app::App;
 use crate::audit::{Facts, QueryRecord};
 use crate::auth::{Caller, Right};
@@ -104,7 +104,7 @@ fn accepted(headers: &HeaderMap) -> Result<(&'static str, Format), Problem> {
     }
     let known: Vec<_> = MEDIA_TYPES.iter().map(|(name, _)| *name).collect();
     let detail = format!("`Accept: {wanted}` names no format of ours; choose one of {}", known.join(", "));
-    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", &detail))
+    Err(Problem::new(ProblemKind::NotAcceptable, &detail))
 }
 
 /// Streams the answer. The first batch is awaited before the status is sent, so that most errors
@@ -248,10 +248,10 @@ fn sql_problem(error: query::Error) -> Problem {
         Error::Sql { line, column, .. } => Problem {
             line: Some(*line).filter(|line| *line > 0),
             column: Some(*column).filter(|column| *column > 0),
-            ..Problem::new(StatusCode::BAD_REQUEST, "sql", &detail)
+            ..Problem::new(ProblemKind::Sql, &detail)
         },
-        Error::Forbidden { .. } => Problem::new(StatusCode::FORBIDDEN, "sql_forbidden", &detail),
-        Error::Timeout { .. } => Problem::new(StatusCode::REQUEST_TIMEOUT, "sql_timeout", &detail),
+        Error::Forbidden { .. } => Problem::new(ProblemKind::SqlForbidden, &detail),
+        Error::Timeout { .. } => Problem::new(ProblemKind::SqlTimeout, &detail),
         Error::Busy { .. } => Problem::too_many(&detail, 1),
         other => Problem::internal(&detail, other.fate()),
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use storage::accounts::{SecretHash, TokenRow};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::json::Json;
+use super::page::{page, size};
 use super::users::grantable;
 use super::{Problem, format_us, source_id};
 use crate::app::{App, now_us};
@@ -49,10 +50,23 @@ pub(crate) struct TokenBody {
     pub(crate) tenant: String,
 }
 
-/// Tokens, oldest first.
+/// A page of tokens, oldest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TokenList {
     pub(crate) tokens: Vec<TokenBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
+}
+
+/// Which tokens.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenParameters {
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// A token to make.
@@ -120,11 +134,12 @@ fn own_id(caller: &Caller) -> Option<&str> {
 }
 
 /// Lists tokens: all for those who may read users, else one's own.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "access",
-    responses((status = 200, body = TokenList), (status = 403, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "access", params(TokenParameters),
+    responses((status = 200, body = TokenList), (status = 400, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Query(wanted): Query<TokenParameters>,
 ) -> Result<Json<TokenList>, Problem> {
     let sees_all = caller.role.may(Right::ReadUsers);
     if !sees_all {
@@ -135,7 +150,10 @@ pub(crate) async fn list(
         token.tenant == caller.tenant
             && (sees_all || (token.owner_id.is_some() && token.owner_id.as_deref() == own_id(&caller)))
     });
-    Ok(Json(TokenList { tokens: tokens.map(|token| body(&app, token, now_us)).collect() }))
+    let key = |token: &TokenRow| (token.created_us, token.id.clone());
+    let found = page(tokens.collect(), key, wanted.cursor.as_deref(), size(wanted.limit))?;
+    let tokens = found.entries.into_iter().map(|token| body(&app, token, now_us)).collect();
+    Ok(Json(TokenList { tokens, next: found.next }))
 }
 
 /// Makes a token. Its text is in this answer and nowhere else.

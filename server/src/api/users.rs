@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use storage::accounts::{Origin, TENANT, UserRow};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::json::Json;
+use super::page::{page, size};
 use super::{Problem, format_us};
 use crate::app::{App, now_us};
 use crate::audit::tell;
@@ -43,10 +44,23 @@ pub(crate) struct UserBody {
     pub(crate) tenant: String,
 }
 
-/// Users, by name.
+/// A page of users, by name.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct UserList {
     pub(crate) users: Vec<UserBody>,
+    /// Pass as `cursor` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) next: Option<String>,
+}
+
+/// Which users.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserParameters {
+    /// How many; 50 if not given, 500 at most.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// A user to add.
@@ -138,14 +152,20 @@ fn body(app: &App, user: UserRow) -> UserBody {
 }
 
 /// Lists users.
-#[utoipa::path(get, path = "/api/v1/users", tag = "access", responses((status = 200, body = UserList)))]
+#[utoipa::path(get, path = "/api/v1/users", tag = "access", params(UserParameters),
+    responses((status = 200, body = UserList), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    Query(wanted): Query<UserParameters>,
 ) -> Result<Json<UserList>, Problem> {
     caller.needs(Right::ReadUsers)?;
     let users = app.auth.directory.users().into_iter().filter(|user| user.tenant == caller.tenant);
-    Ok(Json(UserList { users: users.map(|user| body(&app, user)).collect() }))
+    // No two users have the same name.
+    let key = |user: &UserRow| user.name.clone();
+    let found = page(users.collect(), key, wanted.cursor.as_deref(), size(wanted.limit))?;
+    let users = found.entries.into_iter().map(|user| body(&app, user)).collect();
+    Ok(Json(UserList { users, next: found.next }))
 }
 
 /// Shows a user.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::fold::{Brake, Folds};
 use super::keeping::{Keeping, anchor};
-use crate::api::Problem;
+use crate::api::{Problem, ProblemKind};
 use crate::app::now_us;
 use crate::config::Config;
 
@@ -323,5 +323,5 @@ impl Recorder {
 fn unavailable(reason: &str) -> Problem {
     let detail =
         format!("the audit log cannot be written, so nothing is done that it would not tell: {reason}");
-    Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", &detail)
+    Problem::new(ProblemKind::AuditUnavailable, &detail)
 }

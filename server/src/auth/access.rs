@@ -166,9 +166,18 @@ pub(crate) fn access(method: &Method, path: &str) -> Result<Access, Shut> {
     Err(if is_listed { Shut::Method } else { Shut::Unlisted })
 }
 
-/// Whether `method` on the route `path` asks for no token of ours.
-pub(crate) fn is_open(method: &Method, path: &str) -> bool {
-    matches!(access(method, path), Ok(Open | Probe))
+/// The methods of the route `path`, as the header `Allow` has them (RFC 9110, 10.2.1).
+pub(crate) fn methods(path: &str) -> String {
+    let mut methods = Vec::new();
+    for (method, route, _) in ROUTES {
+        if *route == path {
+            methods.push(*method);
+        }
+    }
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.join(", ")
 }
 
 #[cfg(test)]
@@ -183,6 +192,13 @@ mod tests {
         assert_eq!(access(&Method::GET, "/api/v1/alert"), Err(Shut::Unlisted));
         assert_eq!(access(&Method::GET, "/api/v1/alerts/"), Err(Shut::Unlisted));
         assert_eq!(access(&Method::OPTIONS, "/hooks/{name}"), Err(Shut::Method));
+    }
+
+    #[test]
+    fn methods_of_a_route_are_told() {
+        assert_eq!(methods("/api/v1/silences"), "GET, POST, HEAD");
+        assert_eq!(methods("/api/v1/ingest"), "POST");
+        assert_eq!(methods("/api/v1/alert"), "");
     }
 
     #[test]

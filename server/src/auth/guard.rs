@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -14,14 +14,14 @@ use storage::accounts::{SecretHash, TENANT, TokenRow, UserRow};
 use storage::audit::{Fact, Outcome};
 use tokio::sync::Semaphore;
 
-use super::access::{Access, Shut, access};
+use super::access::{Access, Shut, access, methods};
 use super::lockout::network;
 use super::site::has_csrf_token;
 use super::token::{MAX_BYTES, is_well_formed, same, secret_hash};
 use super::{
     AuthAct, AuthEvent, Directory, Lockout, Oidc, RateLimit, Right, Rights, Role, Roles, Site, Token,
 };
-use crate::api::{CALLBACKS, Problem, scim_refusal};
+use crate::api::{CALLBACKS, Problem, ProblemKind, scim_refusal};
 use crate::app::now_us;
 use crate::audit::Recorder;
 use crate::push::{PushTally, count, hec, hook};
@@ -366,8 +366,7 @@ impl Auth {
         let is_change = !matches!(*method, Method::GET | Method::HEAD);
         if is_change && !(self.site.is_own_origin(headers) && has_csrf_token(headers, secret)) {
             return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "csrf",
+                ProblemKind::Csrf,
                 "a change by cookie must come from a page of this server and carry `X-CSRF-Token` as `GET \
                  /api/v1/session` tells it",
             ));
@@ -423,7 +422,7 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let door = Door::of(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let wanted = route.map(|route| access(request.method(), &route));
+    let wanted = route.as_deref().map(|route| access(request.method(), route));
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let address = auth.site.client(peer, request.headers());
     request.extensions_mut().insert(Client(address));
@@ -479,7 +478,7 @@ pub(crate) async fn authenticate(
             })?,
             Some(Err(Shut::Method)) => {
                 let detail = "see /api/v1/openapi.json";
-                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail));
+                return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
             }
             Some(Err(Shut::Unlisted)) => {
                 return Err(Problem::forbidden("nobody may do this: the route has no stated right"));
@@ -494,6 +493,11 @@ pub(crate) async fn authenticate(
         }
         Err(problem) => {
             let mut answer = door.refuse(problem, has_credentials);
+            if answer.status() == StatusCode::METHOD_NOT_ALLOWED
+                && let Ok(methods) = HeaderValue::from_str(&methods(&route.unwrap_or_default()))
+            {
+                answer.headers_mut().insert(header::ALLOW, methods);
+            }
             // Whoever records the refusal names who it was, and where.
             if let Some(caller) = turned_away {
                 answer.extensions_mut().insert(caller);

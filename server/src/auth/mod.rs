@@ -27,7 +27,7 @@ mod signer;
 mod site;
 mod token;
 
-pub(crate) use access::is_open;
+pub(crate) use access::{Access, access};
 pub(crate) use directory::{Directory, Refused, SessionEnds};
 pub(crate) use event::{AuthAct, AuthEvent};
 pub(crate) use guard::{Auth, AuthConfig, Caller, Client, InProcess, Means, SESSION_COOKIE, authenticate};

@@ -19,9 +19,16 @@ pub(crate) fn run(global: &Global, command: ConfigCommand) -> anyhow::Result<Exi
         ConfigCommand::Show => print(config::show(&client::load_config(global)?).trim())?,
         ConfigCommand::Check => {
             let config = client::load_config(global)?;
-            let problems = app::problems(&config);
-            if !problems.is_empty() {
-                let lines: Vec<_> = problems.iter().map(|problem| format!("{problem:#}")).collect();
+            let secrets = config.unreadable_secrets();
+            let (needed, others): (Vec<_>, Vec<_>) =
+                secrets.iter().partition(|secret| secret.level == Level::Error);
+            let mut lines: Vec<_> = needed.iter().map(ToString::to_string).collect();
+            lines.extend(app::problems(&config, &secrets).iter().map(|problem| format!("{problem:#}")));
+            // Another environment may have them: that of `serve` is not that of whoever checks.
+            for secret in &others {
+                say(&secret.to_string());
+            }
+            if !lines.is_empty() {
                 return Err(UsageError(lines.join("\n")).into());
             }
             let (rules, findings) = app::load_rules(&config)?;
@@ -29,8 +36,12 @@ pub(crate) fn run(global: &Global, command: ConfigCommand) -> anyhow::Result<Exi
                 say(&finding.to_string());
             }
             let broken = findings.iter().filter(|finding| finding.level == Level::Error).count();
+            let unread = match others.len() {
+                0 => String::new(),
+                count => format!("; {count} secrets cannot be read here"),
+            };
             print(&format!(
-                "the configuration is good; {} rules load, {broken} findings are errors",
+                "the configuration is good; {} rules load, {broken} findings are errors{unread}",
                 rules.len()
             ))?;
             if broken > 0 {

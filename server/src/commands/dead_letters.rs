@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::pages;
 use super::query_string::QueryString;
-use crate::api::{DeadLetterDetail, DeadLetterList, RetryResult};
+use crate::api::{DeadLetterDetail, DeadLetterList, RetryBody, RetryResult};
 use crate::cli::{DeadLetters, Global, WhichDeadLetters};
 use crate::client::Client;
 use crate::output::{columns, print, say};
@@ -35,11 +36,13 @@ async fn list(
     let mut query = QueryString::default();
     query.add_some("source", which.source.as_deref());
     query.add_some("reason", which.reason.as_deref());
-    query.add("limit", &limit.to_string());
     if retried {
         query.add("retried", "true");
     }
-    let list: DeadLetterList = client.get(&query.after("/api/v1/dead-letters")).await?;
+    let list = pages::first(client, "/api/v1/dead-letters", &query, limit, |list: &mut DeadLetterList| {
+        (&mut list.dead_letters, &mut list.next)
+    })
+    .await?;
     if json {
         return print(&serde_json::to_string(&list)?);
     }
@@ -90,7 +93,7 @@ async fn show(client: &Client, id: u64, json: bool) -> anyhow::Result<()> {
 }
 
 async fn retry(client: &Client, which: WhichDeadLetters, json: bool) -> anyhow::Result<()> {
-    let body = serde_json::json!({ "source": which.source, "reason": which.reason });
+    let body = RetryBody { source: which.source, reason: which.reason };
     let result: RetryResult = client.post("/api/v1/dead-letters/retry", &body).await?;
     if json {
         return print(&serde_json::to_string(&result)?);

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::query_string::encode;
+use super::pages;
+use super::query_string::{QueryString, encode};
 use crate::api::{EntityList, EntityRiskBody, EntityRiskDetail};
 use crate::cli::{Entities, Global};
 use crate::client::Client;
@@ -24,7 +25,11 @@ pub(crate) async fn run(global: &Global, command: Entities) -> anyhow::Result<Ex
 }
 
 async fn ranked(client: &Client, limit: usize, json: bool) -> anyhow::Result<()> {
-    let list: EntityList = client.get(&format!("/api/v1/entities?limit={limit}")).await?;
+    let list =
+        pages::first(client, "/api/v1/entities", &QueryString::default(), limit, |list: &mut EntityList| {
+            (&mut list.entities, &mut list.next)
+        })
+        .await?;
     if json {
         return print(&serde_json::to_string(&list)?);
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::pages;
 use super::query_string::QueryString;
 use crate::api::{LinkList, UndoBody};
 use crate::cli::{Global, Identity};
@@ -18,7 +19,10 @@ pub(crate) async fn run(global: &Global, command: Identity) -> anyhow::Result<Ex
         Identity::Links { name, json } => {
             let mut query = QueryString::default();
             query.add("name", &name);
-            let list: LinkList = client.get(&query.after("/api/v1/identity/links")).await?;
+            let list = pages::all(&client, "/api/v1/identity/links", &query, |list: &mut LinkList| {
+                (&mut list.links, &mut list.next)
+            })
+            .await?;
             if json {
                 print(&serde_json::to_string(&list)?)?;
             } else {
@@ -32,7 +36,7 @@ pub(crate) async fn run(global: &Global, command: Identity) -> anyhow::Result<Ex
         }
         Identity::Undo { link, reason } => {
             let path = format!("/api/v1/identity/links/{}/undo", super::query_string::encode(&link));
-            let _list: LinkList = client.post(&path, &UndoBody { reason }).await?;
+            client.post_for(&path, &UndoBody { reason }, "application/json").await?;
             if !global.quiet {
                 say("the link is undone; alerts that rest on it are taken back");
             }

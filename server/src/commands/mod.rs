@@ -17,6 +17,7 @@ mod login;
 pub(crate) mod mappings;
 mod notify;
 mod package;
+mod pages;
 mod progress;
 mod query_string;
 mod reading;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::pages;
 use super::query_string::{QueryString, encode};
 use crate::api::{
     ChannelList, DeliveryBody, DeliveryList, PreviewBody, ReloadBody, ResendBody, ResendResult, TestResult,
@@ -152,8 +153,11 @@ async fn list(client: &Client, which: &WhichDeliveries, none: &str) -> anyhow::R
     query.add_some("state", which.state.as_deref());
     query.add_some("channel", which.channel.as_deref());
     query.add_some("alert", which.alert.as_deref());
-    query.add("limit", &which.limit.to_string());
-    let list: DeliveryList = client.get(&query.after("/api/v1/notifications")).await?;
+    let list =
+        pages::first(client, "/api/v1/notifications", &query, which.limit, |list: &mut DeliveryList| {
+            (&mut list.deliveries, &mut list.next)
+        })
+        .await?;
     if which.json {
         return print(&serde_json::to_string(&list)?);
     }

@@ -13,7 +13,7 @@ pub(crate) fn encode(text: &str) -> String {
 }
 
 /// Gathers `name=value` pairs, encoded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct QueryString {
     text: String,
 }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use super::pages;
+use super::query_string::QueryString;
 use crate::api::{BulkResult, SilenceBody, SilenceList, SilenceRequest, TrialBody};
 use crate::cli::{Global, Silences, WhichSilenced};
 use crate::client::Client;
@@ -98,8 +100,17 @@ fn tell(trial: &TrialBody) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn listed(client: &Client, all: bool) -> anyhow::Result<SilenceList> {
+    let mut query = QueryString::default();
+    query.add("all", &all.to_string());
+    pages::all(client, "/api/v1/silences", &query, |list: &mut SilenceList| {
+        (&mut list.silences, &mut list.next)
+    })
+    .await
+}
+
 async fn list(client: &Client, all: bool, json: bool) -> anyhow::Result<()> {
-    let list: SilenceList = client.get(&format!("/api/v1/silences?all={all}")).await?;
+    let list = listed(client, all).await?;
     if json {
         return print(&serde_json::to_string(&list)?);
     }
@@ -173,7 +184,7 @@ async fn whole_id(client: &Client, start: &str) -> anyhow::Result<String> {
     if start.len() >= 32 {
         return Ok(start.to_owned());
     }
-    let list: SilenceList = client.get("/api/v1/silences?all=true").await?;
+    let list = listed(client, true).await?;
     let mut found = list.silences.into_iter().filter(|silence| silence.id.starts_with(start));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one.id),

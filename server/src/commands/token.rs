@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::query_string::encode;
+use super::pages;
+use super::query_string::{QueryString, encode};
 use crate::api::{MadeToken, NewToken, TokenList};
 use crate::auth::new_token;
 use crate::cli::{Global, TokenCommand, Tokens};
@@ -35,7 +36,11 @@ pub(crate) async fn run(global: &Global, command: TokenCommand) -> anyhow::Resul
             }
         }
         Tokens::List { json } => {
-            let list: TokenList = client.get("/api/v1/tokens").await?;
+            let list =
+                pages::all(&client, "/api/v1/tokens", &QueryString::default(), |list: &mut TokenList| {
+                    (&mut list.tokens, &mut list.next)
+                })
+                .await?;
             if json {
                 print(&serde_json::to_string(&list)?)?;
             } else {

@@ -7,7 +7,8 @@ use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::query_string::encode;
+use super::pages;
+use super::query_string::{QueryString, encode};
 use crate::api::{NewUser, RoleList, UserBody, UserChange, UserList};
 use crate::cli::{Global, Users};
 use crate::client::Client;
@@ -39,7 +40,11 @@ pub(crate) async fn run(global: &Global, command: Users) -> anyhow::Result<ExitC
             show_once(password_stdin, &password)?;
         }
         Users::List { json } => {
-            let list: UserList = client.get("/api/v1/users").await?;
+            let list =
+                pages::all(&client, "/api/v1/users", &QueryString::default(), |list: &mut UserList| {
+                    (&mut list.users, &mut list.next)
+                })
+                .await?;
             if json {
                 print(&serde_json::to_string(&list)?)?;
             } else {

@@ -8,6 +8,12 @@ pub(crate) enum Kind {
     Text,
     /// Where a secret lies (see `ingest::SecretReference`), or nothing.
     Secret,
+    /// A list of where secrets lie.
+    Secrets,
+    /// A list of `NAME=REFERENCE`, each value a secret that lies elsewhere.
+    SecretPairs,
+    /// An address, or where it lies that is a secret itself.
+    AddressOrSecret,
     /// A path; relative ones are taken from the working directory.
     Path,
     /// The same, or nothing.
@@ -542,7 +548,13 @@ impl Key {
     /// the words go into logs and alerts.
     pub(crate) fn refusal(&self, written: &str) -> String {
         match self.kind {
-            Kind::Secret | Kind::Text | Kind::Texts | Kind::Pairs => format!("it is not {}", self.wanted()),
+            Kind::Secret
+            | Kind::Secrets
+            | Kind::SecretPairs
+            | Kind::AddressOrSecret
+            | Kind::Text
+            | Kind::Texts
+            | Kind::Pairs => format!("it is not {}", self.wanted()),
             _ => format!("{written} is not {}", self.wanted()),
         }
     }
@@ -554,6 +566,9 @@ impl Key {
             Kind::Secret => {
                 "where a secret lies: \"env:NAME\", \"file:PATH\" or \"command:PROGRAM ARGUMENT\"".into()
             }
+            Kind::Secrets => "a list of where secrets lie, such as [\"env:NAME\", \"file:PATH\"]".into(),
+            Kind::SecretPairs => "a list of pairs, such as [\"X-Api-Key=env:NAME\"]".into(),
+            Kind::AddressOrSecret => "an address, or where it lies, such as \"env:NAME\"".into(),
             Kind::Path | Kind::PathOrNone => "a path".into(),
             Kind::Paths => "a list of paths, such as [\"rules/\"]".into(),
             Kind::Pairs => match self.path {

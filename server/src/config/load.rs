@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) sources: Vec<SourceConfig>,
     pub(crate) hooks: Vec<HookConfig>,
+    /// The line of the secrets of each hook. It is no part of a hook, which is the same wherever it stands.
+    pub(crate) hook_lines: Vec<u32>,
     pub(crate) syslog: Vec<SyslogConfig>,
     pub(crate) routing: Routing,
     pub(crate) channels: Vec<ChannelConfig>,
@@ -57,6 +59,7 @@ pub(crate) fn load(
         placeholders: Vec::new(),
         sources: Vec::new(),
         hooks: Vec::new(),
+        hook_lines: Vec::new(),
         syslog: Vec::new(),
         routing: Routing::default(),
         channels: Vec::new(),
@@ -152,7 +155,11 @@ fn read_table(
             }
             Item::ArrayOfTables(hooks) if path == "hooks" => {
                 for hook in hooks {
+                    let before = settings.hooks.len();
                     push::read_hook(place, hook, &mut settings.hooks, problems);
+                    let at = hook.get("secret").and_then(Item::span).or_else(|| hook.span());
+                    let line = place.line_column(at.map_or(0, |span| span.start)).0;
+                    settings.hook_lines.extend((settings.hooks.len() > before).then_some(line));
                 }
             }
             Item::ArrayOfTables(listeners) if path == "syslog" => {

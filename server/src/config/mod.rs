@@ -14,6 +14,7 @@ mod notify;
 mod placeholder;
 mod push;
 mod reference;
+mod secrets;
 mod sources;
 mod value;
 

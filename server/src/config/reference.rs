@@ -131,8 +131,9 @@ pub(crate) fn reference_page() -> String {
         "# Configuration\n\n\
          One TOML file: the one named by `--config` or `STORMGLASS_CONFIG`, else `stormglass.toml` in the working \
          directory, else the defaults below. A variable of the environment wins over the file, a flag over both. \
-         `stormglass config check` finds every mistake, `stormglass config show` prints what is in force and where \
-         it comes from, `stormglass config example` prints a file to start from.\n\n\
+         `stormglass config check` finds every mistake, and says which secrets cannot be read where it runs: an error \
+         where `serve` does not start without one (hooks, callbacks, single sign-on), else a warning. \
+         `stormglass config show` prints what is in force and where it comes from, `stormglass config example` prints a file to start from.\n\n\
          This page is printed from the program (`stormglass config reference`).\n\n\
          | setting | value | default | environment | meaning |\n| --- | --- | --- | --- | --- |\n",
     );

@@ -18,9 +18,9 @@ pub(crate) enum Value {
 pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
     use toml_edit::Value as Toml;
     match (key.kind, value) {
-        (Kind::Paths | Kind::Texts | Kind::Pairs, Toml::Array(items)) => {
+        (Kind::Paths | Kind::Texts | Kind::Secrets | Kind::Pairs | Kind::SecretPairs, Toml::Array(items)) => {
             let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            items.filter(|items| key.kind != Kind::Pairs || are_pairs(items)).map(Value::Texts)
+            items.filter(|items| !has_pairs(key) || are_pairs(items)).map(Value::Texts)
         }
         (_, Toml::String(text)) => from_text(key, text.value()),
         (Kind::Count(..) | Kind::Bytes | Kind::BytesOrUnlimited, Toml::Integer(number)) => {
@@ -29,6 +29,10 @@ pub(crate) fn from_toml(key: &Key, value: &toml_edit::Value) -> Option<Value> {
         (Kind::Flag, Toml::Boolean(flag)) => Some(Value::Flag(*flag.value())),
         _ => None,
     }
+}
+
+fn has_pairs(key: &Key) -> bool {
+    matches!(key.kind, Kind::Pairs | Kind::SecretPairs)
 }
 
 /// Whether each is `NAME=VALUE`.
@@ -43,7 +47,7 @@ fn are_pairs(texts: &[String]) -> bool {
 pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
     let text = text.trim();
     match key.kind {
-        Kind::Text => Some(Value::Text(text.into())),
+        Kind::Text | Kind::AddressOrSecret => Some(Value::Text(text.into())),
         Kind::Secret => {
             let is_reference = text.is_empty() || ingest::SecretReference::parse(text).is_some();
             is_reference.then(|| Value::Text(text.into()))
@@ -53,10 +57,10 @@ pub(crate) fn from_text(key: &Key, text: &str) -> Option<Value> {
         Kind::Paths => {
             Some(Value::Texts(text.split(':').filter(|p| !p.is_empty()).map(Into::into).collect()))
         }
-        Kind::Texts | Kind::Pairs => {
+        Kind::Texts | Kind::Secrets | Kind::Pairs | Kind::SecretPairs => {
             let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
             let texts: Vec<_> = texts.map(str::to_owned).collect();
-            (key.kind != Kind::Pairs || are_pairs(&texts)).then_some(Value::Texts(texts))
+            (!has_pairs(key) || are_pairs(&texts)).then_some(Value::Texts(texts))
         }
         Kind::Address => {
             let (host, port) = text.rsplit_once(':')?;

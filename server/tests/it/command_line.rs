@@ -167,12 +167,70 @@ fn a_check_reads_what_a_start_reads() {
     std::fs::write(&config, text).unwrap();
     let (code, said) = check();
     assert_eq!(code, 2, "{said}");
-    for problem in ["none.pem", "`shop`", "callback secret of the channel `soc`", "syslog `edge`"] {
-        assert!(said.contains(problem), "{problem}: {said}");
+    for problem in [
+        "none.pem",
+        "s.toml:9: error: `hooks.secret`: a secret of the hook `shop` cannot be read",
+        "s.toml:15: error: `channels.callback_secret`: a secret of the channel `soc` cannot be read",
+        "set `NONE_OF_OURS` in the environment of `serve`",
+        // Without it, the channel fails; the server does not.
+        "s.toml:13: warning: `channels.token`: a secret of the channel `soc` cannot be read",
+        "syslog `edge`",
+    ] {
+        assert_eq!(said.matches(problem).count(), 1, "{problem}: {said}");
     }
+    assert_eq!(said.matches("`shop`").count(), 1, "{said}");
     assert!(!folder.path().join("data").exists(), "a check makes nothing");
     std::fs::write(&secret, "https://hooks.example.com/a").unwrap();
-    assert!(!check().1.contains("`shop`"));
+    let (_, said) = check();
+    assert!(!said.contains("`shop`") && !said.contains("channels.token"), "{said}");
+    // Without secrets that keep a server from starting, the configuration is good, and the others are told.
+    let text = "[[channels]]\nname = \"out\"\nkind = \"webhook\"\nurl = \"https://example.com\"\nsecrets = [\n  \"env:NONE_OF_OURS\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let (code, said) = check();
+    assert_eq!(code, 0, "{said}");
+    let wanted = "s.toml:5: warning: `channels.secrets`: a secret of the channel `out` cannot be read: ";
+    assert!(said.contains(wanted) && said.contains("`env:NONE_OF_OURS`"), "{said}");
+}
+
+/// A token that may only push is enough to push by the command line, and is refused nothing on the way.
+#[test]
+fn who_only_pushes_can_ingest() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::audit::roles(folder.path(), "");
+    let server =
+        crate::running::Server::start(&folder.path().join("data"), &[("STORMGLASS_CONFIG", &config)]);
+    let story = crate::running::root().join("demo/story").to_string_lossy().into_owned();
+    let with = |token: &str, arguments: &[&str]| {
+        let mut command = crate::running::command(&["--url", &server.url]);
+        let output = command.args(arguments).env("STORMGLASS_TOKEN", token).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let (code, out, said) = with("ingest", &["ingest", "--source", "demo", "--json", &story]);
+    assert_eq!(code, 0, "{said}");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["records"], 57);
+    assert!(told.get("rows").is_none() && said.contains("`read`"), "{out} {said}");
+    let (code, out, said) = with("ingest", &["ingest", "--source", "demo", &story]);
+    assert!(code == 0 && out.contains("57 records") && out.contains("are accepted"), "{out} {said}");
+    let (code, _, said) = with("ingest", &["sources"]);
+    assert!(code == 1 && said.contains("`read`"), "{said}");
+    // Whoever may read is told what became of them, as before.
+    with("admin", &["sources", "--verify"]);
+    let (code, out, said) = with("admin", &["ingest", "--source", "demo", "--json", &story]);
+    assert_eq!(code, 0, "{said}");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["records"], &told["duplicates"]), (&57.into(), &57.into()), "{told}");
+    let (_, out, _) = with("admin", &["sources", "--json"]);
+    let sources: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(sources["sources"][0]["received"], 3 * 57, "{sources}");
+    // The one refusal is of the command that asked for what it may not.
+    let (_, out, _) = with("admin", &["audit", "list", "--json", "--limit", "500"]);
+    let audit: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let entries = audit["entries"].as_array().unwrap().iter();
+    let refused: Vec<_> = entries.filter(|entry| entry["outcome"] == "refused").collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    server.terminate();
 }
 
 #[test]

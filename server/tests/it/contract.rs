@@ -1,7 +1,9 @@
 //! The API does what its description says, by Schemathesis, and every answer has what all have.
 
 use std::process::Command;
+use std::time::Duration;
 
+use futures::StreamExt;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -27,8 +29,8 @@ fn schemathesis_finds_nothing() {
         .args(["--seed", "7", "--max-examples", "15", "--workers", "2", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing"])
         .args(["--generation-database", "none"])
-        // What others push and call back has credentials of its own (below), a stream of events ends after a minute,
-        // and text of any form is a record to `ingest`.
+        // What others push and call back has credentials of its own, and a stream of events has no end to wait for: both
+        // are driven below.
         .args([
             "--exclude-path-regex",
             "^/(services|v1|hooks|callbacks|opentelemetry)|/alerts/live$|/ingest$",
@@ -88,6 +90,10 @@ def octets(value):
         return bytes(one & 255 for one in value)
     return str(value).encode()
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    return octets(value)
+
 @schemathesis.serializer("application/x-protobuf")
 def protobuf(context, value):
     return octets(value)
@@ -145,7 +151,7 @@ fn schemathesis_finds_nothing_in_what_is_pushed_and_called_back() {
         .args(["-m", "schemathesis.cli", "run", "openapi.json", "--url", &server.url])
         .args(["--seed", "7", "--max-examples", "15", "--workers", "2", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing", "--generation-database", "none"])
-        .args(["--include-path-regex", "^/(services|v1|hooks|callbacks|opentelemetry)"])
+        .args(["--include-path-regex", "^/(services|v1|hooks|callbacks|opentelemetry)|^/api/v1/ingest$"])
         .args(["--suppress-health-check", "all"])
         // Whatever is sent with the right credentials is an event; what each refuses is others' to say.
         .args(["--checks", CHECKS])
@@ -157,7 +163,107 @@ fn schemathesis_finds_nothing_in_what_is_pushed_and_called_back() {
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("Tested: 11"), "{said}");
+    assert!(said.contains("Tested: 14"), "{said}");
+    server.terminate();
+}
+
+/// Holds every event of a stream against the schema that the description has for it, and counts them.
+const EVENTS: &str = r##"
+import json, os
+import jsonschema_rs, schemathesis
+
+with open("openapi.json") as file:
+    described = json.load(file)
+entry = jsonschema_rs.validator_for({
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$ref": "#/components/schemas/LiveEntry",
+    "components": described["components"],
+})
+
+def events(text):
+    event = {}
+    for line in text.split("\n"):
+        if line == "":
+            if "data" in event:
+                yield event
+            event = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(":")
+            assert name in ("id", "event", "data", "retry"), line
+            event[name] = value.removeprefix(" ")
+
+@schemathesis.check
+def events_conform(context, response, case):
+    if response.status_code != 200:
+        return
+    last = -1
+    for event in events(response.text):
+        data = json.loads(event["data"])
+        assert event["event"] in ("alert", "gap"), event
+        assert int(event["id"]) > last, event
+        last = int(event["id"])
+        if event["event"] == "gap":
+            assert data == {}, event
+            continue
+        entry.validate(data)
+        assert data["seq"] == last, event
+        with open("events", "a") as file:
+            file.write("1\n")
+"##;
+
+/// Stands before a server and ends each stream of events a moment after its beginning, as Schemathesis waits for
+/// the end of every answer.
+async fn impatient(server: String) -> String {
+    let client = reqwest::Client::new();
+    let pass = move |request: axum::extract::Request| {
+        let (client, server) = (client.clone(), server.clone());
+        async move {
+            let path = request.uri().path_and_query().unwrap().to_string();
+            let mut headers = request.headers().clone();
+            headers.remove("host");
+            let answer = client.request(request.method().clone(), format!("{server}{path}")).headers(headers);
+            let answer = answer.send().await.unwrap();
+            let (status, mut headers) = (answer.status(), answer.headers().clone());
+            headers.remove("transfer-encoding");
+            let pieces = answer.bytes_stream().take_until(tokio::time::sleep(Duration::from_millis(150)));
+            (status, headers, axum::body::Body::from_stream(pieces))
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(pass)).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schemathesis_finds_nothing_in_the_stream_of_alerts() {
+    let Some(python) = python("schemathesis, jsonschema_rs") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    run(&["--data", &data.to_string_lossy(), "ingest", &root().join("demo/story").to_string_lossy()]);
+    let config = roles(folder.path(), "[server]\nrequests_per_second = 100000\n");
+    let server = Server::start(&data, &[("STORMGLASS_CONFIG", &config)]);
+    let (described, _) = crate::described::description(&server).await;
+    std::fs::write(folder.path().join("openapi.json"), described.to_string()).unwrap();
+    std::fs::write(folder.path().join("events_of_streams.py"), EVENTS).unwrap();
+    let url = impatient(server.url.clone()).await;
+    let mut command = Command::new(&python);
+    command
+        .args(["-m", "schemathesis.cli", "run", "openapi.json", "--url", &url])
+        .args(["-H", "Authorization: Bearer admin", "--seed", "7", "--max-examples", "15", "--no-color"])
+        .args(["--phases", "examples,coverage,fuzzing", "--generation-database", "none"])
+        .args(["--include-path-regex", "/alerts/live$"])
+        .args(["--checks", &format!("{CHECKS},negative_data_rejection,events_conform")])
+        .current_dir(folder.path())
+        .env("PYTHONPATH", folder.path())
+        .env("SCHEMATHESIS_HOOKS", "events_of_streams");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Tested: 1"), "{said}");
+    let events = std::fs::read_to_string(folder.path().join("events")).unwrap_or_default().lines().count();
+    assert!(events > 5, "only {events} events were looked at\n{said}");
     server.terminate();
 }
 

@@ -551,7 +551,7 @@ async fn assets_raise_what_is_at_stake() {
     let told = find("The Risk Of An Entity Is High");
     assert_eq!(told.len(), 1, "{alerts:#}");
     let answer = client.delete(at("assets/u1")).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.status(), 204);
     assert_eq!(client.delete(at("assets/u1")).send().await.unwrap().status(), 404);
     // A package over HTTP.
     let id = of_ana(after["incidents"].as_array().unwrap())["id"].as_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! What ties two names to one identity, and what of it is not to be believed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -143,30 +143,36 @@ pub fn links_since(db: &Connection, version: &LinksVersion) -> Result<Option<(Ve
     Ok(Some((links, now)))
 }
 
-/// The links of every name that `part` is a part of, and of all that hangs together with them; at most 1000.
+/// The links of every name that `part` is a part of, and of all that hangs together with them; at most 100000.
 ///
 /// # Errors
 /// The database refuses.
 pub fn links_around(db: &Connection, part: &str) -> Result<Vec<LinkRow>> {
-    const MOST: usize = 1000;
-    let mut all = Vec::new();
+    const MOST: usize = 100_000;
+    let mut all: Vec<LinkRow> = Vec::new();
     links(db, |link| all.push(link))?;
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    for link in &all {
-        names.extend([&link.a, &link.b].into_iter().filter(|name| name.contains(part)).cloned());
+    let mut of_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, link) in all.iter().enumerate() {
+        of_name.entry(&link.a).or_default().push(place);
+        of_name.entry(&link.b).or_default().push(place);
     }
-    let mut found: Vec<LinkRow> = Vec::new();
-    loop {
-        let (near, rest): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|link| names.contains(&link.a) || names.contains(&link.b));
-        if near.is_empty() || found.len() >= MOST {
-            found.truncate(MOST);
-            return Ok(found);
+    // From name to name over the links that nobody has come by yet.
+    let mut names: Vec<&str> = of_name.keys().copied().filter(|name| name.contains(part)).collect();
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    while let Some(name) = names.pop() {
+        for place in of_name.remove(name).unwrap_or_default() {
+            let link = all.get(place).filter(|_| found.len() < MOST && !found.contains(&place));
+            let Some(link) = link else { continue };
+            found.insert(place);
+            names.extend([link.a.as_str(), link.b.as_str()]);
         }
-        names.extend(near.iter().flat_map(|link| [link.a.clone(), link.b.clone()]));
-        found.extend(near);
-        all = rest;
     }
+    Ok(all
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| found.contains(place))
+        .map(|(_, link)| link.clone())
+        .collect())
 }
 
 /// The ids of the links that were undone.
@@ -212,5 +218,48 @@ pub fn links_table() -> StateTable {
             ("undone_by", Text),
             ("undone_reason", Text),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    fn link(a: &str, b: &str) -> LinkRow {
+        LinkRow {
+            id: format!("{a}-{b}"),
+            a: a.into(),
+            b: b.into(),
+            kind: "session".into(),
+            confidence: 90,
+            from_us: 1,
+            until_us: 2,
+            proof: "e".into(),
+        }
+    }
+
+    #[test]
+    fn what_hangs_together_is_found_from_anywhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.db")).unwrap();
+        // A ring with a tail, a pair of its own, and one that is tied to itself.
+        let all =
+            [("a", "b"), ("b", "c"), ("c", "a"), ("c", "tail"), ("tail", "end"), ("x", "y"), ("s", "s")];
+        state.write(|txn| all.iter().try_for_each(|(a, b)| set_link(txn, &link(a, b)))).unwrap();
+        let around = |part: &str| {
+            let found = state.read(|db| links_around(db, part)).unwrap();
+            let mut ids: Vec<_> = found.into_iter().map(|link| link.id).collect();
+            ids.sort();
+            ids
+        };
+        let ring = ["a-b", "b-c", "c-a", "c-tail", "tail-end"];
+        for name in ["a", "b", "c", "tai", "end"] {
+            assert_eq!(around(name), ring, "{name}");
+        }
+        assert_eq!(around("x"), ["x-y"]);
+        assert_eq!(around("s"), ["s-s"]);
+        assert!(around("z").is_empty());
+        assert_eq!(around("").len(), all.len());
     }
 }

@@ -15,6 +15,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::page::size;
 use super::problem::Problem;
 use super::time::parse_us;
 use crate::app::App;
@@ -92,7 +93,7 @@ pub(crate) async fn list(
 ) -> Result<Json<AlertList>, Problem> {
     caller.needs(Right::ReadAlerts)?;
     let cursor = wanted.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 500);
+    let limit = size(wanted.limit);
     let filter = filter(wanted)?;
     let page = blocking(move || app.alerts.list(&filter, cursor.as_ref(), limit)).await??;
     let alerts = page.alerts.into_iter().map(body::summary).collect();

@@ -5,9 +5,7 @@ use ::alerts::Expected;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::api::Problem;
-
-/// The most entity tags that a request may name.
-const TAGS: usize = 16;
+use crate::api::entity_tag::{self, EntityTag, Tags};
 
 /// The header that says at which revision an alert is.
 pub(in crate::api) fn etag(revision: u64) -> HeaderMap {
@@ -21,33 +19,15 @@ pub(in crate::api) fn etag(revision: u64) -> HeaderMap {
 /// What whoever sends these headers knows of the alert; without `If-Match` or with `*` it may be as it is.
 ///
 /// # Errors
-/// A problem with status 400: `If-Match` is no list of tags.
+/// A problem with status 400: `If-Match` is there and is no list of tags.
 pub(in crate::api) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
-    let mut revisions = Vec::new();
-    let mut is_given = false;
-    for value in headers.get_all(header::IF_MATCH) {
-        is_given = true;
-        let text = value.to_str().map_err(|_| malformed())?.trim();
-        if text == "*" {
-            return Ok(Expected::Any);
-        }
-        for tag in text.split(',').map(str::trim) {
-            // A weak tag never matches (section 13.1.1), and no other server's tag does.
-            let inner = tag.strip_prefix("W/").unwrap_or(tag);
-            let inner = inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            let inner = inner.ok_or_else(malformed)?;
-            // What is behind the revision tells apart what an answer shows besides.
-            if let Ok(revision) = inner.split('-').next().unwrap_or_default().parse()
-                && !tag.starts_with("W/")
-            {
-                revisions.push(revision);
-            }
-        }
-        if revisions.len() > TAGS {
-            return Err(malformed());
-        }
+    match entity_tag::read(headers, &header::IF_MATCH) {
+        Ok(None | Some(Tags::Any)) => Ok(Expected::Any),
+        Ok(Some(Tags::Listed(tags))) => Ok(Expected::Revisions(tags.iter().filter_map(revision).collect())),
+        Err(_) => Err(Problem::bad_request(
+            "`If-Match` is not as an answer's `ETag` was; send it with its quotation marks, or `*`",
+        )),
     }
-    Ok(if is_given { Expected::Revisions(revisions) } else { Expected::Any })
 }
 
 /// Refuses `If-Match` where many are changed: one list of tags cannot tell which of them is known at which revision.
@@ -63,10 +43,13 @@ pub(in crate::api) fn refused(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn malformed() -> Problem {
-    Problem::bad_request(
-        "`If-Match` is not as an answer's `ETag` was; send it with its quotation marks, or `*`",
-    )
+/// The revision that a tag of ours names. A weak tag never matches (section 13.1.1), and no other server's does.
+fn revision(tag: &EntityTag) -> Option<u64> {
+    // What is behind the revision tells apart what an answer shows besides.
+    let digits = tag.opaque.split(|byte| *byte == b'-').next()?;
+    let text = str::from_utf8(digits).ok().filter(|_| !tag.is_weak)?;
+    // `+7` and `07` are numbers too, and none that was ever given out.
+    text.parse::<u64>().ok().filter(|revision| revision.to_string() == text)
 }
 
 #[cfg(test)]
@@ -90,8 +73,11 @@ mod tests {
         assert_eq!(check(&["\"7\", \"8\"", "\"9\""]), known(&[7, 8, 9]));
         assert_eq!(check(&["\"7-0a1b\""]), known(&[7]));
         assert_eq!(check(&["W/\"7\""]), known(&[]));
-        assert_eq!(check(&["\"of another server\""]), known(&[]));
-        for bad in ["", "7", "\"7", "\"", "W/7", "\"7\",,"] {
+        assert_eq!(check(&["\"7\",,"]), known(&[7]));
+        for another in ["of another server", "+7", "07", "", "-7", "7.0", "7,8", "99999999999999999999"] {
+            assert_eq!(check(&[&format!("\"{another}\"")]), known(&[]), "{another}");
+        }
+        for bad in ["", ",", "7", "\"7", "\"", "W/7", "w/\"7\"", "*, \"7\"", "garbage"] {
             assert_eq!(check(&[bad]), Err(400), "{bad}");
         }
         assert_eq!(check(&[&vec!["\"7\""; 17].join(",")]), Err(400));

@@ -13,20 +13,20 @@ use crate::config::key::{Key, Kind, key};
 const WEBHOOK_KEYS: &[Key] = &[
     key(
         "url",
-        Kind::Text,
+        Kind::AddressOrSecret,
         "",
         "The address, or where it lies: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENT`.",
     ),
     key("method", Kind::Word(&["POST", "PUT"]), r#""POST""#, "The method."),
     key(
         "secrets",
-        Kind::Texts,
+        Kind::Secrets,
         "[]",
         "Where the keys lie that sign (whsec_… or whsk_…): two while one follows the other; none: it is not signed.",
     ),
     key(
         "headers",
-        Kind::Pairs,
+        Kind::SecretPairs,
         "[]",
         "More headers, as NAME=REFERENCE: each value is a secret that lies elsewhere.",
     ),
@@ -178,13 +178,13 @@ pub(super) const SYSLOG: ChannelKind = ChannelKind {
 const OCSF_KEYS: &[Key] = &[
     key(
         "url",
-        Kind::Text,
+        Kind::AddressOrSecret,
         "",
         "The address, or where it lies: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENT`.",
     ),
     key(
         "headers",
-        Kind::Pairs,
+        Kind::SecretPairs,
         "[]",
         "More headers, as NAME=REFERENCE: each value is a secret that lies elsewhere.",
     ),

@@ -23,7 +23,7 @@ use ingest::push::{Records, okta, pubsub};
 use super::SecretReference;
 use super::body::BadBody;
 use super::count;
-use crate::api::{Accepted, Problem};
+use crate::api::{Accepted, Problem, ProblemKind};
 use crate::app::{App, now_us};
 
 use identity::Verifier;
@@ -123,7 +123,7 @@ pub(crate) async fn receive(
     let hook = app.push.hook(&name).ok_or_else(|| Problem::not_found("there is no such hook"))?;
     let bad_body = |problem: BadBody| {
         count(&tally.bad_bodies);
-        Problem::new(problem.status(), "bad_request", &problem.detail())
+        Problem::new(ProblemKind::of(problem.status()), &problem.detail())
     };
     // What is signed is the body as it was sent.
     let sent = body.map_err(|rejection| match rejection.status() {
