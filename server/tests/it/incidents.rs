@@ -252,6 +252,15 @@ fn people_work_on_incidents_and_decide_what_belongs_together() {
     let read = shown["members"][2]["alert"].as_str().unwrap().to_owned();
     let split = folder.run(&["incidents", "split", &id, "--alert", &read[..12], "--reason", "a drill"]);
     assert!(split.contains("1 alerts") || split.contains("2 alerts"), "{split}");
+    // The history says who parted them, and why.
+    let told = |shown: &Value, change: &str| -> Vec<String> {
+        let history = shown["history"].as_array().unwrap().iter();
+        let told = history.filter(|step| step["change"] == change);
+        told.map(|step| format!("{}: {}", step["by"].as_str().unwrap(), step["reason"].as_str().unwrap()))
+            .collect()
+    };
+    let rest = folder.json(&["incidents", "show", &id, "--json"]);
+    assert_eq!(told(&rest, "split"), [format!("cli: a drill; taken out: {}", &read[..12])]);
     let late = call("late", 10, "StopLogging", SESSION, "", "198.51.100.4");
     folder.run(&["ingest", &folder.write("late.ndjson", &[late])]);
     let shown = folder.json(&["incidents", "show", &id, "--json"]);
@@ -273,6 +282,12 @@ fn people_work_on_incidents_and_decide_what_belongs_together() {
     let one = folder.json(&["incidents", "show", others[0], "--json"]);
     let other = folder.json(&["incidents", "show", others[1], "--json"]);
     assert_eq!(one["id"], other["id"], "both ids lead to it");
+    let merged = told(&one, "merged");
+    assert_eq!(merged.len(), 2, "{merged:?}");
+    assert!(
+        merged.iter().all(|line| line.starts_with("cli: ") && line.ends_with(": one intruder")),
+        "{merged:?}"
+    );
     folder.run(&["incidents", "close", &id, "--verdict", "true_positive", "--reason", "done"]);
     let again = folder.command(&["incidents", "acknowledge", &id]);
     assert_eq!(again.status.code(), Some(1));
