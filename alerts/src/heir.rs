@@ -35,6 +35,25 @@ impl AlertStore {
         Ok(Some(evidence.into_iter().map(|event| event.event_uid).collect()))
     }
 
+    /// The alert that one goes on as; itself, where it does not.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub(crate) fn heir(db: &rusqlite::Connection, id: String) -> Result<String> {
+        let mut select = db.prepare_cached(
+            "SELECT duplicate_of FROM alerts WHERE id = ?1 AND verdict = ?2 AND duplicate_of IS NOT NULL",
+        )?;
+        let mut last = id;
+        for _ in 0..MOST_HEIRS {
+            let next = select.query_row([last.as_str(), Verdict::Refuted.as_str()], |row| row.get(0));
+            match next.optional()? {
+                Some(next) => last = next,
+                None => break,
+            }
+        }
+        Ok(last)
+    }
+
     /// Lets alerts go on as another. Where the other is new, it is a later version of them: it stands where the one
     /// stood that somebody works on, else the first that is open, else the first; it is the same person's, and has
     /// the labels of all and the earlier versions of that one. What a silence did not hide stays in sight. The old
@@ -129,6 +148,9 @@ fn take_over(txn: &Txn<'_>, from: &Standing, all: &[Standing], new: &AlertId, no
     }
     Ok(())
 }
+
+/// An alert goes on as another so often at most: each time it begins earlier.
+const MOST_HEIRS: usize = 1000;
 
 /// The most alerts that a line of the history names.
 const MOST_NAMED: usize = 10;

@@ -116,7 +116,9 @@ impl Known {
         {
             return Some(self.graph.canonical(&node).to_string());
         }
-        let nodes: Vec<Node> = NodeKind::ALL.iter().filter_map(|kind| Node::new(*kind, name)).collect();
+        // A name that is cut in its node is none that anybody is told of when it means something else.
+        let node = |kind: &NodeKind| Node::new(*kind, name).filter(|node| node.name() == name);
+        let nodes: Vec<Node> = NodeKind::ALL.iter().filter_map(node).collect();
         let mut identities =
             nodes.iter().filter(|node| self.graph.knows(node)).map(|node| self.graph.canonical(node));
         let identity = identities.next()?;

@@ -12,6 +12,10 @@ use crate::edit::apply as apply_edit;
 use crate::lifecycle::{OWNER_BYTES, REASON_BYTES, check_labels, relabelled};
 use crate::{AlertStatus, Change, Edit, Error, Expected, Result, Verdict};
 
+/// What was decided of such an incident would stand in its history, and change nothing.
+const SETTLED: &str =
+    "rests on alerts older than the newest that are joined (`incidents.remember`); it stays as it is";
+
 /// How many alerts a line of the history names.
 const NAMED: usize = 10;
 
@@ -108,7 +112,7 @@ impl Incidents {
         context: &Context,
         now_us: i64,
     ) -> Result<Incident> {
-        let a = self.decide(|txn| {
+        let a = self.decide(|txn, is_settled| {
             let (a, b) = (store::resolve(txn, ids.0)?, store::resolve(txn, ids.1)?);
             store::expect(&store::get(txn, &a)?, by.expected)?;
             if a == b {
@@ -119,6 +123,11 @@ impl Incidents {
             let (Some(first_a), Some(first_b)) = (of_a.first(), of_b.first()) else {
                 return Err(refused(&a, "or the other has no alerts"));
             };
+            for (id, alert) in [(&a, first_a), (&b, first_b)] {
+                if is_settled(alert) {
+                    return Err(refused(id, SETTLED));
+                }
+            }
             touch(txn, &a, now_us)?;
             touch(txn, &b, now_us)?;
             let kind = DecisionKind::Merge { a: first_a.clone(), b: first_b.clone() };
@@ -143,7 +152,7 @@ impl Incidents {
         context: &Context,
         now_us: i64,
     ) -> Result<Incident> {
-        let id = self.decide(|txn| {
+        let id = self.decide(|txn, is_settled| {
             let id = store::resolve(txn, id)?;
             store::expect(&store::get(txn, &id)?, by.expected)?;
             text(&id, "reason", by.reason)?;
@@ -162,6 +171,9 @@ impl Incidents {
             let rest: BTreeSet<_> = all.difference(alerts).cloned().collect();
             if alerts.is_empty() || rest.is_empty() {
                 return Err(refused(&id, "would keep or lose all its alerts; name some of them"));
+            }
+            if all.iter().any(|alert| is_settled(alert)) {
+                return Err(refused(&id, SETTLED));
             }
             touch(txn, &id, now_us)?;
             let mut out: Vec<String> =

@@ -74,6 +74,20 @@ impl Decision {
         Self { by: by.to_owned(), reason: reason.to_owned(), at_us, kind }
     }
 
+    /// The same of the alerts that go on as others: `heir` gives those. What goes on on both sides of a split stays in
+    /// the rest.
+    pub(super) fn going_on<E>(self, heir: impl Fn(String) -> Result<String, E>) -> Result<Self, E> {
+        let all = |ids: BTreeSet<String>| ids.into_iter().map(&heir).collect::<Result<BTreeSet<_>, E>>();
+        let kind = match self.kind {
+            DecisionKind::Merge { a, b } => DecisionKind::Merge { a: heir(a)?, b: heir(b)? },
+            DecisionKind::Split { out, rest, ids } => {
+                let (out, rest) = (all(out)?, all(rest)?);
+                DecisionKind::Split { out: out.difference(&rest).cloned().collect(), rest, ids }
+            }
+        };
+        Ok(Self { kind, ..self })
+    }
+
     /// Whether a later decision contradicts this one: what was split is merged again, or the other way round.
     pub fn is_undone_by(&self, later: &DecisionKind, merged: &BTreeSet<String>) -> bool {
         match (&self.kind, later) {

@@ -121,8 +121,9 @@ impl Incidents {
         memory.read_feed(&self.state)?;
         memory.use_context(&self.state, context)?;
         let mut has_changed = memory.renew(&self.state, &self.settings, now_us)?;
-        has_changed |= self.mark_overdue(now_us)?;
-        let worked = began.elapsed().saturating_sub(memory.waited());
+        let mut waited = memory.waited();
+        has_changed |= self.mark_overdue(now_us, &mut waited)?;
+        let worked = began.elapsed().saturating_sub(waited);
         self.worked_us.store(u64::try_from(worked.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         // Far more than is to be joined: the oldest are settled.
         if memory.count() <= self.settings.alerts.saturating_mul(5) / 4 {
@@ -137,14 +138,16 @@ impl Incidents {
     }
 
     /// Writes a decision, and undoes earlier ones that it contradicts. `make` looks, in the same transaction, at what
-    /// is decided about, and gives it with the decision and the alerts that this is about.
+    /// is decided about, and gives it with the decision and the alerts that this is about; it is told whether an alert
+    /// is too old to be joined.
     pub(super) fn decide(
         &self,
-        make: impl FnOnce(&Txn<'_>) -> Result<(String, Decision, BTreeSet<String>)>,
+        make: impl FnOnce(&Txn<'_>, &dyn Fn(&str) -> bool) -> Result<(String, Decision, BTreeSet<String>)>,
     ) -> Result<String> {
         let mut kept = self.memory.lock();
         let about = self.state.write(|txn| {
-            let (about, decision, merged) = make(txn)?;
+            let is_settled = |alert: &str| kept.as_ref().is_some_and(|memory| !memory.knows(alert));
+            let (about, decision, merged) = make(txn, &is_settled)?;
             for (number, known) in decisions(txn)? {
                 if known.is_undone_by(&decision.kind, &merged) {
                     txn.execute("DELETE FROM incident_decisions WHERE id = ?1", [number])?;
@@ -162,8 +165,8 @@ impl Incidents {
         Ok(about)
     }
 
-    /// Marks what nobody took or closed in time.
-    fn mark_overdue(&self, now_us: i64) -> Result<bool> {
+    /// Marks what nobody took or closed in time; adds to `waited` how long that waited for others who write.
+    fn mark_overdue(&self, now_us: i64, waited: &mut Duration) -> Result<bool> {
         const CLOCKS: [(&str, &str); 2] = [
             (
                 "acknowledge_overdue",
@@ -188,7 +191,9 @@ impl Incidents {
         if late.is_empty() {
             return Ok(false);
         }
+        let asked = Instant::now();
         self.state.write(|txn| {
+            *waited += asked.elapsed();
             for (clock, id) in &late {
                 let sql = format!("UPDATE incidents SET {clock} = 1 WHERE id = ?1 AND status <> 'closed'");
                 if txn.execute(&sql, [id])? > 0 {
@@ -305,15 +310,16 @@ pub(super) fn set_position(txn: &Txn<'_>, seq: u64) -> Result<()> {
     Ok(())
 }
 
+/// What people have decided, in order, with its numbers; of alerts as they go on.
 pub(super) fn decisions(db: &rusqlite::Connection) -> Result<Vec<(i64, Decision)>> {
     let mut select = db.prepare_cached("SELECT id, decision FROM incident_decisions ORDER BY id")?;
     let mut rows = select.query([])?;
     let mut decisions = Vec::new();
     while let Some(row) = rows.next()? {
         let text: String = row.get(1)?;
-        let decision =
+        let decision: Decision =
             serde_json::from_str(&text).map_err(|source| Error::Damaged { id: "decision".into(), source })?;
-        decisions.push((row.get(0)?, decision));
+        decisions.push((row.get(0)?, decision.going_on(|alert| AlertStore::heir(db, alert))?));
     }
     Ok(decisions)
 }

@@ -174,6 +174,11 @@ impl Memory {
         self.hidden.max(self.alerts.len() - self.hidden)
     }
 
+    /// Whether an alert is among those that are joined.
+    pub(super) fn knows(&self, alert: &str) -> bool {
+        self.times.contains_key(alert)
+    }
+
     /// The shares of entities of a name that count, in whatever case, by kind of entity and name.
     pub(super) fn shares(&self, entity: &str) -> Vec<(RiskKind, String, Vec<Share>)> {
         let named = self.shares.iter().filter(|((_, name), _)| name.eq_ignore_ascii_case(entity));
@@ -287,6 +292,11 @@ impl Memory {
                 Ok::<_, Error>((changed, of_risk, last))
             })?;
             self.seq = last;
+            // Whoever goes on as another takes along what was decided of it.
+            if changed.iter().any(|(seed, id)| seed.is_none() && self.reach.is_decided(id)) {
+                let known = state.read(decisions)?;
+                self.set_decisions(known.into_iter().map(|(_, decision)| decision).collect());
+            }
             for (is_hidden, id) in of_risk {
                 self.show_told(&id, is_hidden);
             }
@@ -371,8 +381,11 @@ impl Memory {
         let (crossings, over) = self.cross(&settings.fading);
         // Whether a silence hides them is decided where they are recorded. A kill before the rest is written finds
         // them told of already.
+        let mut waited = Duration::ZERO;
         if !crossings.is_empty() || !over.is_empty() {
+            let asked = Instant::now();
             let hidden = state.write(|txn| write::told(txn, &crossings, &over, now_us))?;
+            waited += asked.elapsed();
             for id in hidden {
                 if let Some(told) = self.told.get_mut(&id) {
                     told.is_hidden = true;
@@ -407,10 +420,9 @@ impl Memory {
         let entities =
             entities.map(|entity| (entity, counting(self.shares.get(entity).map_or(&[], Vec::as_slice))));
         let asked = Instant::now();
-        let mut waited = Duration::ZERO;
         let mut written = asked;
         let next = state.write(|txn| {
-            waited = asked.elapsed();
+            waited += asked.elapsed();
             if change.is_first {
                 txn.execute("DELETE FROM entity_risk", [])?;
             }

@@ -213,6 +213,11 @@ impl Reach {
         }
     }
 
+    /// Whether somebody has decided about an alert.
+    pub(super) fn is_decided(&self, alert: &str) -> bool {
+        self.decided.contains_key(alert)
+    }
+
     /// The other alerts that decisions hold together with one, or make the same incident.
     pub(super) fn decided_with(&self, alert: &str) -> impl Iterator<Item = &str> {
         let decided = self.decided.get(alert).into_iter().flatten();

@@ -98,7 +98,7 @@ fn apply(fixture: &mut Fixture, known: &Changing, step: Step, now_us: i64) {
     };
     let decide = |kind| {
         let decision = Decision { by: "dana".into(), reason: "so".into(), at_us: now_us, kind };
-        fixture.incidents.decide(|_| Ok((String::new(), decision, BTreeSet::new()))).unwrap();
+        fixture.incidents.decide(|_, _| Ok((String::new(), decision, BTreeSet::new()))).unwrap();
     };
     match step {
         Step::Alerts(all) => {

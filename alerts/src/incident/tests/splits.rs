@@ -212,7 +212,7 @@ fn a_split_of_an_earlier_version_is_read() {
     });
     let decision: Decision = serde_json::from_value(old.clone()).unwrap();
     assert_eq!(serde_json::to_value(&decision).unwrap(), old);
-    fixture.incidents.decide(|_| Ok((String::new(), decision, BTreeSet::new()))).unwrap();
+    fixture.incidents.decide(|_, _| Ok((String::new(), decision, BTreeSet::new()))).unwrap();
     fixture.incidents.follow(&fixture.context, 3).unwrap();
     assert_eq!((fixture.members(&id), fixture.all().len()), (vec!["e0".to_owned()], 2));
 }
@@ -350,4 +350,49 @@ proptest! {
         };
         prop_assert_eq!(lives(&at_once), lives(&fixture));
     }
+}
+
+#[test]
+fn what_was_decided_of_an_alert_holds_for_the_one_that_it_goes_on_as() {
+    let fixture = fixture();
+    let (a, b) = (alert("a", 5, "impact", "ana", 4), alert("b", 6, "impact", "bob", 4));
+    fixture.take(&[a.clone(), b.clone()], 1);
+    let of = |alert: &Alert| fixture.incidents.of_alert(alert.id.as_str()).unwrap();
+    let (one, other) = (of(&a).unwrap(), of(&b).unwrap());
+    let by = Deciding::new("dana", "one crew");
+    fixture.incidents.merge((&one, &other), &by, &fixture.context, 2).unwrap();
+    assert_eq!(of(&a), of(&b));
+    // An event that came late begins the first earlier.
+    let earlier = alert("earlier", 4, "impact", "ana", 4);
+    let go_on = |txn: &storage::state::Txn<'_>| {
+        AlertStore::record_or_amend(txn, &earlier, 3)?;
+        AlertStore::go_on(txn, std::slice::from_ref(&a.id), &earlier.id, 3)
+    };
+    fixture.state.write(go_on).unwrap();
+    fixture.incidents.follow(&fixture.context, 3).unwrap();
+    assert_eq!(of(&a), None);
+    assert!(of(&b).is_some() && of(&b) == of(&earlier), "{:?} and {:?}", of(&b), of(&earlier));
+    let again = Incidents::open(fixture.state.clone(), Settings::default()).unwrap();
+    assert!(!again.follow(&fixture.context, 4).is_err());
+    assert_eq!(of(&b), of(&earlier));
+}
+
+#[test]
+fn an_incident_too_old_to_be_joined_is_not_decided_about() {
+    let fixture = fixture_with(Settings { alerts: 2, ..Settings::default() });
+    let old = [alert("a", 0, "impact", "ana", 4), alert("b", 1, "impact", "ana", 4)];
+    let new = [1000, 1100, 1200].map(|hour| alert(&format!("{hour}"), hour, "impact", &format!("u{hour}"), 4));
+    fixture.take(&old, 1);
+    fixture.take(&new, 2);
+    fixture.incidents.follow(&fixture.context, 3).unwrap();
+    let of = |alert: &Alert| fixture.incidents.of_alert(alert.id.as_str()).unwrap().unwrap();
+    let (one, history) = (of(&old[0]), fixture.changes(&of(&old[0])));
+    let by = Deciding::new("dana", "two things");
+    let out = [old[0].id.to_string()].into();
+    let split = fixture.incidents.split(&one, &out, &by, &fixture.context, 4).unwrap_err();
+    let merge = fixture.incidents.merge((&of(&new[2]), &one), &by, &fixture.context, 4).unwrap_err();
+    for refused in [split, merge] {
+        assert!(refused.to_string().contains("`incidents.remember`"), "{refused}");
+    }
+    assert_eq!(fixture.changes(&one), history);
 }
