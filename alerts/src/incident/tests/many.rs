@@ -125,6 +125,14 @@ fn apply(fixture: &mut Fixture, known: &Changing, step: Step, now_us: i64) {
             known.set(names.collect());
         }
         Step::Split(a, b) if a != b => {
+            let of = |n: usize| fixture.incidents.of_alert(&id(n)).unwrap();
+            if let Some(incident) = of(a)
+                && of(b).as_ref() == Some(&incident)
+            {
+                let by = Deciding::new("dana", "so");
+                fixture.incidents.split(&incident, &[id(a)].into(), &by, &fixture.context, now_us).unwrap();
+                return;
+            }
             decide(DecisionKind::Split { out: [id(a)].into(), rest: [id(b)].into(), ids: None });
         }
         Step::Merge(a, b) if a != b => decide(DecisionKind::Merge { a: id(a), b: id(b) }),

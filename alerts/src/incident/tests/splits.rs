@@ -381,7 +381,8 @@ fn what_was_decided_of_an_alert_holds_for_the_one_that_it_goes_on_as() {
 fn an_incident_too_old_to_be_joined_is_not_decided_about() {
     let fixture = fixture_with(Settings { alerts: 2, ..Settings::default() });
     let old = [alert("a", 0, "impact", "ana", 4), alert("b", 1, "impact", "ana", 4)];
-    let new = [1000, 1100, 1200].map(|hour| alert(&format!("{hour}"), hour, "impact", &format!("u{hour}"), 4));
+    let new =
+        [1000, 1100, 1200].map(|hour| alert(&format!("{hour}"), hour, "impact", &format!("u{hour}"), 4));
     fixture.take(&old, 1);
     fixture.take(&new, 2);
     fixture.incidents.follow(&fixture.context, 3).unwrap();
