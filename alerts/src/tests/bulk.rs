@@ -92,7 +92,8 @@ fn the_same_call_again_takes_the_next_until_none_is_left() {
 #[test]
 fn too_many_and_senseless_are_refused_as_a_whole() {
     let (at, ids) = many(BULK + 1);
-    let refused = |selection: &Selection, edit: &Edit| at.store.edit_many(selection, edit).unwrap_err();
+    let refused =
+        |selection: &Selection<AlertFilter>, edit: &Edit| at.store.edit_many(selection, edit).unwrap_err();
     let all = Selection::Filter(AlertFilter::default());
     assert!(matches!(refused(&Selection::ids(ids), &edit(CLOSE, "x")), Error::TooMany { what: "ids", .. }));
     assert!(matches!(refused(&all, &edit(Change::Comment, "x")), Error::TooMany { .. }));

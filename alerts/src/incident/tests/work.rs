@@ -176,7 +176,7 @@ fn the_same_call_again_takes_the_next_until_none_is_left() {
         Step::Acknowledge,
         Step::Unassign,
         Step::Start,
-        Step::Assign("ann".into()),
+        Step::Assign("ben".into()),
         label(&["noise", "tuning"], &[]),
         label(&[], &["noise"]),
         close(Verdict::FalsePositive, "a bad rule"),
@@ -235,7 +235,7 @@ fn lists_find_by_what_people_and_alerts_make_of_incidents() {
     step(1, Step::Unassign);
     step(2, close(Verdict::Benign, "a drill"));
     step(3, label(&["Exercise"], &[]));
-    fixture.take(&[alert("z", 3, "persistence", "u3", 2)], 11);
+    fixture.take(&[alert("z", 4, "persistence", "u3", 2)], 11);
     let found = |filter: IncidentFilter| {
         let mut found: Vec<_> = Vec::new();
         for incident in fixture.incidents.list(&filter, None, 10).unwrap().incidents {
