@@ -97,7 +97,7 @@ async fn incidents_are_worked_through() {
         (format!("until={next}"), vec![id(last)]),
         (format!("since={first}&until={next}"), vec![id(last)]),
         (format!("rule={rule}"), vec![id(last)]),
-        ("entity=ana@example.com".to_owned(), vec![id(last)]),
+        (format!("entity={}", last["entities"][0]["name"].as_str().unwrap()), vec![id(last)]),
         ("severity=critical".to_owned(), vec![id(last)]),
         ("verdict=benign".to_owned(), vec![]),
         ("overdue=true&status=new,closed".to_owned(), vec![]),

@@ -176,7 +176,7 @@ fn the_same_call_again_takes_the_next_until_none_is_left() {
         Step::Acknowledge,
         Step::Unassign,
         Step::Start,
-        Step::Assign("bob".into()),
+        Step::Assign("ben".into()),
         label(&["noise", "tuning"], &[]),
         label(&[], &["noise"]),
         close(Verdict::FalsePositive, "a bad rule"),
