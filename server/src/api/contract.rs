@@ -100,6 +100,7 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             add_conditions(&method, path, operation);
             add_errors(path, operation);
             add_headers(&method, path, operation);
+            describe_events(operation);
         }
     }
 }
@@ -218,6 +219,23 @@ fn add_headers(method: &Method, path: &str, operation: &mut Operation) {
             add_header(operation, status, name, text_header(meaning));
         }
     }
+}
+
+/// What an event of a stream is. OpenAPI 3.1 has no word for the items of a stream; clients and Schemathesis take the
+/// schema of `text/event-stream` for that of each event.
+fn describe_events(operation: &mut Operation) {
+    let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") else { return };
+    let Some(RefOr::T(content)) = response.content.get_mut("text/event-stream") else { return };
+    let text =
+        |meaning: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(meaning)).build();
+    let event = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("id", text("the number of its entry; `Last-Event-ID` goes on behind it"))
+        .property("event", text("`alert`, or `gap`: entries before this one are no longer kept"))
+        .property("data", text("JSON: a `LiveEntry`, or of a gap `{}`"))
+        .required("data")
+        .build();
+    content.schema = Some(RefOr::T(event.into()));
 }
 
 fn add_header(operation: &mut Operation, status: &str, name: &str, header: Header) {

@@ -167,14 +167,13 @@ fn a_check_reads_what_a_start_reads() {
     std::fs::write(&config, text).unwrap();
     let (code, said) = check();
     assert_eq!(code, 2, "{said}");
+    assert!(said.contains("none.pem") && said.contains("syslog `edge`"), "{said}");
     for problem in [
-        "none.pem",
         "s.toml:9: error: `hooks.secret`: a secret of the hook `shop` cannot be read",
         "s.toml:15: error: `channels.callback_secret`: a secret of the channel `soc` cannot be read",
         "set `NONE_OF_OURS` in the environment of `serve`",
         // Without it, the channel fails; the server does not.
         "s.toml:13: warning: `channels.token`: a secret of the channel `soc` cannot be read",
-        "syslog `edge`",
     ] {
         assert_eq!(said.matches(problem).count(), 1, "{problem}: {said}");
     }
@@ -210,9 +209,13 @@ fn who_only_pushes_can_ingest() {
     assert_eq!(code, 0, "{said}");
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(told["records"], 57);
-    assert!(told.get("rows").is_none() && said.contains("`read`"), "{out} {said}");
+    assert!(told.get("rows").is_none(), "{out}");
     let (code, out, said) = with("ingest", &["ingest", "--source", "demo", &story]);
-    assert!(code == 0 && out.contains("57 records") && out.contains("are accepted"), "{out} {said}");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        out.contains("57 records") && out.contains("are accepted") && said.contains("`read`"),
+        "{out} {said}"
+    );
     let (code, _, said) = with("ingest", &["sources"]);
     assert!(code == 1 && said.contains("`read`"), "{said}");
     // Whoever may read is told what became of them, as before.

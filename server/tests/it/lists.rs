@@ -76,9 +76,14 @@ async fn full(folder: &std::path::Path) -> Server {
         folder,
         "[server]\nrequests_per_second = 100000\n[egress]\nallow = [\"http://127.0.0.1\"]\n\
          [[channels]]\nname = \"out\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/none\"\n\
-         [[notify.routes]]\nname = \"all\"\nchannels = [\"out\"]\n",
+         [[channels]]\nname = \"more\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/more\"\n\
+         [[notify.routes]]\nname = \"all\"\nchannels = [\"out\", \"more\"]\n",
     );
     let server = Server::start(&data, &[("STORMGLASS_CONFIG", &config)]);
+    for name in ["ana", "ben"] {
+        let user = json!({"name": name, "role": "analyst", "password": "a harbour of 17 lanterns"});
+        post(&server, "/api/v1/users", user).await;
+    }
     for number in 0..5 {
         post(&server, "/api/v1/tokens", json!({"name": format!("t{number}"), "role": "ingest"})).await;
         post(
@@ -130,7 +135,7 @@ async fn every_list_has_pages_and_each_entry_is_on_one_of_them() {
         let whole: Vec<_> = pages(&server, &asked, 500, async |_| {}).await.iter().map(key).collect();
         let unique: BTreeSet<_> = whole.iter().collect();
         assert_eq!(unique.len(), whole.len(), "{path} has an entry twice");
-        for limit in [1, 2, 3, 50] {
+        for limit in [1, 3] {
             // A rule a page would be hundreds of requests.
             let limit = if path.ends_with("/rules") { limit * 40 } else { limit };
             let mut found: Vec<_> =
@@ -151,9 +156,9 @@ async fn every_list_has_pages_and_each_entry_is_on_one_of_them() {
             assert_eq!(answer.status(), 400, "{path} takes the cursor {bad}");
         }
     }
-    // All lists but that of users had something to give.
+    // All lists but that of incidents, of which the story is one, had more than a page of one.
     let few: Vec<_> = paged.difference(&several).collect();
-    assert!(few.is_empty() || few == ["/api/v1/users"], "{few:?}");
+    assert!(few.is_empty() || few == ["/api/v1/incidents"], "{few:?}");
     server.terminate();
 }
 
