@@ -33,7 +33,7 @@ mod workers;
 pub use channel::{Channel, Delivery, Manner, Outcome};
 pub use chrono_tz::Tz as TimeZone;
 pub use error::{Error, Result};
-pub use follow::Links;
+pub use follow::{Links, PATIENCE_US};
 pub use hours::Hours;
 pub use notification::{Notification, NotificationKind, Record, SubjectKind};
 pub use notifier::{Notifier, NotifierParts};

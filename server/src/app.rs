@@ -26,7 +26,7 @@ use crate::api::Live;
 use crate::asset_files::AssetFiles;
 use crate::audit::Recorder;
 use crate::auth::{Auth, Directory};
-use crate::config::{Config, SourceConfig};
+use crate::config::{BadSecret, Config, SourceConfig};
 use crate::known_names::KnownNames;
 use crate::notify_reload::{Outward, Reloadable};
 use crate::place_files::PlaceFiles;
@@ -289,24 +289,33 @@ impl App {
 }
 
 /// What `serve` would refuse to start for: secrets, certificates and files that it reads at its start. Nothing is
-/// connected to. Those secrets that `told` says are unreadable are not told of again.
-pub(crate) fn problems(config: &Config, told: &[Diagnostic]) -> Vec<anyhow::Error> {
-    let is_told = |field: &str| told.iter().any(|one| one.field == field);
-    let unless_told = |field: &str, check: anyhow::Result<()>| if is_told(field) { Ok(()) } else { check };
+/// connected to. Of secrets that cannot be read [`Config::unreadable_secrets`] tells, and this does not.
+pub(crate) fn problems(config: &Config) -> Vec<anyhow::Error> {
+    let mut problems = Vec::new();
+    match Push::open(config) {
+        Ok(push) => problems.extend(push.problems()),
+        Err(error) => problems.push(error),
+    }
+    let mut setup = Ok(());
+    match Outward::open(config) {
+        Ok(outward) => {
+            problems.extend(outward.callbacks.problems());
+            setup = outward.setup(config).map(drop);
+        }
+        Err(error) => problems.push(error),
+    }
     let mut checks = vec![
         config.tls.clone().map_or(Ok(()), |files| Certificates::open(files).map(drop)),
-        unless_told("hooks.secret", Push::open(config).and_then(|push| push.check())),
-        unless_told("oidc.client_secret", config.auth().and_then(|auth| auth.check())),
-        Outward::open(config).and_then(|outward| {
-            unless_told("channels.callback_secret", outward.callbacks.check())?;
-            outward.setup(config).map(drop)
-        }),
+        config.auth().and_then(|auth| auth.check()),
+        setup,
         AssetFiles::open(&config.assets).map(drop).map_err(crate::client::usage),
         load_mappings(&config.mappings).map(drop),
         load_places(&config.places).map(drop),
     ];
     checks.extend(config.syslog.iter().map(Listeners::check));
-    checks.into_iter().filter_map(Result::err).collect()
+    problems.extend(checks.into_iter().filter_map(Result::err));
+    problems.retain(|problem| !matches!(problem.downcast_ref(), Some(BadSecret::Unread(_))));
+    problems
 }
 
 /// The channels that routes may name, which send by one client under one policy.

@@ -16,8 +16,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// machine.
 const REST: u32 = 10;
 
-/// The longest between two looks.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest between two looks, also after one that has failed.
+const LONGEST: Duration = Duration::from_secs(10);
+
+// While incidents rest they are not stuck: a rest and as long a look end before alerts are told without them.
+const _: () = assert!(2 * LONGEST.as_micros() < notify::PATIENCE_US as u128);
 
 impl App {
     /// Brings incidents and risk up to date with the alerts. Blocks.
@@ -84,19 +87,13 @@ pub(crate) async fn watch(app: Arc<App>) {
         let done = tokio::task::spawn_blocking(move || following.follow_alerts()).await;
         let (took, worked) = (began.elapsed(), app.incidents.worked());
         tracing::debug!(?took, ?worked, "incidents followed alerts");
-        let mut rest = worked.saturating_mul(REST).min(LONGEST);
+        let is_done = matches!(done, Ok(Ok(())));
         match done {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!("incidents are not up to date: {error}");
-                rest = LONGEST;
-            }
-            Err(error) => {
-                tracing::error!("following alerts failed: {error}");
-                rest = LONGEST;
-            }
+            Ok(Err(error)) => tracing::warn!("incidents are not up to date: {error}"),
+            Err(error) => tracing::error!("following alerts failed: {error}"),
         }
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(rest(worked, is_done)).await;
         while began.elapsed() < EVERY && !has_news(&app).await {
             // Who commits is there as long as this is.
             tokio::time::timeout(EVERY, news.changed()).await.ok();
@@ -104,9 +101,30 @@ pub(crate) async fn watch(app: Arc<App>) {
     }
 }
 
+/// How long nobody looks after a look that took so much of a core, and came to its end or not.
+fn rest(worked: Duration, is_done: bool) -> Duration {
+    if is_done { worked.saturating_mul(REST).min(LONGEST) } else { LONGEST }
+}
+
 /// Whether the feed of alerts has entries that were not followed. What cannot be asked is followed, which says why.
 async fn has_news(app: &Arc<App>) -> bool {
     let app = app.clone();
     let ask = move || Ok::<_, alerts::Error>(app.incidents.position()? < app.alerts.feed_end()?);
     matches!(tokio::task::spawn_blocking(ask).await, Ok(Ok(true)) | Ok(Err(_)) | Err(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_incidents_waits_out_their_rest() {
+        let patience = Duration::from_micros(notify::PATIENCE_US.unsigned_abs());
+        for worked in [Duration::ZERO, Duration::from_millis(30), Duration::from_secs(9), Duration::MAX] {
+            for is_done in [true, false] {
+                assert!(rest(worked, is_done) < patience / 2, "{worked:?} {is_done}");
+            }
+        }
+        assert_eq!(rest(Duration::from_millis(30), true), Duration::from_millis(300));
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Outward {
 
 impl Outward {
     /// What the configuration names; a callback secret that cannot be read shuts its channel, see
-    /// [`Callbacks::check`].
+    /// [`Callbacks::problems`].
     ///
     /// # Errors
     /// The system's certificates cannot be read.
@@ -140,7 +140,10 @@ fn read(running: &Config, text: Option<&str>) -> Result<Fresh, Vec<String>> {
     })?;
     let told = |error: anyhow::Error| vec![format!("{file}: {error:#}")];
     let outward = Outward::open(&config).map_err(told)?;
-    outward.callbacks.check().map_err(told)?;
+    let shut: Vec<String> = outward.callbacks.problems().flat_map(told).collect();
+    if !shut.is_empty() {
+        return Err(shut);
+    }
     let setup = outward.setup(&config).map_err(told)?;
     Ok(Fresh { outward, setup, waiting: running.waiting(&config) })
 }

@@ -81,7 +81,7 @@ pub struct Incidents {
     state: State,
     settings: Arc<Settings>,
     memory: Arc<Mutex<Option<Memory>>>,
-    /// What the last look took of a core, in microseconds.
+    /// What the last look took of a core, in microseconds; 0 before the first.
     worked_us: Arc<AtomicU64>,
 }
 
@@ -113,18 +113,23 @@ impl Incidents {
     /// The database refuses, or holds a damaged alert; nothing has changed then, and the next call begins anew.
     pub fn follow(&self, context: &Context, now_us: i64) -> Result<bool> {
         let mut kept = self.memory.lock();
-        let began = Instant::now();
+        let mut began = Instant::now();
         let mut memory = match kept.take() {
             Some(memory) => memory,
             None => Memory::load(&self.state, &self.settings, context)?,
         };
+        // What a start reads of the database tells nothing of the looks that follow.
+        if self.worked_us.load(Ordering::Relaxed) == 0 {
+            began = Instant::now();
+        }
         memory.read_feed(&self.state)?;
         memory.use_context(&self.state, context)?;
         let mut has_changed = memory.renew(&self.state, &self.settings, now_us)?;
         let mut waited = memory.waited();
         has_changed |= self.mark_overdue(now_us, &mut waited)?;
         let worked = began.elapsed().saturating_sub(waited);
-        self.worked_us.store(u64::try_from(worked.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let worked_us = u64::try_from(worked.as_micros()).unwrap_or(u64::MAX);
+        self.worked_us.store(worked_us.max(1), Ordering::Relaxed);
         // Far more than is to be joined: the oldest are settled.
         if memory.count() <= self.settings.alerts.saturating_mul(5) / 4 {
             *kept = Some(memory);
@@ -132,7 +137,8 @@ impl Incidents {
         Ok(has_changed)
     }
 
-    /// What the last look took, without what it waited for others who write.
+    /// What the last look took, without what it waited for others who write, and of the first also without what it
+    /// read of the database to begin with.
     pub fn worked(&self) -> Duration {
         Duration::from_micros(self.worked_us.load(Ordering::Relaxed))
     }

@@ -28,10 +28,10 @@ use known::Known;
 /// How many entries of a feed share a transaction at most.
 const BATCH: usize = 500;
 
-/// How long an alert waits for incidents to look at it. They take some milliseconds, seconds where the machine has
+/// How long an alert waits for incidents to look at it, in microseconds. They take some milliseconds, seconds where the machine has
 /// too much to do or they are read from the database at a start. When they have not moved for so long they are stuck,
 /// and rather is an alert told by itself than not at all.
-const PATIENCE_US: i64 = 30_000_000;
+pub const PATIENCE_US: i64 = 30_000_000;
 
 /// How long further alerts wait for incidents that are stuck.
 const SHORT_PATIENCE_US: i64 = 1_000_000;

@@ -148,7 +148,7 @@ pub(crate) struct EntityList {
 }
 
 /// Where an entity is in the list: the time of the first page, its risk then, and what it is. Risks fade all at the
-/// same rate, so that their order stays; their values at a time of their own would not.
+/// same rate, so that their order stays while their alerts do; their values at a time of their own would not.
 type Rank = (i64, Reverse<u64>, String, String);
 
 /// The risk of an entity: the sum of the risks of its alerts, each halved every half-life.
@@ -157,7 +157,7 @@ pub(crate) struct EntityRiskBody {
     /// `identity`, `address` or `resource`.
     pub(crate) kind: String,
     pub(crate) entity: String,
-    /// As it is now.
+    /// As it is now; on a further page of a list as of the time of the first.
     pub(crate) risk: f64,
     /// How many alerts make it.
     pub(crate) alerts: u64,
@@ -187,7 +187,8 @@ pub(crate) struct SharePart {
     pub(crate) left: f64,
 }
 
-/// Lists entities by their risk, the greatest first. All pages show it as it was when the first was asked for.
+/// Lists entities by their risk, the greatest first. All pages are ranked as of the time of the first, by what is known
+/// when each is asked for: an entity whose alerts change in between may be on two pages or on none.
 #[utoipa::path(get, path = "/api/v1/entities", tag = "assets", params(EntityParameters),
     responses((status = 200, body = EntityList), (status = 400, body = Problem)))]
 pub(crate) async fn entities(

@@ -24,7 +24,7 @@ use super::problems::ProblemKind;
 use crate::app::{App, now_us};
 use crate::audit::{act_as, announce, tell};
 use crate::auth::{Auth, Right};
-use crate::config::ChannelConfig;
+use crate::config::{BadSecret, ChannelConfig};
 use crate::push::{Keys, Scheme};
 
 /// Where callbacks lie; they have keys of their own, so the gate asks for no token there.
@@ -41,7 +41,7 @@ const MAX_ACTIONS: usize = 4;
 
 /// The keys of what services call back with, by the names of their channels.
 #[derive(Debug)]
-pub(crate) struct Callbacks(Vec<(ChannelConfig, Result<Keys, String>)>);
+pub(crate) struct Callbacks(Vec<(ChannelConfig, Result<Keys, Vec<BadSecret>>)>);
 
 impl Callbacks {
     /// Reads the keys of the channels that have one.
@@ -54,26 +54,20 @@ impl Callbacks {
                 _ => continue,
             };
             let Some(secret) = channel.callback_secret() else { continue };
-            let read = Keys::read(scheme, &[secret]).map_err(|error| format!("{error:#}"));
-            keys.push((channel.clone(), read));
+            keys.push((channel.clone(), Keys::read(scheme, &[secret])));
         }
         Self(keys)
     }
 
-    /// Refuses channels without their secrets, as hooks are refused.
-    ///
-    /// # Errors
-    /// The first secret that cannot be read, and why.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        for (channel, keys) in &self.0 {
-            if let Err(error) = keys {
-                anyhow::bail!(
-                    "the callback secret of the channel `{}` cannot be read: {error}",
-                    channel.name
-                );
-            }
-        }
-        Ok(())
+    /// Why channels are not called back, as of hooks: each a [`BadSecret`].
+    pub(crate) fn problems(&self) -> impl Iterator<Item = anyhow::Error> {
+        self.0.iter().flat_map(|(channel, keys)| {
+            let bad = keys.as_ref().err().into_iter().flatten().cloned();
+            bad.map(|bad| {
+                anyhow::Error::new(bad)
+                    .context(format!("the callback secret of the channel `{}`", channel.name))
+            })
+        })
     }
 
     /// The channel, after its service has shown that it knows the secret.

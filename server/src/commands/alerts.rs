@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use super::alerts_change::{bulk, change, check_duplicate};
 use super::alerts_noise::noise;
+use super::pages;
 use super::query_string::QueryString;
 use crate::api::{AlertDetail, AlertList, AlertQuery, AlertSummary, BulkBody, ChangeBody};
 use crate::cli::{Alerts, AlertsList, Global, WhichAlerts};
@@ -96,7 +97,7 @@ pub(super) fn query(which: WhichAlerts) -> AlertQuery {
 }
 
 async fn list(client: &Client, wanted: AlertsList) -> anyhow::Result<()> {
-    let asked = AlertQuery { verdict: wanted.verdict, limit: Some(wanted.limit), ..query(wanted.which) };
+    let asked = AlertQuery { verdict: wanted.verdict, ..query(wanted.which) };
     let mut address = QueryString::default();
     // As JSON has it: the names of the parameters stand in one place.
     if let serde_json::Value::Object(parameters) = serde_json::to_value(&asked)? {
@@ -104,7 +105,10 @@ async fn list(client: &Client, wanted: AlertsList) -> anyhow::Result<()> {
             address.add(&name, value.as_str().map_or(value.to_string(), str::to_owned).as_str());
         }
     }
-    let list: AlertList = client.get(&address.after("/api/v1/alerts")).await?;
+    let list = pages::first(client, "/api/v1/alerts", &address, wanted.limit, |list: &mut AlertList| {
+        (&mut list.alerts, &mut list.next)
+    })
+    .await?;
     if wanted.json {
         return print(&serde_json::to_string(&list)?);
     }

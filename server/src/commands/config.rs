@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, command: ConfigCommand) -> anyhow::Result<Exi
             let (needed, others): (Vec<_>, Vec<_>) =
                 secrets.iter().partition(|secret| secret.level == Level::Error);
             let mut lines: Vec<_> = needed.iter().map(ToString::to_string).collect();
-            lines.extend(app::problems(&config, &secrets).iter().map(|problem| format!("{problem:#}")));
+            lines.extend(app::problems(&config).iter().map(|problem| format!("{problem:#}")));
             // Another environment may have them: that of `serve` is not that of whoever checks.
             for secret in &others {
                 say(&secret.to_string());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::incidents_change::{bulk, change, one};
 use super::query_string::{QueryString, encode};
-use super::{alerts, package};
+use super::{alerts, package, pages};
 use crate::api::{
     AssignBody, CommentBody, IncidentBulkBody, IncidentDetail, IncidentList, IncidentQuery, IncidentSummary,
     MergeBody, SplitBody,
@@ -100,7 +100,7 @@ pub(super) fn query(which: WhichIncidents) -> IncidentQuery {
 }
 
 async fn list(client: &Client, wanted: IncidentsList) -> anyhow::Result<()> {
-    let asked = IncidentQuery { verdict: wanted.verdict, limit: Some(wanted.limit), ..query(wanted.which) };
+    let asked = IncidentQuery { verdict: wanted.verdict, ..query(wanted.which) };
     let mut address = QueryString::default();
     // As JSON has it: the names of the parameters stand in one place.
     if let serde_json::Value::Object(parameters) = serde_json::to_value(&asked)? {
@@ -108,7 +108,11 @@ async fn list(client: &Client, wanted: IncidentsList) -> anyhow::Result<()> {
             address.add(&name, value.as_str().map_or(value.to_string(), str::to_owned).as_str());
         }
     }
-    let list: IncidentList = client.get(&address.after("/api/v1/incidents")).await?;
+    let list =
+        pages::first(client, "/api/v1/incidents", &address, wanted.limit, |list: &mut IncidentList| {
+            (&mut list.incidents, &mut list.next)
+        })
+        .await?;
     if wanted.json {
         return print(&serde_json::to_string(&list)?);
     }

@@ -36,8 +36,8 @@ pub(crate) async fn run(global: &Global, command: Serve) -> anyhow::Result<ExitC
     let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
     let listener = tls::Listener::new(listener, certificates.clone());
     let app = Arc::new(App { certificates: certificates.clone(), ..App::open(config).await? });
-    app.push.check()?;
-    app.reloadable.outward().callbacks.check()?;
+    app.push.problems().next().map_or(Ok(()), Err)?;
+    app.reloadable.outward().callbacks.problems().next().map_or(Ok(()), Err)?;
     app.auth.check()?;
     if !address.ip().is_loopback() && !app.auth.lets_anybody_in(now_us()) {
         return Err(UsageError(format!(

@@ -38,6 +38,7 @@ pub(crate) use channels::ChannelConfig;
 pub(crate) use given::{Given, Stamp, stamp};
 pub(crate) use load::{check_text, read as read_text};
 pub(crate) use reference::{example, reference_page, show};
+pub(crate) use secrets::BadSecret;
 pub(crate) use sources::SourceConfig;
 
 /// The name of the configuration file that is read where none is named.

@@ -15,6 +15,17 @@ use super::load::Origin;
 use super::sources::SOURCES;
 use super::value::Value;
 
+/// Why a secret does not serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadSecret {
+    /// It cannot be read, which [`Config::unreadable_secrets`] tells with its place.
+    #[error("{0}")]
+    Unread(String),
+    /// It can be read, and nothing can be done with it.
+    #[error("{0}")]
+    Unfit(String),
+}
+
 /// A place of the configuration that refers to a secret.
 #[derive(Debug)]
 struct Referring {
@@ -130,7 +141,7 @@ mod tests {
     use super::*;
 
     /// A reference to a secret that there is not, wherever a configuration may have one.
-    const EVERYWHERE: &str = r#"
+    const EVERYWHERE: &str = r#"server.public_url = "https://siem.example.com"
 [oidc]
 issuer = "https://login.example.com"
 client_id = "sg"

@@ -51,8 +51,8 @@ pub(crate) struct Push {
 const TURNS_A_CORE: usize = 4;
 
 impl Push {
-    /// The receivers that the configuration names. A secret that cannot be read shuts its hook; see
-    /// [`check`](Self::check).
+    /// The receivers that the configuration names. A secret that does not serve shuts its hook; see
+    /// [`problems`](Self::problems).
     ///
     /// # Errors
     /// The system gives no randomness.
@@ -69,12 +69,10 @@ impl Push {
         })
     }
 
-    /// Refuses hooks without their secrets: a server is not to start half deaf.
-    ///
-    /// # Errors
-    /// The first secret that cannot be read, and why.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.hooks.iter().try_for_each(Hook::check)
+    /// Why hooks are shut: a server is not to start half deaf. Those of a secret are a
+    /// [`BadSecret`](crate::config::BadSecret).
+    pub(crate) fn problems(&self) -> impl Iterator<Item = anyhow::Error> {
+        self.hooks.iter().flat_map(Hook::problems)
     }
 
     /// Waits until another body may be worked on; holds its place until dropped.

@@ -179,6 +179,23 @@ fn a_check_reads_what_a_start_reads() {
     }
     assert_eq!(said.matches("`shop`").count(), 1, "{said}");
     assert!(!folder.path().join("data").exists(), "a check makes nothing");
+    // What cannot be read hides nothing that is wrong beside it, be it of the same hook.
+    let text = "[server]\npublic_url = \"https://siem.example.com\"\n\
+         [oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"sg\"\nclient_secret = \"env:NONE_OF_OURS\"\n\
+         [[hooks]]\nname = \"shop\"\nscheme = \"standard\"\nsecret = [\"env:NONE_OF_OURS\", \"command:echo -\"]\n\
+         [[hooks]]\nname = \"till\"\nscheme = \"standard\"\nsecret = \"command:echo !\"\n";
+    std::fs::write(&config, text).unwrap();
+    let (code, said) = check();
+    assert_eq!(code, 2, "{said}");
+    for problem in [
+        "s.toml:6: error: `oidc.client_secret`: a secret cannot be read: ",
+        "s.toml:10: error: `hooks.secret`: a secret of the hook `shop` cannot be read: ",
+        "a secret of the hook `shop`: `command:echo -` is not `whsec_` and base64",
+        "a secret of the hook `till`: `command:echo !` is not `whsec_` and base64",
+    ] {
+        assert_eq!(said.matches(problem).count(), 1, "{problem}: {said}");
+    }
+    assert_eq!(said.matches("a secret").count(), 4, "{said}");
     std::fs::write(&secret, "https://hooks.example.com/a").unwrap();
     let (_, said) = check();
     assert!(!said.contains("`shop`") && !said.contains("channels.token"), "{said}");

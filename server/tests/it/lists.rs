@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use alerts::{Alert, AlertId, AlertStore, RuleRef};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use storage::state::State;
 
 use crate::audit::roles;
 use crate::described::description;
@@ -196,6 +198,27 @@ async fn what_comes_and_goes_moves_no_other_entry() {
     server.terminate();
 }
 
+/// An alert of high severity about nobody: it is an incident of its own.
+fn alert(number: usize) -> Alert {
+    Alert {
+        id: AlertId::new("r1", [number.to_string().as_str()]),
+        rule: RuleRef {
+            id: "r1".into(),
+            title: "Trail stopped".into(),
+            level: "high".into(),
+            tags: Vec::new(),
+            description: String::new(),
+            response: Vec::new(),
+        },
+        severity_id: 4,
+        time_us: 1_000_000,
+        provider: "AWS".into(),
+        entities: Vec::new(),
+        evidence: Vec::new(),
+        joined: None,
+    }
+}
+
 #[test]
 fn commands_show_more_than_a_page() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,15 +226,20 @@ fn commands_show_more_than_a_page() {
     let bad = folder.path().join("bad.json");
     std::fs::write(&bad, unknown(620)).unwrap();
     run(&["--data", &data, "ingest", &bad.to_string_lossy()]);
-    for (limit, many, has_more) in [("1000", 620, false), ("510", 510, true), ("20", 20, true)] {
-        let out = run(&["--data", &data, "deadletters", "list", "--json", "--limit", limit]);
-        let list: Value = serde_json::from_str(&out).unwrap();
-        let ids: BTreeSet<_> = list["dead_letters"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|letter| letter["id"].as_u64().unwrap())
-            .collect();
-        assert_eq!((ids.len(), list["next"].is_string()), (many, has_more), "{limit}");
+    let state = State::open(&folder.path().join("data/state.db")).unwrap();
+    let store = AlertStore::open(state.clone()).unwrap();
+    let alerts: Vec<_> = (0..620).map(alert).collect();
+    state.write(|txn| AlertStore::record(txn, &alerts, 2_000_000)).unwrap();
+    drop((store, state));
+    for (command, entries) in
+        [("deadletters", "dead_letters"), ("alerts", "alerts"), ("incidents", "incidents")]
+    {
+        for (limit, many, has_more) in [("1000", 620, false), ("510", 510, true), ("20", 20, true)] {
+            let out = run(&["--data", &data, command, "list", "--json", "--limit", limit]);
+            let list: Value = serde_json::from_str(&out).unwrap();
+            let ids: BTreeSet<_> =
+                list[entries].as_array().unwrap().iter().map(|entry| entry["id"].to_string()).collect();
+            assert_eq!((ids.len(), list["next"].is_string()), (many, has_more), "{command} {limit}");
+        }
     }
 }

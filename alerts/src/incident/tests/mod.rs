@@ -8,8 +8,9 @@ mod silences;
 mod splits;
 mod work;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use storage::state::State;
@@ -208,4 +209,36 @@ fn the_tables_of_sql_have_their_columns() {
             })
             .unwrap();
     }
+}
+
+/// Names that are slow to say what they know of all.
+#[derive(Debug)]
+struct SlowAtFirst;
+
+impl Names for SlowAtFirst {
+    fn identity(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn changed_since(&self, place: Option<u64>) -> (Renamed, u64) {
+        if place.is_none() {
+            std::thread::sleep(SLOWNESS);
+        }
+        (Renamed::Names(HashSet::new()), 0)
+    }
+}
+
+const SLOWNESS: Duration = Duration::from_millis(200);
+
+/// Whoever rests by what a look took must not rest after a start by what that read.
+#[test]
+fn what_a_start_reads_is_no_work_of_the_first_look() {
+    let mut fixture = fixture();
+    fixture.context.names = Arc::new(SlowAtFirst);
+    assert_eq!(fixture.incidents.worked(), Duration::ZERO);
+    let began = Instant::now();
+    fixture.take(&[alert("a", 0, "impact", "ana", 4)], 1);
+    let took = began.elapsed();
+    let worked = fixture.incidents.worked();
+    assert!(worked > Duration::ZERO && took - worked >= SLOWNESS, "{worked:?} of {took:?}");
 }

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use super::jwt::{Algorithm, Claims, Distrust};
 use super::keys::{bounded, http_client};
 use super::token;
+use crate::config::BadSecret;
 pub(crate) use discovery::is_safe as is_safe_url;
 use discovery::{Discovery, Provider};
 pub(crate) use flow::FLOW_TIME_S;
@@ -65,7 +66,7 @@ pub(crate) struct OidcConfig {
 pub(crate) struct Oidc {
     config: OidcConfig,
     /// Our secret, or why there is none.
-    secret: Result<Option<String>, String>,
+    secret: Result<Option<String>, BadSecret>,
     http: reqwest::Client,
     discovery: Discovery,
     flows: Flows,
@@ -144,7 +145,7 @@ impl Oidc {
     /// There is no TLS or no randomness. A secret that cannot be read is found by [`check`](Self::check).
     pub(crate) fn open(config: OidcConfig) -> anyhow::Result<Self> {
         let secret = config.client_secret.as_ref().map(SecretReference::read).transpose();
-        let secret = secret.map_err(|error| format!("`oidc.client_secret` cannot be read: {error}"));
+        let secret = secret.map_err(|error| BadSecret::Unread(error.to_string()));
         let http = http_client().context("the client for single sign-on")?;
         let discovery = Discovery::default();
         let flows = Flows::open().context("the system gives no randomness")?;
@@ -154,9 +155,9 @@ impl Oidc {
     /// Refuses to go without the secret.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read: a [`BadSecret`].
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.secret.as_ref().map(drop).map_err(|error| anyhow::anyhow!("{error}"))
+        self.secret.as_ref().map(drop).map_err(Clone::clone).context("`oidc.client_secret`")
     }
 
     async fn provider(&self) -> Result<std::sync::Arc<Provider>, OidcError> {

@@ -9,7 +9,6 @@ mod scheme;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -25,6 +24,7 @@ use super::body::BadBody;
 use super::count;
 use crate::api::{Accepted, Problem, ProblemKind};
 use crate::app::{App, now_us};
+use crate::config::BadSecret;
 
 use identity::Verifier;
 pub(crate) use identity::{GOOGLE_KEYS, IdentityRules};
@@ -59,7 +59,7 @@ pub(crate) struct HookConfig {
 pub(crate) struct Hook {
     config: HookConfig,
     /// The keys, or why there are none.
-    keys: Result<Shown, String>,
+    keys: Result<Shown, Vec<BadSecret>>,
 }
 
 /// What a request to a hook is held against.
@@ -72,19 +72,23 @@ enum Shown {
 impl Hook {
     pub(super) fn open(config: &HookConfig) -> Self {
         let keys = match &config.identity {
-            Some(rules) => Verifier::new(rules.clone()).map(|verifier| Shown::Token(Box::new(verifier))),
+            Some(rules) => match Verifier::new(rules.clone()) {
+                Ok(verifier) => Ok(Shown::Token(Box::new(verifier))),
+                Err(error) => Err(vec![BadSecret::Unfit(format!("{error:#}"))]),
+            },
             None => Keys::read(config.scheme, &config.secrets).map(Shown::Secret),
         };
-        Self { config: config.clone(), keys: keys.map_err(|error| format!("{error:#}")) }
+        Self { config: config.clone(), keys }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.config.name
     }
 
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        let keys = self.keys.as_ref().map(|_| ()).map_err(|error| anyhow::anyhow!("{error}"));
-        keys.with_context(|| format!("the secret of the hook `{}` cannot be read", self.config.name))
+    /// Each [`BadSecret`], with the hook's name.
+    pub(super) fn problems(&self) -> impl Iterator<Item = anyhow::Error> {
+        let bad = self.keys.as_ref().err().into_iter().flatten().cloned();
+        bad.map(|bad| anyhow::Error::new(bad).context(format!("a secret of the hook `{}`", self.config.name)))
     }
 
     /// Whether the request shows that it knows a secret, at `now_s` seconds since 1970.

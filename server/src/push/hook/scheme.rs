@@ -14,7 +14,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Context;
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +21,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::SecretReference;
+use crate::config::BadSecret;
 
 /// A way to show that one knows a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,20 +107,19 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Reads the secrets.
-    pub(crate) fn read(scheme: Scheme, secrets: &[SecretReference]) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// All that do not serve.
+    pub(crate) fn read(scheme: Scheme, secrets: &[SecretReference]) -> Result<Self, Vec<BadSecret>> {
         let mut keys = Vec::new();
+        let mut bad = Vec::new();
         for reference in secrets {
-            let secret = reference.read()?;
-            keys.push(match scheme {
-                Scheme::Standard => STANDARD
-                    .decode(secret.strip_prefix("whsec_").unwrap_or(&secret))
-                    // The decoder's own words would show a byte of the secret.
-                    .ok()
-                    .with_context(|| format!("`{reference}` is not `whsec_` and base64"))?,
-                _ => secret.into_bytes(),
-            });
+            match key(scheme, reference) {
+                Ok(key) => keys.push(key),
+                Err(problem) => bad.push(problem),
+            }
         }
-        Ok(Self { scheme, keys })
+        if bad.is_empty() { Ok(Self { scheme, keys }) } else { Err(bad) }
     }
 
     /// Admits a request or says why not.
@@ -211,6 +210,16 @@ const MAX_SIGNATURES: usize = 8;
 fn timely(stamp: &str, now_s: i64, tolerance_s: i64) -> Result<(), Refusal> {
     let stamp: i64 = stamp.parse().map_err(|_| Refusal::Time)?;
     if stamp.abs_diff(now_s) <= tolerance_s.unsigned_abs() { Ok(()) } else { Err(Refusal::Time) }
+}
+
+fn key(scheme: Scheme, reference: &SecretReference) -> Result<Vec<u8>, BadSecret> {
+    let secret = reference.read().map_err(|error| BadSecret::Unread(error.to_string()))?;
+    if scheme != Scheme::Standard {
+        return Ok(secret.into_bytes());
+    }
+    // The decoder's own words would show a byte of the secret.
+    let unfit = |_| BadSecret::Unfit(format!("`{reference}` is not `whsec_` and base64"));
+    STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(&secret)).map_err(unfit)
 }
 
 /// The 32 bytes of 64 hexadecimal digits.
@@ -340,12 +349,27 @@ mod tests {
     }
 
     #[test]
+    fn each_secret_that_does_not_serve_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, bad, gone] = ["good", "bad", "gone"].map(|name| folder.path().join(name));
+        std::fs::write(&good, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        std::fs::write(&bad, "no base64").unwrap();
+        let secrets = [gone, good, bad].map(SecretReference::File);
+        let told = Keys::read(Scheme::Standard, &secrets).unwrap_err();
+        let [BadSecret::Unread(unread), BadSecret::Unfit(unfit)] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert!(unread.contains(&secrets[0].to_string()), "{unread}");
+        assert_eq!(unfit, &format!("`{}` is not `whsec_` and base64", secrets[2]));
+    }
+
+    #[test]
     fn a_bad_secret_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, "hunter2!").unwrap();
         let error = Keys::read(Scheme::Standard, &[SecretReference::File(path)]).unwrap_err();
-        assert!(!format!("{error:#}").contains("hunter"), "{error:#}");
+        assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
         assert!(!format!("{:?}", keys(Scheme::Okta, &["hunter2"])).contains("hunter"));
     }
 }
