@@ -134,10 +134,13 @@ impl Follower {
                 for row in &lone {
                     Outbox::move_escalations(txn, &row.subject, &found.incident.id)?;
                 }
-                if kind == NotificationKind::Raised && found.is_known_by(&lone) {
+                // A program opens a case for each that is raised, also of a single alert.
+                let is_people = manner != Manner::Stream;
+                if kind == NotificationKind::Raised && is_people && found.is_known_by(&lone) {
                     // What is read once is not read again.
                     is_told = manner != Manner::Letter;
                     told.kind = NotificationKind::Amended;
+                    told.takes_over = true;
                     told.note =
                         "this is the incident of what was told here before, and nothing else has happened"
                             .into();
