@@ -5,10 +5,10 @@ use std::time::Duration;
 use alerts::{AlertFilter, AlertStatus, Change, Verdict};
 
 use super::{alert, fixture, now_us, retry, route};
-use crate::NotificationKind::{Acknowledged, Closed, Raised, Reopened};
+use crate::NotificationKind::{Acknowledged, Assigned, Closed, Raised, Reopened};
 use crate::outbox::Outbox;
 use crate::worker::Mood;
-use crate::{DeliveryFilter, DeliveryState, Outcome};
+use crate::{DeliveryFilter, DeliveryState, Outcome, Route};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,6 +36,27 @@ async fn an_alert_and_its_life_are_told_once_and_in_order() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 8, "every delivery has a key of its own");
+}
+
+#[tokio::test]
+async fn to_whom_an_alert_was_given_is_told_as_it_was() {
+    let telling = Route { tell: vec![Assigned], ..route("all", &["a"]) };
+    let mut at = fixture(&["a"], vec![telling]);
+    let one = alert("r1", "e1");
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    for (change, reason) in [
+        (Change::Assign("ann".into()), ""),
+        (Change::Assign("bob".into()), "he knows keys"),
+        (Change::Unassign, ""),
+        (Change::Assign("eve".into()), ""),
+    ] {
+        at.advance(Duration::from_secs(1));
+        at.alerts.change(one.id.as_str(), change, "dana", reason, now_us()).unwrap();
+    }
+    at.settle().await;
+    let notes: Vec<_> = at.told("a").into_iter().map(|told| told.note).collect();
+    assert_eq!(notes, ["", "ann", "bob: he knows keys", "nobody", "eve"]);
 }
 
 #[tokio::test]
