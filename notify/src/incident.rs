@@ -33,6 +33,7 @@ impl Notification {
             thread: incident.id.clone(),
             is_part: false,
             is_quiet: false,
+            takes_over: false,
             note: note.to_owned(),
             version: known.version,
             title: bounded(&found.title, TITLE_BYTES),

@@ -82,6 +82,9 @@ pub struct Notification {
     /// Whether it only changes what was told, where that can be changed: nobody is told anew.
     #[serde(default)]
     pub is_quiet: bool,
+    /// Whether it is an incident of which its alerts have told all: their message becomes its own.
+    #[serde(default)]
+    pub takes_over: bool,
     /// What exactly has changed, or the comment; may be empty.
     #[serde(default)]
     pub note: String,
@@ -148,6 +151,12 @@ impl Notification {
     /// Whether its thread ends with it: what it is about is closed, or goes on elsewhere.
     pub fn ends_thread(&self) -> bool {
         self.is_of_thread() && matches!(self.kind, NotificationKind::Closed | NotificationKind::Merged)
+    }
+
+    /// Whether what the message of an alert in its thread is remembered by becomes its own: the incident has this alert.
+    pub(crate) fn takes_over_from(&self, place: &str) -> bool {
+        let has_alert = || self.records.iter().any(|record| record.event_uid == place);
+        self.takes_over && self.about == SubjectKind::Incident && (self.thread == place || has_alert())
     }
 
     /// What the message of its subject is remembered by in a thread. A thread has one incident at a time, whose

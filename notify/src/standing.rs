@@ -1,5 +1,7 @@
 //! How far an alert or incident was told: what, by which channel, what became of it, and why nothing else.
 
+use std::collections::BTreeSet;
+
 use alerts::incident::IncidentStatus;
 use alerts::{AlertStatus, StoredAlert};
 
@@ -11,7 +13,8 @@ use crate::outbox::{DeliveryFilter, DeliveryRecord, DeliveryState, Outbox, Subje
 /// The most deliveries that are shown, the newest; all are in the list of deliveries.
 const DELIVERIES: usize = 100;
 
-/// The most entries of the feed that are looked through for what is still to be told.
+/// The most entries of a feed that are looked through for what is still to be told. Where there are more, it may be
+/// among those.
 const AHEAD: usize = 500;
 
 /// How far an alert or incident was told.
@@ -67,7 +70,7 @@ pub struct Reason {
 /// A delivery, and as what it tells of the alert or incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldAs {
-    /// `itself`, `incident`, `alert` (of the incident asked for), `digest` or `flood`.
+    /// `itself`, `incident` (also one that it was part of), `alert` (of the incident asked for), `digest` or `flood`.
     pub vehicle: &'static str,
     /// The delivery.
     pub delivery: DeliveryRecord,
@@ -142,12 +145,13 @@ impl Follower {
     fn standing_of_alert(&self, id: &str) -> Result<Standing> {
         let (stored, _) = self.alerts.get(id)?;
         let own = vec![id.to_owned()];
-        let untold = self.outbox.untold(&own)?;
+        let mut untold = self.outbox.untold(&own)?;
         let home = self.home(id)?;
         let mut names = Vec::new();
         if let Some(home) = &home {
             names = self.names(home.clone())?;
         }
+        untold.retain(|one| !is_told_with(one, &names));
         let told_in = untold.iter().filter_map(|one| one.told_in.clone()).collect();
         let ids = own.iter().chain(&names).cloned().collect();
         let mut deliveries = Vec::new();
@@ -168,21 +172,32 @@ impl Follower {
             reasons.extend(self.with_incident(home, &stored)?);
         }
         reasons.extend(untold.iter().map(untold_reason));
-        self.standing_with(deliveries, reasons, &own, stored.status == AlertStatus::Closed)
+        let about = own.into_iter().chain(names).collect();
+        self.standing_with(deliveries, reasons, about, stored.status == AlertStatus::Closed)
     }
 
     fn standing_of_incident(&self, id: String) -> Result<Standing> {
         let members = self.members(&id)?;
         let names = self.names(id.clone())?;
-        let untold = self.outbox.untold(&members)?;
-        let ids = names.iter().chain(&members).cloned().collect();
+        let mut untold = self.outbox.untold(&members)?;
+        untold.retain(|one| !is_told_with(one, &names));
+        let elsewhere = untold.iter().filter(|one| one.why == Why::Incident);
+        let told_in: BTreeSet<_> = elsewhere.filter_map(|one| one.told_in.clone()).collect();
+        let ids: Vec<_> = names.iter().chain(&members).cloned().collect();
         let mut deliveries = Vec::new();
-        for delivery in self.told(Subjects { ids, told_in: Vec::new() })? {
-            let vehicle = if names.contains(&delivery.subject) { "itself" } else { "alert" };
+        for delivery in
+            self.told(Subjects { ids: ids.clone(), told_in: told_in.iter().cloned().collect() })?
+        {
+            let vehicle = match &delivery.subject {
+                subject if names.contains(subject) => "itself",
+                subject if members.contains(subject) => "alert",
+                _ => "incident",
+            };
             deliveries.push(ToldAs { vehicle, delivery });
         }
         let mut reasons = Vec::new();
-        for one in untold.iter().filter(|one| matches!(one.why, Why::Unrouted | Why::Nobody)) {
+        for one in untold.iter().filter(|one| matches!(one.why, Why::Unrouted | Why::Nobody | Why::Incident))
+        {
             let reason = untold_reason(one);
             if !reasons.contains(&reason) {
                 reasons.push(reason);
@@ -195,21 +210,21 @@ impl Follower {
         if let Some(incidents) = &self.incidents {
             is_closed = incidents.get(&id)?.status == IncidentStatus::Closed;
         }
-        self.standing_with(deliveries, reasons, &members, is_closed)
+        self.standing_with(deliveries, reasons, ids, is_closed)
     }
 
     fn standing_with(
         &self,
         deliveries: Vec<ToldAs>,
         mut reasons: Vec<Reason>,
-        alerts: &[String],
+        about: Vec<String>,
         is_closed: bool,
     ) -> Result<Standing> {
         if !deliveries.is_empty() {
             // By itself or not, people were told.
             reasons.retain(|reason| !matches!(reason.kind, "unrouted" | "nobody"));
         } else if reasons.iter().all(|reason| reason.kind == "incident") {
-            reasons.push(self.nothing_told(alerts, is_closed)?);
+            reasons.push(self.nothing_told(&about, is_closed)?);
         }
         let worst = deliveries.iter().map(|told| StandingState::of_delivery(&told.delivery)).max();
         let why = reasons.iter().map(StandingState::of_reason).max();
@@ -217,14 +232,19 @@ impl Follower {
         Ok(Standing { state, reasons, deliveries })
     }
 
-    /// Why nothing was told, where nothing is noted.
-    fn nothing_told(&self, alerts: &[String], is_closed: bool) -> Result<Reason> {
+    /// Why nothing was told of these alerts and incidents, where nothing is noted.
+    fn nothing_told(&self, about: &[String], is_closed: bool) -> Result<Reason> {
         if self.routing.routes.is_empty() {
             return Ok(Reason::new("unrouted", "there are no routes, so nothing is told"));
         }
         let followed = self.outbox.position()?.unwrap_or(0);
         let ahead = self.alerts.feed(followed, AHEAD)?;
-        if ahead.iter().any(|entry| alerts.contains(&entry.alert_id)) {
+        let mut is_ahead = ahead.len() == AHEAD || ahead.iter().any(|entry| about.contains(&entry.alert_id));
+        if let Some(incidents) = &self.incidents {
+            let ahead = incidents.feed(self.outbox.incident_position()?.unwrap_or(0), AHEAD)?;
+            is_ahead |= ahead.len() == AHEAD || ahead.iter().any(|entry| about.contains(&entry.incident_id));
+        }
+        if is_ahead {
             return Ok(Reason::new("pending", "it is told in a moment"));
         }
         Ok(match is_closed {
@@ -271,6 +291,12 @@ impl Follower {
     }
 }
 
+/// Whether an alert was told with the incident that has these ids.
+fn is_told_with(untold: &Untold, names: &[String]) -> bool {
+    let told_in = untold.told_in.as_ref().filter(|_| untold.why == Why::Incident);
+    told_in.is_some_and(|(incident, _)| names.contains(incident))
+}
+
 /// The growth of an incident is counted.
 fn growing(row: &Told, due_us: i64) -> Reason {
     let text = format!("alerts that joined the incident are counted for `{}`", row.channel);
@@ -282,6 +308,7 @@ fn untold_reason(untold: &Untold) -> Reason {
     let text = match (untold.why, &untold.told_in) {
         (Why::Unrouted, _) if untold.reason.is_empty() => "no route takes it".to_owned(),
         (Why::Unrouted, _) => format!("no route takes it: {}", untold.reason),
+        (Why::Nobody, _) if !untold.reason.is_empty() => untold.reason.clone(),
         (Why::Nobody, _) => format!("route `{route}` takes it, and nobody is on call"),
         (Why::Taken, _) => untold.reason.clone(),
         (Why::Digest, Some((digest, _))) => format!("route `{route}` told it in {digest}"),
@@ -290,8 +317,16 @@ fn untold_reason(untold: &Untold) -> Reason {
             format!("route `{route}` counted it among many of its rule, and told how many")
         }
         (Why::Fold, None) => format!("route `{route}` counts it among many of its rule"),
+        (Why::Incident, Some((incident, _))) => {
+            format!("it was told with incident {incident} before that was split")
+        }
+        (Why::Incident, None) => "it was told with an incident".to_owned(),
     };
-    Reason::new(untold.why.as_str(), text).of(route).until(untold.until_us)
+    let of = match (untold.why, &untold.told_in) {
+        (Why::Incident, Some((incident, _))) => incident,
+        _ => route,
+    };
+    Reason::new(untold.why.as_str(), text).of(of).until(untold.until_us)
 }
 
 impl crate::Notifier {

@@ -178,16 +178,22 @@ impl Worker {
                 self.outcomes.add(&self.name, "retry");
                 let reason = bounded(&reason, REASON_BYTES);
                 tracing::warn!(channel = self.name, key, attempt = made, reason, "a delivery failed");
+                // One that was called is often one that the channel will not take: that says nothing of others.
+                if waiting.planned_us.is_some_and(|planned_us| planned_us > now_us) {
+                    self.mood.rest(after.unwrap_or_default(), now_us);
+                    let put_back = move |outbox: &Outbox, _: &AlertStore| {
+                        outbox.put_back(&name, waiting.id, &reason, now_us)
+                    };
+                    return self.blocking(put_back).await;
+                }
                 self.mood.failed(after, now_us);
                 let (streak, since_us) = (self.mood.streak, self.mood.since_us);
-                let is_early = waiting.planned_us.is_some_and(|planned_us| planned_us > now_us);
-                let next = if is_early { Some(Duration::ZERO) } else { delay(made, &key, after) };
+                let next = delay(made, &key, after);
                 if next.is_none() {
                     self.outcomes.add(&self.name, "dead");
                 }
                 self.blocking(move |outbox, _| {
                     match next {
-                        Some(_) if is_early => outbox.put_back(waiting.id, &reason, now_us)?,
                         Some(wait) => {
                             let next_us = now_us.saturating_add(micros(wait));
                             outbox.put_off(waiting.id, made, &reason, next_us, now_us)?;
@@ -267,9 +273,12 @@ impl Mood {
             Some(more) => 1_u64.checked_shl(more).unwrap_or(MAX_PAUSE_S).min(MAX_PAUSE_S),
             None => 0,
         };
-        // Who asks for a pause asks for all that would come.
-        let pause = Duration::from_secs(backoff).max(after.unwrap_or_default().min(MAX_THROTTLE));
-        self.pause_until_us = now_us.saturating_add(micros(pause));
+        self.rest(Duration::from_secs(backoff).max(after.unwrap_or_default()), now_us);
+    }
+
+    /// Who asks for a pause asks for all that would come.
+    fn rest(&mut self, pause: Duration, now_us: i64) {
+        self.pause_until_us = now_us.saturating_add(micros(pause.min(MAX_THROTTLE)));
     }
 }
 

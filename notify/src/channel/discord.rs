@@ -14,7 +14,7 @@ use super::deadline::within;
 use super::message::{Message, stamp};
 use super::text::{Budget, defanged};
 use super::{Channel, Delivery, Manner, Outcome, Secret, http};
-use crate::{Notification, NotificationKind, SubjectKind};
+use crate::{Notification, NotificationKind};
 
 /// Units for all texts of an embed.
 const ALL: usize = 5_600;
@@ -39,7 +39,8 @@ impl Discord {
         let headers = || vec![("content-type".to_owned(), "application/json".to_owned())];
         let place = told.place();
         let earlier = delivery.remembered.and_then(|text| text.split_once(' '));
-        let earlier = earlier.filter(|(id, subject)| is_id(id) && (*subject == place || takes_over(told)));
+        let earlier =
+            earlier.filter(|(id, subject)| is_id(id) && (*subject == place || told.takes_over_from(subject)));
         if let Some((id, subject)) = earlier {
             let mut is_deleted = false;
             if changes_message(told) {
@@ -78,11 +79,6 @@ impl Discord {
             outcome => outcome,
         })
     }
-}
-
-/// Whether the message of an alert becomes that of its incident, of which it has told all.
-fn takes_over(told: &Notification) -> bool {
-    told.about == SubjectKind::Incident && told.kind == NotificationKind::Amended
 }
 
 /// Whether the message that told of a subject shows what is told now.

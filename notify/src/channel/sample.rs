@@ -19,6 +19,7 @@ pub(crate) fn alert() -> Notification {
         about: SubjectKind::Alert,
         is_part: false,
         is_quiet: false,
+        takes_over: false,
         note: String::new(),
         subject_id: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
         thread: "3f0c1d2e4b5a69788796a5b4c3d2e1f0".into(),
@@ -222,7 +223,7 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
         any::<u8>(),
         prop_oneof![Just("new".to_owned()), Just("closed".to_owned()), text(100)],
         proptest::option::of((text(100), text(5_000))),
-        (text(300), text(5_000), any::<bool>(), any::<bool>(), any::<bool>()),
+        (text(300), text(5_000), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
     );
     let second = (
         text(300),
@@ -244,7 +245,7 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
     (first, second).prop_map(|(first, second)| {
         let (kind, subject_id, thread, version, title, description, severity_id, status, verdict, more) =
             first;
-        let (by, note, is_incident, is_part, is_quiet) = more;
+        let (by, note, is_incident, is_part, is_quiet, takes_over) = more;
         let (rule_id, tags, provider, entities, joined, records, events, response, count, rest) = second;
         let (time_us, created_us, path, owner) = rest;
         let link = path.and_then(|path| format!("https://stormglass.example.com/{path}").parse().ok());
@@ -253,6 +254,7 @@ pub(crate) fn any_notification() -> impl Strategy<Value = Notification> {
             about: if is_incident { SubjectKind::Incident } else { SubjectKind::Alert },
             is_part,
             is_quiet,
+            takes_over,
             note,
             subject_id,
             thread,

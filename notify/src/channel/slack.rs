@@ -101,9 +101,11 @@ impl Slack {
         let told = delivery.notification;
         let token = token.get().await?;
         let thread = delivery.remembered.and_then(Thread::read).filter(|thread| thread.channel == channel);
+        let taken_over = thread.as_ref().and_then(|thread| thread.taken_over(told));
         let mut body = message(told, self.settings.buttons);
         // A change of what was told is shown where it was told: doing that twice does no harm.
-        let earlier = thread.as_ref().and_then(|thread| thread.message_of(told.place()));
+        let earlier = taken_over.as_ref().or(thread.as_ref());
+        let earlier = earlier.and_then(|thread| thread.message_of(told.place()));
         let mut is_shown = false;
         if let (true, Some(place)) = (changes_message(told), earlier) {
             set(&mut body, "channel", json!(place.channel));
@@ -118,6 +120,9 @@ impl Slack {
             if let Value::Object(body) = &mut body {
                 body.remove("ts");
             }
+        }
+        if let (true, Some(thread)) = (is_shown, taken_over) {
+            return Ok(Outcome::Delivered { remember: Some(thread.write()) });
         }
         // Of an alert the change says all; an incident is long, so what has changed is said as well.
         if told.is_quiet || (is_shown && told.about == SubjectKind::Alert) {

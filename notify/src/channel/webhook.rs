@@ -142,6 +142,7 @@ fn trial() -> Notification {
         thread: text(),
         is_part: false,
         is_quiet: false,
+        takes_over: false,
         note: text(),
         version: 1,
         title: text(),

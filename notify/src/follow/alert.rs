@@ -3,7 +3,7 @@
 use alerts::{AlertStatus, FeedEntry, StoredAlert};
 use storage::state::Txn;
 
-use super::known::KnownIncident;
+use super::known::{Known, KnownIncident};
 use super::{Follower, feed_key, micros};
 use crate::outbox::{Opening, Outbox, Told, Untold, Why, WindowFate};
 use crate::route::{Considered, Route};
@@ -20,8 +20,9 @@ impl Follower {
         txn: &Txn<'_>,
         entry: &FeedEntry,
         stored: &StoredAlert,
-        home: Option<&KnownIncident>,
+        known: &Known,
     ) -> Result<()> {
+        let home = known.home(&entry.alert_id);
         let Some(kind) = NotificationKind::of_alert_change(&entry.change) else { return Ok(()) };
         // What a silence hides is not told, whatever happens to it; once released it comes as raised.
         if stored.suppressed_by.is_some() {
@@ -35,7 +36,7 @@ impl Follower {
                 untold(txn, stored, "", Why::Taken, reason, entry.at_us)
             }
             NotificationKind::Raised => self.tell_raised(txn, entry, stored, home),
-            _ => self.tell_change(txn, kind, entry, stored, home),
+            _ => self.tell_change(txn, kind, entry, stored, known),
         }
     }
 
@@ -202,8 +203,9 @@ impl Follower {
         kind: NotificationKind,
         entry: &FeedEntry,
         stored: &StoredAlert,
-        home: Option<&KnownIncident>,
+        known: &Known,
     ) -> Result<()> {
+        let home = known.home(&entry.alert_id);
         let subject = stored.alert.id.as_str();
         if matches!(kind, NotificationKind::Acknowledged | NotificationKind::Closed) {
             Outbox::end_escalations(txn, subject)?;
@@ -217,7 +219,7 @@ impl Follower {
             }
         }
         let mut told = Notification::of_alert(kind, stored, &entry.by, &self.links.alerts);
-        let note = match (kind, stored.owner.as_deref().unwrap_or("nobody")) {
+        let note = match (kind, known.given(entry).unwrap_or("nobody")) {
             (NotificationKind::Commented, _) => entry.reason.clone(),
             (NotificationKind::Assigned, owner) if entry.reason.is_empty() => owner.to_owned(),
             (NotificationKind::Assigned, owner) => format!("{owner}: {}", entry.reason),

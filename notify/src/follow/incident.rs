@@ -134,10 +134,13 @@ impl Follower {
                 for row in &lone {
                     Outbox::move_escalations(txn, &row.subject, &found.incident.id)?;
                 }
-                if kind == NotificationKind::Raised && found.is_known_by(&lone) {
+                // A program opens a case for each that is raised, also of a single alert.
+                let is_people = manner != Manner::Stream;
+                if kind == NotificationKind::Raised && is_people && found.is_known_by(&lone) {
                     // What is read once is not read again.
                     is_told = manner != Manner::Letter;
                     told.kind = NotificationKind::Amended;
+                    told.takes_over = true;
                     told.note =
                         "this is the incident of what was told here before, and nothing else has happened"
                             .into();
@@ -161,6 +164,7 @@ impl Follower {
         told.thread.clone_from(&row.thread);
         if is_told {
             self.put(txn, route, channel, &told, key, at_us)?;
+            Self::told_with(txn, route, found, at_us)?;
         }
         Outbox::set_told(txn, &row.shown(found, at_us))
     }
@@ -402,8 +406,17 @@ impl Follower {
         told.is_quiet = is_quiet;
         told.thread.clone_from(&row.thread);
         self.put(txn, &row.route, &row.channel, &told, key, at_us)?;
+        if row.alerts != found.incident.alerts {
+            Self::told_with(txn, &row.route, found, at_us)?;
+        }
         // A comment says nothing of the rest.
         Ok(if kind == NotificationKind::Commented { row } else { row.shown(found, at_us) })
+    }
+
+    /// Notes that the alerts of an incident are told with it: they may leave it.
+    fn told_with(txn: &Txn<'_>, route: &str, found: &KnownIncident, at_us: i64) -> Result<()> {
+        let alerts = found.headlines.iter().map(|headline| headline.alert_id.as_str());
+        Outbox::told_with(txn, route, &found.incident.id, alerts, at_us)
     }
 
     /// How long a route counts before it tells how an incident grows.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alerts::StoredAlert;
 use alerts::incident::{Headline, Incident};
+use alerts::{AlertChange, FeedEntry, StoredAlert};
 
 use super::Follower;
 use crate::Result;
@@ -14,6 +14,8 @@ use crate::Result;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) alerts: HashMap<String, StoredAlert>,
+    /// To whom alerts were given, by alert.
+    given: HashMap<String, Vec<AlertChange>>,
     homes: HashMap<String, String>,
     incidents: HashMap<String, Arc<KnownIncident>>,
     /// All alerts of an incident, where they were asked for.
@@ -40,6 +42,17 @@ impl Known {
         self.incident(self.homes.get(alert)?)
     }
 
+    /// To whom an entry of the feed says that its alert was given; it may be another's by now.
+    pub(super) fn given(&self, entry: &FeedEntry) -> Option<&str> {
+        let is_it = |step: &&AlertChange| {
+            step.at_us == entry.at_us
+                && step.change == entry.change
+                && step.by == entry.by
+                && step.reason == entry.reason
+        };
+        self.given.get(&entry.alert_id)?.iter().find(is_it)?.after.as_deref()
+    }
+
     /// The living incident that an id leads to.
     pub(super) fn incident(&self, id: &str) -> Option<&KnownIncident> {
         self.incidents.get(id).map(Arc::as_ref)
@@ -52,8 +65,12 @@ impl Follower {
         if known.alerts.contains_key(id) {
             return Ok(());
         }
-        let Some(stored) = self.alert(id)? else { return Ok(()) };
+        let Some((stored, mut history)) = self.alert(id)? else { return Ok(()) };
         known.alerts.insert(id.to_owned(), stored);
+        history.retain(|step| step.change == "assigned");
+        if !history.is_empty() {
+            known.given.insert(id.to_owned(), history);
+        }
         if let Some(incidents) = &self.incidents
             && let Some(home) = incidents.of_alert(id)?
         {
@@ -63,14 +80,14 @@ impl Follower {
         Ok(())
     }
 
-    fn alert(&self, id: &str) -> Result<Option<StoredAlert>> {
+    fn alert(&self, id: &str) -> Result<Option<(StoredAlert, Vec<AlertChange>)>> {
         match self.alerts.get(id) {
-            Ok((mut stored, _)) => {
+            Ok((mut stored, history)) => {
                 // Raw records are not told, and may be megabytes.
                 for event in &mut stored.alert.evidence {
                     event.raw = String::new();
                 }
-                Ok(Some(stored))
+                Ok(Some((stored, history)))
             }
             Err(alerts::Error::AlertUnknown { .. }) => Ok(None),
             Err(error @ alerts::Error::Damaged { .. }) => {
@@ -104,7 +121,7 @@ impl Follower {
             }
         }
         let worst = match worst {
-            Some(worst) => self.alert(&worst.alert_id)?,
+            Some(worst) => self.alert(&worst.alert_id)?.map(|(worst, _)| worst),
             None => None,
         };
         let current = incident.id.clone();
@@ -133,7 +150,7 @@ impl Follower {
         }
         let mut members = Vec::with_capacity(found.headlines.len());
         for headline in &found.headlines {
-            members.extend(self.alert(&headline.alert_id)?);
+            members.extend(self.alert(&headline.alert_id)?.map(|(member, _)| member));
         }
         known.members.insert(id.clone(), Arc::new(members));
         Ok(())

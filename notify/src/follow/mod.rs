@@ -151,7 +151,7 @@ impl Follower {
             }
             for entry in &entries {
                 if let Some(stored) = known.alerts.get(&entry.alert_id) {
-                    self.tell_entry(txn, entry, stored, known.home(&entry.alert_id))?;
+                    self.tell_entry(txn, entry, stored, &known)?;
                 }
             }
             if let Some(last) = entries.last() {

@@ -33,15 +33,27 @@ impl Follower {
                 (self.digest(route, lines, begin_us, now_us), begin_us)
             }
         };
+        let channels = self.present(route, now_us);
         for line in closed.lines() {
-            Outbox::told_in(txn, (path, closed.why(), &line.rule), &told.subject_id, now_us)?;
+            let held = (path.as_str(), closed.why(), line.rule.as_str());
+            match channels.is_empty() {
+                true => Outbox::lose_held(txn, held, Why::Nobody, "")?,
+                false => Outbox::told_in(txn, held, &told.subject_id, now_us)?,
+            }
         }
         let begin = begin_us.to_string();
-        for channel in self.routing.channels(&route.targets, now_us) {
+        for channel in channels {
             let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
             self.put(txn, path, channel, &told, &key, now_us)?;
         }
         Ok(())
+    }
+
+    /// The channels of a route that are there: nobody is told by others.
+    fn present<'a>(&'a self, route: &'a Route, now_us: i64) -> Vec<&'a str> {
+        let mut channels = self.routing.channels(&route.targets, now_us);
+        channels.retain(|channel| self.channels.contains_key(*channel));
+        channels
     }
 
     /// What a route has gathered that is gone is told where its alerts would go now.
@@ -53,41 +65,54 @@ impl Follower {
             let Some(stored) = known.alerts.get(&line.last_alert) else { continue };
             let lifted = known.home(&line.last_alert).map(|home| home.lifted(stored));
             let routes = self.routing.decide(lifted.as_ref().unwrap_or(stored), now_us);
+            let held = (path, closed.why(), line.rule.as_str());
             if routes.is_empty() {
                 let reason = "the route that gathered it is gone, and no other takes it";
-                Outbox::lose_held(txn, (path, closed.why(), &line.rule), reason)?;
+                Outbox::lose_held(txn, held, Why::Unrouted, reason)?;
                 tracing::info!(
                     path,
                     rule = line.rule,
                     "the route is gone, and no other takes what it gathered"
                 );
+                continue;
             }
+            let mut is_told = false;
             for route in routes {
                 if matches!(closed, Closed::Flood { .. }) && line.held == 1 {
                     Outbox::forget_untold(txn, &line.last_alert, path)?;
                     self.tell_held(txn, route, line, now_us)?;
                     continue;
                 }
-                for channel in self.routing.channels(&route.targets, now_us) {
+                for channel in self.present(route, now_us) {
+                    is_told = true;
                     let (_, told) = by_channel.entry(channel).or_insert((route, Vec::new()));
                     if told.last() != Some(line) {
                         told.push(line.clone());
                     }
                 }
             }
+            if !is_told {
+                let reason = "the route that gathered it is gone, and where it goes now nobody is on call";
+                Outbox::lose_held(txn, held, Why::Nobody, reason)?;
+            }
         }
-        for (channel, (route, lines)) in by_channel {
+        for (channel, (route, lines)) in &by_channel {
             let begin_us = lines.iter().map(|line| line.begin_us).min().unwrap_or(now_us);
             let told = match (closed, lines.first()) {
                 (Closed::Flood { .. }, Some(line)) => self.flood(line, now_us),
-                _ => self.digest(path, &lines, begin_us, now_us),
+                // Two routes may tell another part of it.
+                _ => self.digest(&format!("{path} by {}", route.path), lines, begin_us, now_us),
             };
-            for line in &lines {
-                Outbox::told_in(txn, (path, closed.why(), &line.rule), &told.subject_id, now_us)?;
+            for line in lines {
+                let held = (path, closed.why(), line.rule.as_str());
+                Outbox::told_by(txn, held, &route.path, &told.subject_id, now_us)?;
             }
             let begin = begin_us.to_string();
             let key = key(&["window", told.kind.as_str(), path, &told.rule_id, &begin, channel]);
             self.put(txn, &route.path, channel, &told, &key, now_us)?;
+        }
+        for line in by_channel.values().flat_map(|(_, lines)| lines) {
+            Outbox::let_go(txn, (path, closed.why(), &line.rule))?;
         }
         Ok(())
     }
@@ -106,6 +131,9 @@ impl Follower {
         // Its incident has told of it since.
         if home.is_some() && !route.tells_all {
             return Ok(());
+        }
+        if self.present(route, now_us).is_empty() {
+            return untold(txn, stored, &route.path, Why::Nobody, "", now_us);
         }
         let entry = FeedEntry {
             seq: 0,

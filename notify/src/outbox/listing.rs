@@ -97,8 +97,8 @@ pub struct DeliveryFilter {
 pub struct Subjects {
     /// Ids of alerts and incidents, or of a digest.
     pub ids: Vec<String>,
-    /// Digests and floods in which some of them were told: their subject, and when they were made, microseconds since
-    /// 1970.
+    /// Digests, floods and incidents in which some of them were told: their subject, and when that was made,
+    /// microseconds since 1970.
     pub told_in: Vec<(String, i64)>,
 }
 
@@ -126,17 +126,17 @@ impl Outbox {
         let mut clauses = vec!["1".to_owned()];
         let mut values: Vec<Value> = Vec::new();
         if let Some(subjects) = &filter.subjects {
-            let of_windows = subjects.told_in.iter().map(|(id, _)| id);
+            let of_others = subjects.told_in.iter().map(|(id, _)| id);
             let made: Vec<_> = subjects.told_in.iter().map(|(id, at_us)| format!("{id} {at_us}")).collect();
             values.push(
-                serde_json::to_string(&subjects.ids.iter().chain(of_windows).collect::<Vec<_>>())?.into(),
+                serde_json::to_string(&subjects.ids.iter().chain(of_others).collect::<Vec<_>>())?.into(),
             );
             values.push(serde_json::to_string(&subjects.ids)?.into());
             values.push(serde_json::to_string(&made)?.into());
             // The first finds them by the index.
             clauses.push(
                 "subject IN (SELECT value FROM json_each(?1)) AND (subject IN (SELECT value FROM json_each(?2)) OR \
-                 (kind IN ('digest', 'flood') AND subject || ' ' || created_us IN (SELECT value FROM json_each(?3))))"
+                 subject || ' ' || created_us IN (SELECT value FROM json_each(?3)))"
                     .into(),
             );
         }

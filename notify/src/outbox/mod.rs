@@ -141,6 +141,10 @@ CREATE TABLE untold (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX untold_held ON untold (route, why, rule) WHERE told_us IS NULL;
 CREATE INDEX untold_old ON untold (at_us);
+",
+    // Those that were called before their turn are counted with each delivery.
+    "
+CREATE INDEX deliveries_called ON deliveries (channel, planned_us) WHERE state = 'waiting' AND planned_us IS NOT NULL;
 "];
 
 /// What is to be told to one channel.

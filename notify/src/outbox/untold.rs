@@ -1,7 +1,8 @@
-//! Alerts that are not told by themselves, and why: no route takes them, or they are counted and told with others.
+//! Alerts that are not told by themselves, and why: no route takes them, or they are told with others.
 //!
 //! A row is written in the transaction that decides so. What is counted is told when its window closes; the row then
-//! names the digest or flood that it was told in.
+//! names the digest or flood that it was told in. Of an alert that is told with an incident it names the incident: that
+//! may be split, and then only the row says in which messages the alert was.
 
 use storage::state::{Txn, rusqlite};
 
@@ -21,10 +22,13 @@ pub(crate) enum Why {
     Digest,
     /// There are many of its rule at once, and it is counted.
     Fold,
+    /// It was told with an incident, which it may have left since.
+    Incident,
 }
 
 impl Why {
-    const ALL: [Self; 5] = [Self::Unrouted, Self::Nobody, Self::Taken, Self::Digest, Self::Fold];
+    const ALL: [Self; 6] =
+        [Self::Unrouted, Self::Nobody, Self::Taken, Self::Digest, Self::Fold, Self::Incident];
 
     /// The name in SQL and in the API; of what windows hold their kind.
     pub(crate) fn as_str(self) -> &'static str {
@@ -34,6 +38,7 @@ impl Why {
             Self::Taken => "taken",
             Self::Digest => "digest",
             Self::Fold => "fold",
+            Self::Incident => "incident",
         }
     }
 }
@@ -45,6 +50,7 @@ pub(crate) struct Untold {
     /// Empty: of all routes.
     pub(crate) route: String,
     pub(crate) why: Why,
+    /// Empty: of an alert that is told with an incident.
     pub(crate) rule: String,
     /// In words; may be empty.
     pub(crate) reason: String,
@@ -74,6 +80,24 @@ impl Outbox {
         Ok(())
     }
 
+    /// Notes in which incident alerts are told, unless something is noted of them and the route already.
+    pub(crate) fn told_with<'a>(
+        txn: &Txn<'_>,
+        route: &str,
+        incident: &str,
+        alerts: impl Iterator<Item = &'a str>,
+        now_us: i64,
+    ) -> Result<()> {
+        let mut insert = txn.prepare_cached(
+            "INSERT INTO untold (alert, route, why, rule, reason, at_us, told_in, told_us)
+             VALUES (?1, ?2, 'incident', '', '', ?4, ?3, ?4) ON CONFLICT (alert, route) DO NOTHING",
+        )?;
+        for alert in alerts {
+            insert.execute(rusqlite::params![alert, route, incident, now_us])?;
+        }
+        Ok(())
+    }
+
     /// An alert is told by itself after all.
     pub(crate) fn forget_untold(txn: &Txn<'_>, alert: &str, route: &str) -> Result<()> {
         txn.prepare_cached("DELETE FROM untold WHERE alert = ?1 AND route = ?2")?.execute([alert, route])?;
@@ -95,17 +119,48 @@ impl Outbox {
         Ok(())
     }
 
-    /// What a window of a rule held goes nowhere: its route is gone, and no other takes it.
+    /// What a window of a rule held is told now by another route: its own is gone. It is still held until it is
+    /// [let go](Self::let_go), as several routes may tell it.
+    pub(crate) fn told_by(
+        txn: &Txn<'_>,
+        (route, why, rule): (&str, Why, &str),
+        other: &str,
+        subject: &str,
+        now_us: i64,
+    ) -> Result<()> {
+        txn.prepare_cached(
+            "INSERT INTO untold (alert, route, why, rule, reason, at_us, told_in, told_us)
+             SELECT alert, ?4, why, rule, reason, at_us, ?5, ?6 FROM untold
+             WHERE route = ?1 AND why = ?2 AND rule = ?3 AND told_us IS NULL
+             ON CONFLICT (alert, route) DO UPDATE SET why = excluded.why, rule = excluded.rule,
+                reason = excluded.reason, at_us = excluded.at_us, told_in = excluded.told_in,
+                told_us = excluded.told_us",
+        )?
+        .execute(rusqlite::params![route, why.as_str(), rule, other, subject, now_us])?;
+        Ok(())
+    }
+
+    /// What a window of a rule held is held no more.
+    pub(crate) fn let_go(txn: &Txn<'_>, (route, why, rule): (&str, Why, &str)) -> Result<()> {
+        txn.prepare_cached(
+            "DELETE FROM untold WHERE route = ?1 AND why = ?2 AND rule = ?3 AND told_us IS NULL",
+        )?
+        .execute([route, why.as_str(), rule])?;
+        Ok(())
+    }
+
+    /// What a window of a rule held goes nowhere, because of `lost`.
     pub(crate) fn lose_held(
         txn: &Txn<'_>,
         (route, why, rule): (&str, Why, &str),
+        lost: Why,
         reason: &str,
     ) -> Result<()> {
         txn.prepare_cached(
-            "UPDATE untold SET why = 'unrouted', reason = ?4
+            "UPDATE untold SET why = ?4, reason = ?5
              WHERE route = ?1 AND why = ?2 AND rule = ?3 AND told_us IS NULL",
         )?
-        .execute([route, why.as_str(), rule, reason])?;
+        .execute([route, why.as_str(), rule, lost.as_str(), reason])?;
         Ok(())
     }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use alerts::{AlertFilter, AlertStatus, Change, Verdict};
 
 use super::{alert, fixture, now_us, retry, route};
-use crate::NotificationKind::{Acknowledged, Closed, Raised, Reopened};
+use crate::NotificationKind::{Acknowledged, Assigned, Closed, Raised, Reopened};
 use crate::outbox::Outbox;
 use crate::worker::Mood;
-use crate::{DeliveryFilter, DeliveryState, Outcome};
+use crate::{DeliveryFilter, DeliveryState, Outcome, Route};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,6 +36,27 @@ async fn an_alert_and_its_life_are_told_once_and_in_order() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 8, "every delivery has a key of its own");
+}
+
+#[tokio::test]
+async fn to_whom_an_alert_was_given_is_told_as_it_was() {
+    let telling = Route { tell: vec![Assigned], ..route("all", &["a"]) };
+    let mut at = fixture(&["a"], vec![telling]);
+    let one = alert("r1", "e1");
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    for (change, reason) in [
+        (Change::Assign("ann".into()), ""),
+        (Change::Assign("bob".into()), "he knows keys"),
+        (Change::Unassign, ""),
+        (Change::Assign("eve".into()), ""),
+    ] {
+        at.advance(Duration::from_secs(1));
+        at.alerts.change(one.id.as_str(), change, "dana", reason, now_us()).unwrap();
+    }
+    at.settle().await;
+    let notes: Vec<_> = at.told("a").into_iter().map(|told| told.note).collect();
+    assert_eq!(notes, ["", "ann", "bob: he knows keys", "nobody", "eve"]);
 }
 
 #[tokio::test]
@@ -255,6 +276,97 @@ async fn one_that_is_never_taken_is_not_tried_with_each_that_is() {
     let kept = record(&at);
     assert_eq!(kept.attempts, 3, "which counts");
     assert!(kept.next_us.unwrap() - now_us() >= 30 * 60 * 1_000_000);
+}
+
+#[tokio::test]
+async fn some_that_are_never_taken_delay_no_fresh_one() {
+    let mut at = fixture(&["a", "b"], vec![route("all", &["a"])]);
+    let bad: Vec<_> = (0..4).map(|n| alert("r1", &format!("bad {n}"))).collect();
+    at.channels["a"].spurned.lock().extend(bad.iter().map(|alert| alert.id.to_string()));
+    at.record(&bad);
+    let busy = alert("r1", "busy");
+    at.settle().await;
+    // Two attempts of each, so that all wait for five minutes, and so does one that comes after them.
+    for _ in 0..100 {
+        at.advance(Duration::from_secs(1));
+        at.settle().await;
+    }
+    at.record(std::slice::from_ref(&busy));
+    at.follow();
+    let later_us = now_us() + 200_000_000;
+    at.state
+        .write(|txn| {
+            let changed = txn.execute(
+                "UPDATE deliveries SET attempts = 2, next_us = ?1 WHERE subject = ?2",
+                (later_us, busy.id.as_str()),
+            )?;
+            assert_eq!(changed, 1);
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+    let waiting = |at: &super::Fixture| {
+        let filter = DeliveryFilter { state: Some(DeliveryState::Waiting), ..DeliveryFilter::default() };
+        let rows = at.outbox.list(&filter, 100).unwrap();
+        rows.into_iter().map(|row| (row.subject, row.attempts, row.next_us)).collect::<Vec<_>>()
+    };
+    let mut before = waiting(&at);
+    assert_eq!(before.iter().map(|(_, attempts, _)| *attempts).collect::<Vec<_>>(), [2; 5]);
+    at.channels["a"].told.lock().clear();
+    for n in 0..20 {
+        let good = alert("r2", &format!("good {n}"));
+        at.record(std::slice::from_ref(&good));
+        at.settle().await;
+        let told = at.told("a");
+        assert!(told.iter().any(|told| told.subject == good.id.as_str()), "{n} is late: {told:?}");
+        at.advance(Duration::from_secs(1));
+    }
+    let tried = |subject: &str| at.told("a").iter().filter(|told| told.subject == subject).count();
+    for one in &bad {
+        assert_eq!(tried(one.id.as_str()), 1, "with one of those that are taken");
+    }
+    assert_eq!(tried(busy.id.as_str()), 1, "those that are not taken hold up none that is");
+    assert_eq!(at.outbox.queue("a").unwrap().failing, None, "the channel does not fail");
+    before.retain(|(subject, ..)| subject != busy.id.as_str());
+    assert_eq!(waiting(&at), before, "their turns are where they were");
+    assert!(at.told("b").is_empty(), "{:?}", at.told("b"));
+}
+
+#[tokio::test]
+async fn what_was_called_goes_after_what_has_its_own_turn_and_not_all_at_once() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    let old: Vec<_> = (0..30).map(|n| alert("r1", &format!("old {n}"))).collect();
+    at.record(&old);
+    at.follow();
+    let later_us = now_us() + 300_000_000;
+    at.state
+        .write(|txn| {
+            txn.execute("UPDATE deliveries SET attempts = 2, next_us = ?1", [later_us])?;
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+    let due = |at: &super::Fixture| {
+        let filter = DeliveryFilter { state: Some(DeliveryState::Waiting), ..DeliveryFilter::default() };
+        let rows = at.outbox.list(&filter, 100).unwrap();
+        rows.iter().filter(|row| row.next_us.unwrap() <= now_us()).count()
+    };
+    for _ in 0..3 {
+        at.outbox.bring_forward("a", now_us()).unwrap();
+        assert_eq!(due(&at), 10);
+    }
+    at.advance(Duration::from_secs(1));
+    let fresh = alert("r2", "fresh");
+    at.record(std::slice::from_ref(&fresh));
+    at.follow();
+    at.workers.get_mut("a").unwrap().step().await.unwrap();
+    assert_eq!(at.told("a")[0].subject, fresh.id.as_str());
+    assert_eq!(due(&at), 10);
+    // The first of them is not taken: nothing more is tried until another is.
+    at.answers("a", &[retry(None)]);
+    at.settle().await;
+    assert_eq!((at.told("a").len(), due(&at)), (2, 0));
+    at.record(&[alert("r2", "another")]);
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 3 + 29, "all but the one that was not taken");
 }
 
 #[tokio::test]

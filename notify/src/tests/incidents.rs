@@ -48,7 +48,8 @@ fn site() -> Fixture {
 fn site_of(routes: Vec<Route>) -> Fixture {
     let mut settings = Settings::default();
     settings.fading.threshold = 1e9;
-    let channels = [("chat", Manner::Chat), ("page", Manner::Page), ("mail", Manner::Letter)];
+    let channels =
+        [("chat", Manner::Chat), ("page", Manner::Page), ("mail", Manner::Letter), ("feed", Manner::Stream)];
     let at = fixture_of(&channels, routes, Some(settings));
     at.state.write(|txn| Outbox::set_incident_position(txn, 0)).unwrap();
     at
@@ -239,6 +240,7 @@ async fn an_alert_that_incidents_look_at_late_is_told_once() {
         let mut at = site();
         at.follower.routing.routes[0].escalate =
             vec![Escalation { after: MINUTE * 120, targets: vec![Target::from("page")] }];
+        at.follower.routing.routes[0].targets.push(Target::from("feed"));
         let one = about("dana", "e1", 1, 4);
         at.record(std::slice::from_ref(&one));
         alone(&at);
@@ -253,12 +255,14 @@ async fn an_alert_that_incidents_look_at_late_is_told_once() {
         at.settle().await;
         at.settle().await;
         let [incident] = at.all().try_into().unwrap();
-        for channel in ["chat", "page", "mail"] {
+        for channel in ["chat", "page", "mail", "feed"] {
             let told = at.told(channel);
             let seen: Vec<_> = told.iter().map(|told| (told.kind, told.about)).collect();
             let wanted = match (was_late, channel) {
                 (false, _) => vec![(Raised, SubjectKind::Incident)],
                 (true, "mail") => vec![(Raised, SubjectKind::Alert)],
+                // A receiver opens a case for each that is raised.
+                (true, "feed") => vec![(Raised, SubjectKind::Alert), (Raised, SubjectKind::Incident)],
                 (true, _) => vec![(Raised, SubjectKind::Alert), (Amended, SubjectKind::Incident)],
             };
             assert_eq!(seen, wanted, "{seconds} {channel}");
@@ -270,6 +274,8 @@ async fn an_alert_that_incidents_look_at_late_is_told_once() {
         if was_late {
             let told = at.told("page").pop().unwrap();
             assert!(told.note.contains("nothing else has happened"), "{}", told.note);
+            assert!(told.takes_over && at.told("chat").pop().unwrap().takes_over);
+            assert_eq!(at.told("feed").pop().unwrap().note, "");
         }
         at.advance(MINUTE * 120);
         at.settle().await;
@@ -316,6 +322,7 @@ async fn alerts_that_leave_an_incident_change_its_message_and_are_not_more() {
     };
     assert_eq!(of_it(&at, "chat"), [(Amended, true, "1 alerts fewer, 3 in all".to_owned())]);
     assert_eq!((of_it(&at, "page"), of_it(&at, "mail")), (vec![], vec![]));
+    assert!(at.told("chat").iter().all(|told| !told.takes_over), "another alert's message stays as it is");
     // What comes later is counted from there.
     at.record(&[about("dana", "e5", 2, 4)]);
     at.settle().await;

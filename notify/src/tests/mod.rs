@@ -9,7 +9,7 @@ mod model;
 mod routing;
 mod standing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -86,6 +86,7 @@ struct Told {
     subject: String,
     thread: String,
     is_quiet: bool,
+    takes_over: bool,
     note: String,
     title: String,
     count: u64,
@@ -103,6 +104,8 @@ struct Scripted {
     refused: Mutex<Vec<Told>>,
     /// Answers to come; without any it delivers.
     answers: Mutex<Vec<Outcome>>,
+    /// What is told of these it never takes.
+    spurned: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -124,6 +127,7 @@ impl Channel for Scripted {
             subject: told.subject_id.clone(),
             thread: told.thread.clone(),
             is_quiet: told.is_quiet,
+            takes_over: told.takes_over,
             note: told.note.clone(),
             title: told.title.clone(),
             count: told.count,
@@ -132,8 +136,11 @@ impl Channel for Scripted {
         };
         self.told.lock().push(told.clone());
         let mut answers = self.answers.lock();
-        let outcome =
-            if answers.is_empty() { Outcome::Delivered { remember: None } } else { answers.remove(0) };
+        let outcome = match answers.is_empty() {
+            _ if self.spurned.lock().contains(&told.subject) => retry(None),
+            true => Outcome::Delivered { remember: None },
+            false => answers.remove(0),
+        };
         match outcome {
             Outcome::Delivered { .. } => self.taken.lock().push(told),
             Outcome::Refused { .. } => self.refused.lock().push(told),
@@ -199,6 +206,7 @@ fn fixture_of(channels: &[(&str, Manner)], routes: Vec<Route>, settings: Option<
             taken: Mutex::default(),
             refused: Mutex::default(),
             answers: Mutex::default(),
+            spurned: Mutex::default(),
         });
         let worker = Worker {
             name: name.into(),

@@ -1,10 +1,11 @@
 //! How far alerts and incidents were told, and what would be told of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alerts::incident::{IncidentFilter, Settings};
+use alerts::incident::{Context, Deciding, IncidentFilter, Settings, Step};
 use alerts::silence::{Matcher, SilenceSpec};
-use alerts::{Change, EntityKind};
+use alerts::{Alert, Change, EntityKind};
 
 use super::{Fixture, alert, fixture, fixture_of, now_us, retry, route};
 use crate::outbox::Outbox;
@@ -197,14 +198,15 @@ fn site(routes: Vec<Route>) -> Fixture {
     at
 }
 
+fn of_dana(rule: &str, event: &str) -> Alert {
+    let mut made = alert(rule, event);
+    made.entities[0].value = "arn:aws:iam::111122223333:user/dana".into();
+    made
+}
+
 #[tokio::test]
 async fn an_alert_says_with_which_incident_it_is_told() {
     let mut at = site(vec![route("all", &["a", "b"])]);
-    let of_dana = |rule: &str, event: &str| {
-        let mut made = alert(rule, event);
-        made.entities[0].value = "arn:aws:iam::111122223333:user/dana".into();
-        made
-    };
     let (one, two) = (of_dana("r1", "e1"), of_dana("r2", "e2"));
     at.record(std::slice::from_ref(&one));
     at.settle().await;
@@ -227,6 +229,147 @@ async fn an_alert_says_with_which_incident_it_is_told() {
     assert_eq!(state, StandingState::Delivered);
     assert_eq!(told[0], "itself raised a delivered");
     assert!(at.listed(&incident.id).len() >= 2);
+}
+
+#[tokio::test]
+async fn what_was_told_of_an_incident_before_a_split_is_told_of_what_was_taken_out() {
+    // What is left of medium severity is no incident; one that somebody works on is not told anew.
+    for (severity_id, is_worked_on) in [(3, false), (4, true)] {
+        let mut at = site(vec![route("all", &["a", "b"])]);
+        let made = |n: i64| Alert { severity_id, time_us: n * 1_000_000, ..of_dana("r1", &format!("e{n}")) };
+        let (all, late) = ([made(1), made(2), made(3)], made(4));
+        at.record(&all);
+        at.settle().await;
+        at.advance(MINUTE);
+        at.record(std::slice::from_ref(&late));
+        at.settle().await;
+        at.advance(MINUTE);
+        let incidents = at.incidents.clone().unwrap();
+        let [whole] =
+            incidents.list(&IncidentFilter::default(), None, 9).unwrap().incidents.try_into().unwrap();
+        if is_worked_on {
+            incidents.step(&whole.id, &Step::Start, "dana", now_us()).unwrap();
+            at.settle().await;
+            at.advance(MINUTE);
+        }
+        let split = |alert: &Alert| {
+            let left = BTreeSet::from([alert.id.to_string()]);
+            let by = Deciding::new("dana", "another matter");
+            incidents.split(&whole.id, &left, &by, &Context::default(), now_us()).unwrap()
+        };
+        let (old, new) = (split(&all[2]), split(&late));
+        at.settle().await;
+        at.advance(MINUTE);
+        let say = Step::Assign("ann".into());
+        incidents.step(&whole.id, &say, "dana", now_us()).unwrap();
+        at.settle().await;
+        let raised = ["incident raised a delivered", "incident raised b delivered"];
+        let grown = ["incident grown b delivered"];
+        for (alert, apart, wanted) in [(&all[2], old, &raised[..]), (&late, new, &grown[..])] {
+            let id = alert.id.as_str();
+            let (state, told) = at.stands(id);
+            assert_eq!((state, told.as_slice()), (StandingState::Delivered, wanted_of(wanted).as_slice()));
+            let reasons = at.standing(id).reasons;
+            let before = reasons.iter().find(|reason| reason.of.as_ref() == Some(&whole.id)).unwrap();
+            assert_eq!(before.kind, "incident");
+            assert_eq!(before.text, format!("it was told with incident {} before that was split", whole.id));
+            assert_eq!(at.listed(id).len(), wanted.len());
+            assert_eq!(apart.id == whole.id, !is_worked_on);
+            if is_worked_on {
+                let (state, told) = at.stands(&apart.id);
+                assert_eq!((state, told), (StandingState::Delivered, wanted_of(wanted)));
+                assert!(at.standing(&apart.id).reasons.contains(before));
+                assert_eq!(at.listed(&apart.id).len(), wanted.len());
+            }
+        }
+        // Of what stayed nothing is said of a split.
+        let stayed = at.kinds_of_reasons(all[0].id.as_str());
+        assert_eq!(stayed, ["incident"]);
+    }
+}
+
+fn wanted_of(wanted: &[&str]) -> Vec<String> {
+    wanted.iter().map(|&one| one.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_was_gathered_says_that_nobody_is_on_call_when_it_is_told() {
+    let digest = Route { digest: Some(MINUTE), goes_on: true, ..route("digest", &["rota:first"]) };
+    let fold = Fold { burst: 1, window: MINUTE };
+    let fold = Route { fold: Some(fold), ..route("fold", &["rota:first"]) };
+    let rota = Rota {
+        name: "first".into(),
+        members: vec!["a".into()],
+        start: wall_time("2026-01-05T09:00").unwrap(),
+        every: Duration::from_secs(86_400),
+        zone: TimeZone::UTC,
+        overrides: Vec::new(),
+    };
+    for (count, is_orphaned) in [(3, false), (2, false), (3, true), (2, true)] {
+        let mut at = fixture(&["a"], vec![digest.clone(), fold.clone()]);
+        at.follower.routing.rotas = vec![rota.clone()];
+        let all: Vec<_> = (0..count).map(|n| alert("r1", &format!("e{n}"))).collect();
+        at.record(&all);
+        at.settle().await;
+        let held = all.last().unwrap().id.as_str();
+        assert_eq!(at.kinds_of_reasons(held), ["digest", "fold"]);
+        at.follower.routing.rotas.clear();
+        if is_orphaned {
+            at.follower.routing.routes = vec![route("other", &["rota:first"])];
+        }
+        at.advance(MINUTE);
+        at.settle().await;
+        let standing = at.standing(held);
+        let kinds: Vec<_> = standing.reasons.iter().map(|reason| reason.kind).collect();
+        assert_eq!(kinds, ["nobody", "nobody"], "{count} {is_orphaned}");
+        assert!(standing.reasons.iter().all(|reason| reason.text.ends_with("nobody is on call")));
+        assert_eq!((standing.state, standing.deliveries.len()), (StandingState::Unrouted, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_digests_of_a_route_that_is_gone_are_found_in_all_channels() {
+    let digest = Route { digest: Some(10 * MINUTE), ..route("digest", &["a"]) };
+    let mut at = fixture(&["a", "b"], vec![digest]);
+    let (one, two) = (alert("r1", "e1"), alert("r2", "e2"));
+    at.record(std::slice::from_ref(&one));
+    at.settle().await;
+    at.advance(MINUTE);
+    at.record(std::slice::from_ref(&two));
+    at.settle().await;
+    let of_two = Wanted { rules: vec!["r2".into()], ..Wanted::default() };
+    at.follower.routing.routes =
+        vec![Route { wanted: of_two, goes_on: true, ..route("two", &["a"]) }, route("all", &["b"])];
+    at.advance(10 * MINUTE);
+    at.settle().await;
+    assert_eq!(at.listed(one.id.as_str()), ["digest b"]);
+    assert_eq!(at.listed(two.id.as_str()), ["digest a", "digest b"]);
+    assert_eq!((at.told("a")[0].count, at.told("b")[0].count), (1, 2));
+    assert_eq!(at.kinds_of_reasons(two.id.as_str()), ["digest", "digest"]);
+}
+
+#[tokio::test]
+async fn what_is_far_ahead_in_a_feed_is_still_to_be_told() {
+    let at = fixture(&["a"], vec![route("all", &["a"])]);
+    at.record(&(0..600).map(|n| alert("r1", &format!("e{n}"))).collect::<Vec<_>>());
+    let last = alert("r1", "last");
+    at.record(std::slice::from_ref(&last));
+    assert_eq!(at.stands(last.id.as_str()).0, StandingState::Pending);
+    // Its alert was followed, and its incident not yet.
+    let at = site(vec![route("all", &["a"])]);
+    let one = of_dana("r1", "e1");
+    at.record(std::slice::from_ref(&one));
+    let incidents = at.incidents.as_ref().unwrap();
+    incidents.follow(&Context::default(), now_us()).unwrap();
+    let end = at.alerts.feed_end().unwrap();
+    at.state.write(|txn| Outbox::set_position(txn, end)).unwrap();
+    let [incident] =
+        incidents.list(&IncidentFilter::default(), None, 9).unwrap().incidents.try_into().unwrap();
+    for id in [one.id.as_str(), incident.id.as_str()] {
+        assert_eq!(at.stands(id).0, StandingState::Pending, "{id}");
+    }
+    at.follow();
+    assert_eq!(at.stands(&incident.id).0, StandingState::Waiting);
 }
 
 #[tokio::test]

@@ -101,15 +101,25 @@ async fn an_incident_of_which_its_alert_has_told_all_takes_over_its_message() {
     let Outcome::Delivered { remember: Some(thread) } = discord.send(delivery(&first)).await else {
         panic!()
     };
-    let incident = of_incident(NotificationKind::Amended);
+    let first_thread = thread.clone();
+    let amended = of_incident(NotificationKind::Amended);
+    let incident = Notification { takes_over: true, ..amended.clone() };
     let sent = discord.send(Delivery { remembered: Some(&thread), ..delivery(&incident) }).await;
     let Outcome::Delivered { remember: Some(thread) } = sent else { panic!("{sent:?}") };
     assert!(thread.ends_with(" incident"), "{thread}");
     let closed = of_incident(NotificationKind::Closed);
     let later = Delivery { remembered: Some(&thread), ..delivery(&closed) };
     assert_eq!(discord.send(later).await, Outcome::Delivered { remember: None });
+    // What changes an incident otherwise, or is an incident without this alert, leaves the alert's message alone.
+    let stranger = Notification { thread: "t-1".into(), records: Vec::new(), ..incident.clone() };
+    for other in [amended, stranger] {
+        let thread = first_thread.clone();
+        let sent = discord.send(Delivery { remembered: Some(&thread), ..delivery(&other) }).await;
+        let Outcome::Delivered { remember: Some(own) } = sent else { panic!("{sent:?}") };
+        assert_ne!(own.split_once(' ').unwrap().0, thread.split_once(' ').unwrap().0);
+    }
     let methods: Vec<_> = receiver.seen().iter().map(|one| one.method.clone()).collect();
-    assert_eq!(methods, ["POST", "PATCH", "PATCH"]);
+    assert_eq!(methods, ["POST", "PATCH", "PATCH", "POST", "POST"]);
 }
 
 /// Discord's published description of its API takes every message, and knows all that is in it: what it does not

@@ -322,3 +322,47 @@ async fn an_incident_changes_its_message_and_says_in_the_thread_what_changed() {
     ];
     assert_eq!(seen, wanted);
 }
+
+#[tokio::test]
+async fn an_incident_of_which_its_alert_has_told_all_takes_over_its_message() {
+    let receiver = Receiver::start(cloudfake::notify::slack("xoxb-secret")).await;
+    let slack = bot(&receiver);
+    let first = told(NotificationKind::Raised);
+    let Outcome::Delivered { remember: Some(thread) } = slack.send(delivery(&first)).await else { panic!() };
+    let incident = Notification { takes_over: true, ..of_incident(NotificationKind::Amended) };
+    let sent = slack.send(Delivery { remembered: Some(&thread), ..delivery(&incident) }).await;
+    let Outcome::Delivered { remember: Some(taken) } = sent else { panic!("{sent:?}") };
+    // Its message it is from then on, and nobody was told anew.
+    let closed = Notification { is_quiet: true, ..of_incident(NotificationKind::Closed) };
+    let later = Delivery { remembered: Some(&taken), ..delivery(&closed) };
+    assert_eq!(slack.send(later).await, Outcome::Delivered { remember: None });
+    let calls = |receiver: &Receiver| {
+        let seen = receiver.seen();
+        let calls = seen.iter().map(|one| {
+            let body = one.json();
+            (one.path.rsplit('.').next().unwrap().to_owned(), body["ts"].clone(), body["thread_ts"].clone())
+        });
+        calls.collect::<Vec<_>>()
+    };
+    let root = json!("1.000001");
+    let changed = ("update".to_owned(), root.clone(), Value::Null);
+    let posted = ("postMessage".to_owned(), Value::Null, root.clone());
+    assert_eq!(calls(&receiver)[1..], [changed.clone(), changed.clone()]);
+    assert!(receiver.seen()[1].json().to_string().contains("and 4 more alerts"));
+    // Another change of the incident, or an incident without this alert, leaves the alert's message alone.
+    let amended = Notification { takes_over: false, ..incident.clone() };
+    let stranger = Notification { thread: "t-1".into(), records: Vec::new(), ..incident.clone() };
+    for other in [amended, stranger] {
+        let sent = slack.send(Delivery { remembered: Some(&thread), ..delivery(&other) }).await;
+        assert!(matches!(sent, Outcome::Delivered { remember: Some(_) }), "{sent:?}");
+        assert_eq!(calls(&receiver).pop().unwrap(), posted);
+    }
+    // The message was deleted: it is told, in the thread, and that message is remembered.
+    receiver.answer(200, "", r#"{"ok":false,"error":"message_not_found"}"#);
+    let sent = slack.send(Delivery { remembered: Some(&thread), ..delivery(&incident) }).await;
+    let Outcome::Delivered { remember: Some(anew) } = sent else { panic!("{sent:?}") };
+    assert_eq!(calls(&receiver)[5..], [changed, posted]);
+    let sent = slack.send(Delivery { remembered: Some(&anew), ..delivery(&closed) }).await;
+    assert_eq!(sent, Outcome::Delivered { remember: None });
+    assert_ne!(calls(&receiver).pop().unwrap().1, root);
+}

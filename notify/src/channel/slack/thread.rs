@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Notification;
+
 /// More subjects are not remembered; the oldest are told anew when they change.
 const MAX_SUBJECTS: usize = 20;
 
@@ -43,6 +45,17 @@ impl Thread {
     /// Where the message of a subject is; a thread has one incident, whatever its id.
     pub(super) fn message_of(&self, subject_id: &str) -> Option<&Place> {
         self.messages.iter().rev().find(|(subject, _)| subject == subject_id).map(|(_, place)| place)
+    }
+
+    /// The thread in which the message of an alert is that of its incident, which takes it over.
+    pub(super) fn taken_over(&self, told: &Notification) -> Option<Self> {
+        if self.message_of(told.place()).is_some() {
+            return None;
+        }
+        let mut thread = self.clone();
+        let (subject, _) = thread.messages.iter_mut().find(|(subject, _)| told.takes_over_from(subject))?;
+        told.place().clone_into(subject);
+        Some(thread)
     }
 
     /// The thread with a message more; it begins one where there is none.
