@@ -164,9 +164,10 @@ async fn an_alert_and_its_incident_say_who_was_told_and_why_nobody() {
     let alert = ask.alert("terry", |told| told["state"] == "unrouted").await;
     let text = alert["told"]["reasons"].to_string();
     assert!(text.contains("no route takes it: `people`: nothing it is about is one of `entities`"), "{text}");
-    let untold = ask.text(&["sql", "--format", "json", "SELECT why, route FROM untold"]);
+    let untold = ask.text(&["sql", "--format", "json", "SELECT why, route FROM untold ORDER BY why"]);
     let untold: Value = serde_json::from_str(&untold).unwrap();
-    assert_eq!(untold, serde_json::json!([{"why": "unrouted", "route": ""}]));
+    let with_others = serde_json::json!({"why": "incident", "route": "people"});
+    assert_eq!(untold, serde_json::json!([with_others, {"why": "unrouted", "route": ""}]));
     let joined = ask.text(&[
         "sql",
         "--format",
