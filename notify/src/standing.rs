@@ -299,7 +299,7 @@ fn is_told_with(untold: &Untold, names: &[String]) -> bool {
 
 /// The growth of an incident is counted.
 fn growing(row: &Told, due_us: i64) -> Reason {
-    let text = format!("alerts that joined the incident are counted for `{}`", row.channel);
+    let text = format!("alerts that join the incident or leave it are counted for `{}`", row.channel);
     Reason::new("counted", text).of(&row.channel).until(Some(due_us))
 }
 

@@ -378,7 +378,11 @@ fn write(
     let joined: Vec<_> =
         incident.members.iter().filter(|member| !before.contains(member.alert.as_str())).collect();
     if let Some(first) = joined.first() {
-        say("grew", &format!("{} alerts joined, the first {}: {}", joined.len(), first.alert, first.why))?;
+        let told = match joined.len() {
+            1 => format!("alert {} joined: {}", first.alert, first.why),
+            count => format!("{count} alerts joined, the first {}: {}", first.alert, first.why),
+        };
+        say("grew", &told)?;
     }
     let there: HashSet<&str> = incident.members.iter().map(|member| member.alert.as_str()).collect();
     let left: Vec<&str> = before.iter().copied().filter(|alert| !there.contains(alert)).collect();
@@ -386,7 +390,8 @@ fn write(
         let went: BTreeSet<&str> = left.iter().filter_map(|alert| past.home.get(alert).copied()).collect();
         let went: Vec<&str> = went.into_iter().take(NAMED).collect();
         let to = if went.is_empty() { String::new() } else { format!(", to {}", went.join(", ")) };
-        say("shrank", &format!("{} alerts left{to}", left.len()))?;
+        let told = if left.len() == 1 { "1 alert".to_owned() } else { format!("{} alerts", left.len()) };
+        say("shrank", &format!("{told} left{to}"))?;
     }
     let severity_id = incident.assessment.severity_id;
     if severity_id != old_severity_id {

@@ -221,6 +221,8 @@ impl Follower {
         let mut told = Notification::of_alert(kind, stored, &entry.by, &self.links.alerts);
         let note = match (kind, known.given(entry).unwrap_or("nobody")) {
             (NotificationKind::Commented, _) => entry.reason.clone(),
+            // Whoever has read that it was taken reads what is new.
+            (NotificationKind::Acknowledged, _) if entry.change == "started" => "in progress".to_owned(),
             (NotificationKind::Assigned, owner) if entry.reason.is_empty() => owner.to_owned(),
             (NotificationKind::Assigned, owner) => format!("{owner}: {}", entry.reason),
             _ => String::new(),

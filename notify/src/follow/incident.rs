@@ -48,7 +48,14 @@ impl Follower {
             "grew" | "shrank" => self.grow(txn, found, entry.at_us),
             "merged" if *id != entry.incident_id => self.merge(txn, found, entry),
             change => match NotificationKind::of_incident_change(change) {
-                Some(kind) => self.tell_change_of_incident(txn, kind, found, entry),
+                Some(kind) => {
+                    // What was split off while somebody had it in hand was told to nobody, and is somebody's to take now.
+                    let is_wanted = matches!(kind, NotificationKind::Reopened | NotificationKind::Overdue);
+                    if is_wanted && self.rows(txn, found, entry)?.is_empty() {
+                        return self.survey(txn, found, entry, known);
+                    }
+                    self.tell_change_of_incident(txn, kind, found, entry)
+                }
                 None => Ok(()),
             },
         }
@@ -286,8 +293,15 @@ impl Follower {
         self.gather_late(txn, &row, found, now_us)?;
         let (before, now) = (row.alerts, found.incident.alerts);
         let (kind, note) = match now.checked_sub(before) {
+            Some(1) => (NotificationKind::Grown, format!("1 alert more, {now} in all")),
             Some(more) => (NotificationKind::Grown, format!("{more} alerts more, {now} in all")),
-            None => (NotificationKind::Amended, format!("{} alerts fewer, {now} in all", before - now)),
+            None => (
+                NotificationKind::Amended,
+                match before - now {
+                    1 => format!("1 alert fewer, {now} in all"),
+                    fewer => format!("{fewer} alerts fewer, {now} in all"),
+                },
+            ),
         };
         let at = now_us.to_string();
         let key = key(&["grown", &row.channel, &row.subject, &at]);
@@ -330,6 +344,8 @@ impl Follower {
             // Why it was closed is the verdict's.
             (NotificationKind::Closed, _) => "",
             (_, "unassigned") => "nobody",
+            // Whoever has read that it was taken reads what is new.
+            (_, "started") => "in progress",
             _ => entry.reason.as_str(),
         };
         for row in self.rows(txn, found, entry)? {

@@ -123,7 +123,9 @@ impl Follower {
             }
             for change in &changes {
                 match change.change.as_str() {
-                    "opened" | "severity" => self.read_members(&change.incident_id, &mut known)?,
+                    "opened" | "severity" | "reopened" | "acknowledge_overdue" | "close_overdue" => {
+                        self.read_members(&change.incident_id, &mut known)?;
+                    }
                     _ => self.read_incident(&change.incident_id, &mut known)?,
                 }
             }

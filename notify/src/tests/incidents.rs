@@ -320,7 +320,7 @@ async fn alerts_that_leave_an_incident_change_its_message_and_are_not_more() {
         let told = at.told(channel).into_iter().filter(|told| told.subject == incident.id);
         told.map(|told| (told.kind, told.is_quiet, told.note)).collect()
     };
-    assert_eq!(of_it(&at, "chat"), [(Amended, true, "1 alerts fewer, 3 in all".to_owned())]);
+    assert_eq!(of_it(&at, "chat"), [(Amended, true, "1 alert fewer, 3 in all".to_owned())]);
     assert_eq!((of_it(&at, "page"), of_it(&at, "mail")), (vec![], vec![]));
     assert!(at.told("chat").iter().all(|told| !told.takes_over), "another alert's message stays as it is");
     // What comes later is counted from there.
@@ -330,7 +330,7 @@ async fn alerts_that_leave_an_incident_change_its_message_and_are_not_more() {
     at.settle().await;
     let grown = at.told("mail").into_iter().filter(|told| told.kind == Grown);
     let counts: Vec<_> = grown.map(|told| (told.note, told.count)).collect();
-    assert_eq!(counts, [("1 alerts more, 4 in all".to_owned(), 4)]);
+    assert_eq!(counts, [("1 alert more, 4 in all".to_owned(), 4)]);
 }
 
 #[tokio::test]
@@ -468,7 +468,7 @@ async fn work_that_begins_is_told_as_taken() {
     at.settle().await;
     let told: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.note)).collect();
     let wanted =
-        [(Raised, ""), (Acknowledged, ""), (Assigned, "nobody")].map(|(kind, note)| (kind, note.to_owned()));
+        [(Raised, ""), (Acknowledged, "in progress"), (Assigned, "nobody")].map(|(kind, note)| (kind, note.to_owned()));
     assert_eq!(told, wanted);
     assert_eq!(at.kinds("page"), [Raised, Acknowledged]);
     let shown = at.follower.preview(&incident.id, now_us()).unwrap().notification;
@@ -546,4 +546,33 @@ async fn its_life_is_told_in_its_order() {
     at.settle().await;
     let wanted = [(Raised, false), (Overdue, false), (Assigned, true), (Closed, false), (Reopened, false)];
     assert_eq!(at.news("chat"), wanted);
+}
+
+#[tokio::test]
+async fn what_was_split_off_in_hand_is_news_when_it_is_anybodys_again() {
+    let mut at = site();
+    let all: Vec<_> = (1..=3).map(|n| about("dana", &format!("e{n}"), n, 4)).collect();
+    at.record(&all);
+    at.settle().await;
+    let [incident] = at.all().try_into().unwrap();
+    at.step(&incident.id, Step::Acknowledge);
+    at.settle().await;
+    let incidents = at.incidents.clone().unwrap();
+    let out = BTreeSet::from([all[0].id.to_string()]);
+    let by = Deciding::new("dana", "another matter");
+    let new = incidents.split(&incident.id, &out, &by, &Context::default(), now_us()).unwrap();
+    at.settle().await;
+    let of_new = |at: &Fixture| -> Vec<_> {
+        let told = at.told("chat").into_iter().filter(|told| told.subject == new.id);
+        told.map(|told| (told.kind, told.is_quiet)).collect()
+    };
+    assert_eq!(of_new(&at), []);
+    let close = Step::Close { verdict: Verdict::Benign, reason: "a drill".into(), keeps_alerts: true };
+    at.step(&new.id, close);
+    at.step(&new.id, Step::Reopen("no drill".into()));
+    at.settle().await;
+    assert_eq!(of_new(&at), [(Raised, false)]);
+    at.step(&new.id, Step::Acknowledge);
+    at.settle().await;
+    assert_eq!(of_new(&at), [(Raised, false), (Acknowledged, false)]);
 }

@@ -114,7 +114,12 @@ async fn preview(client: &Client, start: &str, json: bool) -> anyhow::Result<()>
         out.push_str(&format!("\nsilence {}{owner} hides it{until}: {}", silence.id, silence.reason));
     }
     if preview.taken.is_empty() {
-        out.push_str("\nnobody would be told");
+        let has_routes = !preview.considered.is_empty();
+        out.push_str(if has_routes {
+            "\nnobody would be told"
+        } else {
+            "\nnobody would be told: there are no routes (`notify.routes`)"
+        });
     }
     for route in &preview.taken {
         let channels = match route.channels.as_slice() {

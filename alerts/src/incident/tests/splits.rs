@@ -58,7 +58,7 @@ fn the_rest_keeps_its_id_also_without_its_earliest_alert() {
         "{of_rest:?}"
     );
     assert!(
-        of_rest.contains(&("shrank".into(), "stormglass".into(), format!("1 alerts left, to {}", new.id))),
+        of_rest.contains(&("shrank".into(), "stormglass".into(), format!("1 alert left, to {}", new.id))),
         "{of_rest:?}"
     );
     // And again, also after a restart; what has been split off can be split.

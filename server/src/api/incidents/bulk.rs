@@ -98,8 +98,11 @@ fn wanted(body: &IncidentBulkBody) -> Result<Step, Problem> {
         "acknowledge" | "ack" => Step::Acknowledge,
         "start" => Step::Start,
         "close" => {
-            let verdict =
-                body.verdict.as_deref().ok_or_else(|| Problem::bad_request("`verdict` is missing"))?;
+            let verdict = body.verdict.as_deref().ok_or_else(|| {
+                Problem::bad_request(
+                    "`verdict` is missing; choose true_positive, false_positive, benign or duplicate",
+                )
+            })?;
             closing(verdict, body.reason.clone(), body.keep_alerts)?
         }
         "reopen" => Step::Reopen(body.reason.clone()),
