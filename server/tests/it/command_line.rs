@@ -159,9 +159,10 @@ fn a_check_reads_what_a_start_reads() {
          [[hooks]]\nname = \"shop\"\nscheme = \"hmac\"\nheader = \"X-Signature\"\nsecret = \"file:{secret}\"\n\
          [[channels]]\nname = \"soc\"\nkind = \"slack\"\ntoken = \"file:{secret}\"\nchannel = \"C0123456789\"\ncallback_secret = \"env:NONE_OF_OURS\"\n\
          [[syslog]]\nsource = \"edge\"\ntransport = \"tls\"\nlisten = \"127.0.0.1:0\"\n\
-         certificate = {none:?}\nkey = {none:?}\n",
+         certificate = {edge:?}\nkey = {edge:?}\n",
         data = folder.path().join("data"),
         none = folder.path().join("none.pem"),
+        edge = folder.path().join("edge.pem"),
         secret = secret.display(),
     );
     std::fs::write(&config, text).unwrap();
