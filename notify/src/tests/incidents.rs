@@ -467,8 +467,8 @@ async fn work_that_begins_is_told_as_taken() {
     at.step(&incident.id, Step::Unassign);
     at.settle().await;
     let told: Vec<_> = at.told("chat").into_iter().map(|told| (told.kind, told.note)).collect();
-    let wanted =
-        [(Raised, ""), (Acknowledged, "in progress"), (Assigned, "nobody")].map(|(kind, note)| (kind, note.to_owned()));
+    let wanted = [(Raised, ""), (Acknowledged, "in progress"), (Assigned, "nobody")]
+        .map(|(kind, note)| (kind, note.to_owned()));
     assert_eq!(told, wanted);
     assert_eq!(at.kinds("page"), [Raised, Acknowledged]);
     let shown = at.follower.preview(&incident.id, now_us()).unwrap().notification;

@@ -172,9 +172,6 @@ kind = "slack"
 token = "env:STORMGLASS_TEST_NONE_7"
 channel = "C012AB3CD"
 callback_secret = "env:STORMGLASS_TEST_NONE_8"
-
-[server]
-public_url = "https://siem.example.com"
 "#;
 
     #[test]
