@@ -180,9 +180,11 @@ impl Worker {
                 tracing::warn!(channel = self.name, key, attempt = made, reason, "a delivery failed");
                 // One that was called is often one that the channel will not take: that says nothing of others.
                 if waiting.planned_us.is_some_and(|planned_us| planned_us > now_us) {
+                    // Who asks for a pause takes the others after it.
+                    let are_others_called = after.is_some();
                     self.mood.rest(after.unwrap_or_default(), now_us);
                     let put_back = move |outbox: &Outbox, _: &AlertStore| {
-                        outbox.put_back(&name, waiting.id, &reason, now_us)
+                        outbox.put_back(&name, waiting.id, &reason, are_others_called, now_us)
                     };
                     return self.blocking(put_back).await;
                 }

@@ -129,7 +129,11 @@ impl Follower {
         Outbox::forget_untold(txn, &line.last_alert, &route.path)?;
         let home = known.home(&line.last_alert);
         // Its incident has told of it since.
-        if home.is_some() && !route.tells_all {
+        if let Some(home) = home.filter(|_| !route.tells_all) {
+            for row in Outbox::told_of(txn, &home.incident.id)?.iter().filter(|row| row.route == route.path) {
+                let held = std::iter::once(line.last_alert.as_str());
+                Outbox::told_with(txn, &route.path, &home.incident.id, held, row.told_us)?;
+            }
             return Ok(());
         }
         if self.present(route, now_us).is_empty() {

@@ -136,15 +136,25 @@ impl Outbox {
         })
     }
 
-    /// It was called before its turn and not taken: its turn stays, and this attempt does not count. The others that
-    /// were called have their own turns again as well, and may be called with the next that is taken.
-    pub(crate) fn put_back(&self, channel: &str, id: i64, reason: &str, now_us: i64) -> Result<()> {
+    /// It was called before its turn and not taken: its turn stays, and this attempt does not count. Unless
+    /// `are_others_called` still, they have their own turns again as well, and may be called with the next that is taken.
+    pub(crate) fn put_back(
+        &self,
+        channel: &str,
+        id: i64,
+        reason: &str,
+        are_others_called: bool,
+        now_us: i64,
+    ) -> Result<()> {
         self.state().write(|txn| {
             txn.prepare_cached(
                 "UPDATE deliveries SET last_error = ?2, next_us = coalesce(planned_us, next_us), updated_us = ?3
                  WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute(rusqlite::params![id, reason, now_us])?;
+            if are_others_called {
+                return Ok(());
+            }
             txn.prepare_cached(
                 "UPDATE deliveries SET next_us = planned_us, planned_us = NULL
                  WHERE channel = ?1 AND state = 'waiting' AND planned_us > ?2 AND next_us < planned_us",

@@ -80,7 +80,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Notes in which incident alerts are told, unless something is noted of them and the route already.
+    /// Notes in which incident alerts are told, unless they are held or were told by the route already.
     pub(crate) fn told_with<'a>(
         txn: &Txn<'_>,
         route: &str,
@@ -90,7 +90,10 @@ impl Outbox {
     ) -> Result<()> {
         let mut insert = txn.prepare_cached(
             "INSERT INTO untold (alert, route, why, rule, reason, at_us, told_in, told_us)
-             VALUES (?1, ?2, 'incident', '', '', ?4, ?3, ?4) ON CONFLICT (alert, route) DO NOTHING",
+             VALUES (?1, ?2, 'incident', '', '', ?4, ?3, ?4) ON CONFLICT (alert, route) DO UPDATE SET
+                why = excluded.why, rule = '', reason = '', at_us = excluded.at_us, told_in = excluded.told_in,
+                told_us = excluded.told_us
+             WHERE why IN ('nobody', 'unrouted')",
         )?;
         for alert in alerts {
             insert.execute(rusqlite::params![alert, route, incident, now_us])?;

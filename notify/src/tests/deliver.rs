@@ -369,6 +369,31 @@ async fn what_was_called_goes_after_what_has_its_own_turn_and_not_all_at_once() 
     assert_eq!(at.told("a").len(), 3 + 29, "all but the one that was not taken");
 }
 
+/// A channel that is back, and takes no more than so many at once, gets all that waits without another success.
+#[tokio::test]
+async fn who_asks_for_a_pause_takes_what_was_called_after_it() {
+    let mut at = fixture(&["a"], vec![route("all", &["a"])]);
+    let old: Vec<_> = (0..6).map(|n| alert("r1", &format!("old {n}"))).collect();
+    at.record(&old);
+    at.follow();
+    let later_us = now_us() + 3_600_000_000;
+    at.state
+        .write(|txn| {
+            txn.execute("UPDATE deliveries SET attempts = 2, next_us = ?1", [later_us])?;
+            Ok::<_, crate::Error>(())
+        })
+        .unwrap();
+    at.record(&[alert("r2", "fresh")]);
+    let taken = || Outcome::Delivered { remember: None };
+    at.answers("a", &[taken(), taken(), retry(Some(1))]);
+    at.settle().await;
+    assert_eq!(at.told("a").len(), 3, "the fresh one, one that was called, and one that is to wait");
+    at.advance(Duration::from_secs(2));
+    at.settle().await;
+    let told: std::collections::BTreeSet<_> = at.told("a").into_iter().map(|told| told.subject).collect();
+    assert_eq!((told.len(), at.outbox.queue("a").unwrap().waiting), (7, 1), "one keeps its turn");
+}
+
 #[tokio::test]
 async fn a_damaged_row_and_a_panic_spoil_one_delivery() {
     let mut at = fixture(&["a"], vec![route("all", &["a"])]);
