@@ -2,10 +2,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use enrich::identity::{Change, IdentityGraph, Node, NodeKind};
+use enrich::identity::{Change, IdentityGraph, Link, Node, NodeKind};
 use parking_lot::RwLock;
-use storage::remembered;
+use storage::remembered::{self, LinksVersion};
 use storage::state::State;
+use storage::state::rusqlite::Connection;
 
 use crate::correlated;
 use crate::who::MAX_LINKS;
@@ -26,7 +27,7 @@ pub struct Identities {
 
 #[derive(Debug)]
 struct Known {
-    version: Option<remembered::LinksVersion>,
+    version: Option<LinksVersion>,
     graph: IdentityGraph,
     renamed: Renamed,
 }
@@ -37,6 +38,36 @@ struct Renamed {
     names: VecDeque<Box<str>>,
     /// The number of the first; all before may mean anything.
     first: u64,
+}
+
+/// What the database has that is not known.
+enum Found {
+    /// Links that have come.
+    New(Vec<Link>, LinksVersion),
+    /// All links, as some have gone.
+    All(Box<IdentityGraph>, LinksVersion),
+}
+
+impl Found {
+    /// What has changed since `known`; `None` if nothing has. `db` is one view of the database.
+    fn read(db: &Connection, known: Option<LinksVersion>) -> storage::Result<Option<Self>> {
+        let version = remembered::links_version(db)?;
+        if known == Some(version) {
+            return Ok(None);
+        }
+        if let Some(known) = known
+            && let Some((new, now)) = remembered::links_since(db, &known)?
+        {
+            return Ok(Some(Self::New(new.iter().filter_map(correlated::link).collect(), now)));
+        }
+        let mut graph = IdentityGraph::new(MAX_LINKS);
+        remembered::links(db, |row| {
+            if let Some(link) = correlated::link(&row) {
+                graph.add(&link);
+            }
+        })?;
+        Ok(Some(Self::All(Box::new(graph), version)))
+    }
 }
 
 /// What names mean something else than before.
@@ -55,40 +86,22 @@ impl Identities {
         Self { state, known: RwLock::new(Known { version: None, graph, renamed: Renamed::default() }) }
     }
 
-    /// Takes in the links that have come or gone.
+    /// Takes in the links that have come or gone. Nobody who asks for a name waits for the database: what holds a
+    /// reader of it may be asking.
     ///
     /// # Errors
     /// The database refuses.
     pub fn look(&self) -> storage::Result<()> {
-        let version = self.state.read(remembered::links_version)?;
-        if self.known.read().version == Some(version) {
-            return Ok(());
-        }
-        let mut known = self.known.write();
-        if let Some(version) = &known.version
-            && let Some((new, now)) = self.state.read(|db| remembered::links_since(db, version))?
-        {
-            for link in new.iter().filter_map(correlated::link) {
-                known.add(&link);
+        loop {
+            let before = self.known.read().version;
+            let Some(found) = self.state.read(|db| Found::read(db, before))? else { return Ok(()) };
+            let mut known = self.known.write();
+            // Somebody else has looked meanwhile, and may have seen less.
+            if known.version == before {
+                known.take(found);
+                return Ok(());
             }
-            known.version = Some(now);
-            return Ok(());
         }
-        let mut graph = IdentityGraph::new(MAX_LINKS);
-        let version = self.state.read(|db| {
-            // What comes in between is added twice, which changes nothing.
-            let version = remembered::links_version(db)?;
-            remembered::links(db, |row| {
-                if let Some(link) = correlated::link(&row) {
-                    graph.add(&link);
-                }
-            })?;
-            Ok::<_, storage::Error>(version)
-        })?;
-        known.graph = graph;
-        known.renamed.forget();
-        known.version = Some(version);
-        Ok(())
     }
 
     /// The name of the identity that goes by `name`, as of the last [`look`](Self::look).
@@ -126,7 +139,23 @@ impl Known {
         identities.all(|other| other == identity).then(|| identity.to_string())
     }
 
-    fn add(&mut self, link: &enrich::identity::Link) {
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::New(links, version) => {
+                for link in &links {
+                    self.add(link);
+                }
+                self.version = Some(version);
+            }
+            Found::All(graph, version) => {
+                self.graph = *graph;
+                self.renamed.forget();
+                self.version = Some(version);
+            }
+        }
+    }
+
+    fn add(&mut self, link: &Link) {
         let is_new = [link.a(), link.b()].map(|node| !self.graph.knows(node));
         let change = self.graph.add(link);
         for (node, is_new) in [link.a(), link.b()].into_iter().zip(is_new) {
@@ -172,7 +201,7 @@ impl Renamed {
 mod tests {
     use std::collections::BTreeSet;
 
-    use enrich::identity::{Link, LinkKind};
+    use enrich::identity::LinkKind;
     use event::EventKey;
     use proptest::prelude::*;
 
@@ -229,6 +258,36 @@ mod tests {
             Step::Forgotten(kind) => remembered::forget_links(txn, LinkKind::ALL[*kind].as_str(), 9),
         };
         state.write(write).unwrap();
+    }
+
+    #[test]
+    fn several_look_at_once_while_links_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("state.db")).unwrap();
+        let followed = Identities::new(state.clone());
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        followed.look().unwrap();
+                        // As a query does that asks for names while it reads the state.
+                        state.read(|_| Ok::<_, storage::Error>(followed.identity("aws:key:one"))).unwrap();
+                    }
+                });
+            }
+            for n in 0..60 {
+                apply(
+                    &state,
+                    &Step::Seen(n % LinkKind::ALL.len(), n % NAMES.len(), (n * 5 + 1) % NAMES.len()),
+                );
+            }
+        });
+        followed.look().unwrap();
+        let anew = Identities::new(state);
+        anew.look().unwrap();
+        for name in asked() {
+            assert_eq!(followed.identity(&name), anew.identity(&name), "{name}");
+        }
     }
 
     proptest! {

@@ -165,6 +165,18 @@ pub(in crate::api) fn selected<Q: Default + PartialEq>(
     }
 }
 
+/// The verdict that a closing needs.
+///
+/// # Errors
+/// A problem with status 400: there is none.
+pub(in crate::api) fn needed_verdict(verdict: Option<&str>) -> Result<&str, Problem> {
+    verdict.ok_or_else(|| {
+        Problem::bad_request(
+            "`verdict` is missing; choose true_positive, false_positive, benign or duplicate",
+        )
+    })
+}
+
 /// Refuses a part of a body that goes with other actions.
 pub(in crate::api) fn goes_with(
     is_given: bool,
@@ -188,11 +200,7 @@ fn wanted(body: &BulkBody) -> Result<Change, Problem> {
     Ok(match action {
         "acknowledge" | "ack" => Change::Acknowledge,
         "start" => Change::Start,
-        "close" => {
-            let verdict =
-                body.verdict.as_deref().ok_or_else(|| Problem::bad_request("`verdict` is missing"))?;
-            closing(verdict, body.duplicate_of.clone())?
-        }
+        "close" => closing(needed_verdict(body.verdict.as_deref())?, body.duplicate_of.clone())?,
         "reopen" => Change::Reopen,
         "assign" => Change::Assign(body.owner.clone().unwrap_or_default()),
         "unassign" => Change::Unassign,

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::change::{assigning, closing, tell_step};
 use super::{IncidentQuery, filter};
-use crate::api::alerts::bulk::{goes_with, selected};
+use crate::api::alerts::bulk::{goes_with, needed_verdict, selected};
 use crate::api::alerts::{BulkResult, blocking, revision};
 use crate::api::json::object;
 use crate::api::{Json, Problem};
@@ -98,11 +98,7 @@ fn wanted(body: &IncidentBulkBody) -> Result<Step, Problem> {
         "acknowledge" | "ack" => Step::Acknowledge,
         "start" => Step::Start,
         "close" => {
-            let verdict = body.verdict.as_deref().ok_or_else(|| {
-                Problem::bad_request(
-                    "`verdict` is missing; choose true_positive, false_positive, benign or duplicate",
-                )
-            })?;
+            let verdict = needed_verdict(body.verdict.as_deref())?;
             closing(verdict, body.reason.clone(), body.keep_alerts)?
         }
         "reopen" => Step::Reopen(body.reason.clone()),
